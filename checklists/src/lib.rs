@@ -1,0 +1,1 @@
+//! Requirements, host facts and findings.
