@@ -1,1 +1,5 @@
-//! Placeholder until the first commit of this crate.
+//! Bundles and repositories: the only crate that writes to a stick.
+
+mod volume;
+
+pub use volume::{Volume, VolumeError};

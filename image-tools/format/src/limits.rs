@@ -1,0 +1,57 @@
+//! Every limit on what is read from a medium; each stands in `docs/format.md`, "Limits".
+
+/// Bytes of a base chunk before compression.
+pub const CHUNK_LEN: usize = 64 * 1024;
+/// Bytes of a block: the unit of the log's index and the smallest write.
+pub const BLOCK_LEN: usize = 4096;
+/// Largest pack file, bytes.
+pub const MAX_PACK_LEN: u64 = 1 << 30;
+/// Largest volume, bytes (64 TiB less one block, so that a block number fits 34 bits).
+pub const MAX_VOLUME_LEN: u64 = 1 << 46;
+/// Largest manifest, bytes.
+pub const MAX_MANIFEST_LEN: usize = 16 << 20;
+/// Most packs one image may name.
+pub const MAX_PACKS: usize = 65_535;
+
+/// Bytes of one header slot.
+pub const HEADER_SLOT_LEN: usize = 64 * 1024;
+/// Slots in each header file.
+pub const HEADER_SLOTS: usize = 4;
+/// Distance between two slots of a header file: half a usual erase block or more.
+pub const HEADER_SLOT_STRIDE: u64 = 4 << 20;
+/// Bytes of a header file.
+pub const HEADER_FILE_LEN: u64 = HEADER_SLOT_STRIDE * HEADER_SLOTS as u64;
+/// Most key slots in a header.
+pub const MAX_KEY_SLOTS: usize = 8;
+/// Longest sealed record in a header, bytes.
+pub const MAX_HEADER_RECORD_LEN: usize = 48 * 1024;
+/// Most images a bundle holds at once.
+pub const MAX_IMAGES: usize = 16;
+/// Most volumes a bundle has.
+pub const MAX_VOLUMES: usize = 32;
+
+/// Most memory a passphrase slot may ask for, KiB.
+pub const MAX_KDF_MEMORY_KIB: u32 = 1 << 20;
+/// Least memory a passphrase slot may ask for, KiB (RFC 9106 second choice).
+pub const MIN_KDF_MEMORY_KIB: u32 = 64 << 10;
+/// Most passes a passphrase slot may ask for.
+pub const MAX_KDF_PASSES: u32 = 16;
+/// Most lanes a passphrase slot may ask for.
+pub const MAX_KDF_LANES: u32 = 16;
+/// Longest passphrase, bytes.
+pub const MAX_PASSPHRASE_LEN: usize = 1024;
+/// Largest escrow file, bytes.
+pub const MAX_ESCROW_LEN: usize = 64 * 1024;
+
+/// Bytes of a log segment file.
+pub const SEGMENT_LEN: u64 = 64 << 20;
+/// Most segments of a log.
+pub const MAX_SEGMENTS: usize = 65_535;
+/// Longest record body, bytes.
+pub const MAX_RECORD_BODY_LEN: usize = 1 << 20;
+/// Most blocks one unit of a record holds.
+pub const MAX_UNIT_BLOCKS: usize = 16;
+/// Most units, and most trims, one record lists.
+pub const MAX_RECORD_UNITS: usize = 2048;
+/// Largest checkpoint body, bytes.
+pub const MAX_CHECKPOINT_LEN: u64 = 4 << 30;
