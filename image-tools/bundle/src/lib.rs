@@ -1,5 +1,6 @@
 //! Bundles and repositories: the only crate that writes to a stick.
 
+pub mod medium;
 mod volume;
 
 pub use volume::{Volume, VolumeError};

@@ -1,0 +1,129 @@
+//! A bundle in a folder of a mounted file system.
+
+use std::{
+    collections::HashMap,
+    fs::{File, OpenOptions},
+    io,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use rustix::fs::{Advice, FlockOperation, fadvise, flock};
+
+use super::{FileRef, Medium};
+
+/// Name of the bundle's folder on a stick.
+pub const BUNDLE_FOLDER: &str = "GOBAG";
+
+/// The files of a bundle, opened on first use and held open. Holds an exclusive lock on the first header
+/// file for as long as it lives, so that two launchers never write to one stick.
+pub struct StickMedium {
+    state: Mutex<State>,
+    writable: bool,
+}
+
+struct State {
+    folder: PathBuf,
+    open: HashMap<FileRef, Arc<File>>,
+}
+
+impl StickMedium {
+    /// Opens the bundle in `stick`, the stick's root folder; `WouldBlock` when another program has it open.
+    pub fn open(stick: &Path, writable: bool) -> io::Result<Self> {
+        let medium = Self {
+            state: Mutex::new(State::locked(stick, writable)?),
+            writable,
+        };
+        Ok(medium)
+    }
+
+    /// Continues on the same bundle found again at `stick`; every file is opened afresh. The caller must
+    /// check that it is the same bundle in the same state before anything is written.
+    pub fn reattach(&self, stick: &Path) -> io::Result<()> {
+        {
+            // The lock of the lost mount dies with its file; release it before asking for it again, for the
+            // stick may have come back at the very same place.
+            let mut state = self.lock();
+            state.open.clear();
+        }
+        let fresh = State::locked(stick, self.writable)?;
+        *self.lock() = fresh;
+        Ok(())
+    }
+
+    /// The bundle's folder as it is reached now.
+    pub fn folder(&self) -> PathBuf {
+        self.lock().folder.clone()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn file(&self, file: FileRef) -> io::Result<Arc<File>> {
+        let mut state = self.lock();
+        if let Some(open) = state.open.get(&file) {
+            return Ok(Arc::clone(open));
+        }
+        let opened = Arc::new(open_file(&state.folder, file, self.writable)?);
+        state.open.insert(file, Arc::clone(&opened));
+        Ok(opened)
+    }
+}
+
+impl State {
+    fn locked(stick: &Path, writable: bool) -> io::Result<Self> {
+        let folder = stick.join(BUNDLE_FOLDER);
+        let header = open_file(&folder, FileRef::Header(0), writable)?;
+        flock(&header, FlockOperation::NonBlockingLockExclusive)?;
+        Ok(Self {
+            folder,
+            open: HashMap::from([(FileRef::Header(0), Arc::new(header))]),
+        })
+    }
+}
+
+fn open_file(folder: &Path, file: FileRef, writable: bool) -> io::Result<File> {
+    let immutable = matches!(
+        file,
+        FileRef::Pack(_) | FileRef::Manifest(_) | FileRef::Map(..) | FileRef::Escrow(_)
+    );
+    OpenOptions::new()
+        .read(true)
+        .write(writable && !immutable)
+        .open(folder.join(file.path()))
+}
+
+impl Medium for StickMedium {
+    fn len(&self, file: FileRef) -> io::Result<u64> {
+        Ok(self.file(file)?.metadata()?.len())
+    }
+
+    fn read_at(&self, file: FileRef, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        self.file(file)?.read_exact_at(buffer, offset)
+    }
+
+    fn write_at(&self, file: FileRef, offset: u64, data: &[u8]) -> io::Result<()> {
+        let open = self.file(file)?;
+        let end = offset
+            .checked_add(data.len() as u64)
+            .ok_or(io::ErrorKind::InvalidInput)?;
+        if end > open.metadata()?.len() {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "write past the end of a fixed-size file",
+            ));
+        }
+        open.write_all_at(data, offset)
+    }
+
+    fn flush(&self, file: FileRef) -> io::Result<()> {
+        self.file(file)?.sync_data()
+    }
+
+    fn forget_cached(&self, file: FileRef) -> io::Result<()> {
+        fadvise(&*self.file(file)?, 0, None, Advice::DontNeed)?;
+        Ok(())
+    }
+}
