@@ -1,0 +1,15 @@
+//! Every limit of this crate on what comes from outside, in one place.
+
+use std::time::Duration;
+
+/// Most bytes of standard output kept from a tool that is run to its end; more is an error.
+pub const TOOL_STDOUT_BYTES: usize = 16 << 20;
+
+/// Most bytes of standard error kept from a tool; the rest is read and dropped.
+pub const TOOL_STDERR_BYTES: usize = 64 << 10;
+
+/// Most bytes of a tool's standard error that are quoted in an error message (its last bytes).
+pub const TOOL_STDERR_QUOTED_BYTES: usize = 2 << 10;
+
+/// How often a caller's wish to cancel is looked at while a tool runs.
+pub const CANCEL_PERIOD: Duration = Duration::from_millis(100);

@@ -1,0 +1,501 @@
+//! Running a tool to its end.
+//!
+//! One thread does everything: it feeds standard input, takes standard output and error in, and waits for the end of
+//! the child, all through one `poll`. So nothing can block on a full pipe, a deadline always holds, and the child,
+//! which dies with the thread that started it (see [`crate::child`]), never outlives this call.
+//!
+//! A child that is stopped (deadline, cancelled, too much output) is killed together with its whole process group.
+
+use std::{
+    ffi::{OsStr, OsString},
+    io::{self, Read, Write},
+    os::fd::{AsFd, BorrowedFd},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    fs::{OFlags, fcntl_getfl, fcntl_setfl},
+    io::Errno,
+};
+
+use crate::{
+    child::{self, Watch, timespec},
+    limits::{CANCEL_PERIOD, TOOL_STDERR_BYTES, TOOL_STDERR_QUOTED_BYTES, TOOL_STDOUT_BYTES},
+};
+
+/// What a tool that ran to its end left behind.
+#[derive(Debug)]
+pub struct Output {
+    /// How it ended. [`Run::run`] returns any status, [`Run::success`] and [`capture`] only the good one.
+    pub status: ExitStatus,
+    /// Its standard output, empty when [`Run::on_stdout`] took it.
+    pub stdout: Vec<u8>,
+    /// The beginning of its standard error, at most [`TOOL_STDERR_BYTES`].
+    pub stderr: Vec<u8>,
+}
+
+/// Why a tool did not run to a good end.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The operating system refused to start it.
+    #[error("cannot start {}", program.display())]
+    Start {
+        /// The program.
+        program: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It ended with a status that is not success.
+    #[error("{} ended with {status}{}", program.display(), quoted(stderr))]
+    Failed {
+        /// The program.
+        program: PathBuf,
+        /// Its exit status.
+        status: ExitStatus,
+        /// The end of its standard error.
+        stderr: String,
+    },
+    /// It was still running at the deadline and was killed.
+    #[error("{} did not end within {} s and was killed", program.display(), deadline.as_secs_f32())]
+    Deadline {
+        /// The program.
+        program: PathBuf,
+        /// The time it had.
+        deadline: Duration,
+    },
+    /// The caller cancelled it; it was killed.
+    #[error("{} was cancelled", program.display())]
+    Cancelled {
+        /// The program.
+        program: PathBuf,
+    },
+    /// It wrote more to standard output than is accepted and was killed.
+    #[error("{} wrote more than {limit} bytes of output and was killed", program.display())]
+    TooMuchOutput {
+        /// The program.
+        program: PathBuf,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The caller's reader, whose bytes were the tool's standard input, failed; the tool was killed.
+    #[error("cannot read the input for {}", program.display())]
+    Input {
+        /// The program.
+        program: PathBuf,
+        /// What the reader said.
+        source: io::Error,
+    },
+    /// Talking to the child or waiting for it failed; it was killed.
+    #[error("lost contact with {}", program.display())]
+    Contact {
+        /// The program.
+        program: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl RunError {
+    /// The stable code of this error.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Start { .. } => "engine.tool-start",
+            Self::Failed { .. } => "engine.tool-failed",
+            Self::Deadline { .. } => "engine.tool-deadline",
+            Self::Cancelled { .. } => "engine.tool-cancelled",
+            Self::TooMuchOutput { .. } => "engine.tool-output-too-long",
+            Self::Input { .. } => "engine.tool-input",
+            Self::Contact { .. } => "engine.tool-contact",
+        }
+    }
+}
+
+fn quoted(stderr: &str) -> String {
+    match stderr.trim() {
+        "" => String::new(),
+        text => format!(": {text}"),
+    }
+}
+
+/// Runs `program` with `args` and no input; success within `deadline` is the only good end.
+pub fn capture(program: &Path, args: &[OsString], deadline: Duration) -> Result<Output, RunError> {
+    Run::new(program).args(args).deadline(deadline).success()
+}
+
+/// Takes standard output piece by piece.
+type Sink<'a> = &'a mut dyn FnMut(&[u8]);
+
+/// A tool about to run.
+pub struct Run<'a> {
+    program: &'a Path,
+    args: Vec<OsString>,
+    env: Vec<(OsString, OsString)>,
+    folder: Option<&'a Path>,
+    input: Option<&'a mut dyn Read>,
+    keep: Vec<BorrowedFd<'a>>,
+    on_stdout: Option<Sink<'a>>,
+    cancel: Option<&'a dyn Fn() -> bool>,
+    deadline: Option<Duration>,
+}
+
+impl<'a> Run<'a> {
+    /// A run of `program` (an absolute path, see [`crate::tools::find`]) without arguments, input or deadline.
+    pub fn new(program: &'a Path) -> Self {
+        Self {
+            program,
+            args: Vec::new(),
+            env: Vec::new(),
+            folder: None,
+            input: None,
+            keep: Vec::new(),
+            on_stdout: None,
+            cancel: None,
+            deadline: None,
+        }
+    }
+
+    /// Adds one argument.
+    pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
+        self.args.push(arg.as_ref().to_owned());
+        self
+    }
+
+    /// Adds arguments.
+    pub fn args(mut self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
+        self.args
+            .extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        self
+    }
+
+    /// Sets one environment variable; the child has only these, `LC_ALL=C` and [`crate::tools::SYSTEM_PATH`].
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.env.push((name.into(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// The folder to run in; ours when not set.
+    pub fn folder(mut self, folder: &'a Path) -> Self {
+        self.folder = Some(folder);
+        self
+    }
+
+    /// The child's standard input; without it, it reads nothing. A child that closes it early is no error here: its exit
+    /// status tells whether it was content.
+    pub fn input(mut self, input: &'a mut dyn Read) -> Self {
+        self.input = Some(input);
+        self
+    }
+
+    /// Hands one of our descriptors to the child, under the same number.
+    pub fn keep_fd(mut self, fd: BorrowedFd<'a>) -> Self {
+        self.keep.push(fd);
+        self
+    }
+
+    /// Gets standard output piece by piece as it comes, without limit, instead of in [`Output::stdout`].
+    pub fn on_stdout(mut self, sink: &'a mut dyn FnMut(&[u8])) -> Self {
+        self.on_stdout = Some(sink);
+        self
+    }
+
+    /// Asked ten times a second; `true` kills the child.
+    pub fn cancel(mut self, cancel: &'a dyn Fn() -> bool) -> Self {
+        self.cancel = Some(cancel);
+        self
+    }
+
+    /// How long the child may run, counted from its start.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+
+    /// Runs it; an exit status other than success is an error.
+    pub fn success(self) -> Result<Output, RunError> {
+        let program = self.program;
+        let output = self.run()?;
+        if output.status.success() {
+            return Ok(output);
+        }
+        let tail = output.stderr.len().saturating_sub(TOOL_STDERR_QUOTED_BYTES);
+        Err(RunError::Failed {
+            program: program.to_owned(),
+            status: output.status,
+            stderr: String::from_utf8_lossy(&output.stderr[tail..]).into_owned(),
+        })
+    }
+
+    /// Runs it and returns whatever exit status it ended with.
+    pub fn run(mut self) -> Result<Output, RunError> {
+        let mut command = child::command(self.program);
+        command
+            .args(&self.args)
+            .envs(self.env.iter().map(|(name, value)| (name, value)))
+            .stdin(match self.input {
+                Some(_) => Stdio::piped(),
+                None => Stdio::null(),
+            })
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        if let Some(folder) = self.folder {
+            command.current_dir(folder);
+        }
+        let mut child = child::spawn(&mut command, &self.keep).map_err(|source| RunError::Start {
+            program: self.program.to_owned(),
+            source,
+        })?;
+        let program = self.program;
+        let contact = |source| RunError::Contact {
+            program: program.to_owned(),
+            source,
+        };
+        let watch = Watch::new(&child).map_err(|source| {
+            let _ = child.kill();
+            let _ = child.wait();
+            contact(source)
+        })?;
+        let attended = self.attend(&mut child, &watch);
+        if attended.is_err() {
+            watch.kill_group();
+        }
+        let status = child.wait().map_err(contact)?;
+        let (stdout, stderr) = attended?;
+        Ok(Output {
+            status,
+            stdout,
+            stderr,
+        })
+    }
+
+    /// Moves bytes until the child has ended (it is not reaped yet); returns its output and error.
+    fn attend(&mut self, child: &mut Child, watch: &Watch) -> Result<(Vec<u8>, Vec<u8>), RunError> {
+        let started = Instant::now();
+        let mut pipes = Pipes::take(child).map_err(|source| self.contact(source))?;
+        let mut feed = Feed::default();
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        loop {
+            if self.cancel.is_some_and(|cancel| cancel()) {
+                return Err(RunError::Cancelled {
+                    program: self.program.to_owned(),
+                });
+            }
+            let timeout = self.next_timeout(started)?;
+            let ready = pipes
+                .poll(watch, timeout)
+                .map_err(|source| self.contact(source))?;
+            if ready.stdin {
+                self.feed(&mut feed, &mut pipes.stdin)?;
+            }
+            if ready.stdout || ready.ended {
+                self.take_stdout(&mut pipes.stdout, &mut stdout)?;
+            }
+            if ready.stderr || ready.ended {
+                let keep = |piece: &[u8]| {
+                    let room = TOOL_STDERR_BYTES - stderr.len();
+                    stderr.extend_from_slice(&piece[..piece.len().min(room)]);
+                    Ok(())
+                };
+                drain(&mut pipes.stderr, keep).map_err(|source| self.contact(source))?;
+            }
+            if ready.ended {
+                return Ok((stdout, stderr));
+            }
+        }
+    }
+
+    fn next_timeout(&self, started: Instant) -> Result<Option<Duration>, RunError> {
+        let left = match self.deadline {
+            None => None,
+            Some(deadline) => match deadline.checked_sub(started.elapsed()) {
+                Some(left) => Some(left),
+                None => {
+                    return Err(RunError::Deadline {
+                        program: self.program.to_owned(),
+                        deadline,
+                    });
+                }
+            },
+        };
+        Ok(match (left, self.cancel) {
+            (left, None) => left,
+            (None, Some(_)) => Some(CANCEL_PERIOD),
+            (Some(left), Some(_)) => Some(left.min(CANCEL_PERIOD)),
+        })
+    }
+
+    fn take_stdout(&mut self, pipe: &mut Option<impl Read>, stdout: &mut Vec<u8>) -> Result<(), RunError> {
+        let mut overflow = false;
+        let taken = match self.on_stdout.as_mut() {
+            Some(sink) => drain(pipe, |piece| {
+                sink(piece);
+                Ok(())
+            }),
+            None => drain(pipe, |piece| {
+                overflow = stdout.len() + piece.len() > TOOL_STDOUT_BYTES;
+                if overflow {
+                    return Err(io::ErrorKind::FileTooLarge.into());
+                }
+                stdout.extend_from_slice(piece);
+                Ok(())
+            }),
+        };
+        match taken {
+            Err(_) if overflow => Err(RunError::TooMuchOutput {
+                program: self.program.to_owned(),
+                limit: TOOL_STDOUT_BYTES,
+            }),
+            other => other.map_err(|source| self.contact(source)),
+        }
+    }
+
+    /// Writes the next piece of the caller's input; closes the pipe at its end.
+    fn feed(&mut self, feed: &mut Feed, pipe: &mut Option<ChildStdin>) -> Result<(), RunError> {
+        let (Some(input), Some(sink)) = (self.input.as_mut(), pipe.as_mut()) else {
+            return Ok(());
+        };
+        if feed.is_empty() {
+            feed.refill(*input).map_err(|source| RunError::Input {
+                program: self.program.to_owned(),
+                source,
+            })?;
+            if feed.is_empty() {
+                *pipe = None;
+                return Ok(());
+            }
+        }
+        match sink.write(feed.rest()) {
+            Ok(count) => feed.start += count,
+            Err(error) if retry(&error) => {}
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => *pipe = None,
+            Err(source) => return Err(self.contact(source)),
+        }
+        Ok(())
+    }
+
+    fn contact(&self, source: io::Error) -> RunError {
+        RunError::Contact {
+            program: self.program.to_owned(),
+            source,
+        }
+    }
+}
+
+/// Our ends of the child's three pipes, all non-blocking.
+struct Pipes {
+    stdin: Option<ChildStdin>,
+    stdout: Option<std::process::ChildStdout>,
+    stderr: Option<std::process::ChildStderr>,
+}
+
+#[derive(Default)]
+struct Ready {
+    ended: bool,
+    stdin: bool,
+    stdout: bool,
+    stderr: bool,
+}
+
+impl Pipes {
+    fn take(child: &mut Child) -> io::Result<Self> {
+        let pipes = Self {
+            stdin: child.stdin.take(),
+            stdout: child.stdout.take(),
+            stderr: child.stderr.take(),
+        };
+        let fds = [
+            pipes.stdin.as_ref().map(AsFd::as_fd),
+            pipes.stdout.as_ref().map(AsFd::as_fd),
+            pipes.stderr.as_ref().map(AsFd::as_fd),
+        ];
+        for fd in fds.into_iter().flatten() {
+            fcntl_setfl(fd, fcntl_getfl(fd)? | OFlags::NONBLOCK)?;
+        }
+        Ok(pipes)
+    }
+
+    fn poll(&self, watch: &Watch, timeout: Option<Duration>) -> io::Result<Ready> {
+        let mut fds = vec![PollFd::from_borrowed_fd(watch.fd(), PollFlags::IN)];
+        let stdin = add(&mut fds, &self.stdin, PollFlags::OUT);
+        let stdout = add(&mut fds, &self.stdout, PollFlags::IN);
+        let stderr = add(&mut fds, &self.stderr, PollFlags::IN);
+        match poll(&mut fds, timeout.map(timespec).as_ref()) {
+            Ok(_) => {}
+            Err(Errno::INTR) => return Ok(Ready::default()),
+            Err(errno) => return Err(errno.into()),
+        }
+        let is_ready = |index: Option<usize>| index.is_some_and(|index| !fds[index].revents().is_empty());
+        Ok(Ready {
+            ended: is_ready(Some(0)),
+            stdin: is_ready(stdin),
+            stdout: is_ready(stdout),
+            stderr: is_ready(stderr),
+        })
+    }
+}
+
+/// Adds a pipe that is still open to the list to poll; returns its place there.
+fn add<'p>(fds: &mut Vec<PollFd<'p>>, pipe: &'p Option<impl AsFd>, flags: PollFlags) -> Option<usize> {
+    let fd = pipe.as_ref()?.as_fd();
+    fds.push(PollFd::from_borrowed_fd(fd, flags));
+    Some(fds.len() - 1)
+}
+
+/// Reads what the pipe holds now; at its end, or when nobody writes any more, the pipe is dropped.
+fn drain(pipe: &mut Option<impl Read>, mut sink: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+    let mut piece = [0; 16 << 10];
+    while let Some(open) = pipe {
+        match open.read(&mut piece) {
+            Ok(0) => *pipe = None,
+            Ok(count) => sink(&piece[..count])?,
+            Err(error) if retry(&error) => return Ok(()),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn retry(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+    )
+}
+
+/// The piece of the caller's input that waits to be written.
+#[derive(Default)]
+struct Feed {
+    bytes: Vec<u8>,
+    start: usize,
+}
+
+impl Feed {
+    const PIECE_BYTES: usize = 256 << 10;
+
+    fn is_empty(&self) -> bool {
+        self.start == self.bytes.len()
+    }
+
+    fn rest(&self) -> &[u8] {
+        &self.bytes[self.start..]
+    }
+
+    fn refill(&mut self, input: &mut dyn Read) -> io::Result<()> {
+        self.bytes.resize(Self::PIECE_BYTES, 0);
+        self.start = 0;
+        let count = loop {
+            match input.read(&mut self.bytes) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => break other,
+            }
+        };
+        self.bytes.truncate(*count.as_ref().unwrap_or(&0));
+        count.map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests;
