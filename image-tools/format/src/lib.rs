@@ -4,15 +4,15 @@
 //! bytes go out, randomness is an argument ([`Random`]). Nothing here trusts its input: each decoder checks
 //! lengths against [`limits`] before it allocates, and anything sealed is authenticated before it is parsed.
 
-// pub mod checkpoint;
+pub mod checkpoint;
 pub mod crypto;
-// pub mod escrow;
-// pub mod header;
+pub mod escrow;
+pub mod header;
 pub mod ids;
-// pub mod keyslot;
+pub mod keyslot;
 pub mod limits;
-// pub mod log;
+pub mod log;
 mod monitor;
-// mod reader;
+mod reader;
 
 pub use monitor::{Monitor, Silent};

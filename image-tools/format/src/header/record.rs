@@ -1,0 +1,176 @@
+//! What a header keeps secret: images, volumes, log geometry and whom to trust.
+//!
+//! JSON, with unknown fields carried along, so that an older program that rewrites the header (a new
+//! passphrase) loses nothing that a newer one put there.
+
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::HeaderError;
+use crate::{
+    crypto::Key,
+    ids::{ImageId, OrgId, VolumeId},
+    limits::{
+        BLOCK_LEN, MAX_CHECKPOINT_LEN, MAX_HEADER_RECORD_LEN, MAX_IMAGES, MAX_SEGMENTS, MAX_VOLUME_LEN,
+        MAX_VOLUMES, SEGMENT_LEN,
+    },
+};
+
+/// The sealed part of a header.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct HeaderRecord {
+    /// The organisation that made the stick.
+    pub org: OrgId,
+    /// Its name, for people.
+    pub org_name: String,
+    /// Ed25519 key that every manifest must be signed with, base64.
+    pub publisher_key: String,
+    /// Whom the stick was made for.
+    pub user: String,
+    /// When it was made, seconds since 1970 UTC.
+    pub created_s: u64,
+    /// Images on the stick; the first is started when none is named.
+    pub images: Vec<ImageRecord>,
+    /// Volumes that can be written.
+    pub volumes: Vec<VolumeRecord>,
+    /// Shape of the log.
+    pub log: LogGeometry,
+    /// Number of the escrow file in force, if any.
+    #[serde(default)]
+    pub escrow: Option<u32>,
+    /// Fields of later versions.
+    #[serde(flatten)]
+    pub later: serde_json::Map<String, serde_json::Value>,
+}
+
+/// One version of an image on the stick.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct ImageRecord {
+    /// The version's id; names its files.
+    pub id: ImageId,
+    /// Name IT gave.
+    pub name: String,
+    /// Version number; a manifest with a lower one is refused.
+    pub version: u64,
+    /// BLAKE3 of the manifest file, hexadecimal.
+    pub manifest_hash: String,
+    /// Opens the manifest.
+    pub image_key: Key,
+    /// Fields of later versions.
+    #[serde(flatten)]
+    pub later: serde_json::Map<String, serde_json::Value>,
+}
+
+/// A volume that can be written: its changes are in the log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VolumeRecord {
+    /// The number its log records carry.
+    pub id: VolumeId,
+    /// What it is for.
+    pub role: VolumeRole,
+    /// Size, bytes.
+    pub size_bytes: u64,
+    /// Fields of later versions.
+    #[serde(flatten)]
+    pub later: serde_json::Map<String, serde_json::Value>,
+}
+
+/// What a writable volume is for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum VolumeRole {
+    /// Changes over the base volume `volume` of image version `image`.
+    System {
+        /// The base's image version.
+        image: ImageId,
+        /// Position of the base among the image's volumes.
+        volume: u8,
+    },
+    /// The user's own data; outlives every image version.
+    Home,
+}
+
+/// Shape of the log; fixed at provisioning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogGeometry {
+    /// Number of segment files.
+    pub segments: u16,
+    /// Bytes of each; a power of two.
+    pub segment_len: u32,
+    /// Number of checkpoint areas.
+    pub checkpoints: u8,
+    /// Bytes of each.
+    pub checkpoint_len: u64,
+    /// Most blocks that changes may occupy.
+    pub quota_blocks: u64,
+}
+
+impl LogGeometry {
+    /// Fewest segments a log works with: one being filled, four in reserve, the rest to clean.
+    pub const MIN_SEGMENTS: u16 = 8;
+    /// Smallest segment; tests use it, sticks have the largest.
+    pub const MIN_SEGMENT_LEN: u32 = 64 * 1024;
+
+    /// Plans a log that can hold `blocks` changed blocks of volumes that have `volume_blocks` altogether.
+    ///
+    /// A fifth more than the blocks keeps cleaning cheap; six segments are the reserve that cleaning needs to
+    /// make progress. A checkpoint lists at most 12 bytes a block and 16 a leaf of 512 blocks.
+    pub fn plan(blocks: u64, volume_blocks: u64, segment_len: u32) -> Self {
+        let per_segment = u64::from(segment_len) * 96 / 100 / BLOCK_LEN as u64;
+        let segments = (blocks * 5 / 4).div_ceil(per_segment) + 6;
+        let segments = segments.clamp(u64::from(Self::MIN_SEGMENTS), MAX_SEGMENTS as u64) as u16;
+        let leaves = volume_blocks.div_ceil(512) + 64;
+        let bytes = 64 * 1024 + blocks * 12 + leaves * 16 + volume_blocks / 64 + u64::from(segments) * 64;
+        Self {
+            segments,
+            segment_len,
+            checkpoints: 3,
+            checkpoint_len: bytes.next_multiple_of(1 << 16),
+            quota_blocks: blocks,
+        }
+    }
+
+    fn is_sane(&self) -> bool {
+        (Self::MIN_SEGMENTS..=MAX_SEGMENTS as u16).contains(&self.segments)
+            && self.segment_len.is_power_of_two()
+            && (u64::from(Self::MIN_SEGMENT_LEN)..=SEGMENT_LEN).contains(&u64::from(self.segment_len))
+            && (2..=8).contains(&self.checkpoints)
+            && (64 * 1024..=MAX_CHECKPOINT_LEN).contains(&self.checkpoint_len)
+    }
+}
+
+impl HeaderRecord {
+    pub(super) fn to_json(&self) -> Result<Vec<u8>, HeaderError> {
+        let json =
+            Zeroizing::new(
+                serde_json::to_vec(self).map_err(|error| HeaderError::MalformedRecord {
+                    reason: error.to_string(),
+                })?,
+            );
+        if json.len() > MAX_HEADER_RECORD_LEN {
+            return Err(HeaderError::RecordTooLarge { len: json.len() });
+        }
+        Ok(json.to_vec())
+    }
+
+    pub(super) fn from_json(json: &[u8]) -> Result<Self, HeaderError> {
+        let malformed = |reason: &str| HeaderError::MalformedRecord {
+            reason: reason.to_owned(),
+        };
+        let record: Self = serde_json::from_slice(json).map_err(|error| malformed(&error.to_string()))?;
+        if record.images.len() > MAX_IMAGES || record.volumes.len() > MAX_VOLUMES {
+            return Err(malformed("too many images or volumes"));
+        }
+        if record
+            .volumes
+            .iter()
+            .any(|volume| volume.size_bytes > MAX_VOLUME_LEN)
+        {
+            return Err(malformed("a volume is larger than the limit"));
+        }
+        if !record.log.is_sane() {
+            return Err(malformed("the log's geometry is out of bounds"));
+        }
+        Ok(record)
+    }
+}
