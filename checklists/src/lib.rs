@@ -1,1 +1,42 @@
-//! Requirements, host facts and findings.
+//! Requirements, facts about a computer, and the judgement between them.
+//!
+//! `Requirements` (signed data from IT) × `HostFacts` (measured by `gobag-host`) → `Findings`. The judgement is a pure
+//! function: it reads no clock, no file and no environment, so the same facts give the same table on the
+//! employee's screen, in a bug report and in the company's coverage figure.
+//!
+//! * [`requirements`]: what an image asks of a computer.
+//! * [`fact`]: one measured value, or why there is none.
+//! * [`host`]: all facts about one computer.
+//! * [`finding`]: one rule's verdict, in words for a person under stress.
+//! * [`mod@evaluate`]: the rules.
+//! * [`decide`]: which mode this computer can run, and why.
+//!
+//! What is deliberately absent: measuring anything, starting anything, translating (issue 4).
+
+pub mod cpu_level;
+pub mod decide;
+pub mod evaluate;
+pub mod fact;
+pub mod finding;
+pub mod host;
+pub mod limits;
+pub mod requirements;
+mod rules;
+#[cfg(test)]
+mod sample;
+pub mod version;
+mod words;
+
+pub use cpu_level::CpuLevel;
+pub use decide::{Decision, ModeChoice, decide};
+pub use evaluate::evaluate;
+pub use fact::{Fact, Forger, Known, Privilege};
+pub use finding::{Finding, Findings, RuleId, Severity, Verdict};
+pub use host::{
+    Ability, Acceleration, Accelerator, BlockMount, Cpu, FuseAccess, HostFacts, Memory, Obstacle,
+    OperatingSystem, Space, Tool, Virtualization,
+};
+pub use requirements::{
+    AcceleratorRule, ContainerRequirements, Mode, OnUnknown, Requirements, RequirementsError, VmRequirements,
+};
+pub use version::Version;

@@ -1,0 +1,311 @@
+//! What an image asks of a computer. Stored as JSON in the signed manifest.
+//!
+//! Rules of evolution: unknown fields are ignored, every field has a default, and an unknown word reads as `Unknown`
+//! (judged "cannot tell", never "pass"). So an old launcher opens a new manifest and a new launcher an old one.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cpu_level::CpuLevel;
+use crate::limits;
+use crate::version::Version;
+
+/// What an image asks of a computer, whatever the mode, and per mode.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Requirements {
+    /// Modes the image may be started in, in no order.
+    pub modes: Vec<Mode>,
+    /// Architecture of the image's programs, in Rust's spelling.
+    pub architecture: String,
+    /// Lowest micro-architecture level the image's programs run on.
+    pub min_cpu_level: CpuLevel,
+    /// Further processor features, in Linux's spelling (`aes`, `sha_ni`).
+    pub cpu_features: Vec<String>,
+    /// Fewest processor cores.
+    pub min_cores: u32,
+    /// Least memory built into the computer; 0 asks nothing.
+    pub min_memory_total_bytes: u64,
+    /// Least free space for temporary files.
+    pub min_temp_free_bytes: u64,
+    /// What counts when something required cannot be determined.
+    pub on_unknown: OnUnknown,
+    /// Only for the virtual machine.
+    pub vm: VmRequirements,
+    /// Only for the container.
+    pub container: ContainerRequirements,
+}
+
+/// What the virtual machine asks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct VmRequirements {
+    /// Memory the guest gets.
+    pub guest_memory_bytes: u64,
+    /// Memory that must stay free for the host beside the guest.
+    pub host_reserve_bytes: u64,
+    /// May the guest be emulated, several times slower, where the processor cannot run it directly?
+    pub accelerator: AcceleratorRule,
+    /// Oldest hypervisor.
+    pub min_qemu_version: Version,
+}
+
+/// What the container asks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ContainerRequirements {
+    /// Least memory available for the container's programs.
+    pub min_memory_available_bytes: u64,
+}
+
+const MIB: u64 = 1 << 20;
+
+impl Default for Requirements {
+    /// What nearly every PC of the last fifteen years has.
+    fn default() -> Self {
+        Self {
+            modes: vec![Mode::Vm, Mode::Container],
+            architecture: "x86_64".to_owned(),
+            min_cpu_level: CpuLevel::V1,
+            cpu_features: Vec::new(),
+            min_cores: 2,
+            min_memory_total_bytes: 0,
+            min_temp_free_bytes: 64 * MIB,
+            on_unknown: OnUnknown::Warn,
+            vm: VmRequirements::default(),
+            container: ContainerRequirements::default(),
+        }
+    }
+}
+
+impl Default for VmRequirements {
+    fn default() -> Self {
+        Self {
+            guest_memory_bytes: 2048 * MIB,
+            host_reserve_bytes: 512 * MIB,
+            accelerator: AcceleratorRule::Warn,
+            // What Debian 12 and Ubuntu 22.04 carry; older ones are untested with our machine type.
+            min_qemu_version: Version::new(6, 2, 0),
+        }
+    }
+}
+
+impl Default for ContainerRequirements {
+    fn default() -> Self {
+        Self {
+            min_memory_available_bytes: 512 * MIB,
+        }
+    }
+}
+
+/// A way to run an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// A virtual machine.
+    Vm,
+    /// A container on the host's kernel.
+    Container,
+    /// A mode this program does not know yet; no host can run it.
+    #[serde(other)]
+    Unknown,
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Vm => "vm",
+            Self::Container => "container",
+            Self::Unknown => "unknown",
+        })
+    }
+}
+
+/// How strictly hardware acceleration is asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AcceleratorRule {
+    /// Emulation is allowed, with a warning.
+    #[default]
+    Warn,
+    /// Emulation is refused.
+    Require,
+    /// A rule this program does not know yet.
+    #[serde(other)]
+    Unknown,
+}
+
+/// What counts when something required cannot be determined.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnUnknown {
+    /// Say so and go on: trying is cheap, and the person needs to work.
+    #[default]
+    Warn,
+    /// Do not start. Also what a word from the future means: it can only be stricter.
+    #[serde(other)]
+    Fail,
+}
+
+/// Why requirements were refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequirementsError {
+    /// A list is longer than the format allows.
+    #[error("requirements: `{field}` has {count} entries, at most {limit} are allowed")]
+    TooMany {
+        /// The field.
+        field: &'static str,
+        /// What it has.
+        count: usize,
+        /// What it may have.
+        limit: usize,
+    },
+    /// A number is larger than any computer.
+    #[error("requirements: `{field}` is {value}, at most {limit} is allowed")]
+    TooLarge {
+        /// The field.
+        field: &'static str,
+        /// What it is.
+        value: u64,
+        /// What it may be.
+        limit: u64,
+    },
+    /// A name is empty, too long, or holds other characters than letters, digits, `_`, `-` and `.`.
+    #[error("requirements: `{field}` holds a name that cannot be one: {name:?}")]
+    BadName {
+        /// The field.
+        field: &'static str,
+        /// The refused name, shortened.
+        name: String,
+    },
+}
+
+impl RequirementsError {
+    /// Stable code of this error.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::TooMany { .. } => "checklist.too-many",
+            Self::TooLarge { .. } => "checklist.too-large",
+            Self::BadName { .. } => "checklist.bad-name",
+        }
+    }
+}
+
+impl Requirements {
+    /// Refuses what no honest manifest holds, before any of it is stored or shown on a screen.
+    pub fn validate(&self) -> Result<(), RequirementsError> {
+        for (field, count, limit) in [
+            ("modes", self.modes.len(), limits::MAX_MODES),
+            ("cpu_features", self.cpu_features.len(), limits::MAX_CPU_FEATURES),
+        ] {
+            if count > limit {
+                return Err(RequirementsError::TooMany { field, count, limit });
+            }
+        }
+        let size = limits::MAX_SIZE_BYTES;
+        for (field, value, limit) in [
+            ("min_cores", self.min_cores.into(), limits::MAX_CORES.into()),
+            ("min_memory_total_bytes", self.min_memory_total_bytes, size),
+            ("min_temp_free_bytes", self.min_temp_free_bytes, size),
+            ("vm.guest_memory_bytes", self.vm.guest_memory_bytes, size),
+            ("vm.host_reserve_bytes", self.vm.host_reserve_bytes, size),
+            (
+                "container.min_memory_available_bytes",
+                self.container.min_memory_available_bytes,
+                size,
+            ),
+        ] {
+            if value > limit {
+                return Err(RequirementsError::TooLarge { field, value, limit });
+            }
+        }
+        check_name("architecture", &self.architecture)?;
+        self.cpu_features
+            .iter()
+            .try_for_each(|name| check_name("cpu_features", name))
+    }
+}
+
+fn check_name(field: &'static str, name: &str) -> Result<(), RequirementsError> {
+    let fits = !name.is_empty() && name.len() <= limits::MAX_CPU_FEATURE_BYTES;
+    if fits
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
+    {
+        return Ok(());
+    }
+    let name = name.chars().take(limits::MAX_CPU_FEATURE_BYTES).collect();
+    Err(RequirementsError::BadName { field, name })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_object_is_the_default() {
+        assert_eq!(
+            serde_json::from_str::<Requirements>("{}").expect("reads"),
+            Requirements::default()
+        );
+        assert_eq!(Requirements::default().validate(), Ok(()));
+    }
+
+    #[test]
+    fn a_manifest_from_the_future_is_read() {
+        let text = r#"{"modes":["thin","vm"],"min_cpu_level":"x86-64-v7","on_unknown":"wipe","min_gpu_count":2,
+            "vm":{"accelerator":"attested","guest_memory_bytes":1073741824,"tpm":"2.0"}}"#;
+        let read: Requirements = serde_json::from_str(text).expect("reads");
+        assert_eq!(read.modes, [Mode::Unknown, Mode::Vm]);
+        assert_eq!(read.min_cpu_level, CpuLevel::Unknown);
+        assert_eq!(read.on_unknown, OnUnknown::Fail);
+        assert_eq!(read.vm.accelerator, AcceleratorRule::Unknown);
+        assert_eq!(read.vm.guest_memory_bytes, 1 << 30);
+        assert_eq!(
+            read.vm.host_reserve_bytes,
+            VmRequirements::default().host_reserve_bytes
+        );
+    }
+
+    #[test]
+    fn names_are_stable_on_disk() {
+        let text = serde_json::to_string(&Requirements::default()).expect("writes");
+        let expected = concat!(
+            r#"{"modes":["vm","container"],"architecture":"x86_64","min_cpu_level":"x86-64-v1","cpu_features":[],"#,
+            r#""min_cores":2,"min_memory_total_bytes":0,"min_temp_free_bytes":67108864,"on_unknown":"warn","#,
+            r#""vm":{"guest_memory_bytes":2147483648,"host_reserve_bytes":536870912,"accelerator":"warn","#,
+            r#""min_qemu_version":"6.2.0"},"container":{"min_memory_available_bytes":536870912}}"#,
+        );
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn absurd_requirements_are_refused_by_name() {
+        type Change = fn(&mut Requirements);
+        let cases: [(&str, Change); 7] = [
+            ("checklist.too-many", |r| {
+                r.cpu_features = vec!["aes".to_owned(); 65]
+            }),
+            ("checklist.too-many", |r| r.modes = vec![Mode::Vm; 17]),
+            ("checklist.too-large", |r| r.min_cores = 1025),
+            ("checklist.too-large", |r| r.vm.guest_memory_bytes = u64::MAX),
+            ("checklist.bad-name", |r| {
+                r.cpu_features = vec!["\u{1b}[2J".to_owned()]
+            }),
+            ("checklist.bad-name", |r| r.cpu_features = vec![String::new()]),
+            ("checklist.bad-name", |r| r.architecture = "x".repeat(33)),
+        ];
+        for (index, (code, change)) in cases.into_iter().enumerate() {
+            let mut requirements = Requirements::default();
+            change(&mut requirements);
+            let error = requirements.validate().expect_err("refused");
+            assert_eq!(error.code(), code, "case {index}");
+            assert!(error.to_string().starts_with("requirements: `"), "{error}");
+            assert!(!error.to_string().contains('\u{1b}'), "{error}");
+        }
+    }
+}
