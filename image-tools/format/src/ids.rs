@@ -73,7 +73,7 @@ random_id!(
 #[serde(transparent)]
 pub struct VolumeId(pub u8);
 
-fn parse_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+pub(crate) fn parse_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let digits = text.as_bytes();
     if digits.len() != N * 2 || !digits.iter().all(u8::is_ascii_hexdigit) {
         return None;

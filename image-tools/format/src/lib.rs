@@ -5,14 +5,20 @@
 //! lengths against [`limits`] before it allocates, and anything sealed is authenticated before it is parsed.
 
 pub mod checkpoint;
+pub mod chunk;
 pub mod crypto;
+pub mod digest;
 pub mod escrow;
 pub mod header;
 pub mod ids;
 pub mod keyslot;
 pub mod limits;
 pub mod log;
+pub mod map;
 mod monitor;
+pub mod pack;
 mod reader;
+#[cfg(test)]
+mod testing;
 
 pub use monitor::{Monitor, Silent};
