@@ -13,6 +13,8 @@
 //! - [`runtime`]: the private folder of one run, and the clean-up after a launcher that was killed
 
 mod child;
+pub mod ext4;
 pub mod limits;
+pub mod qemu_img;
 pub mod run;
 pub mod tools;

@@ -13,3 +13,12 @@ pub const TOOL_STDERR_QUOTED_BYTES: usize = 2 << 10;
 
 /// How often a caller's wish to cancel is looked at while a tool runs.
 pub const CANCEL_PERIOD: Duration = Duration::from_millis(100);
+
+/// Largest disk that an imported image may claim: 64 TiB.
+pub const DISK_BYTES: u64 = 64 << 40;
+
+/// Most bytes read of a VMDK descriptor; real ones have one or two kilobytes.
+pub const VMDK_DESCRIPTOR_BYTES: u64 = 1 << 20;
+
+/// How long `qemu-img info` may take: it reads a header, but perhaps over a sleepy network share.
+pub const QEMU_IMG_INFO_DEADLINE: Duration = Duration::from_secs(60);

@@ -1,0 +1,134 @@
+//! A file system from a tar stream.
+//!
+//! GNU tar unpacks into a private folder, and `mke2fs -d` copies that folder into the new file system.
+
+use std::{
+    ffi::OsStr,
+    fs,
+    io::{self, Read},
+    os::unix::fs::MetadataExt,
+    path::Path,
+};
+
+use rustix::process::geteuid;
+
+use super::{Ext4Error, Ext4Options, Ext4Report, Method, file_error, make, new_file, set_size, validate};
+use crate::{run::Run, tools};
+
+/// Makes the file system `dest`, a new file, from the tar stream `tar`, with everything a tar archive can hold: owners,
+/// modes, times, extended attributes, devices, hard links. `work_dir` needs room for the unpacked content.
+pub fn make_from_tar(
+    options: &Ext4Options,
+    tar: &mut dyn Read,
+    dest: &Path,
+    work_dir: &Path,
+    cancel: &dyn Fn() -> bool,
+) -> Result<Ext4Report, Ext4Error> {
+    if !geteuid().is_root() {
+        return Err(Ext4Error::NotRoot {
+            path: dest.to_owned(),
+        });
+    }
+    let work_dir = std::path::absolute(work_dir).map_err(|source| file_error(work_dir, source))?;
+    let folder = tempfile::Builder::new()
+        .prefix(".gobag-unpack-")
+        .tempdir_in(&work_dir)
+        .map_err(|source| file_error(&work_dir, source))?;
+    // One below the 0700 folder, because the archive sets the mode of its own root.
+    let root = folder.path().join("root");
+    fs::create_dir(&root).map_err(|source| file_error(&root, source))?;
+    unpack(tar, &root, dest, cancel)?;
+
+    let mut content = Content::default();
+    content.add(&root).map_err(|source| file_error(&root, source))?;
+    let size_bytes = match options.size_bytes {
+        Some(size) => size,
+        None => content.roomy_size(),
+    };
+    let options = Ext4Options {
+        size_bytes: Some(size_bytes),
+        ..options.clone()
+    };
+    validate(&options, dest)?;
+    new_file(dest, |unfinished| {
+        set_size(unfinished, size_bytes)?;
+        let content_args = [OsStr::new("-d"), root.as_os_str()];
+        make(
+            &options,
+            unfinished,
+            size_bytes,
+            &content_args,
+            content.entries,
+            cancel,
+        )
+    })?;
+    Ok(Ext4Report {
+        size_bytes,
+        content_bytes: content.bytes,
+        entries: content.entries,
+        method: Method::Root,
+    })
+}
+
+fn unpack(tar: &mut dyn Read, root: &Path, dest: &Path, cancel: &dyn Fn() -> bool) -> Result<(), Ext4Error> {
+    let program = tools::find("tar", None)?;
+    Run::new(&program)
+        .args([
+            "--extract",
+            "--file=-",
+            "--numeric-owner",
+            "--same-owner",
+            "--preserve-permissions",
+        ])
+        .args(["--xattrs", "--xattrs-include=*", "--delay-directory-restore"])
+        .arg("--directory")
+        .arg(root)
+        .input(tar)
+        .cancel(cancel)
+        .success()
+        .map(drop)
+        .map_err(|source| Ext4Error::Unpack {
+            path: dest.to_owned(),
+            source,
+        })
+}
+
+/// How much a folder holds.
+#[derive(Default)]
+struct Content {
+    entries: u64,
+    bytes: u64,
+    blocks_bytes: u64,
+}
+
+impl Content {
+    const BLOCK: u64 = 4096;
+
+    fn add(&mut self, folder: &Path) -> io::Result<()> {
+        let mut folders = vec![folder.to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder)? {
+                let entry = entry?;
+                let found = entry.metadata()?;
+                self.entries += 1;
+                if found.is_dir() {
+                    self.blocks_bytes += found.len().next_multiple_of(Self::BLOCK);
+                    folders.push(entry.path());
+                } else if found.is_file() {
+                    // Each name of a file with several counts for its part.
+                    self.bytes += found.len() / found.nlink();
+                    self.blocks_bytes += found.len().next_multiple_of(Self::BLOCK) / found.nlink();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Content, inodes, a journal, and an eighth more to live in, in whole MiB.
+    fn roomy_size(&self) -> u64 {
+        const INODE_BYTES: u64 = 256;
+        const JOURNAL_AND_TABLES: u64 = 80 << 20;
+        let needed = self.blocks_bytes + self.entries * 2 * INODE_BYTES;
+        (needed + needed / 8 + JOURNAL_AND_TABLES).next_multiple_of(1 << 20)
+    }
+}

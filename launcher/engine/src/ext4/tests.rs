@@ -1,0 +1,127 @@
+//! File systems made by the real e2fsprogs.
+
+#![expect(clippy::disallowed_methods, reason = "the tests make their own files")]
+
+use std::{
+    fs,
+    os::unix::fs::{FileExt, MetadataExt},
+};
+
+use tempfile::TempDir;
+
+use super::*;
+
+fn options(size_bytes: Option<u64>) -> Ext4Options {
+    Ext4Options {
+        label: "gobag-home".to_owned(),
+        size_bytes,
+        uuid: *b"gobag test uuid!",
+        epoch_seconds: 1_700_000_000,
+        block_size: 4096,
+    }
+}
+
+fn never() -> bool {
+    false
+}
+
+#[test]
+fn an_empty_file_system_is_clean_sparse_and_always_the_same() {
+    let folder = TempDir::new().unwrap();
+    let (one, two) = (folder.path().join("one"), folder.path().join("two"));
+    let report = make_empty(&options(Some(300 << 20)), &one).unwrap();
+    assert_eq!(report.size_bytes, 300 << 20);
+    make_empty(&options(Some(300 << 20)), &two).unwrap();
+    assert!(fs::read(&one).unwrap() == fs::read(&two).unwrap());
+    let used = fs::metadata(&one).unwrap().blocks() * 512;
+    assert!(used < 2 << 20, "{used} bytes are written");
+    let found = check(&one, &never).unwrap();
+    assert!(found.clean, "{}", found.text);
+    assert!(!repair(&one, &never).unwrap());
+}
+
+#[test]
+fn a_blank_volume_is_formatted_in_place() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("volume");
+    // Not a whole number of blocks.
+    fs::File::create(&path)
+        .unwrap()
+        .set_len((64 << 20) + 512)
+        .unwrap();
+    let inode = fs::metadata(&path).unwrap().ino();
+    let report = format_blank(&options(None), &path).unwrap();
+    assert_eq!(report.size_bytes, 64 << 20);
+    let found = fs::metadata(&path).unwrap();
+    assert_eq!((found.len(), found.ino()), ((64 << 20) + 512, inode));
+    assert!(check(&path, &never).unwrap().clean);
+}
+
+#[test]
+fn damage_is_found_and_not_repaired_silently() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("volume");
+    make_empty(&options(Some(64 << 20)), &path).unwrap();
+    // Overwrite the group descriptors, the bitmaps and the inode table behind the superblock.
+    let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.write_all_at(&vec![0xa5; 512 << 10], 8192).unwrap();
+    let found = check(&path, &never).unwrap();
+    assert!(!found.clean && !found.text.is_empty());
+    assert_eq!(repair(&path, &never).unwrap_err().code(), "engine.ext4-damaged");
+}
+
+#[test]
+fn what_is_no_file_system_is_no_clean_one() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("zeros");
+    fs::File::create(&path).unwrap().set_len(64 << 20).unwrap();
+    assert_eq!(check(&path, &never).unwrap_err().code(), "engine.ext4-check");
+}
+
+#[test]
+fn bad_options_are_refused_before_anything_is_made() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("volume");
+    let good = options(Some(64 << 20));
+    let bad = [
+        Ext4Options {
+            size_bytes: None,
+            ..good.clone()
+        },
+        Ext4Options {
+            size_bytes: Some(4096),
+            ..good.clone()
+        },
+        Ext4Options {
+            size_bytes: Some((64 << 20) + 1),
+            ..good.clone()
+        },
+        Ext4Options {
+            label: "seventeen letters".to_owned(),
+            ..good.clone()
+        },
+        Ext4Options {
+            block_size: 512,
+            ..good.clone()
+        },
+        Ext4Options {
+            epoch_seconds: 0,
+            ..good.clone()
+        },
+    ];
+    for options in bad {
+        let error = make_empty(&options, &path).unwrap_err();
+        assert_eq!(error.code(), "engine.ext4-options", "{options:?}");
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn an_existing_file_is_not_overwritten() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("volume");
+    fs::write(&path, "precious").unwrap();
+    let error = make_empty(&options(Some(64 << 20)), &path).unwrap_err();
+    assert_eq!(error.code(), "engine.ext4-file");
+    assert_eq!(fs::read(&path).unwrap(), b"precious");
+}
