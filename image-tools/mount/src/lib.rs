@@ -1,1 +1,28 @@
-//! Placeholder until the first commit of this crate.
+//! The kernel's FUSE interface: a folder in which every volume is one file.
+//!
+//! This crate owns the door between the kernel and a [`gobag_bundle::Volume`]. It decides nothing about what a file
+//! contains; it turns requests into volume calls and volume errors into error numbers, keeps a slow medium from
+//! blocking the door ([`lanes`]), and knows who still holds a file open when it is time to leave ([`handles`]).
+//!
+//! What must stay true:
+//! - a request is answered exactly once, also when the volume's code panics;
+//! - `fsync`, and the `close` of a file that was open for writing, return only after [`Volume::flush`] did;
+//! - guest data passes by the host's page cache (direct I/O), unless an export asks for the cache.
+//!
+//! [`Volume::flush`]: gobag_bundle::Volume::flush
+
+mod export;
+mod files;
+mod handles;
+mod lanes;
+pub mod limits;
+mod mount;
+mod mounted;
+mod report;
+mod served;
+
+pub use export::Export;
+pub use handles::Holder;
+pub use mount::{MountError, MountOptions, mount};
+pub use mounted::{Mounted, UnmountError};
+pub use report::ErrorHook;

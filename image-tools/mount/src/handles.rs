@@ -1,0 +1,201 @@
+//! Who holds a file of the mount open.
+//!
+//! The kernel names the opening thread with each `open`; its process is looked up at once (the thread may end while the
+//! file stays open) and kept until `release`. What does not open a file of ours still can keep a mount busy (a shell
+//! whose current folder is inside, a loop device whose `losetup` has long ended), so the list is completed from
+//! `/proc` and `/sys` at the moment somebody asks.
+
+use std::{
+    collections::HashMap,
+    fmt, fs,
+    path::{Path, PathBuf},
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// One program, or one loop device, that keeps a mount busy.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Holder {
+    /// Process id, if it is a process.
+    pub pid: Option<u32>,
+    /// Name of the program or of the device.
+    pub name: String,
+    /// The file it holds, or the mount point if its current folder is there.
+    pub path: PathBuf,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.path.display();
+        match self.pid {
+            Some(pid) => write!(f, "`{}` (process {pid}) in {path}", self.name),
+            None => write!(f, "{} on {path}", self.name),
+        }
+    }
+}
+
+/// An open file.
+#[derive(Clone)]
+pub(crate) struct Opened {
+    /// Process that opened it; `None` if it cannot be seen from here.
+    pub(crate) pid: Option<u32>,
+    /// Index of the export; `None` is the folder itself.
+    pub(crate) export: Option<usize>,
+    /// Whether it was opened for writing, so that closing it must flush.
+    pub(crate) for_writing: bool,
+}
+
+/// All open files of one mount.
+#[derive(Default)]
+pub(crate) struct Handles {
+    table: Mutex<Table>,
+    closed: Condvar,
+}
+
+#[derive(Default)]
+struct Table {
+    last: u64,
+    open: HashMap<u64, Opened>,
+}
+
+impl Handles {
+    pub(crate) fn open(&self, opened: Opened) -> u64 {
+        let mut table = self.lock();
+        table.last += 1;
+        let number = table.last;
+        table.open.insert(number, opened);
+        number
+    }
+
+    pub(crate) fn get(&self, number: u64) -> Option<Opened> {
+        self.lock().open.get(&number).cloned()
+    }
+
+    pub(crate) fn close(&self, number: u64) {
+        self.lock().open.remove(&number);
+        self.closed.notify_all();
+    }
+
+    /// Waits until a file is closed, none is open, or `timeout` has passed; tells whether none is open.
+    pub(crate) fn wait_for_close(&self, timeout: Duration) -> bool {
+        let table = self.lock();
+        if table.open.is_empty() {
+            return true;
+        }
+        let waited = self.closed.wait_timeout(table, timeout);
+        let (table, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        table.open.is_empty()
+    }
+
+    /// Waits until no file is open or `deadline` has passed; tells which.
+    pub(crate) fn wait_for_last_close(&self, deadline: Instant) -> bool {
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if self.wait_for_close(left) {
+                return true;
+            }
+            if left.is_zero() {
+                return false;
+            }
+        }
+    }
+
+    /// Everybody who keeps the mount busy, as far as this process may see.
+    pub(crate) fn holders(&self, mountpoint: &Path, name_of: impl Fn(usize) -> String) -> Vec<Holder> {
+        let opened: Vec<Opened> = self.lock().open.values().cloned().collect();
+        let by_handle = opened.into_iter().map(|opened| Holder {
+            pid: opened.pid,
+            name: opened.pid.map_or_else(|| UNSEEN.to_owned(), program),
+            path: match opened.export {
+                Some(index) => mountpoint.join(name_of(index)),
+                None => mountpoint.to_owned(),
+            },
+        });
+        let mut holders: Vec<Holder> = by_handle.collect();
+        holders.extend(residents(mountpoint));
+        holders.extend(loop_devices(mountpoint));
+        holders.sort();
+        holders.dedup();
+        holders
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a program is called that `/proc` does not show.
+const UNSEEN: &str = "a program that cannot be seen from here";
+
+fn program(pid: u32) -> String {
+    match fs::read_to_string(format!("/proc/{pid}/comm")) {
+        Ok(name) => name.trim_end().to_owned(),
+        Err(_) => UNSEEN.to_owned(),
+    }
+}
+
+/// The process a thread belongs to. `thread` is 0 for a process outside our process namespace.
+pub(crate) fn process_of(thread: u32) -> Option<u32> {
+    let status = fs::read_to_string(format!("/proc/{thread}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("Tgid:"))?;
+    line.trim().parse().ok()
+}
+
+/// Processes whose current folder is inside the mount.
+fn residents(mountpoint: &Path) -> Vec<Holder> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter(|pid| {
+        fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|folder| folder.starts_with(mountpoint))
+    })
+    .map(|pid| Holder {
+        pid: Some(pid),
+        name: program(pid),
+        path: mountpoint.to_owned(),
+    })
+    .collect()
+}
+
+/// Loop devices on a file of the mount.
+fn loop_devices(mountpoint: &Path) -> Vec<Holder> {
+    let entries = fs::read_dir("/sys/block").into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| {
+            let backing = fs::read_to_string(entry.path().join("loop/backing_file")).ok()?;
+            let path = PathBuf::from(backing.trim_end());
+            path.starts_with(mountpoint).then(|| Holder {
+                pid: None,
+                name: format!("/dev/{}", entry.file_name().to_string_lossy()),
+                path,
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_holder_is_named_until_its_last_close() {
+        let handles = Handles::default();
+        let opened = Opened {
+            pid: Some(std::process::id()),
+            export: Some(0),
+            for_writing: true,
+        };
+        let first = handles.open(opened.clone());
+        let second = handles.open(opened);
+        let folder = Path::new("/nowhere");
+        let holders = handles.holders(folder, |_| "system.img".to_owned());
+        assert_eq!(holders.len(), 1, "the same program once: {holders:?}");
+        assert_eq!(holders[0].pid, Some(std::process::id()));
+        assert_eq!(holders[0].path, folder.join("system.img"));
+
+        handles.close(first);
+        assert!(!handles.wait_for_last_close(Instant::now()));
+        handles.close(second);
+        assert!(handles.wait_for_last_close(Instant::now()));
+        assert!(handles.holders(folder, |_| String::new()).is_empty());
+    }
+}

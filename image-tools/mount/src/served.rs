@@ -1,0 +1,128 @@
+//! One export at work: requests become volume calls, volume errors become error numbers.
+//!
+//! A panic in the volume's code is caught here, reported like an error of the medium and answered with `EIO`; the
+//! mount and all other files go on.
+
+use std::{
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+use fuser::Errno;
+use gobag_bundle::VolumeError;
+
+use crate::{Export, report::Reporter};
+
+/// An export with what is needed to answer for it.
+pub(crate) struct Served {
+    export: Export,
+    size_bytes: u64,
+    is_read_only: bool,
+    reporter: Reporter,
+}
+
+impl Served {
+    pub(crate) fn new(export: Export, reporter: Reporter) -> Self {
+        Self {
+            size_bytes: export.volume.size_bytes(),
+            is_read_only: export.volume.is_read_only(),
+            export,
+            reporter,
+        }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.export.name
+    }
+
+    pub(crate) fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.is_read_only
+    }
+
+    pub(crate) fn is_cached(&self) -> bool {
+        self.export.cached
+    }
+
+    /// Reads up to `buffer.len()` bytes; less only at the end of the file. Returns how many.
+    pub(crate) fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, Errno> {
+        let len = self.inside(offset, buffer.len());
+        if len > 0 {
+            self.call(|| self.export.volume.read_at(offset, &mut buffer[..len]))?;
+        }
+        Ok(len)
+    }
+
+    /// Writes what lies inside the file and returns how much that was. With `durable` it is on the medium then.
+    pub(crate) fn write(&self, offset: u64, data: &[u8], durable: bool) -> Result<usize, Errno> {
+        if self.is_read_only {
+            return Err(Errno::EROFS);
+        }
+        let len = self.inside(offset, data.len());
+        if len == 0 && !data.is_empty() {
+            // Not ENOSPC: a disk that ends here is not a stick that is full, and QEMU treats the latter specially.
+            return Err(Errno::EFBIG);
+        }
+        self.call(|| self.export.volume.write_at(offset, &data[..len]))?;
+        if durable {
+            self.flush()?;
+        }
+        Ok(len)
+    }
+
+    /// Makes every acknowledged write durable.
+    pub(crate) fn flush(&self) -> Result<(), Errno> {
+        self.call(|| self.export.volume.flush())
+    }
+
+    /// Lets the part of the range that lies inside the file read as zero.
+    pub(crate) fn discard(&self, offset: u64, len: u64) -> Result<(), Errno> {
+        if self.is_read_only {
+            return Err(Errno::EROFS);
+        }
+        let len = len.min(self.size_bytes.saturating_sub(offset));
+        if len == 0 {
+            return Ok(());
+        }
+        self.call(|| self.export.volume.trim(offset, len))
+    }
+
+    /// Makes every acknowledged write durable; for callers inside this process, who can read a volume's error.
+    pub(crate) fn flush_volume(&self) -> Result<(), VolumeError> {
+        catch(|| self.export.volume.flush())
+    }
+
+    fn inside(&self, offset: u64, len: usize) -> usize {
+        let rest = self.size_bytes.saturating_sub(offset);
+        usize::try_from(rest).unwrap_or(usize::MAX).min(len)
+    }
+
+    fn call(&self, work: impl FnOnce() -> Result<(), VolumeError>) -> Result<(), Errno> {
+        catch(work).map_err(|error| {
+            self.reporter.report(&self.export.name, &error);
+            errno(&error)
+        })
+    }
+}
+
+fn catch(work: impl FnOnce() -> Result<(), VolumeError>) -> Result<(), VolumeError> {
+    // Nothing of ours is half changed when the volume unwinds: this crate keeps no state about contents.
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        let cause = io::Error::other("gobag made a mistake (the code of the volume panicked)");
+        Err(VolumeError::Medium(cause))
+    })
+}
+
+/// The number a program sees. `ENOSPC` is kept for a full stick alone, because it makes QEMU pause the guest.
+fn errno(error: &VolumeError) -> Errno {
+    match error {
+        VolumeError::OutOfRange { .. } => Errno::EINVAL,
+        VolumeError::ReadOnly => Errno::EROFS,
+        VolumeError::Full => Errno::ENOSPC,
+        // Medium, Damaged, and whatever a later version adds.
+        _ => Errno::EIO,
+    }
+}
