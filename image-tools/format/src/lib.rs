@@ -14,10 +14,13 @@ pub mod ids;
 pub mod keyslot;
 pub mod limits;
 pub mod log;
+pub mod manifest;
 pub mod map;
 mod monitor;
+pub mod org;
 pub mod pack;
 mod reader;
+pub mod sign;
 #[cfg(test)]
 mod testing;
 

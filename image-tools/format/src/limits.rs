@@ -6,12 +6,16 @@ pub const CHUNK_LEN: usize = 64 * 1024;
 pub const BLOCK_LEN: usize = 4096;
 /// Largest pack file, bytes.
 pub const MAX_PACK_LEN: u64 = 1 << 30;
-/// Largest volume, bytes (64 TiB less one block, so that a block number fits 34 bits).
-pub const MAX_VOLUME_LEN: u64 = 1 << 46;
+/// Largest volume, bytes (16 TiB: its index leaves fit a table in memory).
+pub const MAX_VOLUME_LEN: u64 = 1 << 44;
 /// Largest manifest, bytes.
 pub const MAX_MANIFEST_LEN: usize = 16 << 20;
 /// Most packs one image may name.
 pub const MAX_PACKS: usize = 65_535;
+/// Largest file of an organisation, bytes.
+pub const MAX_ORG_FILE_LEN: usize = 64 * 1024;
+/// Most work a file of an organisation may ask for its passphrase: 2 to this power, 1 GiB of memory.
+pub const MAX_SCRYPT_WORK_FACTOR: u8 = 20;
 
 /// Bytes of one header slot.
 pub const HEADER_SLOT_LEN: usize = 64 * 1024;
