@@ -12,9 +12,11 @@
 //! - [`ext4`], [`qemu_img`]: make, check and convert disk images
 //! - [`runtime`]: the private folder of one run, and the clean-up after a launcher that was killed
 
+pub mod accel;
 mod child;
 pub mod ext4;
 pub mod limits;
+pub mod machine;
 pub mod qemu_img;
 pub mod run;
 pub mod tools;

@@ -22,3 +22,22 @@ pub const VMDK_DESCRIPTOR_BYTES: u64 = 1 << 20;
 
 /// How long `qemu-img info` may take: it reads a header, but perhaps over a sleepy network share.
 pub const QEMU_IMG_INFO_DEADLINE: Duration = Duration::from_secs(60);
+
+/// A deadline for the proof of an accelerator that a busy PC can keep; kernel-side emulation cannot.
+pub const PROOF_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Longest time the work of the proof (60 million instructions) may take under hardware acceleration. Real hardware
+/// needs some 30 ms, the emulation seen in place of it 30 s.
+pub const MAX_HARDWARE_WORK: Duration = Duration::from_secs(1);
+
+/// Least and most cores of a machine.
+pub const MACHINE_CORES: (u64, u64) = (1, 64);
+
+/// Least and most memory of a machine in MiB.
+pub const MACHINE_MEMORY_MIB: (u64, u64) = (64, 1 << 20);
+
+/// Most disks of a machine; a q35 board has six SATA ports.
+pub const MACHINE_DISKS: u64 = 6;
+
+/// Longest name of a Unix socket: `sun_path` is 108 bytes with its final zero.
+pub const UNIX_PATH_BYTES: usize = 107;
