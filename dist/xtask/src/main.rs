@@ -1,2 +1,5 @@
-//! Placeholder.
-fn main() {}
+//! Entry point of `cargo xtask`.
+
+fn main() -> std::process::ExitCode {
+    xtask::run(std::env::args().skip(1))
+}

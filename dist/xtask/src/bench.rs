@@ -1,0 +1,24 @@
+//! `cargo xtask bench`: measurements that a person can repeat. Each is one file; figures go to standard output.
+
+mod start;
+
+use crate::error::{Error, Result};
+
+/// The benches by name, with what they measure.
+const BENCHES: &[(&str, &str)] = &[(
+    "start",
+    "time to the login prompt: the golden image from a raw disk in QEMU",
+)];
+
+pub(crate) fn run(args: &[&str]) -> Result<()> {
+    match args {
+        [] => {
+            for (name, what) in BENCHES {
+                println!("{name:<8} {what}");
+            }
+            Ok(())
+        }
+        ["start", rest @ ..] => start::run(rest),
+        [other, ..] => Err(Error::usage(format!("there is no bench `{other}`"))),
+    }
+}

@@ -1,0 +1,45 @@
+//! `cargo xtask ci`: everything a change must pass, cheapest first, with one table at the end.
+//!
+//! Formatting and tidy always run; from clippy on, the first failure stops the rest, because what follows would only
+//! repeat it. In CI a missing FUSE or QEMU is a failure: the tests run with `GOBAG_REQUIRE=fuse,qemu` (and `root`
+//! where we are root).
+
+use crate::cargo::cargo;
+use crate::disk;
+use crate::error::{Error, Result};
+use crate::steps::Steps;
+use crate::{docs, packages, test, tidy};
+
+pub(crate) fn run(args: &[&str]) -> Result<()> {
+    let with_demo = match args {
+        [] => false,
+        ["--with-demo"] => true,
+        _ => return Err(Error::usage(format!("`ci` does not know `{}`", args.join(" ")))),
+    };
+    let mut steps = Steps::new();
+    let ready = steps.step("packages", || packages::ensure().map(|new| new.join(" ")));
+    steps.step("fmt", || plain(&["fmt", "--all", "--check"]));
+    steps.step("tidy", tidy::check);
+    let passed = ready
+        && steps.step("clippy", || {
+            plain(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])
+        })
+        && test::run_steps(&mut steps, &test::Options::default(), &test::capabilities(true))
+        && steps.step("rustdoc", rustdoc)
+        && steps.step("generated docs", || docs::check(&disk::target().join("debug")));
+    if passed && with_demo {
+        steps.step("demo", || crate::demo::run(&[]).map(|()| String::new()));
+    }
+    steps.finish("ci")
+}
+
+fn plain(words: &[&str]) -> Result<String> {
+    cargo(words).run().map(|()| String::new())
+}
+
+fn rustdoc() -> Result<String> {
+    cargo(&["doc", "--workspace", "--no-deps", "--document-private-items"])
+        .env("RUSTDOCFLAGS", "-D warnings")
+        .run()
+        .map(|()| String::new())
+}

@@ -1,0 +1,71 @@
+//! The house around Gobag: everything a maintainer or a CI machine runs.
+//!
+//! `cargo xtask <task>` is the only entrance; `.ci/run` is a two-line caller of it. The crate never ships, so it may
+//! start processes and write files, but each of these has one place: processes in [`sh`], files in [`disk`].
+//! It depends on `serde_json` only and compiles in seconds on a cold machine.
+//!
+//! [`console`] is public: the demo and the integration tests drive a guest's serial console with the same source.
+
+mod bench;
+mod cargo;
+mod ci;
+pub mod console;
+mod demo;
+mod disk;
+mod dist;
+mod docs;
+mod error;
+mod packages;
+mod sh;
+mod steps;
+mod test;
+mod tidy;
+
+pub use error::{Error, Result};
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask <task> [options]
+
+  ci    [--with-demo]      everything a change must pass: fmt, tidy, clippy, tests, docs
+  test  [--long] [FILTER…] install what is missing, then unit, integration and doc tests
+  tidy                     rules no compiler checks: arrows between crates, sizes, docs, layout hash
+  demo  [--fresh]          the main job on a real Debian disk, in minutes, on one screen
+  bench <name> [options]   measure; without a name: list the benches
+  dist                     release: static binaries, completions, man pages, zip, .deb, SHA256SUMS
+  packages                 install the system packages the other tasks need
+  docs                     write the generated documents again
+";
+
+/// Runs one task named by the first argument and reports failure on standard error.
+pub fn run(args: impl Iterator<Item = String>) -> ExitCode {
+    let args: Vec<String> = args.collect();
+    let Some((task, rest)) = args.split_first() else {
+        print!("{USAGE}");
+        return ExitCode::from(2);
+    };
+    let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
+    let result = match task.as_str() {
+        "ci" => ci::run(&rest),
+        "test" => test::run(&rest),
+        "tidy" => tidy::run(&rest),
+        "demo" => demo::run(&rest),
+        "bench" => bench::run(&rest),
+        "dist" => dist::run(&rest),
+        "packages" => packages::ensure().map(drop),
+        "docs" => docs::write(),
+        "help" | "--help" | "-h" => {
+            print!("{USAGE}");
+            Ok(())
+        }
+        other => Err(Error::usage(format!("unknown task `{other}`"))),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprint!("{}", error.report());
+            ExitCode::from(error.exit())
+        }
+    }
+}

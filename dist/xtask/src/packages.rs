@@ -1,0 +1,154 @@
+//! The system packages that tests and demo need, and making sure they are there.
+//!
+//! When nothing is missing, nothing touches the network. On a system without dpkg the needed programs are looked up
+//! on the search path instead, and a missing one is named; installing is then the person's business.
+
+mod apt;
+
+use crate::error::{Error, Result};
+use crate::sh::{self, Cmd};
+
+/// A Debian package, one program it brings, and what that is needed for.
+struct Package {
+    name: &'static str,
+    program: &'static str,
+    why: &'static str,
+}
+
+const fn package(name: &'static str, program: &'static str, why: &'static str) -> Package {
+    Package { name, program, why }
+}
+
+const PACKAGES: &[Package] = &[
+    package("gcc", "gcc", "C parts of zstd and the cryptography"),
+    package("libc6-dev", "cc", "C parts of zstd and the cryptography"),
+    package("qemu-system-x86", "qemu-system-x86_64", "runs the guest"),
+    package("qemu-utils", "qemu-img", "reads qcow2, vmdk, vhdx, vdi"),
+    package("ovmf", "", "firmware for images with their own boot loader"),
+    package("fuse3", "fusermount3", "mounts as an ordinary user"),
+    package("fuse2fs", "fuse2fs", "container mode as an ordinary user"),
+    package("e2fsprogs", "mke2fs", "makes and checks ext4 volumes"),
+    package("bubblewrap", "bwrap", "container mode"),
+    package("uidmap", "newuidmap", "user namespaces for mmdebstrap"),
+    package("mmdebstrap", "mmdebstrap", "makes the demo's Debian"),
+    package("fakeroot", "fakeroot", "root file systems without root"),
+    package("age", "age", "opens the escrow the stock way"),
+    package("zstd", "zstd", "checks frames with the stock tool"),
+    package("exfatprogs", "mkfs.exfat", "sticks on real exFAT"),
+    package("exfat-fuse", "mount.exfat-fuse", "sticks on real exFAT, mounted"),
+    package("busybox-static", "busybox", "tiny guests of the tests"),
+    package("cpio", "cpio", "tiny guests of the tests"),
+    package("strace", "strace", "watches system calls in tests"),
+    package("expect", "expect", "types passphrases in tests"),
+    package("fio", "fio", "checks and measures block devices"),
+];
+
+/// What only a release needs.
+const DIST_PACKAGES: &[Package] = &[
+    package("binutils", "readelf", "shows that the programs are static"),
+    package("zip", "zip", "packs the release"),
+];
+
+/// Installs what tests and demo need and lack; says so, and returns the names that had to be installed.
+pub(crate) fn ensure() -> Result<Vec<&'static str>> {
+    ensure_these(PACKAGES)
+}
+
+/// Installs what a release needs and lacks.
+pub(crate) fn ensure_for_dist() -> Result<Vec<&'static str>> {
+    ensure_these(DIST_PACKAGES)
+}
+
+fn ensure_these(wanted: &'static [Package]) -> Result<Vec<&'static str>> {
+    if !sh::on_path("dpkg-query") {
+        return without_dpkg(wanted);
+    }
+    let missing = missing(wanted)?;
+    if missing.is_empty() {
+        eprintln!("system packages: all {} are installed", wanted.len());
+        return Ok(Vec::new());
+    }
+    eprintln!("system packages missing: {} of {}", missing.len(), wanted.len());
+    for package in &missing {
+        eprintln!("  {:<16} {}", package.name, package.why);
+    }
+    let names: Vec<&str> = missing.iter().map(|package| package.name).collect();
+    apt::install(&names)?;
+    let still: Vec<&str> = self::missing(wanted)?
+        .iter()
+        .map(|package| package.name)
+        .collect();
+    if !still.is_empty() {
+        return Err(Error::new(format!(
+            "apt reported success, but these are not installed: {}",
+            still.join(" ")
+        )));
+    }
+    eprintln!("system packages: installed {}", names.join(" "));
+    Ok(names)
+}
+
+fn missing(wanted: &'static [Package]) -> Result<Vec<&'static Package>> {
+    // An unknown name makes dpkg-query exit with 1, but it still prints the known ones.
+    let output = Cmd::new("dpkg-query")
+        .args(["-W", "-f", "${Package} ${db:Status-Status}\n"])
+        .args(wanted.iter().map(|package| package.name))
+        .env("LC_ALL", "C")
+        .output()?;
+    let installed = installed_names(&String::from_utf8_lossy(&output.stdout));
+    Ok(wanted
+        .iter()
+        .filter(|package| !installed.iter().any(|name| name == package.name))
+        .collect())
+}
+
+fn installed_names(listing: &str) -> Vec<String> {
+    listing
+        .lines()
+        .filter_map(|line| line.strip_suffix(" installed"))
+        .map(str::to_owned)
+        .collect()
+}
+
+fn without_dpkg(wanted: &[Package]) -> Result<Vec<&'static str>> {
+    let absent: Vec<&Package> = wanted
+        .iter()
+        .filter(|package| !package.program.is_empty() && !sh::on_path(package.program))
+        .collect();
+    if absent.is_empty() {
+        eprintln!("system packages: no dpkg here, but every needed program is on the path");
+        return Ok(Vec::new());
+    }
+    let mut error = Error::new("this system has no dpkg, and programs are missing");
+    for package in absent {
+        error = error.hint(format!(
+            "install `{}` ({}); Debian calls the package {}",
+            package.program, package.why, package.name
+        ));
+    }
+    Err(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_fully_installed_packages_count() {
+        let listing = "age installed\nfio config-files\ncpio half-installed\nzstd installed\n";
+        assert_eq!(installed_names(listing), ["age", "zstd"]);
+    }
+
+    #[test]
+    fn no_package_is_listed_twice() {
+        let mut names: Vec<&str> = PACKAGES
+            .iter()
+            .chain(DIST_PACKAGES)
+            .map(|package| package.name)
+            .collect();
+        names.sort_unstable();
+        let count = names.len();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+}

@@ -1,0 +1,194 @@
+//! Which crate may use which: the borders of `ARCHITECTURE.md`, checked from `cargo metadata`.
+//!
+//! A crate uses only lower levels, and of these only the ones listed. A new arrow is an edit of this list, and so a
+//! matter of review. Development dependencies count like any other.
+
+use serde_json::Value;
+
+use super::Findings;
+
+/// A crate of the workspace, its level, and the crates of the workspace it may use.
+type Border = (&'static str, u8, &'static [&'static str]);
+
+const BORDERS: &[Border] = &[
+    // leaves
+    ("gobag-checklists", 0, &[]),
+    ("gobag-engine", 0, &[]),
+    ("gobag-term", 0, &[]),
+    // bytes
+    ("gobag-format", 1, &["gobag-checklists"]),
+    ("gobag-host", 1, &["gobag-checklists", "gobag-engine"]),
+    // contracts
+    ("gobag-bundle", 2, &["gobag-checklists", "gobag-format"]),
+    // services
+    ("gobag-import", 3, &["gobag-engine"]),
+    ("gobag-mount", 3, &["gobag-bundle"]),
+    // programs
+    (
+        "gobag",
+        4,
+        &[
+            "gobag-bundle",
+            "gobag-checklists",
+            "gobag-engine",
+            "gobag-format",
+            "gobag-host",
+            "gobag-mount",
+            "gobag-term",
+        ],
+    ),
+    (
+        "gobag-image",
+        4,
+        &[
+            "gobag-bundle",
+            "gobag-checklists",
+            "gobag-engine",
+            "gobag-format",
+            "gobag-import",
+            "gobag-term",
+        ],
+    ),
+    // never shipped, used by nobody
+    ("xtask", 5, &[]),
+    (
+        "gobag-tests",
+        6,
+        &[
+            "gobag",
+            "gobag-bundle",
+            "gobag-checklists",
+            "gobag-engine",
+            "gobag-format",
+            "gobag-host",
+            "gobag-image",
+            "gobag-import",
+            "gobag-mount",
+            "gobag-term",
+            "xtask",
+        ],
+    ),
+];
+
+/// Compares the arrows in `metadata` with the list.
+pub(super) fn check(metadata: &Value, findings: &mut Findings) {
+    check_against(BORDERS, metadata, findings);
+}
+
+fn check_against(borders: &[Border], metadata: &Value, findings: &mut Findings) {
+    let packages = list(metadata, "packages");
+    let names: Vec<&str> = packages
+        .iter()
+        .filter_map(|package| text(package, "name"))
+        .collect();
+    for package in packages {
+        let Some(name) = text(package, "name") else {
+            continue;
+        };
+        let Some((_, level, allowed)) = borders.iter().find(|(known, ..)| *known == name) else {
+            findings.fail(format!(
+                "crate {name} has no entry in dist/xtask/src/tidy/arrows.rs"
+            ));
+            continue;
+        };
+        let used = list(package, "dependencies")
+            .iter()
+            .filter_map(|entry| text(entry, "name"));
+        for used in used.filter(|used| names.contains(used)) {
+            if !allowed.contains(&used) {
+                findings.fail(format!("crate {name} uses {used}: not an allowed arrow"));
+            }
+            let lower = borders
+                .iter()
+                .any(|(known, other, _)| *known == used && other < level);
+            if !lower {
+                findings.fail(format!("crate {name} uses {used}, which is not on a lower level"));
+            }
+        }
+    }
+    for (known, ..) in borders.iter().filter(|(known, ..)| !names.contains(known)) {
+        findings.fail(format!(
+            "dist/xtask/src/tidy/arrows.rs lists {known}, which is no crate"
+        ));
+    }
+}
+
+fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
+    value
+        .get(key)
+        .and_then(Value::as_array)
+        .map_or(&[], Vec::as_slice)
+}
+
+fn text<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
+    value.get(key).and_then(Value::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const SMALL: &[Border] = &[
+        ("leaf", 0, &[]),
+        ("middle", 1, &["leaf"]),
+        ("top", 2, &["middle"]),
+    ];
+
+    fn failures(edges: &[(&str, &[&str])]) -> Vec<String> {
+        let packages: Vec<Value> = edges
+            .iter()
+            .map(|(name, uses)| {
+                let uses: Vec<Value> = uses.iter().map(|used| json!({ "name": used })).collect();
+                json!({ "name": name, "dependencies": uses })
+            })
+            .collect();
+        let mut findings = Findings::default();
+        check_against(SMALL, &json!({ "packages": packages }), &mut findings);
+        findings.failures
+    }
+
+    #[test]
+    fn listed_arrows_and_outside_crates_pass() {
+        let found = failures(&[
+            ("leaf", &["serde"]),
+            ("middle", &["leaf"]),
+            ("top", &["middle", "clap"]),
+        ]);
+        assert!(found.is_empty(), "{found:?}");
+    }
+
+    #[test]
+    fn an_unlisted_arrow_an_upward_arrow_and_an_unknown_crate_fail() {
+        let found = failures(&[
+            ("leaf", &["top"]),
+            ("middle", &[]),
+            ("top", &["leaf"]),
+            ("new", &[]),
+        ]);
+        assert_eq!(
+            found,
+            [
+                "crate leaf uses top: not an allowed arrow",
+                "crate leaf uses top, which is not on a lower level",
+                "crate top uses leaf: not an allowed arrow",
+                "crate new has no entry in dist/xtask/src/tidy/arrows.rs",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_list_itself_points_downwards() {
+        let level = |name: &str| {
+            BORDERS
+                .iter()
+                .find(|(known, ..)| *known == name)
+                .map(|(_, level, _)| *level)
+        };
+        for (name, own, allowed) in BORDERS {
+            for used in *allowed {
+                assert!(level(used).is_some_and(|other| other < *own), "{name} -> {used}");
+            }
+        }
+    }
+}
