@@ -22,6 +22,8 @@ use crate::{
     served::Served,
 };
 
+/// The answer to `open` while the mount is being left.
+const LEAVING: Errno = Errno::ENXIO;
 const BLOCK_BYTES: u32 = 4096;
 /// What `stat` recommends for a single transfer.
 const TRANSFER_BYTES: u32 = 128 << 10;
@@ -203,7 +205,10 @@ impl Filesystem for Files {
             export: index(ino),
             for_writing,
         });
-        reply.opened(FileHandle(number), how);
+        match number {
+            Some(number) => reply.opened(FileHandle(number), how),
+            None => reply.error(LEAVING),
+        }
     }
 
     fn release(
@@ -353,10 +358,11 @@ impl Filesystem for Files {
             export: None,
             for_writing: false,
         });
-        reply.opened(
-            FileHandle(number),
-            FopenFlags::FOPEN_CACHE_DIR | FopenFlags::FOPEN_KEEP_CACHE,
-        );
+        let how = FopenFlags::FOPEN_CACHE_DIR | FopenFlags::FOPEN_KEEP_CACHE;
+        match number {
+            Some(number) => reply.opened(FileHandle(number), how),
+            None => reply.error(LEAVING),
+        }
     }
 
     fn readdir(

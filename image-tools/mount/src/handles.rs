@@ -10,7 +10,7 @@ use std::{
     fmt, fs,
     path::{Path, PathBuf},
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 /// One program, or one loop device, that keeps a mount busy.
@@ -55,16 +55,26 @@ pub(crate) struct Handles {
 #[derive(Default)]
 struct Table {
     last: u64,
+    is_refusing: bool,
     open: HashMap<u64, Opened>,
 }
 
 impl Handles {
-    pub(crate) fn open(&self, opened: Opened) -> u64 {
+    /// The number of a newly opened file; `None` while nothing more may be opened.
+    pub(crate) fn open(&self, opened: Opened) -> Option<u64> {
         let mut table = self.lock();
+        if table.is_refusing {
+            return None;
+        }
         table.last += 1;
         let number = table.last;
         table.open.insert(number, opened);
-        number
+        Some(number)
+    }
+
+    /// From now on nothing (or anything again) may be opened.
+    pub(crate) fn refuse(&self, refuse: bool) {
+        self.lock().is_refusing = refuse;
     }
 
     pub(crate) fn get(&self, number: u64) -> Option<Opened> {
@@ -76,28 +86,13 @@ impl Handles {
         self.closed.notify_all();
     }
 
-    /// Waits until a file is closed, none is open, or `timeout` has passed; tells whether none is open.
-    pub(crate) fn wait_for_close(&self, timeout: Duration) -> bool {
-        let table = self.lock();
-        if table.open.is_empty() {
-            return true;
-        }
-        let waited = self.closed.wait_timeout(table, timeout);
-        let (table, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        table.open.is_empty()
-    }
-
     /// Waits until no file is open or `deadline` has passed; tells which.
     pub(crate) fn wait_for_last_close(&self, deadline: Instant) -> bool {
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if self.wait_for_close(left) {
-                return true;
-            }
-            if left.is_zero() {
-                return false;
-            }
-        }
+        let timeout = deadline.saturating_duration_since(Instant::now());
+        let has_open = |table: &mut Table| !table.open.is_empty();
+        let waited = self.closed.wait_timeout_while(self.lock(), timeout, has_open);
+        let (table, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        table.open.is_empty()
     }
 
     /// Everybody who keeps the mount busy, as far as this process may see.
@@ -184,8 +179,10 @@ mod tests {
             export: Some(0),
             for_writing: true,
         };
-        let first = handles.open(opened.clone());
-        let second = handles.open(opened);
+        let first = handles.open(opened.clone()).unwrap();
+        let second = handles.open(opened.clone()).unwrap();
+        handles.refuse(true);
+        assert_eq!(handles.open(opened), None);
         let folder = Path::new("/nowhere");
         let holders = handles.holders(folder, |_| "system.img".to_owned());
         assert_eq!(holders.len(), 1, "the same program once: {holders:?}");

@@ -17,6 +17,7 @@ mod handles;
 mod lanes;
 pub mod limits;
 mod mount;
+mod mount_table;
 mod mounted;
 mod report;
 mod served;

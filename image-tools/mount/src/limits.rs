@@ -22,8 +22,9 @@ pub const ATTRIBUTE_TTL: Duration = Duration::from_secs(3600);
 /// At most one line of log per volume and kind of error in this time.
 pub const REPORT_PERIOD: Duration = Duration::from_secs(5);
 
-/// While a mount is busy, how often it is tried again to unmount it.
-pub const BUSY_RETRY: Duration = Duration::from_millis(20);
+/// How long the threads of a mount that nobody can reach any more may take to end. They have nothing to do, so this is
+/// only reached if the kernel keeps their device open for somebody.
+pub const END_OF_THREADS: Duration = Duration::from_secs(1);
 
 /// Longest file name, as everywhere on Linux.
 pub const NAME_BYTES: usize = 255;

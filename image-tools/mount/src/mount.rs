@@ -22,9 +22,6 @@ use crate::{
 
 const DEVICE: &str = "/dev/fuse";
 
-/// The type under which `/proc/mounts` lists our mounts.
-pub(crate) const FILE_SYSTEM_TYPE: &str = "fuse.gobag";
-
 /// How to mount. The default is right for a virtual machine and for a container of the same user.
 #[derive(Clone)]
 pub struct MountOptions {

@@ -2,9 +2,13 @@
 //!
 //! Order of [`Mounted::unmount`], so that nothing acknowledged is lost and a failure leaves everything as it was:
 //! 1. flush every volume while the mount still stands; an error stops here, and the caller can try again;
-//! 2. unmount, waiting a bounded time for others to close their files; busy stops here, and names them;
-//! 3. wait until the threads that serve requests have ended: from now on nobody can write;
-//! 4. flush once more, for what was written between 1 and 3.
+//! 2. refuse to open files and wait a bounded time for the open ones to be closed; busy stops here, and names them;
+//! 3. unmount. Root does it with force, which ends the connection too: a copy of the mount in another mount namespace
+//!    (a sandbox that was started meanwhile) would keep it alive. An ordinary user asks `fusermount3`, then the kernel's
+//!    switch for the connection;
+//! 4. wait for calls into volumes that are under way; a stick that does not answer stops here;
+//! 5. flush once more, for what was written between 1 and 2, and let the volumes go. From now on no thread, mount or
+//!    namespace can reach them.
 
 use std::{
     io,
@@ -18,7 +22,7 @@ use gobag_bundle::VolumeError;
 use rustix::{io::Errno, mount::UnmountFlags};
 use thiserror::Error;
 
-use crate::{Holder, files::Shared, limits::BUSY_RETRY, mount::FILE_SYSTEM_TYPE};
+use crate::{Holder, files::Shared, limits::END_OF_THREADS, mount_table};
 
 /// A served mount. Dropping it flushes and detaches it without waiting for those who still hold files open; use
 /// [`Mounted::unmount`] to know that all is well.
@@ -130,95 +134,94 @@ impl Mounted {
         })
     }
 
-    /// Whether requests are still served; false after somebody else has unmounted it.
-    pub fn is_served(&mut self) -> bool {
-        if !self.is_over && self.ended.try_recv() != Err(mpsc::TryRecvError::Empty) {
-            self.is_over = true;
-        }
-        !self.is_over
+    /// Whether requests are still served; false after [`Mounted::unmount`], or if somebody else has unmounted it.
+    pub fn is_served(&self) -> bool {
+        !self.is_over && self.ended.try_recv() == Err(mpsc::TryRecvError::Empty)
     }
 
     /// Flushes every volume, unmounts, and returns when nobody can reach a volume through the mount any more. Waits at
     /// most `patience` for others to close their files, and as long again for requests under way. After an error it
     /// can be called again.
     pub fn unmount(&mut self, patience: Duration) -> Result<(), UnmountError> {
-        self.flush()?;
+        if self.is_over {
+            return Ok(());
+        }
         if self.is_served() {
-            let deadline = Instant::now() + patience;
-            match self.unmount_by_kernel(deadline)? {
-                Unmounting::Done => {}
-                Unmounting::NeedsHelper => self.unmount_by_helper(deadline)?,
-            }
-            self.wait_until_over(patience.max(BUSY_RETRY))?;
-        }
-        self.flush()
-    }
-
-    /// What root may do.
-    fn unmount_by_kernel(&self, deadline: Instant) -> Result<Unmounting, UnmountError> {
-        loop {
-            match rustix::mount::unmount(&self.mountpoint, UnmountFlags::NOFOLLOW) {
-                // EINVAL: somebody else was faster.
-                Ok(()) | Err(Errno::INVAL) => return Ok(Unmounting::Done),
-                Err(Errno::PERM) => return Ok(Unmounting::NeedsHelper),
-                Err(Errno::BUSY) if Instant::now() < deadline => {
-                    // The last close reaches us a little before the kernel lets go of the mount.
-                    if self.shared.handles.wait_for_close(BUSY_RETRY) {
-                        std::thread::park_timeout(BUSY_RETRY);
-                    }
-                }
-                Err(Errno::BUSY) => return Err(self.busy()),
-                Err(errno) => {
-                    return Err(UnmountError::Refused {
-                        mountpoint: self.mountpoint.clone(),
-                        source: errno.into(),
-                    });
-                }
+            self.flush()?;
+            self.shared.handles.refuse(true);
+            if let Err(error) = self.leave(Instant::now() + patience) {
+                self.shared.handles.refuse(false);
+                return Err(error);
             }
         }
-    }
-
-    /// An ordinary user goes through `fusermount3`, which `fuser` calls to detach lazily and without telling how that
-    /// went. So files must be closed before, and the list of mounts is looked at afterwards.
-    fn unmount_by_helper(&mut self, deadline: Instant) -> Result<(), UnmountError> {
-        if !self.shared.handles.wait_for_last_close(deadline) {
-            return Err(self.busy());
-        }
-        let result = self.unmounter.unmount();
-        if is_listed(&self.mountpoint) {
-            let unsaid = || io::Error::other("`fusermount3 -u` failed");
-            return Err(UnmountError::Refused {
-                mountpoint: self.mountpoint.clone(),
-                source: result.err().unwrap_or_else(unsaid),
-            });
-        }
-        Ok(())
-    }
-
-    fn wait_until_over(&mut self, patience: Duration) -> Result<(), UnmountError> {
-        if self.ended.recv_timeout(patience) == Err(mpsc::RecvTimeoutError::Timeout) {
-            let holders = self.holders();
-            let mountpoint = self.mountpoint.clone();
-            return Err(match holders.is_empty() {
-                true => UnmountError::Stuck { mountpoint },
-                false => UnmountError::Busy { mountpoint, holders },
-            });
-        }
+        self.wait_for_calls(patience)?;
+        self.flush()?;
+        self.shared.exports.iter().for_each(|served| served.retire());
         self.is_over = true;
         Ok(())
     }
 
-    fn busy(&self) -> UnmountError {
-        UnmountError::Busy {
-            mountpoint: self.mountpoint.clone(),
-            holders: self.holders(),
+    /// Steps 2 and 3.
+    fn leave(&mut self, deadline: Instant) -> Result<(), UnmountError> {
+        if !self.shared.handles.wait_for_last_close(deadline) {
+            return Err(UnmountError::Busy {
+                mountpoint: self.mountpoint.clone(),
+                holders: self.holders(),
+            });
+        }
+        let connection = mount_table::connection(&self.mountpoint);
+        let forced = UnmountFlags::FORCE | UnmountFlags::NOFOLLOW;
+        match rustix::mount::unmount(&self.mountpoint, forced) {
+            // EINVAL: somebody else was faster.
+            Ok(()) | Err(Errno::INVAL) => Ok(()),
+            // Nobody has a file open, but a shell may stand in the folder. The connection is over; take the name away.
+            Err(Errno::BUSY) => {
+                let flags = UnmountFlags::DETACH | UnmountFlags::NOFOLLOW;
+                rustix::mount::unmount(&self.mountpoint, flags).map_err(|errno| self.refused(errno.into()))
+            }
+            Err(Errno::PERM) => {
+                self.unmount_by_helper()?;
+                if self.ended.recv_timeout(END_OF_THREADS) == Err(mpsc::RecvTimeoutError::Timeout) {
+                    mount_table::abort(connection);
+                }
+                Ok(())
+            }
+            Err(errno) => Err(self.refused(errno.into())),
         }
     }
-}
 
-enum Unmounting {
-    Done,
-    NeedsHelper,
+    /// `fuser` calls `fusermount3` to detach lazily, and does not tell how that went: the list of mounts does.
+    fn unmount_by_helper(&mut self) -> Result<(), UnmountError> {
+        let result = self.unmounter.unmount();
+        if mount_table::connection(&self.mountpoint).is_some() {
+            let unsaid = || io::Error::other("`fusermount3 -u` failed");
+            return Err(self.refused(result.err().unwrap_or_else(unsaid)));
+        }
+        Ok(())
+    }
+
+    /// Waits for the threads of the session. If they do not end, the kernel keeps their device open for somebody in
+    /// another namespace; that is harmless as long as none of them is inside a volume.
+    fn wait_for_calls(&self, patience: Duration) -> Result<(), UnmountError> {
+        let is_in_use = || self.shared.exports.iter().any(|served| served.is_in_use());
+        let timeout = match is_in_use() {
+            true => patience.max(END_OF_THREADS),
+            false => END_OF_THREADS,
+        };
+        match self.ended.recv_timeout(timeout) {
+            Err(mpsc::RecvTimeoutError::Timeout) if is_in_use() => Err(UnmountError::Stuck {
+                mountpoint: self.mountpoint.clone(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn refused(&self, source: io::Error) -> UnmountError {
+        UnmountError::Refused {
+            mountpoint: self.mountpoint.clone(),
+            source,
+        }
+    }
 }
 
 impl Drop for Mounted {
@@ -236,49 +239,5 @@ impl Drop for Mounted {
             // Its outcome cannot be acted on here.
             let _ = self.unmounter.unmount();
         }
-    }
-}
-
-/// Whether the kernel lists a mount of ours at exactly this folder.
-fn is_listed(mountpoint: &Path) -> bool {
-    let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    table.lines().any(|line| {
-        let place = line.split(' ').nth(4);
-        let kind = line.split(" - ").nth(1).and_then(|tail| tail.split(' ').next());
-        kind == Some(FILE_SYSTEM_TYPE) && place.is_some_and(|place| unescape(place) == mountpoint)
-    })
-}
-
-/// The kernel writes space, tab, newline and backslash of a path as three octal digits.
-fn unescape(place: &str) -> PathBuf {
-    use std::os::unix::ffi::OsStringExt;
-    let (mut bytes, mut rest) = (Vec::new(), place.as_bytes());
-    while let Some((&first, tail)) = rest.split_first() {
-        let code = tail
-            .get(..3)
-            .filter(|_| first == b'\\')
-            .and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok());
-        match code {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &tail[3..];
-            }
-            None => {
-                bytes.push(first);
-                rest = tail;
-            }
-        }
-    }
-    PathBuf::from(std::ffi::OsString::from_vec(bytes))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn octal_escapes_of_the_mount_table_are_undone() {
-        assert_eq!(unescape(r"/media/my\040stick"), Path::new("/media/my stick"));
-        assert_eq!(unescape(r"/a\134b\"), Path::new(r"/a\b\"));
     }
 }

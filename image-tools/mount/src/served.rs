@@ -6,19 +6,28 @@
 use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use fuser::Errno;
-use gobag_bundle::VolumeError;
+use gobag_bundle::{Volume, VolumeError};
 
 use crate::{Export, report::Reporter};
 
 /// An export with what is needed to answer for it.
 pub(crate) struct Served {
-    export: Export,
+    name: String,
+    is_cached: bool,
     size_bytes: u64,
     is_read_only: bool,
     reporter: Reporter,
+    /// Taken away by [`Served::retire`]. Every call works on its own reference, so this lock is held for moments.
+    volume: RwLock<Option<Arc<dyn Volume>>>,
+    /// Calls that have not come back from the volume.
+    calls: AtomicUsize,
 }
 
 impl Served {
@@ -26,13 +35,16 @@ impl Served {
         Self {
             size_bytes: export.volume.size_bytes(),
             is_read_only: export.volume.is_read_only(),
-            export,
+            name: export.name,
+            is_cached: export.cached,
             reporter,
+            volume: RwLock::new(Some(export.volume)),
+            calls: AtomicUsize::new(0),
         }
     }
 
     pub(crate) fn name(&self) -> &str {
-        &self.export.name
+        &self.name
     }
 
     pub(crate) fn size_bytes(&self) -> u64 {
@@ -44,14 +56,14 @@ impl Served {
     }
 
     pub(crate) fn is_cached(&self) -> bool {
-        self.export.cached
+        self.is_cached
     }
 
     /// Reads up to `buffer.len()` bytes; less only at the end of the file. Returns how many.
     pub(crate) fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, Errno> {
         let len = self.inside(offset, buffer.len());
         if len > 0 {
-            self.call(|| self.export.volume.read_at(offset, &mut buffer[..len]))?;
+            self.call(|volume| volume.read_at(offset, &mut buffer[..len]))?;
         }
         Ok(len)
     }
@@ -66,7 +78,7 @@ impl Served {
             // Not ENOSPC: a disk that ends here is not a stick that is full, and QEMU treats the latter specially.
             return Err(Errno::EFBIG);
         }
-        self.call(|| self.export.volume.write_at(offset, &data[..len]))?;
+        self.call(|volume| volume.write_at(offset, &data[..len]))?;
         if durable {
             self.flush()?;
         }
@@ -75,7 +87,7 @@ impl Served {
 
     /// Makes every acknowledged write durable.
     pub(crate) fn flush(&self) -> Result<(), Errno> {
-        self.call(|| self.export.volume.flush())
+        self.call(|volume| volume.flush())
     }
 
     /// Lets the part of the range that lies inside the file read as zero.
@@ -87,12 +99,22 @@ impl Served {
         if len == 0 {
             return Ok(());
         }
-        self.call(|| self.export.volume.trim(offset, len))
+        self.call(|volume| volume.trim(offset, len))
     }
 
     /// Makes every acknowledged write durable; for callers inside this process, who can read a volume's error.
     pub(crate) fn flush_volume(&self) -> Result<(), VolumeError> {
-        catch(|| self.export.volume.flush())
+        self.try_call(|volume| volume.flush())
+    }
+
+    /// Lets go of the volume. Later calls fail; earlier ones go on.
+    pub(crate) fn retire(&self) {
+        *self.volume.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Whether a call has not come back from the volume.
+    pub(crate) fn is_in_use(&self) -> bool {
+        self.calls.load(Ordering::Acquire) > 0
     }
 
     fn inside(&self, offset: u64, len: usize) -> usize {
@@ -100,20 +122,27 @@ impl Served {
         usize::try_from(rest).unwrap_or(usize::MAX).min(len)
     }
 
-    fn call(&self, work: impl FnOnce() -> Result<(), VolumeError>) -> Result<(), Errno> {
-        catch(work).map_err(|error| {
-            self.reporter.report(&self.export.name, &error);
+    fn call(&self, work: impl FnOnce(&dyn Volume) -> Result<(), VolumeError>) -> Result<(), Errno> {
+        self.try_call(work).map_err(|error| {
+            self.reporter.report(&self.name, &error);
             errno(&error)
         })
     }
-}
 
-fn catch(work: impl FnOnce() -> Result<(), VolumeError>) -> Result<(), VolumeError> {
-    // Nothing of ours is half changed when the volume unwinds: this crate keeps no state about contents.
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
-        let cause = io::Error::other("gobag made a mistake (the code of the volume panicked)");
-        Err(VolumeError::Medium(cause))
-    })
+    fn try_call(&self, work: impl FnOnce(&dyn Volume) -> Result<(), VolumeError>) -> Result<(), VolumeError> {
+        let volume = self.volume.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(volume) = volume else {
+            return Err(VolumeError::Medium(io::ErrorKind::NotConnected.into()));
+        };
+        self.calls.fetch_add(1, Ordering::AcqRel);
+        // Nothing of ours is half changed when the volume unwinds: this crate keeps no state about contents.
+        let result = catch_unwind(AssertUnwindSafe(|| work(&*volume)));
+        self.calls.fetch_sub(1, Ordering::AcqRel);
+        result.unwrap_or_else(|_| {
+            let cause = io::Error::other("gobag made a mistake (the code of the volume panicked)");
+            Err(VolumeError::Medium(cause))
+        })
+    }
 }
 
 /// The number a program sees. `ENOSPC` is kept for a full stick alone, because it makes QEMU pause the guest.

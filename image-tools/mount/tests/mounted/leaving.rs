@@ -2,7 +2,9 @@
 
 use std::{
     fs::{File, OpenOptions},
+    io::{BufRead, BufReader, Write},
     os::unix::fs::{FileExt, OpenOptionsExt},
+    process::{Child, ChildStdout, Stdio},
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -98,6 +100,73 @@ fn a_dropped_mount_is_gone_and_flushed() {
     assert!(volume.flushes.load(Ordering::SeqCst) > 0);
     drop(file);
     mount(exports, folder.path(), &MountOptions::default()).expect("the folder can be used again");
+}
+
+/// A sandbox that somebody starts while we are mounted gets a copy of the mount, and with it a reference to the
+/// connection that outlives our own unmount.
+#[test]
+fn a_copy_of_the_mount_in_another_namespace_does_not_keep_the_volume() {
+    if !has_fuse() || !rustix::process::geteuid().is_root() {
+        println!("skipped: needs root for a mount namespace");
+        return;
+    }
+    let volume = Arc::new(Memory::new(1 << 20));
+    let mut fixture = Fixture::with_volume(volume.clone());
+    let mut sandbox = Sandbox::enter();
+    fixture.mounted.unmount(Duration::from_secs(10)).unwrap();
+    assert_eq!(
+        Arc::strong_count(&volume),
+        1,
+        "nobody but this test can reach the volume"
+    );
+    assert_ne!(sandbox.read(&fixture.disk()), "readable");
+}
+
+struct Sandbox {
+    child: Child,
+    output: BufReader<ChildStdout>,
+}
+
+impl Sandbox {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "another namespace needs another process"
+    )]
+    fn enter() -> Self {
+        let script =
+            "echo in; while read path; do head -c1 \"$path\" >/dev/null && echo readable || echo gone; done";
+        let mut child = std::process::Command::new("unshare")
+            .args(["--mount", "sh", "-c", script])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("unshare");
+        let output = BufReader::new(child.stdout.take().expect("piped"));
+        let mut sandbox = Self { child, output };
+        assert_eq!(sandbox.line(), "in");
+        sandbox
+    }
+
+    fn read(&mut self, path: &std::path::Path) -> String {
+        let input = self.child.stdin.as_mut().expect("piped");
+        writeln!(input, "{}", path.display()).expect("the sandbox listens");
+        self.line()
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.output.read_line(&mut line).expect("text");
+        line.trim_end().to_owned()
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        // It ends by itself at the end of its input.
+        let _ = self.child.wait();
+    }
 }
 
 #[test]
