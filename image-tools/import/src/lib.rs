@@ -1,1 +1,9 @@
-//! Placeholder until the first commit of this crate.
+//! Placeholder.
+mod archive;
+mod compress;
+mod entry;
+mod flatten;
+pub mod limits;
+mod oci;
+mod path;
+mod tree;

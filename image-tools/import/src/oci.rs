@@ -1,0 +1,2 @@
+pub(crate) mod digest;
+pub use digest::DigestMismatch;
