@@ -1,0 +1,155 @@
+//! Yes-or-no questions before something that cannot be undone.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+
+use crate::error::CliError;
+use crate::exit::ExitCode;
+use crate::human::printable;
+use crate::limits::MAX_CONFIRM_TRIES;
+use crate::tty::{self, Echo, ReadLineError};
+use crate::ui::Ui;
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfirmError {
+    /// Nobody can be asked, and `--yes` was not given.
+    #[error("cannot ask \"{question}\": there is no terminal")]
+    NoTerminal {
+        /// The question.
+        question: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The terminal failed while asking.
+    #[error("cannot read the answer to \"{question}\" from the terminal")]
+    Terminal {
+        /// The question.
+        question: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A signal, or the terminal was closed.
+    #[error("interrupted while asking \"{question}\"")]
+    Interrupted {
+        /// The question.
+        question: String,
+    },
+}
+
+impl ConfirmError {
+    /// Stable code of this error.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NoTerminal { .. } => "term.no-terminal",
+            Self::Terminal { .. } => "term.terminal-failed",
+            Self::Interrupted { .. } => "term.interrupted",
+        }
+    }
+}
+
+impl From<ConfirmError> for CliError {
+    fn from(error: ConfirmError) -> Self {
+        let code = error.code();
+        match error {
+            ConfirmError::NoTerminal { .. } => {
+                Self::new(ExitCode::Usage, code, error).hint("if you are sure, run it again with `--yes`")
+            }
+            ConfirmError::Terminal { .. } => Self::new(ExitCode::Failed, code, error),
+            ConfirmError::Interrupted { .. } => Self::new(ExitCode::Interrupted, code, error),
+        }
+    }
+}
+
+/// Longest answer that is read.
+const MAX_ANSWER_BYTES: usize = 80;
+
+impl Ui {
+    /// Asks `question` (without question mark and choices). `--yes` answers yes; anything but a clear yes is no.
+    pub fn confirm(&self, question: &str) -> Result<bool, ConfirmError> {
+        if self.assumes_yes() {
+            return Ok(true);
+        }
+        let question = printable(question).into_owned();
+        match tty::open() {
+            Ok(tty) => self.confirm_on(&tty, question),
+            Err(source) => Err(ConfirmError::NoTerminal { question, source }),
+        }
+    }
+
+    fn confirm_on(&self, tty: &File, question: String) -> Result<bool, ConfirmError> {
+        self.hide_live();
+        let interrupt = self.interrupt();
+        let prompt = format!("{question}? [y/N] ");
+        for _ in 0..MAX_CONFIRM_TRIES {
+            let interrupt = interrupt.as_ref().map(AsFd::as_fd);
+            match tty::read_line(tty.as_fd(), &prompt, Echo::Visible, MAX_ANSWER_BYTES, interrupt) {
+                Ok(line) => {
+                    if let Some(answer) = understood(&line) {
+                        return Ok(answer);
+                    }
+                    self.say("please answer y or n");
+                }
+                Err(ReadLineError::TooLong { .. }) => self.say("please answer y or n"),
+                Err(ReadLineError::Interrupted | ReadLineError::Closed) => {
+                    return Err(ConfirmError::Interrupted { question });
+                }
+                Err(ReadLineError::Io(source)) => return Err(ConfirmError::Terminal { question, source }),
+            }
+        }
+        Ok(false)
+    }
+}
+
+fn understood(line: &[u8]) -> Option<bool> {
+    match line.trim_ascii().to_ascii_lowercase().as_slice() {
+        b"y" | b"yes" => Some(true),
+        b"" | b"n" | b"no" => Some(false),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::GlobalArgs;
+
+    #[test]
+    fn only_a_clear_yes_is_yes() {
+        for (line, expected) in [
+            ("y", Some(true)),
+            (" YES ", Some(true)),
+            ("", Some(false)),
+            ("n", Some(false)),
+            ("No", Some(false)),
+            ("yeah", None),
+            ("ja", None),
+        ] {
+            assert_eq!(understood(line.as_bytes()), expected, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn the_option_answers_without_a_terminal() {
+        let args = GlobalArgs {
+            yes: true,
+            ..GlobalArgs::default()
+        };
+        let (ui, _) = Ui::captured(&args);
+        assert!(ui.confirm("erase everything").expect("answered"));
+    }
+
+    #[test]
+    fn without_terminal_the_hint_names_the_option() {
+        let error = ConfirmError::NoTerminal {
+            question: "erase".into(),
+            source: io::ErrorKind::NotFound.into(),
+        };
+        let report = CliError::from(error).report();
+        assert_eq!(report.exit, ExitCode::Usage);
+        assert!(report.hints[0].contains("`--yes`"), "{report:?}");
+    }
+}

@@ -1,0 +1,396 @@
+//! The conversation of one program run: standard output is the answer, standard error everything else.
+//!
+//! One lock guards standard error, so that messages, log lines and live progress never mix. A terminal that went away is
+//! no error here: the work goes on, and the signal tells the program to end.
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
+
+use crate::args::{ColorWhen, GlobalArgs};
+use crate::error::{CliError, ErrorReport};
+use crate::exit::ExitCode;
+use crate::human::printable;
+use crate::interrupt::Interrupt;
+use crate::limits::DEFAULT_COLUMNS;
+use crate::progress::ProgressBar;
+use crate::table::Tone;
+
+/// Speaks and asks. Clones share the streams.
+#[derive(Clone)]
+pub struct Ui {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    json: bool,
+    quiet: bool,
+    yes: bool,
+    answered: AtomicBool,
+    out: Mutex<Stream>,
+    err: Mutex<Stream>,
+    interrupt: Mutex<Option<Interrupt>>,
+}
+
+struct Stream {
+    to: Box<dyn Write + Send>,
+    colour: bool,
+    terminal: bool,
+    /// Is a live line shown that has no line end yet?
+    live: bool,
+}
+
+/// The answer could not be given.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OutputError {
+    /// Standard output does not take it: the reader has gone, or a disk is full.
+    #[error("cannot write the answer to standard output")]
+    Write {
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The report cannot be JSON.
+    #[error("cannot write the answer as JSON")]
+    Json {
+        /// What the encoder said.
+        source: serde_json::Error,
+    },
+    /// The program answered a second time.
+    #[error("a second answer in one run")]
+    Twice,
+}
+
+impl OutputError {
+    /// Stable code of this error.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Write { .. } => "term.output",
+            Self::Json { .. } => "term.json",
+            Self::Twice => "term.second-answer",
+        }
+    }
+}
+
+impl From<OutputError> for CliError {
+    fn from(error: OutputError) -> Self {
+        let exit = match error {
+            OutputError::Write { .. } => ExitCode::Failed,
+            OutputError::Json { .. } | OutputError::Twice => ExitCode::Bug,
+        };
+        Self::new(exit, error.code(), error)
+    }
+}
+
+impl Ui {
+    /// The streams of this process.
+    #[must_use]
+    pub fn new(args: &GlobalArgs) -> Self {
+        let (out, err) = (io::stdout(), io::stderr());
+        let out = Stream {
+            colour: colour(args.color, anstream::AutoStream::choice(&out)),
+            terminal: out.is_terminal(),
+            live: false,
+            to: Box::new(out),
+        };
+        let err = Stream {
+            colour: colour(args.color, anstream::AutoStream::choice(&err)),
+            terminal: err.is_terminal(),
+            live: false,
+            to: Box::new(err),
+        };
+        Self::over(args, out, err)
+    }
+
+    /// Collects what is said instead of showing it: for tests of programs. Not a terminal, no colour unless forced.
+    #[must_use]
+    pub fn captured(args: &GlobalArgs) -> (Self, Captured) {
+        let captured = Captured::default();
+        let stream = |buffer: &Buffer| Stream {
+            to: Box::new(buffer.clone()),
+            colour: args.color == ColorWhen::Always,
+            terminal: false,
+            live: false,
+        };
+        (
+            Self::over(args, stream(&captured.out), stream(&captured.err)),
+            captured,
+        )
+    }
+
+    fn over(args: &GlobalArgs, out: Stream, err: Stream) -> Self {
+        let shared = Shared {
+            json: args.json,
+            quiet: args.quiet,
+            yes: args.yes,
+            answered: AtomicBool::new(false),
+            out: Mutex::new(out),
+            err: Mutex::new(err),
+            interrupt: Mutex::new(None),
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// From now on questions end, and progress reports itself cancelled, when this is raised.
+    pub fn set_interrupt(&self, interrupt: &Interrupt) {
+        *self
+            .shared
+            .interrupt
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(interrupt.clone());
+    }
+
+    /// What [`Ui::set_interrupt`] set.
+    #[must_use]
+    pub fn interrupt(&self) -> Option<Interrupt> {
+        self.shared
+            .interrupt
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Is the answer wanted as JSON?
+    #[must_use]
+    pub fn is_json(&self) -> bool {
+        self.shared.json
+    }
+
+    /// Is every question answered with yes?
+    #[must_use]
+    pub fn assumes_yes(&self) -> bool {
+        self.shared.yes
+    }
+
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.shared.quiet
+    }
+
+    pub(crate) fn err_is_terminal(&self) -> bool {
+        self.err().terminal
+    }
+
+    pub(crate) fn err_has_colour(&self) -> bool {
+        self.err().colour
+    }
+
+    /// Columns of the terminal that shows the answer.
+    #[must_use]
+    pub fn columns(&self) -> usize {
+        if lock(&self.shared.out).terminal {
+            columns(io::stdout())
+        } else {
+            DEFAULT_COLUMNS
+        }
+    }
+
+    /// Gives the answer, once per run: the report as JSON, or the text made from it. A text may contain ANSI colours; they
+    /// are removed where they are not wanted. Foreign texts in it must have gone through [`crate::human::printable`].
+    pub fn answer<T: Serialize>(
+        &self,
+        report: &T,
+        text: impl FnOnce(&T) -> String,
+    ) -> Result<(), OutputError> {
+        if self.shared.answered.swap(true, Ordering::AcqRel) {
+            return Err(OutputError::Twice);
+        }
+        let text = if self.shared.json {
+            json(report)?
+        } else {
+            text(report)
+        };
+        self.hide_live();
+        let mut out = lock(&self.shared.out);
+        let written = if out.colour && !self.shared.json {
+            out.to.write_all(text.as_bytes())
+        } else {
+            let plain = anstream::adapter::strip_str(&text).to_string();
+            out.to.write_all(plain.as_bytes())
+        };
+        written
+            .and_then(|()| out.to.flush())
+            .map_err(|source| OutputError::Write { source })
+    }
+
+    /// A remark; unsaid with `--quiet`.
+    pub fn say(&self, text: &str) {
+        if !self.shared.quiet {
+            self.line("", Tone::Plain, text);
+        }
+    }
+
+    /// Something went well; unsaid with `--quiet`.
+    pub fn ok(&self, text: &str) {
+        if !self.shared.quiet {
+            self.line("ok   ", Tone::Good, text);
+        }
+    }
+
+    /// Something deserves attention.
+    pub fn warn(&self, text: &str) {
+        self.line("warn ", Tone::Warn, text);
+    }
+
+    /// Something went wrong, but the program goes on.
+    pub fn fail(&self, text: &str) {
+        self.line("FAIL ", Tone::Bad, text);
+    }
+
+    /// Shows the error a program ends with. With `--json` it is the one document on standard output; if an answer is there
+    /// already, it is text on standard error like without.
+    pub fn error(&self, report: &ErrorReport) {
+        #[derive(Serialize)]
+        struct Document<'a> {
+            error: &'a ErrorReport,
+        }
+        if self.shared.json
+            && self
+                .answer(&Document { error: report }, |_| String::new())
+                .is_ok()
+        {
+            return;
+        }
+        self.line("error: ", Tone::Bad, &report.message);
+        for cause in &report.causes {
+            self.line("caused by: ", Tone::Plain, cause);
+        }
+        for hint in &report.hints {
+            self.line("hint: ", Tone::Good, hint);
+        }
+    }
+
+    /// Progress of one task, shown on standard error.
+    #[must_use]
+    pub fn progress(&self) -> ProgressBar {
+        ProgressBar::new(self.clone())
+    }
+
+    /// Writes finished text to standard error, as it is.
+    pub(crate) fn write_err(&self, text: &[u8]) {
+        let mut err = self.err();
+        err.hide_live();
+        // Nobody left to tell.
+        let _ = err.to.write_all(text).and_then(|()| err.to.flush());
+    }
+
+    /// Replaces the live line; the text must fit into [`Ui::err_columns`].
+    pub(crate) fn show_live(&self, text: &str) {
+        let mut err = self.err();
+        let _ = write!(err.to, "\r\u{1b}[2K{text}").and_then(|()| err.to.flush());
+        err.live = true;
+    }
+
+    pub(crate) fn hide_live(&self) {
+        self.err().hide_live();
+    }
+
+    pub(crate) fn err_columns(&self) -> usize {
+        columns(io::stderr())
+    }
+
+    fn line(&self, word: &str, tone: Tone, text: &str) {
+        let text = printable(text);
+        let line = if self.err_has_colour() {
+            let style = if word.is_empty() {
+                anstyle::Style::new()
+            } else {
+                tone.style().bold()
+            };
+            format!("{style}{word}{style:#}{text}\n")
+        } else {
+            format!("{word}{text}\n")
+        };
+        self.write_err(line.as_bytes());
+    }
+
+    fn err(&self) -> MutexGuard<'_, Stream> {
+        lock(&self.shared.err)
+    }
+}
+
+impl Stream {
+    fn hide_live(&mut self) {
+        if self.live {
+            self.live = false;
+            let _ = self.to.write_all(b"\r\x1b[2K").and_then(|()| self.to.flush());
+        }
+    }
+}
+
+fn lock(stream: &Mutex<Stream>) -> MutexGuard<'_, Stream> {
+    stream.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// `auto` is decided by `anstream`: terminal, `TERM`, `NO_COLOR`, `CLICOLOR`.
+fn colour(when: ColorWhen, auto: anstream::ColorChoice) -> bool {
+    match when {
+        ColorWhen::Always => true,
+        ColorWhen::Never => false,
+        ColorWhen::Auto => auto != anstream::ColorChoice::Never,
+    }
+}
+
+fn columns(fd: impl std::os::fd::AsFd) -> usize {
+    let size = rustix::termios::tcgetwinsize(fd).map(|size| usize::from(size.ws_col));
+    size.ok()
+        .filter(|columns| *columns > 0)
+        .unwrap_or(DEFAULT_COLUMNS)
+}
+
+fn json<T: Serialize>(report: &T) -> Result<String, OutputError> {
+    let mut text = serde_json::to_string_pretty(report).map_err(|source| OutputError::Json { source })?;
+    text.push('\n');
+    Ok(text)
+}
+
+/// What a [`Ui::captured`] said.
+#[derive(Clone, Default)]
+pub struct Captured {
+    out: Buffer,
+    err: Buffer,
+}
+
+impl Captured {
+    /// Standard output so far.
+    #[must_use]
+    pub fn stdout(&self) -> String {
+        self.out.text()
+    }
+
+    /// Standard error so far.
+    #[must_use]
+    pub fn stderr(&self) -> String {
+        self.err.text()
+    }
+}
+
+#[derive(Clone, Default)]
+struct Buffer(Arc<Mutex<Vec<u8>>>);
+
+impl Buffer {
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+    }
+}
+
+impl Write for Buffer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
