@@ -18,5 +18,6 @@ pub mod ext4;
 pub mod limits;
 pub mod machine;
 pub mod qemu_img;
+pub mod qmp;
 pub mod run;
 pub mod tools;

@@ -41,3 +41,9 @@ pub const MACHINE_DISKS: u64 = 6;
 
 /// Longest name of a Unix socket: `sun_path` is 108 bytes with its final zero.
 pub const UNIX_PATH_BYTES: usize = 107;
+
+/// Longest line QEMU's monitor or the guest agent may send.
+pub const QMP_LINE_BYTES: u64 = 1 << 20;
+
+/// Most events of QEMU that wait to be taken; further ones are lost, with a warning.
+pub const QMP_EVENTS: usize = 1024;
