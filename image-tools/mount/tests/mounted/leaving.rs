@@ -5,7 +5,7 @@ use std::{
     io::{BufRead, BufReader, Write},
     os::unix::fs::{FileExt, OpenOptionsExt},
     process::{Child, ChildStdout, Stdio},
-    sync::{Arc, atomic::Ordering},
+    sync::{Arc, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
@@ -88,6 +88,7 @@ fn a_dropped_mount_is_gone_and_flushed() {
     if !has_fuse() {
         return;
     }
+    let _alone = crate::ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let volume = Arc::new(Memory::new(1 << 20));
     let folder = tempfile::tempdir().unwrap();
     let exports = vec![Export::volume("disk.img", volume.clone())];

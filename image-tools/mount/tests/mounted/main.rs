@@ -9,24 +9,34 @@ mod rules;
 mod slow;
 mod volume;
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use gobag_bundle::Volume;
 use gobag_mount::{Export, MountOptions, Mounted, mount};
 
-/// A mount in a temporary folder. The folder is removed last.
+/// One mount at a time in a process: an ordinary user's mount forks (`fusermount3`), and the child's copies of another
+/// test's open files would be closed, that is flushed, once more.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// A mount in a temporary folder. The fields are dropped in this order.
 struct Fixture {
     mounted: Mounted,
     _folder: tempfile::TempDir,
+    _alone: MutexGuard<'static, ()>,
 }
 
 impl Fixture {
     fn new(exports: Vec<Export>, options: &MountOptions) -> Self {
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mounted = mount(exports, folder.path(), options).expect("mounted");
         Self {
             mounted,
             _folder: folder,
+            _alone: alone,
         }
     }
 
