@@ -7,12 +7,14 @@
 mod place;
 mod record;
 mod segment;
+mod unit;
 
 pub use place::Place;
 pub use record::{
     LEAD_LEN, Lead, RECORD_ALIGN, RecordHeader, TrimEntry, TrimKind, UNIT_ALIGN, UnitEntry, body_hash,
 };
 pub use segment::{SEGMENT_HEAD_LEN, SegmentCipher, SegmentHead};
+pub use unit::{UnitDecoder, UnitEncoder};
 
 /// Codec byte of a unit or chunk kept as it is.
 pub const CODEC_RAW: u8 = 0;

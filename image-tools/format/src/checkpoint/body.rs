@@ -20,8 +20,8 @@ const RUN_LEN: usize = 2 + 2 + 8;
 pub struct Checkpoint {
     /// Rises with each checkpoint.
     pub generation: u64,
-    /// Whether the bundle was closed in order after this.
-    pub clean: bool,
+    /// Whether the segment at `position` will not be continued: the next record begins another.
+    pub closed: bool,
     /// When it was written, seconds since 1970 UTC.
     pub clock_s: u64,
     /// Where the log ended.
@@ -106,7 +106,7 @@ impl Checkpoint {
     /// Encodes everything but the volumes; [`Checkpoint::encode_volume`] follows for each, in order.
     pub fn encode(&self, volumes: usize, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.generation.to_le_bytes());
-        out.push(self.clean.into());
+        out.push(self.closed.into());
         out.extend_from_slice(&self.clock_s.to_le_bytes());
         let (segment, incarnation) = self.position.segment.unwrap_or((u16::MAX, 0));
         out.extend_from_slice(&segment.to_le_bytes());
@@ -209,7 +209,7 @@ fn run_len(words: &[u64]) -> usize {
 
 fn decode(reader: &mut Reader<'_>) -> Result<(Checkpoint, Vec<VolumeMap>), Malformed> {
     let generation = reader.u64()?;
-    let clean = reader.u8()? != 0;
+    let closed = reader.u8()? != 0;
     let clock_s = reader.u64()?;
     let (segment, incarnation) = (reader.u16()?, reader.u64()?);
     let position = Position {
@@ -244,7 +244,7 @@ fn decode(reader: &mut Reader<'_>) -> Result<(Checkpoint, Vec<VolumeMap>), Malfo
         .collect::<Result<_, _>>()?;
     let checkpoint = Checkpoint {
         generation,
-        clean,
+        closed,
         clock_s,
         position,
         next_incarnation,

@@ -108,19 +108,19 @@ pub struct LogGeometry {
 impl LogGeometry {
     /// Fewest segments a log works with: one being filled, four in reserve, the rest to clean.
     pub const MIN_SEGMENTS: u16 = 8;
-    /// Smallest segment; tests use it, sticks have the largest.
-    pub const MIN_SEGMENT_LEN: u32 = 64 * 1024;
+    /// Smallest segment: a whole unit must fit beside head and record header. Tests use it.
+    pub const MIN_SEGMENT_LEN: u32 = 128 * 1024;
 
     /// Plans a log that can hold `blocks` changed blocks of volumes that have `volume_blocks` altogether.
     ///
-    /// A fifth more than the blocks keeps cleaning cheap; six segments are the reserve that cleaning needs to
-    /// make progress. A checkpoint lists at most 12 bytes a block and 16 a leaf of 512 blocks.
+    /// A quarter more than the blocks keeps cleaning cheap; six segments are the reserve that cleaning needs
+    /// to make progress. A checkpoint takes at most 4,110 bytes a leaf of 512 blocks, whatever was written.
     pub fn plan(blocks: u64, volume_blocks: u64, segment_len: u32) -> Self {
         let per_segment = u64::from(segment_len) * 96 / 100 / BLOCK_LEN as u64;
         let segments = (blocks * 5 / 4).div_ceil(per_segment) + 6;
         let segments = segments.clamp(u64::from(Self::MIN_SEGMENTS), MAX_SEGMENTS as u64) as u16;
         let leaves = volume_blocks.div_ceil(512) + 64;
-        let bytes = 64 * 1024 + blocks * 12 + leaves * 16 + volume_blocks / 64 + u64::from(segments) * 64;
+        let bytes = 64 * 1024 + leaves * 4110 + volume_blocks / 16 + u64::from(segments) * 64;
         Self {
             segments,
             segment_len,

@@ -1,0 +1,488 @@
+//! The log store: volumes that can be written, on a medium that only ever sees large ordered writes.
+//!
+//! [`Store`] owns the log of a bundle. Writes are collected in memory ([`pending`]), sealed and appended in
+//! batches ([`writer`]), found again through an index ([`state`]), recorded now and then ([`checkpoint`]),
+//! replayed when a bundle is opened ([`recover`]) and copied forward when space is needed ([`clean`]).
+//!
+//! Locks, always taken in this order: `writer` (whoever appends), `pending` (writes not yet appended),
+//! `state` (index and segment keys). A reader looks into `pending` first and the index second; the writer
+//! changes the index first and drops the batch second; so a reader never misses an acknowledged write.
+
+mod checkpoint;
+mod clean;
+mod error;
+mod index;
+mod pending;
+mod read;
+mod recover;
+mod state;
+mod units;
+mod volume;
+mod writer;
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use gobag_format::{
+    checkpoint::{DirtyMap, Position},
+    crypto::{Key, Random},
+    header::LogGeometry,
+    ids::VolumeId,
+    limits::{BLOCK_LEN, CHUNK_LEN},
+    log::{TrimEntry, TrimKind},
+};
+
+pub use error::StoreError;
+pub use recover::Recovery;
+pub use volume::{Base, StoreVolume};
+
+use crate::medium::Medium;
+use pending::Pending;
+use read::{UnitCache, unit_cache};
+use state::State;
+use writer::{Batch, Writer};
+
+/// Acknowledged writes kept in memory before they are appended even without a flush.
+const PENDING_LIMIT: usize = 32 << 20;
+/// From here on the background thread starts appending, so that writers seldom wait.
+const PENDING_SOON: usize = 8 << 20;
+/// Log bytes between two checkpoints: what a crash makes the next opening replay at most.
+const CHECKPOINT_EVERY: u64 = 256 << 20;
+
+/// Seconds since 1970 UTC, asked whenever a record is written.
+pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
+
+/// The keys of a log.
+pub struct LogKeys {
+    log: Key,
+    checkpoint: Key,
+}
+
+impl LogKeys {
+    /// The keys that belong to a bundle.
+    pub fn of_bundle(bundle_key: &Key) -> Self {
+        Self {
+            log: bundle_key.derive("log", &[]),
+            checkpoint: bundle_key.derive("checkpoint", &[]),
+        }
+    }
+}
+
+/// A volume whose changes are in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogVolume {
+    /// Its number.
+    pub id: VolumeId,
+    /// Its size, bytes.
+    pub size_bytes: u64,
+    /// Whether something lies below it, so that zeros must be remembered.
+    pub has_base: bool,
+}
+
+/// How a store is opened.
+pub struct StoreOptions {
+    /// Shape of the log, from the header.
+    pub geometry: LogGeometry,
+    /// Volumes, from the header.
+    pub volumes: Vec<LogVolume>,
+    /// What happens to writes.
+    pub mode: StoreMode,
+    /// Take an intact earlier state when confirmed changes are gone.
+    pub accept_earlier: bool,
+    /// Bytes of decoded log units kept in memory.
+    pub cache_bytes: u64,
+}
+
+/// What happens to writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreMode {
+    /// Writes are refused, nothing on the medium changes.
+    ReadOnly,
+    /// Writes are kept.
+    Keep,
+    /// Writes go to free segments under a key that only this process knows; nothing of them is kept.
+    Throwaway,
+}
+
+/// The log of one bundle; see the module's documentation.
+pub struct Store {
+    log: Log,
+    mode: StoreMode,
+    writer: Mutex<Writer>,
+    pending: Mutex<Buffers>,
+    work: Condvar,
+    recovery: Recovery,
+}
+
+/// The parts that work without the buffer of pending writes.
+struct Log {
+    medium: Arc<dyn Medium>,
+    random: Arc<dyn Random>,
+    clock: Clock,
+    geometry: LogGeometry,
+    log_key: Key,
+    checkpoint_key: Key,
+    state: RwLock<State>,
+    cache: UnitCache,
+}
+
+#[derive(Default)]
+struct Buffers {
+    active: Pending,
+    /// The batch being appended; still the truth for its blocks until it is in the index.
+    appending: Option<Arc<Pending>>,
+    /// Counts appended batches: a block read for a partial write is stale when this has moved.
+    batches: u64,
+    stopping: bool,
+}
+
+/// Figures about a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct StoreStatus {
+    /// Bytes of changes that count.
+    pub used_bytes: u64,
+    /// Bytes of changes there is room for.
+    pub quota_bytes: u64,
+    /// Bytes acknowledged but not yet on the medium.
+    pub pending_bytes: u64,
+    /// Segments free at this moment.
+    pub free_segments: u64,
+    /// All segments.
+    pub segments: u64,
+}
+
+impl Store {
+    /// Opens the log: finds the newest checkpoint and replays what came after. Unless read-only, a replayed
+    /// log gets a new checkpoint, so that repeated crashes never add up.
+    pub fn open(
+        medium: Arc<dyn Medium>,
+        keys: LogKeys,
+        random: Arc<dyn Random>,
+        clock: Clock,
+        options: StoreOptions,
+    ) -> Result<Self, StoreError> {
+        let (state, mut writer, recovery) = recover::recover(
+            &*medium,
+            &keys,
+            &options.geometry,
+            &options.volumes,
+            options.accept_earlier,
+        )?;
+        let log_key = match options.mode {
+            StoreMode::Throwaway => Key::generate(&*random),
+            StoreMode::Keep | StoreMode::ReadOnly => keys.log,
+        };
+        let log = Log {
+            medium,
+            random,
+            clock,
+            geometry: options.geometry,
+            log_key,
+            checkpoint_key: keys.checkpoint,
+            state: RwLock::new(state),
+            cache: unit_cache(options.cache_bytes),
+        };
+        if options.mode == StoreMode::Keep && !recovery.clean {
+            log.checkpoint(&mut writer)?;
+        }
+        Ok(Self {
+            log,
+            mode: options.mode,
+            writer: Mutex::new(writer),
+            pending: Mutex::default(),
+            work: Condvar::new(),
+            recovery,
+        })
+    }
+
+    /// Writes the first checkpoints of an empty log; part of provisioning.
+    pub fn format(
+        medium: Arc<dyn Medium>,
+        keys: LogKeys,
+        random: Arc<dyn Random>,
+        clock: Clock,
+        geometry: LogGeometry,
+    ) -> Result<(), StoreError> {
+        let segments = usize::from(geometry.segments);
+        let areas = vec![0; usize::from(geometry.checkpoints)];
+        let mut writer = Writer::new(Position::default(), segments, areas);
+        writer.free = (0..geometry.segments).collect();
+        let state = State {
+            volumes: Vec::new(),
+            uses: (0..segments).map(|_| None).collect(),
+            live: vec![0; segments],
+            occupied: 0,
+            dirty: Vec::new(),
+        };
+        let log = Log {
+            medium,
+            random,
+            clock,
+            geometry,
+            log_key: keys.log,
+            checkpoint_key: keys.checkpoint,
+            state: RwLock::new(state),
+            cache: unit_cache(0),
+        };
+        for _ in 0..geometry.checkpoints {
+            log.checkpoint(&mut writer)?;
+        }
+        Ok(())
+    }
+
+    /// What opening found.
+    pub fn recovery(&self) -> Recovery {
+        self.recovery
+    }
+
+    /// Figures for `status`.
+    pub fn status(&self) -> StoreStatus {
+        let (free, pending) = (
+            lock(&self.writer).free.len(),
+            lock(&self.pending).active.data_bytes(),
+        );
+        StoreStatus {
+            used_bytes: self.log.read_state().occupied * BLOCK_LEN as u64,
+            quota_bytes: self.log.geometry.quota_blocks * BLOCK_LEN as u64,
+            pending_bytes: pending as u64,
+            free_segments: free as u64,
+            segments: self.log.geometry.segments.into(),
+        }
+    }
+
+    /// Returns once every write acknowledged before this call is on the medium. Callers that wait for each
+    /// other share one append.
+    pub fn flush(&self) -> Result<(), StoreError> {
+        let mut writer = lock(&self.writer);
+        self.append_pending(&mut writer)
+    }
+
+    /// Lets a volume read as its base again, or as zeros where it has none; durable when this returns.
+    pub fn reset(&self, volume: VolumeId) -> Result<(), StoreError> {
+        let mut writer = lock(&self.writer);
+        self.append_pending(&mut writer)?;
+        let blocks = self
+            .log
+            .read_state()
+            .volume(volume)
+            .map_or(0, index::VolumeIndex::blocks);
+        let trim = TrimEntry {
+            volume,
+            kind: TrimKind::Base,
+            first_block: 0,
+            blocks,
+        };
+        self.log.append(
+            &mut writer,
+            &Batch {
+                units: Vec::new(),
+                trims: vec![trim],
+                relocation: false,
+            },
+        )
+    }
+
+    /// Starts to remember which 64 KiB of `volume` change, for `replica`; everything counts as changed now.
+    pub fn track(&self, replica: u8, volume: VolumeId) -> Result<(), StoreError> {
+        let mut writer = lock(&self.writer);
+        let mut state = self.log.write_state();
+        if state
+            .dirty
+            .iter()
+            .any(|map| (map.replica, map.volume) == (replica, volume))
+        {
+            return Ok(());
+        }
+        let size = state.volume(volume).map_or(0, |index| index.size_bytes);
+        let bits = vec![0xff; size.div_ceil(CHUNK_LEN as u64 * 8) as usize];
+        state.dirty.push(DirtyMap {
+            replica,
+            volume,
+            bits,
+        });
+        drop(state);
+        self.log.checkpoint(&mut writer)
+    }
+
+    /// The chunks of `volume` that `replica` still has to receive, one bit each, least significant first.
+    pub fn dirty(&self, replica: u8, volume: VolumeId) -> Option<Vec<u8>> {
+        let state = self.log.read_state();
+        let map = state
+            .dirty
+            .iter()
+            .find(|map| (map.replica, map.volume) == (replica, volume));
+        map.map(|map| map.bits.clone())
+    }
+
+    /// Notes that `replica` has received the chunks set in `received`, as they were when
+    /// [`Store::dirty`] told; durable with the next checkpoint, until then they may be sent again.
+    pub fn received(&self, replica: u8, volume: VolumeId, received: &[u8]) {
+        let mut state = self.log.write_state();
+        for map in state
+            .dirty
+            .iter_mut()
+            .filter(|map| (map.replica, map.volume) == (replica, volume))
+        {
+            map.bits
+                .iter_mut()
+                .zip(received)
+                .for_each(|(bits, done)| *bits &= !done);
+        }
+    }
+
+    /// Checks that the medium, reached anew, holds exactly this log, and goes on. Call after the medium was
+    /// re-attached and before anything is written to it.
+    pub fn resume(&self) -> Result<(), StoreError> {
+        let mut writer = lock(&self.writer);
+        let (Some((segment, incarnation)), Some(offset)) = (writer.position.segment, writer.last_record)
+        else {
+            return Ok(());
+        };
+        let open = self.log.read_state().uses[usize::from(segment)].clone();
+        let open = open
+            .filter(|open| open.current.incarnation == incarnation)
+            .ok_or(StoreError::OtherState)?;
+        let record = recover::read_record(
+            &*self.log.medium,
+            &self.log.geometry,
+            segment,
+            &open.cipher,
+            offset,
+        )?;
+        let same = record
+            .is_some_and(|(header, tag, ..)| (header.seq, tag) == (writer.position.seq, writer.position.tag));
+        if !same {
+            return Err(StoreError::OtherState);
+        }
+        writer.must_roll = true;
+        Ok(())
+    }
+
+    /// Flushes and records that everything is in order; afterwards the store refuses writes.
+    pub fn close(&self) -> Result<(), StoreError> {
+        self.stop_background();
+        if self.mode != StoreMode::Keep {
+            return Ok(());
+        }
+        let mut writer = lock(&self.writer);
+        self.append_pending(&mut writer)?;
+        let untouched = writer.must_roll && writer.bytes_since_checkpoint == 0;
+        writer.must_roll = true;
+        if untouched {
+            Ok(())
+        } else {
+            self.log.checkpoint(&mut writer)
+        }
+    }
+
+    /// Appends pending writes before they grow large or old; runs on a thread of its own until
+    /// [`Store::close`]. `every` is the longest a write stays in memory only.
+    pub fn background(&self, every: std::time::Duration) {
+        let mut buffers = lock(&self.pending);
+        while !buffers.stopping {
+            let (guard, timeout) = self
+                .work
+                .wait_timeout(buffers, every)
+                .unwrap_or_else(PoisonError::into_inner);
+            buffers = guard;
+            let due = timeout.timed_out() || buffers.active.data_bytes() >= PENDING_SOON;
+            if due && !buffers.active.is_empty() && !buffers.stopping {
+                drop(buffers);
+                if let Err(error) = self.flush() {
+                    // Nothing is lost: the batch stays in memory, and the guest's next flush reports it.
+                    tracing::debug!(%error, "background append failed");
+                }
+                buffers = lock(&self.pending);
+            }
+        }
+    }
+
+    /// Ends [`Store::background`].
+    pub fn stop_background(&self) {
+        lock(&self.pending).stopping = true;
+        self.work.notify_all();
+    }
+
+    /// Appends what is pending when the call begins, and first a batch that failed before.
+    fn append_pending(&self, writer: &mut Writer) -> Result<(), StoreError> {
+        let failed_before = lock(&self.pending).appending.is_some();
+        for _ in 0..=usize::from(failed_before) {
+            let Some(pending) = self.next_batch() else { break };
+            let batch = Batch {
+                units: units::encode(units::runs(&pending)),
+                trims: pending.trims().collect(),
+                relocation: false,
+            };
+            self.make_room(writer, &batch)?;
+            self.log.append(writer, &batch)?;
+            let mut buffers = lock(&self.pending);
+            buffers.appending = None;
+            buffers.batches += 1;
+        }
+        if self.mode == StoreMode::Keep && writer.bytes_since_checkpoint >= self.checkpoint_every() {
+            // The writes are durable; a checkpoint that fails is tried again after the next batch.
+            if let Err(error) = self.log.checkpoint(writer) {
+                tracing::warn!(%error, "checkpoint failed");
+            }
+        }
+        Ok(())
+    }
+
+    fn checkpoint_every(&self) -> u64 {
+        let geometry = &self.log.geometry;
+        CHECKPOINT_EVERY.min(u64::from(geometry.segments) * u64::from(geometry.segment_len) / 4)
+    }
+
+    /// The batch to append next: one that failed, else everything pending.
+    fn next_batch(&self) -> Option<Arc<Pending>> {
+        let mut buffers = lock(&self.pending);
+        if let Some(failed) = &buffers.appending {
+            return Some(Arc::clone(failed));
+        }
+        if buffers.active.is_empty() {
+            return None;
+        }
+        let batch = Arc::new(std::mem::take(&mut buffers.active));
+        buffers.appending = Some(Arc::clone(&batch));
+        Some(batch)
+    }
+
+    /// Makes sure the batch fits and cleaning keeps its reserve.
+    fn make_room(&self, writer: &mut Writer, batch: &Batch) -> Result<(), StoreError> {
+        // A unit's seal, alignment and entry; a trim's entry; the end of a segment that the next unit does
+        // not fit into; and a twentieth for record heads and padding.
+        let units: usize = batch.units.iter().map(|unit| unit.payload.len() + 64).sum();
+        let bytes = (units + batch.trims.len() * 32) * 21 / 20;
+        let usable = self.log.geometry.segment_len as usize - (84 << 10);
+        let needed = bytes.div_ceil(usable) + 1;
+        let reserve = if self.mode == StoreMode::Keep { RESERVE } else { 0 };
+        if writer.free.len() >= needed + reserve {
+            return Ok(());
+        }
+        if self.mode == StoreMode::Keep {
+            let comfortable = usize::from(self.log.geometry.segments) / 8;
+            self.log.clean(writer, (needed + reserve).max(comfortable))?;
+        }
+        if writer.free.len() >= needed {
+            Ok(())
+        } else {
+            Err(StoreError::Full)
+        }
+    }
+}
+
+/// Segments that only cleaning may use.
+const RESERVE: usize = 2;
+
+impl Log {
+    fn read_state(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write_state(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,221 @@
+//! Writing and loading checkpoints.
+//!
+//! A checkpoint goes into the area whose content is oldest, never over the newest whole one; it is flushed
+//! and read back before it counts. Areas rotate, so two older ones stay. A segment emptied by cleaning is
+//! named as resting in the next checkpoint and as free in the one after: while it can be overwritten, no
+//! checkpoint that anyone would still load refers to it.
+
+use gobag_format::{
+    checkpoint::{
+        CHECKPOINT_HEAD_LEN, Checkpoint, CheckpointCipher, CheckpointHead, PIECE_LEN, SEALED_PIECE_LEN,
+        VolumeMap, area_bytes,
+    },
+    crypto::{Key, TAG_LEN, random_bytes},
+    header::LogGeometry,
+};
+use zeroize::Zeroizing;
+
+use super::{Log, StoreError, writer::Writer};
+use crate::medium::{FileRef, Medium};
+
+impl Log {
+    /// Records index and position.
+    pub(super) fn checkpoint(&self, writer: &mut Writer) -> Result<(), StoreError> {
+        let generation = writer.areas.iter().copied().max().unwrap_or(0) + 1;
+        let area = writer.oldest_area();
+        let mut free: Vec<u16> = writer.free.iter().copied().collect();
+        free.extend(&writer.resting);
+        let body = self.encode_checkpoint(writer, generation, free.clone());
+        writer.areas[usize::from(area)] = 0;
+        self.write_area(area, generation, &body)?;
+        writer.areas[usize::from(area)] = generation;
+        writer.free = free.into();
+        writer.resting = std::mem::take(&mut writer.cleaned);
+        writer.bytes_since_checkpoint = 0;
+        Ok(())
+    }
+
+    fn encode_checkpoint(&self, writer: &Writer, generation: u64, free: Vec<u16>) -> Zeroizing<Vec<u8>> {
+        let state = self.read_state();
+        let checkpoint = Checkpoint {
+            generation,
+            closed: writer.must_roll,
+            clock_s: (self.clock)(),
+            position: writer.position,
+            next_incarnation: writer.next_incarnation,
+            next_batch: writer.next_batch,
+            segments: state
+                .uses
+                .iter()
+                .map(|open| open.as_ref().map(|open| open.current))
+                .collect(),
+            free,
+            resting: writer.cleaned.clone(),
+            dirty: state.dirty.clone(),
+        };
+        let mut body = Zeroizing::new(Vec::new());
+        checkpoint.encode(state.volumes.len(), &mut body);
+        for index in &state.volumes {
+            let leaves = index.leaves();
+            Checkpoint::encode_volume(index.volume, index.size_bytes, leaves.into_iter(), &mut body);
+        }
+        body
+    }
+
+    fn write_area(&self, area: u8, generation: u64, body: &[u8]) -> Result<(), StoreError> {
+        let file = FileRef::Checkpoint(area);
+        if area_bytes(body.len() as u64) > self.geometry.checkpoint_len {
+            return Err(StoreError::Full);
+        }
+        let salt = random_bytes(&*self.random);
+        let cipher = CheckpointCipher::new(&self.checkpoint_key, area, &salt);
+        let head = cipher.seal_head(
+            &salt,
+            &CheckpointHead {
+                generation,
+                body_len: body.len() as u64,
+            },
+        );
+        let write = |offset, data: &[u8]| {
+            self.medium
+                .write_at(file, offset, data)
+                .map_err(StoreError::medium("write", file))
+        };
+        write(0, &head)?;
+        let mut at = CHECKPOINT_HEAD_LEN as u64;
+        let mut sealed = Vec::with_capacity(SEALED_PIECE_LEN);
+        for (nth, piece) in body.chunks(PIECE_LEN).enumerate() {
+            sealed.clear();
+            sealed.extend_from_slice(piece);
+            cipher.seal_piece(nth as u64, &mut sealed, 0);
+            write(at, &sealed)?;
+            at += sealed.len() as u64;
+        }
+        self.medium
+            .flush(file)
+            .map_err(StoreError::medium("flush", file))?;
+        self.medium
+            .forget_cached(file)
+            .map_err(StoreError::medium("read", file))?;
+        match read_area(&*self.medium, &self.checkpoint_key, &self.geometry, area)? {
+            Some((_, back)) if *back == body => Ok(()),
+            _ => Err(StoreError::Damaged {
+                what: file.to_string(),
+            }),
+        }
+    }
+}
+
+impl Writer {
+    /// The area to overwrite next: one that does not open, else the oldest.
+    fn oldest_area(&self) -> u8 {
+        let oldest = self
+            .areas
+            .iter()
+            .enumerate()
+            .min_by_key(|(_, generation)| **generation);
+        oldest.map_or(0, |(area, _)| area as u8)
+    }
+}
+
+/// The newest whole checkpoint, and the generation of each area (0 where it does not open).
+pub(super) struct Loaded {
+    pub(super) checkpoint: Checkpoint,
+    pub(super) volumes: Vec<VolumeMap>,
+    pub(super) areas: Vec<u64>,
+    /// A newer checkpoint was begun or damaged.
+    pub(super) fell_back: bool,
+}
+
+/// Finds the newest checkpoint that opens and decodes.
+pub(super) fn load(medium: &dyn Medium, key: &Key, geometry: &LogGeometry) -> Result<Loaded, StoreError> {
+    let mut heads = Vec::new();
+    for area in 0..geometry.checkpoints {
+        heads.push((
+            read_head(medium, key, area)?.map_or(0, |(_, head)| head.generation),
+            area,
+        ));
+    }
+    let mut areas: Vec<u64> = heads.iter().map(|(generation, _)| *generation).collect();
+    heads.sort_unstable_by(|a, b| b.cmp(a));
+    let mut fell_back = false;
+    for (generation, area) in heads.into_iter().filter(|(generation, _)| *generation > 0) {
+        let body = read_area(medium, key, geometry, area)?;
+        let decoded = body.and_then(|(_, body)| Checkpoint::decode(&body));
+        match decoded {
+            Some((checkpoint, volumes)) if checkpoint.generation == generation => {
+                fell_back |= areas.contains(&0);
+                return Ok(Loaded {
+                    checkpoint,
+                    volumes,
+                    areas,
+                    fell_back,
+                });
+            }
+            _ => {
+                areas[usize::from(area)] = 0;
+                fell_back = true;
+            }
+        }
+    }
+    Err(StoreError::NoCheckpoint {
+        areas: geometry.checkpoints,
+    })
+}
+
+fn read_head(
+    medium: &dyn Medium,
+    key: &Key,
+    area: u8,
+) -> Result<Option<(CheckpointCipher, CheckpointHead)>, StoreError> {
+    let file = FileRef::Checkpoint(area);
+    let mut bytes = vec![0; CHECKPOINT_HEAD_LEN];
+    match medium.read_at(file, 0, &mut bytes) {
+        Ok(()) => Ok(CheckpointCipher::open_head(key, area, &bytes).ok()),
+        Err(error) if is_damage(&error) => Ok(None),
+        Err(error) => Err(StoreError::medium("read", file)(error)),
+    }
+}
+
+/// Reads and opens a whole area; `None` when it is torn, damaged or was never written.
+fn read_area(
+    medium: &dyn Medium,
+    key: &Key,
+    geometry: &LogGeometry,
+    area: u8,
+) -> Result<Option<(CheckpointHead, Zeroizing<Vec<u8>>)>, StoreError> {
+    let Some((cipher, head)) = read_head(medium, key, area)? else {
+        return Ok(None);
+    };
+    if area_bytes(head.body_len) > geometry.checkpoint_len {
+        return Ok(None);
+    }
+    let file = FileRef::Checkpoint(area);
+    let mut body = Zeroizing::new(Vec::with_capacity(head.body_len as usize));
+    let mut piece = Zeroizing::new(vec![0; SEALED_PIECE_LEN]);
+    let mut at = CHECKPOINT_HEAD_LEN as u64;
+    while (body.len() as u64) < head.body_len {
+        let len = PIECE_LEN.min((head.body_len - body.len() as u64) as usize) + TAG_LEN;
+        let nth = (body.len() / PIECE_LEN) as u64;
+        match medium.read_at(file, at, &mut piece[..len]) {
+            Ok(()) => {}
+            Err(error) if is_damage(&error) => return Ok(None),
+            Err(error) => return Err(StoreError::medium("read", file)(error)),
+        }
+        let Ok(plain) = cipher.open_piece(nth, &mut piece[..len]) else {
+            return Ok(None);
+        };
+        body.extend_from_slice(plain);
+        at += len as u64;
+    }
+    Ok(Some((head, body)))
+}
+
+/// Whether a read error speaks of this file rather than of a medium that is gone: a file cut short or
+/// missing is damage, which another area may make good.
+fn is_damage(error: &std::io::Error) -> bool {
+    matches!(
+        error.kind(),
+        std::io::ErrorKind::UnexpectedEof | std::io::ErrorKind::NotFound
+    )
+}

@@ -1,0 +1,220 @@
+//! Cleaning: copying what still counts out of old segments so that they can be used again.
+//!
+//! A copy is an ordinary batch, flushed before the old place loses its meaning. The emptied segment is
+//! overwritten only two checkpoints later (see `checkpoint`). What cannot be read is not freed: a segment
+//! with a damaged unit stays as it is, so nothing that a repair could still use is destroyed.
+
+use std::collections::HashSet;
+
+use gobag_format::{
+    ids::VolumeId,
+    limits::{BLOCK_LEN, MAX_UNIT_BLOCKS},
+    log::{Place, RECORD_ALIGN, RecordHeader, SEGMENT_HEAD_LEN, UNIT_ALIGN},
+};
+use zeroize::Zeroizing;
+
+use super::{
+    Log, StoreError,
+    recover::read_record,
+    state::OpenUse,
+    units::{Run, Unit, decode, encode},
+    writer::{Batch, Writer},
+};
+use crate::medium::FileRef;
+
+/// A segment in which more of its blocks count than this share is not worth copying.
+const WORTH_CLEANING: f64 = 0.95;
+/// Copies are written in batches of about this many bytes.
+const COPY_BYTES: usize = 8 << 20;
+
+impl Log {
+    /// Brings the number of free segments to at least `wanted`, if cleaning can. Leaves two checkpoints
+    /// behind when it freed anything, so that what it freed can be used at once.
+    pub(super) fn clean(&self, writer: &mut Writer, wanted: usize) -> Result<(), StoreError> {
+        // Segments that were emptied before need no more than the checkpoints.
+        if !writer.resting.is_empty() || !writer.cleaned.is_empty() {
+            self.checkpoint(writer)?;
+            self.checkpoint(writer)?;
+        }
+        let mut stuck = HashSet::new();
+        while writer.free.len() < wanted {
+            let emptied = self.empty_some(writer, wanted, &mut stuck)?;
+            if emptied == 0 {
+                return Ok(());
+            }
+            self.checkpoint(writer)?;
+            self.checkpoint(writer)?;
+        }
+        Ok(())
+    }
+
+    /// Empties segments while there is room for their copies; returns how many.
+    fn empty_some(
+        &self,
+        writer: &mut Writer,
+        wanted: usize,
+        stuck: &mut HashSet<u16>,
+    ) -> Result<usize, StoreError> {
+        let mut emptied = 0;
+        while writer.free.len() + writer.cleaned.len() < wanted {
+            let Some((victim, live)) = self.best_victim(writer, stuck) else {
+                break;
+            };
+            // One segment stays free for the copies of a batch that is torn between two.
+            let room = writer.free.len().saturating_sub(1) as u64 * u64::from(self.geometry.segment_len);
+            if live > 0 && u64::from(live) * (BLOCK_LEN as u64 + 64) + COPY_BYTES.min(1 << 20) as u64 > room {
+                break;
+            }
+            if live > 0 {
+                self.copy_out(writer, victim)?;
+            }
+            let mut state = self.write_state();
+            if state.live[usize::from(victim)] == 0 {
+                state.uses[usize::from(victim)] = None;
+                writer.cleaned.push(victim);
+                emptied += 1;
+            } else {
+                tracing::warn!(segment = victim, "a segment with damage is kept as it is");
+                stuck.insert(victim);
+            }
+        }
+        Ok(emptied)
+    }
+
+    /// The segment with the fewest blocks that count.
+    fn best_victim(&self, writer: &Writer, stuck: &HashSet<u16>) -> Option<(u16, u32)> {
+        let state = self.read_state();
+        let current = writer
+            .position
+            .segment
+            .map(|(number, _)| number)
+            .filter(|_| !writer.must_roll);
+        let most = (f64::from(self.geometry.segment_len) / BLOCK_LEN as f64 * WORTH_CLEANING) as u32;
+        let used = state.uses.iter().enumerate().filter(|(_, open)| open.is_some());
+        used.map(|(number, _)| (number as u16, state.live[number]))
+            .filter(|(number, live)| Some(*number) != current && !stuck.contains(number) && *live < most)
+            .min_by_key(|(_, live)| *live)
+    }
+
+    fn copy_out(&self, writer: &mut Writer, victim: u16) -> Result<(), StoreError> {
+        let Some(open) = self.read_state().uses[usize::from(victim)].clone() else {
+            return Ok(());
+        };
+        let mut offset = SEGMENT_HEAD_LEN as u32;
+        let mut units = Vec::new();
+        let mut bytes = 0;
+        while offset < self.geometry.segment_len && self.read_state().live[usize::from(victim)] > 0 {
+            let record = read_record(&*self.medium, &self.geometry, victim, &open.cipher, offset)?;
+            let Some((header, _, len, body_at)) = record else {
+                // Damage, or the segment's end: look for the next record at the next place.
+                offset += RECORD_ALIGN as u32;
+                continue;
+            };
+            for unit in self.live_units(victim, &open, &header, offset + body_at)? {
+                bytes += unit.payload.len();
+                units.push(unit);
+            }
+            offset += len;
+            if bytes >= COPY_BYTES {
+                self.append_copies(writer, &mut units)?;
+                bytes = 0;
+            }
+        }
+        self.append_copies(writer, &mut units)
+    }
+
+    fn append_copies(&self, writer: &mut Writer, units: &mut Vec<Unit>) -> Result<(), StoreError> {
+        let batch = Batch {
+            units: std::mem::take(units),
+            trims: Vec::new(),
+            relocation: true,
+        };
+        self.append(writer, &batch)
+    }
+
+    /// What still counts of one record, as units to be sealed anew.
+    fn live_units(
+        &self,
+        segment: u16,
+        open: &OpenUse,
+        header: &RecordHeader,
+        body_at: u32,
+    ) -> Result<Vec<Unit>, StoreError> {
+        let mut units = Vec::new();
+        let mut offset = body_at;
+        for entry in &header.units {
+            let live = self.live_blocks(segment, offset, entry.sealed_len, entry.volume, entry.first_block);
+            if live.iter().any(|live| *live) {
+                let mut sealed = Zeroizing::new(vec![0; entry.sealed_len as usize]);
+                let file = FileRef::Segment(segment);
+                self.medium
+                    .read_at(file, offset.into(), &mut sealed)
+                    .map_err(StoreError::medium("read", file))?;
+                match open
+                    .cipher
+                    .open_unit(offset.into(), entry.volume, entry.first_block, sealed)
+                {
+                    Ok(payload) if live[..usize::from(entry.blocks)].iter().all(|live| *live) => {
+                        let (volume, first_block, blocks) = (entry.volume, entry.first_block, entry.blocks);
+                        units.push(Unit {
+                            volume,
+                            first_block,
+                            blocks,
+                            payload,
+                        });
+                    }
+                    Ok(payload) => units.extend(split(entry.volume, entry.first_block, &payload, &live)),
+                    Err(_) => tracing::warn!(segment, offset, "a damaged unit cannot be copied"),
+                }
+            }
+            offset += entry.sealed_len.next_multiple_of(UNIT_ALIGN as u32);
+        }
+        Ok(units)
+    }
+
+    /// Which blocks of a unit the index still points to.
+    fn live_blocks(
+        &self,
+        segment: u16,
+        offset: u32,
+        sealed_len: u32,
+        volume: VolumeId,
+        first_block: u64,
+    ) -> [bool; MAX_UNIT_BLOCKS] {
+        let state = self.read_state();
+        let mut word = Place::Unit {
+            segment,
+            offset,
+            sealed_len,
+            block: 0,
+        }
+        .pack();
+        std::array::from_fn(|nth| {
+            let live = state.get(volume, first_block + nth as u64) == word;
+            word = word.wrapping_add(Place::NEXT_BLOCK);
+            live
+        })
+    }
+}
+
+/// Cuts the live blocks out of a unit.
+fn split(volume: VolumeId, first_block: u64, payload: &[u8], live: &[bool]) -> Vec<Unit> {
+    let Ok(blocks) = decode(payload) else {
+        return Vec::new();
+    };
+    let mut runs: Vec<Run> = Vec::new();
+    let mut open = false;
+    for (nth, (block, live)) in blocks.chunks(BLOCK_LEN).zip(live).enumerate() {
+        match runs.last_mut() {
+            Some(run) if *live && open => run.data.extend_from_slice(block),
+            _ if *live => runs.push(Run {
+                volume,
+                first_block: first_block + nth as u64,
+                data: Zeroizing::new(block.to_vec()),
+            }),
+            _ => {}
+        }
+        open = *live;
+    }
+    encode(runs)
+}

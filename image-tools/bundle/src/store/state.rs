@@ -1,0 +1,130 @@
+//! What readers of the log need: index, segment keys, live counts, dirty maps. Changed only by the writer.
+
+use std::sync::Arc;
+
+use gobag_format::{
+    checkpoint::{DirtyMap, SegmentUse},
+    ids::VolumeId,
+    limits::{BLOCK_LEN, CHUNK_LEN},
+    log::{Place, SegmentCipher, TrimEntry, TrimKind},
+};
+
+use super::index::VolumeIndex;
+
+/// A segment whose content counts.
+pub(super) struct OpenUse {
+    pub(super) current: SegmentUse,
+    pub(super) cipher: SegmentCipher,
+}
+
+pub(super) struct State {
+    pub(super) volumes: Vec<VolumeIndex>,
+    pub(super) uses: Vec<Option<Arc<OpenUse>>>,
+    /// Blocks of each segment that the index points to.
+    pub(super) live: Vec<u32>,
+    /// Sum of `live`.
+    pub(super) occupied: u64,
+    pub(super) dirty: Vec<DirtyMap>,
+}
+
+/// Blocks that now lie in a unit.
+#[derive(Clone, Copy)]
+pub(super) struct Placed {
+    pub(super) volume: VolumeId,
+    pub(super) first_block: u64,
+    pub(super) blocks: u8,
+    pub(super) segment: u16,
+    pub(super) offset: u32,
+    pub(super) sealed_len: u32,
+    /// A copy made by cleaning: changes nothing a replica could see.
+    pub(super) relocation: bool,
+}
+
+impl State {
+    pub(super) fn volume(&self, volume: VolumeId) -> Option<&VolumeIndex> {
+        self.volumes.iter().find(|index| index.volume == volume)
+    }
+
+    pub(super) fn get(&self, volume: VolumeId, block: u64) -> u64 {
+        self.volume(volume).map_or(Place::BASE, |index| index.get(block))
+    }
+
+    /// Points the index to a unit. Volumes that no longer exist are ignored: their records are history.
+    pub(super) fn place(&mut self, placed: &Placed) {
+        let Some(index) = self
+            .volumes
+            .iter_mut()
+            .find(|index| index.volume == placed.volume)
+        else {
+            return;
+        };
+        let mut word = Place::Unit {
+            segment: placed.segment,
+            offset: placed.offset,
+            sealed_len: placed.sealed_len,
+            block: 0,
+        }
+        .pack();
+        let end = (placed.first_block + u64::from(placed.blocks)).min(index.blocks());
+        for block in placed.first_block..end {
+            let old = index.set(block, word);
+            self.live[usize::from(placed.segment)] += 1;
+            self.occupied += 1;
+            release(&mut self.live, &mut self.occupied, old);
+            word = word.wrapping_add(Place::NEXT_BLOCK);
+        }
+        if !placed.relocation {
+            self.mark_dirty(placed.volume, placed.first_block, u64::from(placed.blocks));
+        }
+    }
+
+    pub(super) fn trim(&mut self, trim: &TrimEntry) {
+        let Some(index) = self.volumes.iter_mut().find(|index| index.volume == trim.volume) else {
+            return;
+        };
+        let word = match trim.kind {
+            TrimKind::Zero if index.has_base => Place::ZERO,
+            TrimKind::Zero | TrimKind::Base => Place::BASE,
+        };
+        let (live, occupied) = (&mut self.live, &mut self.occupied);
+        index.fill(trim.first_block, trim.blocks, word, |old| {
+            release(live, occupied, old)
+        });
+        self.mark_dirty(trim.volume, trim.first_block, trim.blocks);
+    }
+
+    /// Counts again what each segment holds, after a checkpoint was loaded.
+    pub(super) fn recount(&mut self) {
+        self.live.iter_mut().for_each(|live| *live = 0);
+        self.occupied = 0;
+        for index in &self.volumes {
+            for segment in index.unit_words().filter_map(Place::segment_of) {
+                if let Some(live) = self.live.get_mut(usize::from(segment)) {
+                    *live += 1;
+                    self.occupied += 1;
+                }
+            }
+        }
+    }
+
+    fn mark_dirty(&mut self, volume: VolumeId, first_block: u64, blocks: u64) {
+        if blocks == 0 {
+            return;
+        }
+        let per_bit = (CHUNK_LEN / BLOCK_LEN) as u64;
+        for map in self.dirty.iter_mut().filter(|map| map.volume == volume) {
+            let last = (map.bits.len() as u64 * 8).saturating_sub(1);
+            let end = first_block.saturating_add(blocks - 1) / per_bit;
+            for bit in first_block / per_bit..=end.min(last) {
+                map.bits[(bit / 8) as usize] |= 1 << (bit % 8);
+            }
+        }
+    }
+}
+
+fn release(live: &mut [u32], occupied: &mut u64, word: u64) {
+    if let Some(live) = Place::segment_of(word).and_then(|segment| live.get_mut(usize::from(segment))) {
+        *live = live.saturating_sub(1);
+        *occupied = occupied.saturating_sub(1);
+    }
+}
