@@ -17,6 +17,7 @@ const MODULES: &[&str] = &[
     "checkpoint",
     "chunk",
     "crypto",
+    "digest",
     "escrow",
     "header",
     "ids",
@@ -25,7 +26,9 @@ const MODULES: &[&str] = &[
     "log",
     "manifest",
     "map",
+    "org",
     "pack",
+    "sign",
 ];
 const DOCUMENT: &str = "docs/format.md";
 const KEY: &str = "layout-hash:";
