@@ -25,5 +25,6 @@ mod served;
 pub use export::Export;
 pub use handles::Holder;
 pub use mount::{MountError, MountOptions, mount};
+pub use mount_table::{FILE_SYSTEM_TYPE, MountPoint, mount_points};
 pub use mounted::{Mounted, UnmountError};
 pub use report::ErrorHook;

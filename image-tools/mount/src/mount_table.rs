@@ -7,22 +7,42 @@ use std::{
 };
 
 /// The type under which the kernel lists our mounts.
-const FILE_SYSTEM_TYPE: &str = "fuse.gobag";
+pub const FILE_SYSTEM_TYPE: &str = "fuse.gobag";
 
-/// The number of the FUSE connection behind a mount of ours at exactly this folder; `None` if there is no such mount.
-pub(crate) fn connection(mountpoint: &Path) -> Option<u32> {
-    let table = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    // The last one is on top.
-    table.lines().rev().find_map(|line| find(line, mountpoint))
+/// One line of the kernel's list of mounts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MountPoint {
+    /// Where it is mounted.
+    pub path: PathBuf,
+    /// Type of its file system: `exfat`, `fuse.gobag`, …
+    pub kind: String,
+    /// Minor device number; for FUSE this is the connection's number.
+    minor: u32,
 }
 
-fn find(line: &str, mountpoint: &Path) -> Option<u32> {
+/// Everything mounted that this process can see, oldest first; empty where `/proc` is not mounted.
+pub fn mount_points() -> Vec<MountPoint> {
+    let table = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    table.lines().filter_map(parse).collect()
+}
+
+fn parse(line: &str) -> Option<MountPoint> {
     let (fields, tail) = line.split_once(" - ")?;
     let mut fields = fields.split(' ').skip(2);
     let (device, _root, place) = (fields.next()?, fields.next()?, fields.next()?);
-    let is_ours = tail.split(' ').next() == Some(FILE_SYSTEM_TYPE) && unescape(place) == mountpoint;
-    // The minor device number is the connection's number.
-    is_ours.then(|| device.split_once(':')?.1.parse().ok()).flatten()
+    Some(MountPoint {
+        path: unescape(place),
+        kind: tail.split(' ').next()?.to_owned(),
+        minor: device.split_once(':')?.1.parse().ok()?,
+    })
+}
+
+/// The number of the FUSE connection behind a mount of ours at exactly this folder; `None` if there is no such mount.
+pub(crate) fn connection(mountpoint: &Path) -> Option<u32> {
+    // The last one is on top.
+    let mut newest_first = mount_points().into_iter().rev();
+    let ours = newest_first.find(|mount| mount.path == mountpoint && mount.kind == FILE_SYSTEM_TYPE)?;
+    Some(ours.minor)
 }
 
 /// Ends a connection: every request on it fails from now on, in every namespace. Only works where the kernel's control
@@ -67,15 +87,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_mount_of_ours_at_this_very_folder_counts() {
-        let line = r"41 25 0:37 / /run/a\040b rw,nosuid - fuse.gobag gobag rw,user_id=0";
-        assert_eq!(find(line, Path::new("/run/a b")), Some(37));
-        assert_eq!(find(line, Path::new("/run/a")), None);
-        assert_eq!(
-            find(&line.replace("fuse.gobag", "fuse.sshfs"), Path::new("/run/a b")),
-            None
-        );
-        assert_eq!(find("rubbish", Path::new("/")), None);
+    fn a_line_of_the_list_is_understood_and_rubbish_is_passed_over() {
+        let line = r"41 25 0:37 / /run/a\040b rw,nosuid shared:7 - fuse.gobag gobag rw,user_id=0";
+        let expected = MountPoint {
+            path: PathBuf::from("/run/a b"),
+            kind: "fuse.gobag".to_owned(),
+            minor: 37,
+        };
+        assert_eq!(parse(line), Some(expected));
+        for rubbish in ["", "rubbish", "1 2 3 - x", "1 2 a:b / /x rw - ext4"] {
+            assert_eq!(parse(rubbish), None, "{rubbish}");
+        }
     }
 
     #[test]
