@@ -19,14 +19,14 @@ use std::{
     },
     path::Path,
     process::{Child, Command},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rustix::{
-    event::Timespec,
-    io::{FdFlags, fcntl_getfd, fcntl_setfd},
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::{Errno, FdFlags, fcntl_getfd, fcntl_setfd},
     process::{
-        Pid, PidfdFlags, Signal, getpid, getppid, kill_process_group, pidfd_open,
+        Pid, PidfdFlags, Signal, getpid, getppid, kill_process_group, pidfd_open, pidfd_send_signal,
         set_parent_process_death_signal,
     },
 };
@@ -62,7 +62,7 @@ fn die_with_parent(command: &mut Command, keep: &[BorrowedFd<'_>]) {
         set_parent_process_death_signal(Some(Signal::KILL))?;
         // The parent may have died between fork and the call above; then no signal ever comes.
         if getppid() != Some(parent) {
-            return Err(io::Error::from(rustix::io::Errno::SRCH));
+            return Err(io::Error::from(Errno::SRCH));
         }
         for &fd in &keep {
             // SAFETY: `spawn` borrowed these descriptors from its caller until `Command::spawn` returned, and the
@@ -79,6 +79,7 @@ fn die_with_parent(command: &mut Command, keep: &[BorrowedFd<'_>]) {
 }
 
 /// A child as the kernel knows it: a descriptor that becomes readable when the process has ended.
+#[derive(Debug)]
 pub(crate) struct Watch {
     pidfd: OwnedFd,
     group: Pid,
@@ -96,6 +97,26 @@ impl Watch {
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         use std::os::fd::AsFd;
         self.pidfd.as_fd()
+    }
+
+    /// Kills the child alone; safe at any time, because the descriptor never means another process.
+    pub(crate) fn kill(&self) {
+        // ESRCH means that it is gone already, which is what we want.
+        let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
+    }
+
+    /// Whether the child has ended, waiting at most `timeout` for it.
+    pub(crate) fn has_ended(&self, timeout: Duration) -> io::Result<bool> {
+        let until = Instant::now() + timeout;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let mut fds = [PollFd::new(&self.pidfd, PollFlags::IN)];
+            match poll(&mut fds, Some(&timespec(left))) {
+                Ok(count) => return Ok(count > 0),
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
     }
 
     /// Kills the child and everything in its process group. Call it only before the child is reaped.

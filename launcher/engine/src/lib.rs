@@ -15,9 +15,11 @@
 pub mod accel;
 mod child;
 pub mod ext4;
+pub mod guest;
 pub mod limits;
 pub mod machine;
 pub mod qemu_img;
 pub mod qmp;
 pub mod run;
+pub mod supervise;
 pub mod tools;

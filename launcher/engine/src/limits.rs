@@ -47,3 +47,22 @@ pub const QMP_LINE_BYTES: u64 = 1 << 20;
 
 /// Most events of QEMU that wait to be taken; further ones are lost, with a warning.
 pub const QMP_EVENTS: usize = 1024;
+
+/// How long QEMU's monitor may take for a command.
+pub const QMP_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How long QEMU may take from its start to its monitor's greeting; a slow stick delivers the program itself.
+pub const QEMU_START_DEADLINE: Duration = Duration::from_secs(60);
+
+/// How long QEMU may take to end after it has hung up its monitor; then it is killed.
+pub const QEMU_END_GRACE: Duration = Duration::from_secs(10);
+
+/// How often a guest is looked at until its first sign of life.
+pub const LIFE_PERIOD: Duration = Duration::from_millis(250);
+
+/// How long to wait for a sign of life before another accelerator is tried: firmware, a boot menu's usual 5 s, a kernel
+/// read from a slow stick.
+pub const SIGN_OF_LIFE: Duration = Duration::from_secs(90);
+
+/// How long the guest agent may take for a command.
+pub const AGENT_DEADLINE: Duration = Duration::from_secs(1);
