@@ -37,7 +37,7 @@ pub struct HostFacts {
     /// Can this user mount through FUSE?
     pub fuse: Fact<Ability<FuseAccess>>,
     /// Can this user make a namespace of their own, with its capabilities?
-    pub user_namespaces: Fact<Ability<()>>,
+    pub user_namespaces: Fact<Ability<Namespaces>>,
     /// The program that builds the container's sandbox.
     pub bubblewrap: Fact<Ability<Tool>>,
     /// Can this user mount the ext4 inside a block volume, and by what means?
@@ -159,6 +159,9 @@ pub struct Acceleration {
     pub accelerator: Accelerator,
     /// How long the proof took, start of the hypervisor included.
     pub elapsed_ms: u64,
+    /// Speed of the guest during the proof; 0 if nobody measured.
+    #[serde(default)]
+    pub instructions_per_second: u64,
 }
 
 /// Ways of running guest instructions.
@@ -176,6 +179,27 @@ pub enum Accelerator {
 pub struct FuseAccess {
     /// The set-user-id helper an ordinary user needs; `None` for the administrator, who needs none.
     pub helper: Option<PathBuf>,
+}
+
+/// The namespaces this user can make.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Namespaces {
+    /// The users that exist in them.
+    pub users: UserMap,
+    /// What the system said when more users were asked for.
+    pub why_not_more: Option<String>,
+}
+
+/// The users that exist in a namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UserMap {
+    /// All of the host's: we are the administrator.
+    All,
+    /// A full set, from the range the administrator set aside.
+    Ranges,
+    /// One. Files of all other users in the image belong to nobody.
+    OnlyYou,
 }
 
 /// How this user can mount an ext4 that lives in a file.

@@ -33,8 +33,8 @@ pub use evaluate::evaluate;
 pub use fact::{Fact, Forger, Known, Privilege};
 pub use finding::{Finding, Findings, RuleId, Severity, Verdict};
 pub use host::{
-    Ability, Acceleration, Accelerator, BlockMount, Cpu, FuseAccess, HostFacts, Memory, Obstacle,
-    OperatingSystem, Space, Tool, Virtualization,
+    Ability, Acceleration, Accelerator, BlockMount, Cpu, FuseAccess, HostFacts, Memory, Namespaces, Obstacle,
+    OperatingSystem, Space, Tool, UserMap, Virtualization,
 };
 pub use requirements::{
     AcceleratorRule, ContainerRequirements, Mode, OnUnknown, Requirements, RequirementsError, VmRequirements,

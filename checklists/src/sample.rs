@@ -3,8 +3,8 @@
 use crate::cpu_level::CpuLevel;
 use crate::fact::{Fact, Forger, Privilege};
 use crate::host::{
-    Ability, Acceleration, Accelerator, BlockMount, Cpu, FuseAccess, HostFacts, Memory, Obstacle,
-    OperatingSystem, Space, Tool, Virtualization,
+    Ability, Acceleration, Accelerator, BlockMount, Cpu, FuseAccess, HostFacts, Memory, Namespaces, Obstacle,
+    OperatingSystem, Space, Tool, UserMap, Virtualization,
 };
 use crate::version::Version;
 
@@ -55,15 +55,17 @@ pub(crate) fn good_pc() -> HostFacts {
         acceleration: works(Acceleration {
             accelerator: Accelerator::Kvm,
             elapsed_ms: 120,
+            instructions_per_second: 2_000_000_000,
         }),
         emulation: works(Acceleration {
             accelerator: Accelerator::Tcg,
             elapsed_ms: 400,
+            instructions_per_second: 300_000_000,
         }),
         fuse: works(FuseAccess {
             helper: Some("/usr/bin/fusermount3".into()),
         }),
-        user_namespaces: works(()),
+        user_namespaces: works(namespaces(UserMap::Ranges)),
         bubblewrap: tool("bwrap", Version::new(0, 8, 0)),
         block_mount: works(BlockMount::Fuse2fs {
             path: "/usr/bin/fuse2fs".into(),
@@ -77,6 +79,13 @@ pub(crate) fn works<T>(with: T) -> Fact<Ability<T>> {
 
 pub(crate) fn broken<T>(obstacle: Obstacle) -> Fact<Ability<T>> {
     Fact::from_kernel(Ability::no(obstacle, "what the system said"), "tried")
+}
+
+pub(crate) fn namespaces(users: UserMap) -> Namespaces {
+    Namespaces {
+        users,
+        why_not_more: (users == UserMap::OnlyYou).then(|| "no range of users".to_owned()),
+    }
 }
 
 fn tool(name: &str, version: Version) -> Fact<Ability<Tool>> {

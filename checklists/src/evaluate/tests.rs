@@ -6,9 +6,9 @@ use super::evaluate;
 use crate::cpu_level::CpuLevel;
 use crate::fact::Fact;
 use crate::finding::{RuleId, Severity, Verdict};
-use crate::host::{Ability, HostFacts, Memory, Obstacle, Tool};
+use crate::host::{Ability, HostFacts, Memory, Obstacle, Tool, UserMap};
 use crate::requirements::{AcceleratorRule, Mode, Requirements};
-use crate::sample::{broken, good_pc, works};
+use crate::sample::{broken, good_pc, namespaces, works};
 use crate::version::Version;
 
 /// One change to a computer or to what is asked, and what it does to one rule.
@@ -41,7 +41,8 @@ const CASES: &[Case] = &[
     ("no virtualisation flag", |f, _| { f.cpu = no_virtualization(false); f.acceleration = broken(Obstacle::Missing); }, Mode::Vm, RuleId::CpuVirtualization, Verdict::Warn, "firmware"),
     ("inside a virtual machine", |f, _| { f.cpu = no_virtualization(true); f.acceleration = broken(Obstacle::Missing); }, Mode::Vm, RuleId::CpuVirtualization, Verdict::Warn, "real PC"),
     ("old processor", |_, r| r.min_cpu_level = CpuLevel::V4, Mode::Container, RuleId::CpuFeatures, Verdict::Fail, "too old"),
-    ("old processor, emulated", |f, r| { f.cpu = old_cpu(); f.acceleration = broken(Obstacle::Missing); r.min_cpu_level = CpuLevel::V3; }, Mode::Vm, RuleId::CpuFeatures, Verdict::Pass, ""),
+    ("old processor, emulated", |f, r| { f.cpu = old_cpu(); f.acceleration = broken(Obstacle::Missing); r.min_cpu_level = CpuLevel::V2; }, Mode::Vm, RuleId::CpuFeatures, Verdict::Pass, ""),
+    ("old processor, perhaps emulated", |f, r| { f.cpu = old_cpu(); f.acceleration = broken(Obstacle::Missing); r.min_cpu_level = CpuLevel::V3; }, Mode::Vm, RuleId::CpuFeatures, Verdict::Unknown, "emulation may"),
     ("too new even for emulation", |f, r| { f.acceleration = broken(Obstacle::Missing); r.min_cpu_level = CpuLevel::V4; }, Mode::Vm, RuleId::CpuFeatures, Verdict::Fail, "too old"),
     ("feature missing", |_, r| r.cpu_features = vec!["sha_ni".into()], Mode::Vm, RuleId::CpuFeatures, Verdict::Fail, "too old"),
     ("feature missing, emulated", |f, r| { f.acceleration = broken(Obstacle::Missing); r.cpu_features = vec!["sha_ni".into()]; }, Mode::Vm, RuleId::CpuFeatures, Verdict::Unknown, "emulation may"),
@@ -57,6 +58,7 @@ const CASES: &[Case] = &[
     ("no fusermount3", |f, _| f.fuse = broken(Obstacle::Missing), Mode::Container, RuleId::FuseUsable, Verdict::Fail, "apt install fuse3"),
     ("fuse for root only", |f, _| f.fuse = broken(Obstacle::NoPermission), Mode::Vm, RuleId::FuseUsable, Verdict::Fail, "/dev/fuse"),
     ("no namespaces", |f, _| f.user_namespaces = broken(Obstacle::NoPermission), Mode::Container, RuleId::ContainerNamespaces, Verdict::Fail, "vm mode"),
+    ("namespaces with one user", |f, _| f.user_namespaces = works(namespaces(UserMap::OnlyYou)), Mode::Container, RuleId::ContainerNamespaces, Verdict::Warn, "/etc/subuid"),
     ("no bubblewrap", |f, _| f.bubblewrap = broken(Obstacle::Missing), Mode::Container, RuleId::ContainerBubblewrap, Verdict::Fail, "apt install bubblewrap"),
     ("no fuse2fs", |f, _| f.block_mount = broken(Obstacle::Missing), Mode::Container, RuleId::ContainerMount, Verdict::Fail, "apt install fuse2fs"),
     ("mode not offered", |_, r| r.modes = vec![Mode::Vm], Mode::Container, RuleId::ModeOffered, Verdict::Fail, "ask IT"),
@@ -167,7 +169,7 @@ fn any_pc() -> impl Strategy<Value = HostFacts> {
     (
         any_ability(with(&good.acceleration)),
         any_ability(with(&good.emulation)),
-        any_ability(()),
+        any_ability(namespaces(UserMap::OnlyYou)),
         any::<u64>(),
         any::<u64>(),
         any::<u32>(),

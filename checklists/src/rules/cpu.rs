@@ -28,8 +28,8 @@ pub(super) fn architecture(requirements: &Requirements, facts: &HostFacts) -> Ju
 
 /// Level and single features together: a reader cares about one answer, "is the processor new enough".
 ///
-/// A guest that is only emulated gets its processor from QEMU, which imitates up to x86-64-v3 on any host. Which single
-/// features it imitates depends on its version, so a feature the host lacks is then "cannot tell".
+/// A guest that is only emulated gets its processor from QEMU: always up to x86-64-v2; whether also x86-64-v3 or a single
+/// feature that the host lacks depends on QEMU's version, so that is "cannot tell"; x86-64-v4 it never imitates.
 pub(super) fn features(requirements: &Requirements, facts: &HostFacts, mode: Mode) -> Judged {
     let level = requirements.min_cpu_level;
     let mut needed = level.to_string();
@@ -44,7 +44,7 @@ pub(super) fn features(requirements: &Requirements, facts: &HostFacts, mode: Mod
     let emulated = mode == Mode::Vm
         && !matches!(facts.acceleration.value(), Some(Ability::Yes { .. }))
         && matches!(facts.emulation.value(), Some(Ability::Yes { .. }));
-    let level_missing = if emulated && level <= CpuLevel::V3 {
+    let level_missing = if emulated && level <= CpuLevel::V2 {
         Vec::new()
     } else {
         level.missing_from(&cpu.flags)
@@ -53,12 +53,12 @@ pub(super) fn features(requirements: &Requirements, facts: &HostFacts, mode: Mod
     let features_missing: Vec<&str> = wanted.filter(|name| !cpu.flags.contains(*name)).collect();
     let outcome = if level == CpuLevel::Unknown {
         cannot_tell("the image is newer than this launcher; ask IT for a fresh stick")
-    } else if !level_missing.is_empty() || (!emulated && !features_missing.is_empty()) {
-        missed("this processor is too old for the image; use a newer computer")
-    } else if !features_missing.is_empty() {
+    } else if level_missing.is_empty() && features_missing.is_empty() {
+        Outcome::Met
+    } else if emulated && level <= CpuLevel::V3 {
         cannot_tell("the emulation may have what this processor lacks; try to start")
     } else {
-        Outcome::Met
+        missed("this processor is too old for the image; use a newer computer")
     };
     let has = match CpuLevel::of(&cpu.flags) {
         Some(level) => level.to_string(),

@@ -1,7 +1,7 @@
 //! Rules about what the computer can do: FUSE, the hypervisor, namespaces, mounting.
 
 use super::{Judged, Outcome, ability, cannot_tell, known, missed, no};
-use crate::host::{Ability, BlockMount, HostFacts, Obstacle, Tool};
+use crate::host::{Ability, BlockMount, HostFacts, Obstacle, Tool, UserMap};
 use crate::requirements::{AcceleratorRule, Requirements};
 
 pub(super) fn fuse(facts: &HostFacts) -> Judged {
@@ -131,16 +131,33 @@ fn acceleration_advice(obstacle: Obstacle) -> &'static str {
     }
 }
 
+/// With a single user the container starts, but programs that change to another user fail in it.
 pub(super) fn namespaces(facts: &HostFacts) -> Judged {
-    ability(
+    let judged = ability(
         &facts.user_namespaces,
-        "namespaces of your own",
-        |()| "work".to_owned(),
+        "namespaces with several users",
+        |namespaces| match (namespaces.users, &namespaces.why_not_more) {
+            (UserMap::All | UserMap::Ranges, _) => "work".to_owned(),
+            (UserMap::OnlyYou, None) => "work, with one user".to_owned(),
+            (UserMap::OnlyYou, Some(why)) => format!("work, with one user: {why}"),
+        },
         |obstacle| match obstacle {
+            Obstacle::Missing => install("util-linux"),
             Obstacle::TimedOut => "check again; if it stays, ask IT".into(),
             _ => "ask IT to allow user namespaces for you, or use the vm mode".into(),
         },
-    )
+    );
+    match facts.user_namespaces.value() {
+        Some(Ability::Yes { with }) if with.users == UserMap::OnlyYou => {
+            let what_to_do = "programs that change to another user will fail; to avoid that, ask IT to install `uidmap` \
+                              and to set a range of 65536 users aside for you (/etc/subuid, /etc/subgid)";
+            let outcome = Outcome::MetPoorly {
+                what_to_do: what_to_do.to_owned(),
+            };
+            Judged { outcome, ..judged }
+        }
+        _ => judged,
+    }
 }
 
 pub(super) fn bubblewrap(facts: &HostFacts) -> Judged {
