@@ -3,7 +3,10 @@
 //! 1. Package lists absent or old: `apt-get update` runs only when they are, or when a package or its file turns out
 //!    to be unknown.
 //! 2. A package preinstalled from backports (seen: `qemu-utils 1:10.0.2~bpo12`) that conflicts with the release's
-//!    packages of the same source: the second attempt pins everything to the release and allows that downgrade.
+//!    packages of the same source: the second attempt takes it back to the release's version.
+//!
+//! Nothing that is installed is ever removed: apt would rather remove a preinstalled package than report the conflict,
+//! and reports success; so removing is forbidden, which turns it into the conflict it is.
 //!
 //! A lock held by another apt or dpkg is waited for. Every command is shown.
 
@@ -57,11 +60,8 @@ pub(super) fn install(names: &[&str]) -> Result<()> {
         for name in &strangers {
             eprintln!("  {name} is not from Debian {release}: it goes back to the release's version");
         }
-        let pinned: Vec<String> = wanted
-            .iter()
-            .chain(&strangers)
-            .map(|name| format!("{name}/{release}"))
-            .collect();
+        let pinned = strangers.iter().map(|name| format!("{name}/{release}"));
+        let pinned: Vec<String> = wanted.iter().cloned().chain(pinned).collect();
         if attempt(&pinned, &["--allow-downgrades"])?.is_none() {
             return Ok(());
         }
@@ -71,7 +71,7 @@ pub(super) fn install(names: &[&str]) -> Result<()> {
 }
 
 fn attempt(names: &[String], options: &[&str]) -> Result<Option<Trouble>> {
-    let (good, text) = apt(&["install", "--yes", "--no-install-recommends"])
+    let (good, text) = apt(&["install", "--yes", "--no-remove", "--no-install-recommends"])
         .args(options)
         .args(names)
         .tee()?;
@@ -112,6 +112,7 @@ fn diagnose(text: &str) -> Trouble {
         "held broken packages",
         "pkgProblemResolver",
         "trying to overwrite",
+        "remove is disabled",
     ];
     let says = |phrases: &[&str]| phrases.iter().any(|phrase| text.contains(phrase));
     if says(STALE) {
@@ -201,6 +202,10 @@ mod tests {
         );
         assert_eq!(
             diagnose("The following packages have unmet dependencies:\nE: you have held broken packages."),
+            Trouble::Conflict
+        );
+        assert_eq!(
+            diagnose("E: Packages need to be removed but remove is disabled."),
             Trouble::Conflict
         );
         assert_eq!(

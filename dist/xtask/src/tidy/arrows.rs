@@ -21,7 +21,8 @@ const BORDERS: &[Border] = &[
     // contracts
     ("gobag-bundle", 2, &["gobag-checklists", "gobag-format"]),
     // services
-    ("gobag-import", 3, &["gobag-engine"]),
+    // of format only the progress monitor
+    ("gobag-import", 3, &["gobag-engine", "gobag-format"]),
     ("gobag-mount", 3, &["gobag-bundle"]),
     // programs
     (
