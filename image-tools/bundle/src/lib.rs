@@ -1,7 +1,22 @@
 //! Bundles and repositories: the only crate that writes to a stick.
 
+mod ambient;
+pub mod base;
+pub mod build;
+mod bundle;
+mod files;
+mod headers;
 pub mod medium;
+mod parallel;
+pub mod provision;
+pub mod repository;
+mod session;
 pub mod store;
 mod volume;
 
+pub use ambient::{Ambient, SystemRandom};
+pub use bundle::{Bundle, ChangeError, OpenError};
+pub use files::FileError;
+pub use headers::{ReplaceError, Secret, UnlockError};
+pub use session::{Session, SessionError, SessionOptions, SessionVolume, VolumePurpose};
 pub use volume::{Volume, VolumeError};

@@ -55,7 +55,7 @@ pub struct HeaderSlot {
 }
 
 /// Why a slot, or all of them, cannot be used.
-#[derive(Debug, Error, PartialEq, Eq)]
+#[derive(Debug, Error, PartialEq, Eq, Clone)]
 #[non_exhaustive]
 pub enum HeaderError {
     /// Not a header slot: never written, overwritten or of another program.

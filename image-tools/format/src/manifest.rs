@@ -10,6 +10,7 @@
 //! fields it does not know.
 
 mod check;
+mod key;
 mod model;
 mod seal;
 #[cfg(test)]
@@ -21,6 +22,7 @@ use crate::ids::ImageId;
 use crate::limits::MAX_MANIFEST_LEN;
 
 pub use check::is_name;
+pub use key::{IMAGE_KEY_FILE_LEN, open_image_key, seal_image_key};
 pub use model::{
     Boot, ContainerEntry, DirectKernel, Features, Firmware, Manifest, PackEntry, VolumeEntry, VolumeKind,
 };

@@ -16,8 +16,8 @@ use super::{FileRef, Medium};
 /// Name of the bundle's folder on a stick.
 pub const BUNDLE_FOLDER: &str = "GOBAG";
 
-/// The files of a bundle, opened on first use and held open. Holds an exclusive lock on the first header
-/// file for as long as it lives, so that two launchers never write to one stick.
+/// The files of a bundle, opened on first use and held open. Unless it only peeks, it holds an exclusive lock
+/// on the first header file for as long as it lives, so that two launchers never write to one stick.
 pub struct StickMedium {
     state: Mutex<State>,
     writable: bool,
@@ -36,6 +36,18 @@ impl StickMedium {
             writable,
         };
         Ok(medium)
+    }
+
+    /// Opens the bundle in `stick` for reading without the lock; only for looking at what never changes.
+    pub fn peek(stick: &Path) -> Self {
+        let state = State { folder: stick.join(BUNDLE_FOLDER), open: HashMap::new() };
+        Self { state: Mutex::new(state), writable: false }
+    }
+
+    /// The files of a bundle in the making, in its own folder: nobody else knows of it yet, so no lock.
+    pub(crate) fn unfinished(folder: &Path) -> Self {
+        let state = State { folder: folder.to_owned(), open: HashMap::new() };
+        Self { state: Mutex::new(state), writable: true }
     }
 
     /// Continues on the same bundle found again at `stick`; every file is opened afresh. The caller must

@@ -9,11 +9,13 @@ use zeroize::Zeroizing;
 use super::HeaderError;
 use crate::{
     crypto::Key,
+    digest::Digest,
     ids::{ImageId, OrgId, VolumeId},
     limits::{
         BLOCK_LEN, MAX_CHECKPOINT_LEN, MAX_HEADER_RECORD_LEN, MAX_IMAGES, MAX_SEGMENTS, MAX_VOLUME_LEN,
         MAX_VOLUMES, SEGMENT_LEN,
     },
+    sign::VerifyingKey,
 };
 
 /// The sealed part of a header.
@@ -23,8 +25,8 @@ pub struct HeaderRecord {
     pub org: OrgId,
     /// Its name, for people.
     pub org_name: String,
-    /// Ed25519 key that every manifest must be signed with, base64.
-    pub publisher_key: String,
+    /// Key that every manifest must be signed with.
+    pub publisher: VerifyingKey,
     /// Whom the stick was made for.
     pub user: String,
     /// When it was made, seconds since 1970 UTC.
@@ -52,8 +54,8 @@ pub struct ImageRecord {
     pub name: String,
     /// Version number; a manifest with a lower one is refused.
     pub version: u64,
-    /// BLAKE3 of the manifest file, hexadecimal.
-    pub manifest_hash: String,
+    /// Digest of the manifest file.
+    pub manifest: Digest,
     /// Opens the manifest.
     pub image_key: Key,
     /// Fields of later versions.

@@ -70,6 +70,11 @@ impl PackEncoder {
         self.id
     }
 
+    /// The pack's key.
+    pub fn key(&self) -> &Key {
+        &self.key
+    }
+
     /// Whether no frame is in it yet.
     pub fn is_empty(&self) -> bool {
         self.frames == 0

@@ -1,0 +1,226 @@
+//! A bundle on a stick: found, unlocked, changed in its header.
+
+#[cfg(test)]
+mod tests;
+
+use std::{io, path::Path, sync::Arc};
+
+use gobag_format::{
+    crypto::Key,
+    escrow::{self, EscrowError},
+    header::{HeaderError, HeaderRecord},
+    ids::BundleId,
+    keyslot::{KdfCost, KeySlotError},
+};
+use thiserror::Error;
+
+use crate::{
+    Ambient,
+    files::{self, FileError},
+    headers::{
+        ESCROW_FILES, Headers, ReplaceError, Secret, UnlockError, Unlocked, passphrase_slots, replace_all,
+    },
+    medium::{BUNDLE_FOLDER, FileRef, Medium, StickMedium},
+};
+
+/// An unlocked bundle; holds the stick's lock.
+pub struct Bundle {
+    pub(crate) medium: Arc<StickMedium>,
+    pub(crate) unlocked: Unlocked,
+    pub(crate) ambient: Ambient,
+    pub(crate) writable: bool,
+}
+
+/// Why a bundle could not be opened.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// There is no bundle in this folder.
+    #[error("no bundle in {stick}")]
+    NotFound {
+        /// The folder.
+        stick: String,
+    },
+    /// Another program has the bundle open.
+    #[error("the bundle in {stick} is in use")]
+    Busy {
+        /// The folder.
+        stick: String,
+    },
+    /// The bundle's files cannot be opened.
+    #[error("cannot open the bundle in {stick}")]
+    Medium {
+        /// The folder.
+        stick: String,
+        /// The system's reason.
+        #[source]
+        source: io::Error,
+    },
+    /// It could not be unlocked.
+    #[error(transparent)]
+    Unlock(#[from] UnlockError),
+}
+
+impl OpenError {
+    /// Stable code for scripts.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound { .. } => "bundle.not-found",
+            Self::Busy { .. } => "bundle.busy",
+            Self::Medium { .. } => "bundle.medium",
+            Self::Unlock(error) => error.code(),
+        }
+    }
+}
+
+/// Why the header could not be changed; what was in force before still is, or the change is complete.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ChangeError {
+    /// The new passphrase or its cost is out of bounds.
+    #[error(transparent)]
+    KeySlot(#[from] KeySlotError),
+    /// The escrow file could not be made.
+    #[error(transparent)]
+    Escrow(#[from] EscrowError),
+    /// The escrow file could not be written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The header could not be written.
+    #[error(transparent)]
+    Replace(#[from] ReplaceError),
+}
+
+impl ChangeError {
+    /// Stable code for scripts.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::KeySlot(error) => error.code(),
+            Self::Escrow(error) => error.code(),
+            Self::File(error) => error.code(),
+            Self::Replace(error) => error.code(),
+        }
+    }
+}
+
+impl Bundle {
+    /// Which bundle lies in `stick`, without unlocking it: not authenticated, good for finding a stick
+    /// again, for nothing else.
+    pub fn identify(stick: &Path) -> Result<BundleId, OpenError> {
+        if !is_bundle_folder(stick) {
+            return Err(OpenError::NotFound {
+                stick: stick.display().to_string(),
+            });
+        }
+        let headers = Headers::read(&StickMedium::peek(stick))?;
+        Ok(headers.bundle().map_err(UnlockError::Header)?)
+    }
+
+    /// Opens and unlocks the bundle in `stick`.
+    pub fn open(
+        stick: &Path,
+        secret: &Secret<'_>,
+        writable: bool,
+        ambient: Ambient,
+    ) -> Result<Self, OpenError> {
+        let medium = StickMedium::open(stick, writable).map_err(|source| open_error(stick, source))?;
+        let unlocked = Headers::read(&medium)?.unlock(&medium, secret)?;
+        if unlocked.stale_slots > 0 {
+            tracing::info!(
+                slots = unlocked.stale_slots,
+                "some header copies are damaged or old"
+            );
+        }
+        let writable = writable && !unlocked.read_only;
+        Ok(Self {
+            medium: Arc::new(medium),
+            unlocked,
+            ambient,
+            writable,
+        })
+    }
+
+    /// Its id.
+    pub fn id(&self) -> BundleId {
+        self.unlocked.bundle
+    }
+
+    /// What the header says.
+    pub fn record(&self) -> &HeaderRecord {
+        &self.unlocked.record
+    }
+
+    /// Header copies, out of eight, that are damaged or old.
+    pub fn stale_header_slots(&self) -> u8 {
+        self.unlocked.stale_slots
+    }
+
+    /// Where its files are.
+    pub fn medium(&self) -> Arc<dyn Medium> {
+        Arc::clone(&self.medium) as Arc<dyn Medium>
+    }
+
+    /// Replaces the passphrase in every copy of the header. Flash may keep old copies of a slot: whoever
+    /// copied the stick before can still use the old passphrase on that copy.
+    pub fn set_passphrase(&mut self, passphrase: &[u8], cost: KdfCost) -> Result<(), ChangeError> {
+        let (bundle, random) = (self.unlocked.bundle, &self.ambient.random);
+        let fresh = passphrase_slots(bundle, &self.unlocked.key, passphrase, cost, random)?;
+        // The first slot is the user's; what later versions put into others stays.
+        let slots = self.unlocked.key_slots.iter_mut();
+        fresh
+            .into_iter()
+            .zip(slots)
+            .for_each(|(fresh, slot)| *slot = fresh);
+        self.replace_header()
+    }
+
+    /// Writes a new escrow file for `recipients`, none removes it; the header's change is the commit.
+    pub fn set_escrow(&mut self, recipients: &[&dyn age::Recipient]) -> Result<(), ChangeError> {
+        let old = self.unlocked.record.escrow;
+        let folder = self.medium.folder();
+        self.unlocked.record.escrow = if recipients.is_empty() {
+            None
+        } else {
+            let number = old.map_or(0, |old| (old + 1) % ESCROW_FILES);
+            let file = escrow_file(self.unlocked.bundle, &self.unlocked.key, recipients)?;
+            files::replace(&folder.join(FileRef::Escrow(number).path()), &file)?;
+            Some(number)
+        };
+        self.replace_header()?;
+        match old {
+            Some(old) => Ok(files::delete(&folder.join(FileRef::Escrow(old).path()))?),
+            None => Ok(()),
+        }
+    }
+
+    fn replace_header(&mut self) -> Result<(), ChangeError> {
+        self.unlocked.generation += 1;
+        replace_all(&*self.medium, &self.unlocked, &self.ambient.random)?;
+        self.unlocked.stale_slots = 0;
+        Ok(())
+    }
+}
+
+/// The escrow file that gives `recipients` the key of `bundle`.
+pub(crate) fn escrow_file(
+    bundle: BundleId,
+    key: &Key,
+    recipients: &[&dyn age::Recipient],
+) -> Result<Vec<u8>, EscrowError> {
+    escrow::seal(bundle, key, recipients.iter().copied())
+}
+
+fn open_error(stick: &Path, source: io::Error) -> OpenError {
+    let name = stick.display().to_string();
+    match source.kind() {
+        io::ErrorKind::WouldBlock => OpenError::Busy { stick: name },
+        io::ErrorKind::NotFound if !is_bundle_folder(stick) => OpenError::NotFound { stick: name },
+        // One missing header file is damage, and says so.
+        io::ErrorKind::NotFound => UnlockError::Header(HeaderError::Damaged).into(),
+        _ => OpenError::Medium { stick: name, source },
+    }
+}
+
+fn is_bundle_folder(stick: &Path) -> bool {
+    stick.join(BUNDLE_FOLDER).is_dir()
+}

@@ -1,0 +1,261 @@
+//! Bundles made in a folder: unlocking, new passphrases, escrow, damaged and foreign headers.
+
+use std::{
+    fs::OpenOptions,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+};
+
+use gobag_format::{
+    Silent,
+    header::HeaderError,
+    ids::OrgId,
+    keyslot::KdfCost,
+    limits::{HEADER_SLOT_LEN, HEADER_SLOT_STRIDE, HEADER_SLOTS},
+    sign::VerifyingKey,
+};
+
+use super::*;
+use crate::provision::{Provision, ProvisionError, provision};
+
+const CHEAP: KdfCost = KdfCost {
+    memory_kib: 64 << 10,
+    passes: 1,
+    lanes: 2,
+};
+
+struct Stick {
+    folder: tempfile::TempDir,
+    identity: age::x25519::Identity,
+}
+
+impl Stick {
+    fn new() -> Self {
+        let stick = Self {
+            folder: tempfile::tempdir().unwrap(),
+            identity: age::x25519::Identity::generate(),
+        };
+        stick.provision(false).unwrap();
+        stick
+    }
+
+    fn provision(&self, replace: bool) -> Result<BundleId, ProvisionError> {
+        let recipient = self.identity.to_public();
+        let spec = Provision {
+            org: OrgId([1; 16]),
+            org_name: "Example".into(),
+            publisher: VerifyingKey([2; 32]),
+            user: "alice".into(),
+            images: Vec::new(),
+            home_bytes: 1 << 20,
+            system_space_bytes: 0,
+            initial_home: None,
+            passphrase: b"correct horse",
+            cost: CHEAP,
+            segment_len: 128 << 10,
+            escrow: vec![&recipient],
+        };
+        provision(self.path(), &spec, replace, &Ambient::system(), &Silent).map(|made| made.bundle)
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn file(&self, file: FileRef) -> PathBuf {
+        self.path().join(BUNDLE_FOLDER).join(file.path())
+    }
+
+    fn open(&self, passphrase: &str) -> Result<Bundle, OpenError> {
+        Bundle::open(
+            self.path(),
+            &Secret::Passphrase(passphrase.as_bytes()),
+            true,
+            Ambient::system(),
+        )
+    }
+
+    fn refusal(&self, passphrase: &str) -> &'static str {
+        self.open(passphrase)
+            .err()
+            .expect("the bundle must not open")
+            .code()
+    }
+
+    fn slots(&self) -> Vec<(PathBuf, u64)> {
+        let files = [self.file(FileRef::Header(0)), self.file(FileRef::Header(1))];
+        let places =
+            |file: PathBuf| (0..HEADER_SLOTS as u64).map(move |n| (file.clone(), n * HEADER_SLOT_STRIDE));
+        files.into_iter().flat_map(places).collect()
+    }
+}
+
+fn read_slot((path, offset): &(PathBuf, u64)) -> Vec<u8> {
+    let mut bytes = vec![0; HEADER_SLOT_LEN];
+    std::fs::File::open(path)
+        .unwrap()
+        .read_exact_at(&mut bytes, *offset)
+        .unwrap();
+    bytes
+}
+
+fn write_slot((path, offset): &(PathBuf, u64), bytes: &[u8]) {
+    OpenOptions::new()
+        .write(true)
+        .open(path)
+        .unwrap()
+        .write_all_at(bytes, *offset)
+        .unwrap();
+}
+
+fn flip((path, offset): &(PathBuf, u64), byte: usize) {
+    let mut bytes = read_slot(&(path.clone(), *offset));
+    bytes[byte] ^= 1;
+    write_slot(&(path.clone(), *offset), &bytes);
+}
+
+#[test]
+fn only_the_passphrase_in_force_opens() {
+    let stick = Stick::new();
+    assert_eq!(stick.refusal("wrong"), "unlock.wrong-passphrase");
+    let before: Vec<_> = stick.slots().iter().map(read_slot).collect();
+    let mut bundle = stick.open("correct horse").unwrap();
+    assert_eq!(bundle.record().user, "alice");
+    bundle.set_passphrase(b"battery staple", CHEAP).unwrap();
+    drop(bundle);
+    assert_eq!(stick.refusal("correct horse"), "unlock.wrong-passphrase");
+    assert!(stick.open("battery staple").is_ok());
+    // Old copies that flash or a crash left behind do not bring the old passphrase back.
+    for (place, old) in stick.slots().iter().zip(&before).skip(1) {
+        write_slot(place, old);
+    }
+    assert_eq!(stick.refusal("correct horse"), "unlock.passphrase-replaced");
+    assert_eq!(stick.open("battery staple").unwrap().stale_header_slots(), 7);
+}
+
+#[test]
+fn a_second_opening_is_refused_as_busy_and_allowed_after_the_first_ends() {
+    let stick = Stick::new();
+    let first = stick.open("correct horse").unwrap();
+    assert_eq!(stick.refusal("correct horse"), "bundle.busy");
+    assert_eq!(Bundle::identify(stick.path()).unwrap(), first.id());
+    drop(first);
+    assert!(stick.open("correct horse").is_ok());
+}
+
+#[test]
+fn one_good_copy_of_the_header_is_enough() {
+    let stick = Stick::new();
+    let slots = stick.slots();
+    for (nth, slot) in slots.iter().enumerate().skip(1) {
+        flip(slot, nth * 997);
+    }
+    assert_eq!(stick.open("correct horse").unwrap().stale_header_slots(), 7);
+    flip(&slots[0], 70);
+    assert_eq!(stick.refusal("correct horse"), "header.damaged");
+}
+
+#[test]
+fn a_header_altered_with_a_matching_checksum_is_not_authentic() {
+    let stick = Stick::new();
+    for slot in stick.slots() {
+        let mut bytes = read_slot(&slot);
+        // The generation: public, and outside every key slot.
+        bytes[56] ^= 0x40;
+        let end = HEADER_SLOT_LEN - 32;
+        let checksum = blake3::hash(&bytes[..end]);
+        bytes[end..].copy_from_slice(checksum.as_bytes());
+        write_slot(&slot, &bytes);
+    }
+    assert_eq!(stick.refusal("correct horse"), "header.not-authentic");
+}
+
+#[test]
+fn a_newer_format_and_an_unknown_feature_are_refused_by_name() {
+    for (byte, value, code) in [(8, 2, "header.newer-format"), (16, 1, "header.unknown-features")] {
+        let stick = Stick::new();
+        let slot = &stick.slots()[3];
+        let mut bytes = read_slot(slot);
+        bytes[byte] = value;
+        let end = HEADER_SLOT_LEN - 32;
+        let checksum = blake3::hash(&bytes[..end]);
+        bytes[end..].copy_from_slice(checksum.as_bytes());
+        write_slot(slot, &bytes);
+        assert_eq!(stick.refusal("correct horse"), code);
+    }
+}
+
+#[test]
+fn another_bundles_header_does_not_mix_in() {
+    let (stick, other) = (Stick::new(), Stick::new());
+    for (mine, theirs) in stick.slots().iter().zip(other.slots()).take(4) {
+        write_slot(mine, &read_slot(&theirs));
+    }
+    // Both passphrases are the same, so the other bundle's key comes out first; its log is not here.
+    let opened = stick.open("correct horse").unwrap();
+    assert!(
+        crate::session::open_store(&opened, crate::store::StoreMode::ReadOnly, &Default::default())
+            .is_err_and(|error| error.code() == "store.no-checkpoint")
+    );
+}
+
+#[test]
+fn a_cost_beyond_the_limit_is_refused_before_it_is_paid() {
+    let stick = Stick::new();
+    for slot in stick.slots() {
+        let mut bytes = read_slot(&slot);
+        bytes[64 + 4..64 + 8].copy_from_slice(&(4u32 << 20).to_le_bytes());
+        let end = HEADER_SLOT_LEN - 32;
+        let checksum = blake3::hash(&bytes[..end]);
+        bytes[end..].copy_from_slice(checksum.as_bytes());
+        write_slot(&slot, &bytes);
+    }
+    assert_eq!(stick.refusal("correct horse"), "keyslot.cost-out-of-bounds");
+}
+
+#[test]
+fn escrow_opens_and_a_removed_recipient_does_not() {
+    let stick = Stick::new();
+    let by = |identity: &age::x25519::Identity| {
+        Bundle::open(stick.path(), &Secret::Escrow(identity), true, Ambient::system())
+    };
+    let mut bundle = by(&stick.identity).unwrap();
+    let other = age::x25519::Identity::generate();
+    bundle.set_escrow(&[&other.to_public()]).unwrap();
+    drop(bundle);
+    assert_eq!(by(&stick.identity).err().unwrap().code(), "escrow.decrypt");
+    let mut bundle = by(&other).unwrap();
+    // Rescue: a new passphrase without the old one.
+    bundle.set_passphrase(b"rescued", CHEAP).unwrap();
+    bundle.set_escrow(&[]).unwrap();
+    drop(bundle);
+    assert!(stick.open("rescued").is_ok());
+    assert_eq!(by(&other).err().unwrap().code(), "unlock.no-escrow");
+}
+
+#[test]
+fn what_is_no_bundle_and_what_is_one_already_are_told_apart() {
+    let empty = tempfile::tempdir().unwrap();
+    assert_eq!(
+        Bundle::identify(empty.path()).err().unwrap().code(),
+        "bundle.not-found"
+    );
+    let stick = Stick::new();
+    let id = Bundle::identify(stick.path()).unwrap();
+    assert_eq!(
+        stick.provision(false).err().unwrap().code(),
+        "provision.already-a-bundle"
+    );
+    assert_eq!(Bundle::identify(stick.path()).unwrap(), id);
+    assert_ne!(stick.provision(true).unwrap(), id);
+    std::fs::write(stick.file(FileRef::Header(0)), b"short").unwrap();
+    std::fs::write(stick.file(FileRef::Header(1)), b"short").unwrap();
+    let refused = Bundle::identify(stick.path()).err().unwrap();
+    assert!(
+        matches!(
+            refused,
+            OpenError::Unlock(UnlockError::Header(HeaderError::Damaged))
+        ),
+        "{refused}"
+    );
+}

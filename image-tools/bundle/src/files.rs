@@ -1,0 +1,137 @@
+//! Files that may be created and replaced: IT's repository, and a stick while it is being made.
+//!
+//! A file that others may be looking for appears whole or not at all: it is written under a temporary name,
+//! synced, renamed, and the folder is synced.
+
+#![expect(clippy::disallowed_methods, reason = "this crate writes to sticks and repositories, through this module")]
+
+use std::fs::{self, File, Permissions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// Something could not be done with a file.
+#[derive(Debug, Error)]
+#[error("cannot {action} {}", path.display())]
+pub struct FileError {
+    /// What was tried: a verb, or a verb and a word.
+    pub action: &'static str,
+    /// The file or folder.
+    pub path: PathBuf,
+    /// What the system said.
+    #[source]
+    pub source: io::Error,
+}
+
+impl FileError {
+    /// Stable code for scripts.
+    pub fn code(&self) -> &'static str {
+        match self.source.kind() {
+            io::ErrorKind::NotFound => "file.missing",
+            io::ErrorKind::PermissionDenied => "file.denied",
+            io::ErrorKind::StorageFull => "file.no-space",
+            _ => "file.io",
+        }
+    }
+}
+
+/// Gives an I/O result its path.
+pub(crate) trait At<T> {
+    fn at(self, action: &'static str, path: &Path) -> Result<T, FileError>;
+}
+
+impl<T, E: Into<io::Error>> At<T> for Result<T, E> {
+    fn at(self, action: &'static str, path: &Path) -> Result<T, FileError> {
+        self.map_err(|error| FileError { action, path: path.to_owned(), source: error.into() })
+    }
+}
+
+/// Reads a whole file of at most `limit` bytes; `None` when it is longer.
+pub(crate) fn read_limited(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, FileError> {
+    let file = File::open(path).at("open", path)?;
+    let mut bytes = Vec::new();
+    file.take(limit as u64 + 1).read_to_end(&mut bytes).at("read", path)?;
+    Ok((bytes.len() <= limit).then_some(bytes))
+}
+
+/// Puts `bytes` at `path`, whole or not at all, durably; replaces what is there.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut temporary = tempfile::Builder::new()
+        .prefix(".new-")
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(folder)
+        .at("create a file in", folder)?;
+    temporary.write_all(bytes).at("write", path)?;
+    temporary.as_file().sync_all().at("sync", path)?;
+    temporary.persist(path).at("put in place", path)?;
+    sync_folder(folder)
+}
+
+/// Writes a file that nobody looks for yet.
+pub(crate) fn create(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let mut file = File::create_new(path).at("create", path)?;
+    file.write_all(bytes).at("write", path)?;
+    file.sync_all().at("sync", path)
+}
+
+/// Writes a file of `len` bytes end to end, replacing what is there, from the pieces that `next` gives for
+/// each offset; `None` when `next` gave up. Not atomic: for files that count only once something else names
+/// them.
+pub(crate) fn write_whole(
+    path: &Path,
+    len: u64,
+    mut next: impl FnMut(u64) -> Option<Vec<u8>>,
+) -> Result<Option<()>, FileError> {
+    let mut file = File::create(path).at("create", path)?;
+    let mut at = 0;
+    while at < len {
+        let Some(piece) = next(at) else { return Ok(None) };
+        file.write_all(&piece).at("write", path)?;
+        at += piece.len() as u64;
+    }
+    file.sync_all().at("sync", path)?;
+    Ok(Some(()))
+}
+
+/// Makes a folder and its parents.
+pub(crate) fn make_folder(path: &Path) -> Result<(), FileError> {
+    fs::create_dir_all(path).at("make folder", path)
+}
+
+/// Makes the entries of a folder durable.
+pub(crate) fn sync_folder(path: &Path) -> Result<(), FileError> {
+    File::open(path).and_then(|folder| folder.sync_all()).at("sync", path)
+}
+
+/// Names in a folder that are valid UTF-8, sorted; empty when the folder is missing.
+pub(crate) fn names_in(folder: &Path) -> Result<Vec<String>, FileError> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.at("list", folder)?,
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let name = entry.at("list", folder)?.file_name();
+        names.extend(name.to_str().map(str::to_owned));
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Renames within one file system; the caller syncs the folders that matter.
+pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), FileError> {
+    fs::rename(from, to).at("rename", from)
+}
+
+/// Deletes a file.
+pub(crate) fn delete(path: &Path) -> Result<(), FileError> {
+    fs::remove_file(path).at("delete", path)
+}
+
+/// Deletes a folder and all in it.
+pub(crate) fn delete_folder(path: &Path) -> Result<(), FileError> {
+    fs::remove_dir_all(path).at("delete", path)
+}

@@ -1,0 +1,320 @@
+//! The eight header slots of a bundle: reading, unlocking, replacing.
+//!
+//! Replacing writes a slot of the first file, flushes, reads it back, and only then goes on to the second
+//! file: at every moment one whole, newest slot is on the medium. Slots lie 4 MiB apart in two files in
+//! different folders, so that no single erase block holds them all.
+
+use std::{collections::HashSet, sync::Arc};
+
+use age::Identity;
+use gobag_format::{
+    crypto::{Key, Random},
+    escrow::{self, EscrowError},
+    header::{HeaderError, HeaderRecord, HeaderSlot},
+    ids::BundleId,
+    keyslot::{KdfCost, KeySlot, KeySlotError},
+    limits::{HEADER_SLOT_LEN, HEADER_SLOT_STRIDE, HEADER_SLOTS, MAX_ESCROW_LEN},
+};
+use thiserror::Error;
+
+use crate::medium::{FileRef, Medium};
+
+const FILES: u8 = 2;
+/// Distinct passphrase slots tried for one passphrase: what a forged header can make a person wait for.
+const MAX_ATTEMPTS: usize = 8;
+
+/// What opens a bundle.
+pub enum Secret<'a> {
+    /// The user's passphrase.
+    Passphrase(&'a [u8]),
+    /// An age identity of IT, for the escrow file.
+    Escrow(&'a dyn Identity),
+}
+
+/// Why a bundle could not be unlocked.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum UnlockError {
+    /// The header cannot be read from the medium.
+    #[error("cannot read {file}")]
+    Medium {
+        /// The file.
+        file: FileRef,
+        /// The system's reason.
+        #[source]
+        source: std::io::Error,
+    },
+    /// No header slot is usable.
+    #[error("the bundle's header cannot be used")]
+    Header(#[from] HeaderError),
+    /// No passphrase slot opens.
+    #[error("wrong passphrase")]
+    WrongPassphrase,
+    /// The passphrase opens only an old copy of the header.
+    #[error("this passphrase was replaced by a newer one")]
+    PassphraseReplaced,
+    /// A passphrase slot is unusable.
+    #[error("the bundle's key slot cannot be used")]
+    KeySlot(#[from] KeySlotError),
+    /// The bundle has no escrow file, or it was not found.
+    #[error("the bundle has no escrow file")]
+    NoEscrow,
+    /// The escrow file does not open.
+    #[error("the bundle's escrow file cannot be used")]
+    Escrow(#[from] EscrowError),
+}
+
+impl UnlockError {
+    /// Stable code for scripts.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Medium { .. } => "unlock.medium",
+            Self::Header(error) => error.code(),
+            Self::WrongPassphrase => "unlock.wrong-passphrase",
+            Self::PassphraseReplaced => "unlock.passphrase-replaced",
+            Self::KeySlot(error) => error.code(),
+            Self::NoEscrow => "unlock.no-escrow",
+            Self::Escrow(error) => error.code(),
+        }
+    }
+}
+
+/// The header of an unlocked bundle.
+pub(crate) struct Unlocked {
+    pub(crate) bundle: BundleId,
+    pub(crate) key: Key,
+    pub(crate) generation: u64,
+    pub(crate) key_slots: Vec<KeySlot>,
+    pub(crate) record: HeaderRecord,
+    /// Whether the bundle uses features that this program may only read.
+    pub(crate) read_only: bool,
+    /// Slots that do not hold this header: torn, damaged, outdated or foreign.
+    pub(crate) stale_slots: u8,
+}
+
+/// All slots as they were read.
+pub(crate) struct Headers(Vec<Result<HeaderSlot, HeaderError>>);
+
+impl Headers {
+    pub(crate) fn read(medium: &dyn Medium) -> Result<Self, UnlockError> {
+        let mut slots = Vec::new();
+        for (file, offset) in places() {
+            let mut bytes = vec![0; HEADER_SLOT_LEN];
+            match medium.read_at(file, offset, &mut bytes) {
+                Ok(()) => slots.push(HeaderSlot::decode(&bytes)),
+                Err(error) if is_damage(&error) => slots.push(Err(HeaderError::Damaged)),
+                Err(source) => return Err(UnlockError::Medium { file, source }),
+            }
+        }
+        Ok(Self(slots))
+    }
+
+    /// The bundle that the newest whole slot names; not authenticated.
+    pub(crate) fn bundle(&self) -> Result<BundleId, HeaderError> {
+        self.newest_first().map(|slots| slots[0].bundle)
+    }
+
+    /// Finds the bundle key and the newest header that it vouches for.
+    pub(crate) fn unlock(&self, medium: &dyn Medium, secret: &Secret<'_>) -> Result<Unlocked, UnlockError> {
+        let slots = self.newest_first()?;
+        let (key, used) = match secret {
+            Secret::Passphrase(passphrase) => {
+                let (key, number, slot) = by_passphrase(&slots, passphrase)?;
+                (key, Some((number, slot)))
+            }
+            Secret::Escrow(identity) => (by_escrow(medium, slots[0].bundle, *identity)?, None),
+        };
+        let newest = slots
+            .iter()
+            .find(|slot| slot.authenticates(&key))
+            .ok_or(HeaderError::NotAuthentic)?;
+        if used.is_some_and(|(number, slot)| newest.key_slots.get(number) != Some(&slot)) {
+            return Err(UnlockError::PassphraseReplaced);
+        }
+        let current = |slot: &&HeaderSlot| slot.generation == newest.generation && slot.authenticates(&key);
+        let current = slots.iter().copied().filter(current).count();
+        Ok(Unlocked {
+            bundle: newest.bundle,
+            generation: newest.generation,
+            key_slots: newest.key_slots.clone(),
+            record: newest.open(&key)?,
+            read_only: newest.features.ro_compat != 0,
+            stale_slots: (self.0.len() - current) as u8,
+            key,
+        })
+    }
+
+    /// Whole slots, newest first. A slot of a newer format decides: this program must not fall back to an
+    /// older copy of a header that a newer one has rewritten.
+    fn newest_first(&self) -> Result<Vec<&HeaderSlot>, HeaderError> {
+        let newer = |error: &&HeaderError| {
+            matches!(
+                error,
+                HeaderError::NewerFormat { .. } | HeaderError::UnknownFeatures { .. }
+            )
+        };
+        if let Some(error) = self.0.iter().filter_map(|slot| slot.as_ref().err()).find(newer) {
+            return Err(error.clone());
+        }
+        let mut slots: Vec<_> = self.0.iter().filter_map(|slot| slot.as_ref().ok()).collect();
+        if slots.is_empty() {
+            let damaged = self
+                .0
+                .iter()
+                .any(|slot| matches!(slot, Err(HeaderError::Damaged)));
+            return Err(if damaged {
+                HeaderError::Damaged
+            } else {
+                HeaderError::NotAHeader
+            });
+        }
+        slots.sort_by_key(|slot| std::cmp::Reverse(slot.generation));
+        Ok(slots)
+    }
+}
+
+fn by_passphrase(slots: &[&HeaderSlot], passphrase: &[u8]) -> Result<(Key, usize, KeySlot), UnlockError> {
+    let mut tried = HashSet::new();
+    let mut unusable = None;
+    for slot in slots {
+        for (number, key_slot) in slot.key_slots.iter().enumerate() {
+            let KeySlot::Passphrase(wrapped) = key_slot else {
+                continue;
+            };
+            if !tried.insert((number, key_slot.encode())) {
+                continue;
+            }
+            if tried.len() > MAX_ATTEMPTS {
+                return Err(UnlockError::WrongPassphrase);
+            }
+            match wrapped.open(slot.bundle, number as u8, passphrase) {
+                Ok(key) => return Ok((key, number, key_slot.clone())),
+                Err(KeySlotError::WrongPassphrase) => {}
+                Err(error) => unusable = Some(error),
+            }
+        }
+    }
+    Err(unusable.map_or(UnlockError::WrongPassphrase, UnlockError::KeySlot))
+}
+
+/// The escrow file's number is in the sealed record, so every file there may be is tried.
+fn by_escrow(medium: &dyn Medium, bundle: BundleId, identity: &dyn Identity) -> Result<Key, UnlockError> {
+    let mut refused = UnlockError::NoEscrow;
+    for number in 0..ESCROW_FILES {
+        let Some(file) = read_escrow(medium, number) else {
+            continue;
+        };
+        match escrow::open(bundle, &file, identity) {
+            Ok(key) => return Ok(key),
+            Err(error) => refused = error.into(),
+        }
+    }
+    Err(refused)
+}
+
+/// Escrow files alternate between these numbers.
+pub(crate) const ESCROW_FILES: u32 = 2;
+
+pub(crate) fn read_escrow(medium: &dyn Medium, number: u32) -> Option<Vec<u8>> {
+    let file = FileRef::Escrow(number);
+    let len = medium
+        .len(file)
+        .ok()
+        .filter(|len| *len <= MAX_ESCROW_LEN as u64)?;
+    let mut bytes = vec![0; len as usize];
+    medium.read_at(file, 0, &mut bytes).ok()?;
+    Some(bytes)
+}
+
+/// Why a header could not be replaced; the one before is still in force, or the new one already is.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ReplaceError {
+    /// The medium failed.
+    #[error("cannot write {file}")]
+    Medium {
+        /// The file.
+        file: FileRef,
+        /// The system's reason.
+        #[source]
+        source: std::io::Error,
+    },
+    /// What was read back is not what was written.
+    #[error("{file} did not keep what was written to it")]
+    NotKept {
+        /// The file.
+        file: FileRef,
+    },
+    /// The record does not fit.
+    #[error("the header cannot be written")]
+    Header(#[from] HeaderError),
+}
+
+impl ReplaceError {
+    /// Stable code for scripts.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Medium { .. } => "header.write",
+            Self::NotKept { .. } => "header.not-kept",
+            Self::Header(error) => error.code(),
+        }
+    }
+}
+
+/// Writes the header into every slot, alternating between the files, so that no copy with an older key slot
+/// stays behind.
+pub(crate) fn replace_all(
+    medium: &dyn Medium,
+    unlocked: &Unlocked,
+    random: &Arc<dyn Random>,
+) -> Result<(), ReplaceError> {
+    for nth in 0..HEADER_SLOTS as u64 {
+        for file in (0..FILES).map(FileRef::Header) {
+            let slot = HeaderSlot::encode(
+                unlocked.bundle,
+                unlocked.generation,
+                &unlocked.key_slots,
+                &unlocked.record,
+                &unlocked.key,
+                &**random,
+            )?;
+            let failed = |source| ReplaceError::Medium { file, source };
+            let offset = nth * HEADER_SLOT_STRIDE;
+            medium.write_at(file, offset, &slot).map_err(failed)?;
+            medium.flush(file).map_err(failed)?;
+            medium.forget_cached(file).map_err(failed)?;
+            let mut back = vec![0; HEADER_SLOT_LEN];
+            medium.read_at(file, offset, &mut back).map_err(failed)?;
+            if back != slot {
+                return Err(ReplaceError::NotKept { file });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A first passphrase slot for `key`.
+pub(crate) fn passphrase_slots(
+    bundle: BundleId,
+    key: &Key,
+    passphrase: &[u8],
+    cost: KdfCost,
+    random: &Arc<dyn Random>,
+) -> Result<Vec<KeySlot>, KeySlotError> {
+    use gobag_format::keyslot::PassphraseSlot;
+    PassphraseSlot::create(bundle, 0, key, passphrase, cost, &**random)
+        .map(|slot| vec![KeySlot::Passphrase(slot)])
+}
+
+fn places() -> impl Iterator<Item = (FileRef, u64)> {
+    (0..FILES).flat_map(|file| {
+        (0..HEADER_SLOTS as u64).map(move |nth| (FileRef::Header(file), nth * HEADER_SLOT_STRIDE))
+    })
+}
+
+fn is_damage(error: &std::io::Error) -> bool {
+    matches!(
+        error.kind(),
+        std::io::ErrorKind::UnexpectedEof | std::io::ErrorKind::NotFound
+    )
+}

@@ -1,0 +1,379 @@
+//! Working with a bundle: its image's volumes, served from base and log, until it is closed.
+
+use std::{path::Path, sync::Arc, thread, time::Duration};
+
+use gobag_format::{
+    header::{ImageRecord, VolumeRole},
+    ids::VolumeId,
+    manifest::{Manifest, Trust, VolumeKind},
+};
+use thiserror::Error;
+
+use crate::{
+    Bundle, Volume, VolumeError,
+    base::{BaseError, BaseImage, BaseOptions, BaseVolume},
+    headers::{Headers, UnlockError},
+    medium::StickMedium,
+    store::{
+        Base, LogKeys, LogVolume, Recovery, Store, StoreError, StoreMode, StoreOptions, StoreStatus,
+        StoreVolume,
+    },
+};
+
+/// The longest an acknowledged write without a flush stays in memory only.
+const APPEND_EVERY: Duration = Duration::from_secs(2);
+
+/// How a session is opened.
+#[derive(Debug, Clone)]
+pub struct SessionOptions {
+    /// Image to work with; the first on the stick when none is named.
+    pub image: Option<String>,
+    /// What happens to writes.
+    pub mode: StoreMode,
+    /// Go on from an intact earlier state when confirmed changes are gone.
+    pub accept_earlier: bool,
+    /// Memory for decoded data, bytes; half for the base, half for changes.
+    pub cache_bytes: u64,
+}
+
+impl Default for SessionOptions {
+    fn default() -> Self {
+        Self {
+            image: None,
+            mode: StoreMode::Keep,
+            accept_earlier: false,
+            cache_bytes: 96 << 20,
+        }
+    }
+}
+
+/// Why a session could not be opened, or not be continued.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SessionError {
+    /// The stick has no such image.
+    #[error("the stick has no image named `{name}`")]
+    NoSuchImage {
+        /// The name asked for.
+        name: String,
+    },
+    /// The stick has no image at all.
+    #[error("the stick has no image")]
+    NoImage,
+    /// The image does not open.
+    #[error("image `{name}` does not open")]
+    Image {
+        /// Its name.
+        name: String,
+        /// Why.
+        #[source]
+        source: BaseError,
+    },
+    /// The log does not open.
+    #[error("the saved changes do not open")]
+    Store(#[from] StoreError),
+    /// The header cannot be read again.
+    #[error(transparent)]
+    Unlock(#[from] UnlockError),
+    /// The stick cannot be reached.
+    #[error("cannot open the stick at {stick}")]
+    Medium {
+        /// Where it was looked for.
+        stick: String,
+        /// The system's reason.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl SessionError {
+    /// Stable code for scripts.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NoSuchImage { .. } => "session.no-such-image",
+            Self::NoImage => "session.no-image",
+            Self::Image { source, .. } => source.code(),
+            Self::Store(error) => error.code(),
+            Self::Unlock(error) => error.code(),
+            Self::Medium { .. } => "session.medium",
+        }
+    }
+}
+
+/// What a volume of a session is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VolumePurpose {
+    /// The disk with the operating system: base and the user's changes.
+    System,
+    /// The user's own data.
+    Home,
+    /// A file for the launcher, such as a kernel; read-only.
+    Blob,
+}
+
+/// A volume of a session.
+pub struct SessionVolume {
+    /// Name: the image's for its volumes, `home` for the user's.
+    pub name: String,
+    /// What it is for.
+    pub purpose: VolumePurpose,
+    /// The volume.
+    pub volume: Arc<dyn Volume>,
+}
+
+/// An image at work. Dropping it without [`Session::close`] loses nothing that was flushed.
+pub struct Session {
+    bundle: Arc<Bundle>,
+    image: BaseImage,
+    store: Arc<Store>,
+    volumes: Vec<SessionVolume>,
+    system: Option<VolumeId>,
+    background: Option<thread::JoinHandle<()>>,
+}
+
+impl Session {
+    /// Opens an image of `bundle`.
+    pub fn open(bundle: Arc<Bundle>, options: &SessionOptions) -> Result<Self, SessionError> {
+        let record = choose(&bundle, options.image.as_deref())?;
+        let image = open_image(&bundle, record, options.cache_bytes / 2)?;
+        let mode = if bundle.writable {
+            options.mode
+        } else {
+            StoreMode::ReadOnly
+        };
+        let store = Arc::new(open_store(&bundle, mode, options)?);
+        let (volumes, system) = volumes(&bundle, record, &image, &store)?;
+        let background = (mode != StoreMode::ReadOnly).then(|| {
+            let store = Arc::clone(&store);
+            let thread = thread::Builder::new().name("gobag-append".to_owned());
+            // Without the thread writes still reach the stick with each flush and when memory is full.
+            thread.spawn(move || store.background(APPEND_EVERY)).ok()
+        });
+        Ok(Self {
+            bundle,
+            image,
+            store,
+            volumes,
+            system,
+            background: background.flatten(),
+        })
+    }
+
+    /// The image's manifest.
+    pub fn manifest(&self) -> &Manifest {
+        self.image.manifest()
+    }
+
+    /// Its volumes.
+    pub fn volumes(&self) -> &[SessionVolume] {
+        &self.volumes
+    }
+
+    /// What opening the log found.
+    pub fn recovery(&self) -> Recovery {
+        self.store.recovery()
+    }
+
+    /// Figures of the log.
+    pub fn status(&self) -> StoreStatus {
+        self.store.status()
+    }
+
+    /// Gives the system volume back its base; `home` stays.
+    pub fn reset_system(&self) -> Result<(), SessionError> {
+        match self.system {
+            Some(system) => Ok(self.store.reset(system)?),
+            None => Ok(()),
+        }
+    }
+
+    /// Goes on after the stick was gone and came back at `stick`. Refuses another bundle, and the same one
+    /// in another state; what was acknowledged meanwhile is still in memory and is written with the next
+    /// flush.
+    pub fn reattach(&self, stick: &Path) -> Result<(), SessionError> {
+        let found = Headers::read(&StickMedium::peek(stick))?
+            .bundle()
+            .map_err(UnlockError::Header)?;
+        if found != self.bundle.id() {
+            return Err(StoreError::OtherState.into());
+        }
+        let failed = |source| SessionError::Medium {
+            stick: stick.display().to_string(),
+            source,
+        };
+        self.bundle.medium.reattach(stick).map_err(failed)?;
+        Ok(self.store.resume()?)
+    }
+
+    /// Writes everything down. On an error nothing is lost yet: re-attach the stick and call again.
+    pub fn close(&mut self) -> Result<(), SessionError> {
+        self.store.close()?;
+        if let Some(thread) = self.background.take() {
+            // A panic there has been printed; the log itself is closed in order.
+            let _ = thread.join();
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.store.stop_background();
+    }
+}
+
+fn choose<'a>(bundle: &'a Bundle, name: Option<&str>) -> Result<&'a ImageRecord, SessionError> {
+    let images = &bundle.record().images;
+    match name {
+        None => images.first().ok_or(SessionError::NoImage),
+        Some(name) => {
+            images
+                .iter()
+                .find(|image| image.name == name)
+                .ok_or_else(|| SessionError::NoSuchImage {
+                    name: name.to_owned(),
+                })
+        }
+    }
+}
+
+/// Opens and verifies an image of the bundle.
+pub(crate) fn open_image(
+    bundle: &Bundle,
+    record: &ImageRecord,
+    cache_bytes: u64,
+) -> Result<BaseImage, SessionError> {
+    let trust = Trust {
+        image: record.id,
+        publisher: bundle.record().publisher,
+        min_version: record.version,
+        digest: Some(record.manifest),
+    };
+    let options = BaseOptions {
+        cache_bytes,
+        ..BaseOptions::default()
+    };
+    BaseImage::open(bundle.medium(), &record.image_key, &trust, &options).map_err(|source| {
+        SessionError::Image {
+            name: record.name.clone(),
+            source,
+        }
+    })
+}
+
+/// Opens the bundle's log.
+pub(crate) fn open_store(
+    bundle: &Bundle,
+    mode: StoreMode,
+    options: &SessionOptions,
+) -> Result<Store, StoreError> {
+    let record = bundle.record();
+    let volumes = record.volumes.iter().map(|volume| LogVolume {
+        id: volume.id,
+        size_bytes: volume.size_bytes,
+        has_base: matches!(volume.role, VolumeRole::System { .. }),
+    });
+    let options = StoreOptions {
+        geometry: record.log,
+        volumes: volumes.collect(),
+        mode,
+        accept_earlier: options.accept_earlier,
+        cache_bytes: options.cache_bytes / 2,
+    };
+    let keys = LogKeys::of_bundle(&bundle.unlocked.key);
+    let (random, clock) = (
+        Arc::clone(&bundle.ambient.random),
+        Arc::clone(&bundle.ambient.clock),
+    );
+    Store::open(bundle.medium(), keys, random, clock, options)
+}
+
+type Volumes = (Vec<SessionVolume>, Option<VolumeId>);
+
+fn volumes(
+    bundle: &Bundle,
+    record: &ImageRecord,
+    image: &BaseImage,
+    store: &Arc<Store>,
+) -> Result<Volumes, SessionError> {
+    let open = |number| {
+        image.volume(number).map_err(|source| SessionError::Image {
+            name: record.name.clone(),
+            source,
+        })
+    };
+    let mut volumes = Vec::new();
+    let mut system = None;
+    for volume in &bundle.record().volumes {
+        let (name, purpose, base) = match volume.role {
+            VolumeRole::Home => ("home".to_owned(), VolumePurpose::Home, None),
+            VolumeRole::System {
+                image: of,
+                volume: number,
+            } if of == record.id => {
+                system = Some(volume.id);
+                let base: Arc<dyn Base> = Arc::new(open(number)?);
+                let entry = image.manifest().volumes.get(usize::from(number));
+                let name = entry.map_or_else(|| "system".to_owned(), |entry| entry.name.clone());
+                (name, VolumePurpose::System, Some(base))
+            }
+            VolumeRole::System { .. } => continue,
+        };
+        let volume = Arc::new(StoreVolume::new(Arc::clone(store), volume.id, base));
+        volumes.push(SessionVolume {
+            name,
+            purpose,
+            volume,
+        });
+    }
+    for (number, entry) in image.manifest().volumes.iter().enumerate() {
+        if entry.kind == VolumeKind::Blob {
+            let volume = Arc::new(Blob(open(number as u8)?));
+            volumes.push(SessionVolume {
+                name: entry.name.clone(),
+                purpose: VolumePurpose::Blob,
+                volume,
+            });
+        }
+    }
+    Ok((volumes, system))
+}
+
+impl Base for BaseVolume {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), VolumeError> {
+        // The log works in whole blocks, so the last one may reach past the base's end.
+        let inside = self.size_bytes().saturating_sub(offset).min(buffer.len() as u64) as usize;
+        let (inside, past) = buffer.split_at_mut(inside);
+        past.fill(0);
+        BaseVolume::read_at(self, offset, inside)
+    }
+}
+
+/// A base volume served by itself.
+struct Blob(BaseVolume);
+
+impl Volume for Blob {
+    fn size_bytes(&self) -> u64 {
+        self.0.size_bytes()
+    }
+
+    fn is_read_only(&self) -> bool {
+        true
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), VolumeError> {
+        self.0.read_at(offset, buffer)
+    }
+
+    fn write_at(&self, _offset: u64, _data: &[u8]) -> Result<(), VolumeError> {
+        Err(VolumeError::ReadOnly)
+    }
+
+    fn flush(&self) -> Result<(), VolumeError> {
+        Ok(())
+    }
+
+    fn trim(&self, _offset: u64, _len: u64) -> Result<(), VolumeError> {
+        Err(VolumeError::ReadOnly)
+    }
+}
