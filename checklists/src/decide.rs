@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::evaluate::evaluate;
-use crate::finding::{Finding, Findings, Verdict};
+use crate::finding::{Findings, Verdict};
 use crate::host::HostFacts;
 use crate::requirements::{Mode, Requirements};
 
@@ -75,7 +75,11 @@ pub fn decide(requirements: &Requirements, facts: &HostFacts, asked: ModeChoice)
 fn reason(findings: &Findings, chosen: Option<Mode>) -> String {
     let mode = findings.mode;
     if !findings.fit {
-        return format!("{mode}: not possible here: {}", titles(findings.blocking()));
+        let obstacles = findings
+            .blocking()
+            .map(|finding| format!("{} ({})", finding.title, finding.found));
+        let obstacles: Vec<String> = obstacles.collect();
+        return format!("{mode}: not possible here: {}", obstacles.join("; "));
     }
     let role = if Some(mode) == chosen {
         "chosen"
@@ -83,13 +87,12 @@ fn reason(findings: &Findings, chosen: Option<Mode>) -> String {
         "would work too"
     };
     let list = |verdict| {
-        let listed = titles(
-            findings
-                .findings
-                .iter()
-                .filter(|finding| finding.verdict == verdict),
-        );
-        (!listed.is_empty()).then_some(listed)
+        let listed = findings
+            .findings
+            .iter()
+            .filter(|finding| finding.verdict == verdict);
+        let titles: Vec<&str> = listed.map(|finding| finding.title).collect();
+        (!titles.is_empty()).then(|| titles.join(", "))
     };
     match (list(Verdict::Warn), list(Verdict::Unknown)) {
         (None, None) => format!("{mode}: {role}; everything it needs is there"),
@@ -99,13 +102,6 @@ fn reason(findings: &Findings, chosen: Option<Mode>) -> String {
             format!("{mode}: {role}, with warnings: {warned}; could not be determined: {unknown}")
         }
     }
-}
-
-fn titles<'a>(findings: impl Iterator<Item = &'a Finding>) -> String {
-    let listed: Vec<String> = findings
-        .map(|finding| format!("{} ({})", finding.title, finding.found))
-        .collect();
-    listed.join("; ")
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ type Case = (
 #[rustfmt::skip] // one case a line reads as the table it is
 const CASES: &[Case] = &[
     ("all good", |_, _| {}, ModeChoice::Auto, Some(Mode::Vm), "vm: chosen; everything it needs is there"),
-    ("only emulation", |f, _| f.acceleration = broken(Obstacle::NotWorking), ModeChoice::Auto, Some(Mode::Vm), "vm: chosen, with warnings: Virtual machine speed (emulation only"),
+    ("only emulation", |f, _| f.acceleration = broken(Obstacle::NotWorking), ModeChoice::Auto, Some(Mode::Vm), "vm: chosen, with warnings: Virtual machine speed"),
     ("emulation refused", |f, r| { f.acceleration = broken(Obstacle::NotWorking); r.vm.accelerator = AcceleratorRule::Require; }, ModeChoice::Auto, Some(Mode::Container), "container: chosen; everything"),
     ("no qemu", |f, _| f.qemu = broken(Obstacle::Missing), ModeChoice::Auto, Some(Mode::Container), "container: chosen"),
     ("no qemu, vm asked", |f, _| f.qemu = broken(Obstacle::Missing), ModeChoice::Vm, None, "vm: not possible here: Virtual machine program (QEMU) (not there"),

@@ -59,8 +59,12 @@ fn enough(need_bytes: u64, have_bytes: u64, advice: impl Into<String>) -> Judged
     } else {
         missed(advice)
     };
+    let needed = match need_bytes {
+        0 => "any".to_owned(),
+        bytes => words::bytes(bytes),
+    };
     Judged {
-        needed: words::bytes(need_bytes),
+        needed,
         found: words::bytes(have_bytes),
         outcome,
     }
