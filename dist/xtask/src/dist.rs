@@ -41,9 +41,8 @@ pub(crate) fn run(args: &[&str]) -> Result<()> {
     };
     let stage = release.out.join("stage");
     let mut steps = Steps::new();
-    let _ = steps.step("packages", || {
-        packages::ensure_for_dist().map(|new| new.join(" "))
-    }) && steps.step("build", || build(&release))
+    let _ = steps.step("packages", || packages::ensure().map(|new| new.join(" ")))
+        && steps.step("build", || build(&release))
         && steps.step("static", || {
             PROGRAMS
                 .iter()
@@ -159,3 +158,6 @@ fn epoch() -> Result<u64> {
         .parse()
         .map_err(|cause| Error::because(format!("`{}` is no SOURCE_DATE_EPOCH", text.trim()), cause))
 }
+
+#[cfg(test)]
+mod tests;

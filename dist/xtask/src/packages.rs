@@ -41,43 +41,27 @@ const PACKAGES: &[Package] = &[
     package("strace", "strace", "watches system calls in tests"),
     package("expect", "expect", "types passphrases in tests"),
     package("fio", "fio", "checks and measures block devices"),
-];
-
-/// What only a release needs.
-const DIST_PACKAGES: &[Package] = &[
-    package("binutils", "readelf", "shows that the programs are static"),
+    package("binutils", "readelf", "shows that released programs are static"),
     package("zip", "zip", "packs the release"),
 ];
 
-/// Installs what tests and demo need and lack; says so, and returns the names that had to be installed.
+/// Installs what is missing and says so; returns the names that had to be installed.
 pub(crate) fn ensure() -> Result<Vec<&'static str>> {
-    ensure_these(PACKAGES)
-}
-
-/// Installs what a release needs and lacks.
-pub(crate) fn ensure_for_dist() -> Result<Vec<&'static str>> {
-    ensure_these(DIST_PACKAGES)
-}
-
-fn ensure_these(wanted: &'static [Package]) -> Result<Vec<&'static str>> {
     if !sh::on_path("dpkg-query") {
-        return without_dpkg(wanted);
+        return without_dpkg();
     }
-    let missing = missing(wanted)?;
+    let missing = missing()?;
     if missing.is_empty() {
-        eprintln!("system packages: all {} are installed", wanted.len());
+        eprintln!("system packages: all {} are installed", PACKAGES.len());
         return Ok(Vec::new());
     }
-    eprintln!("system packages missing: {} of {}", missing.len(), wanted.len());
+    eprintln!("system packages missing: {} of {}", missing.len(), PACKAGES.len());
     for package in &missing {
         eprintln!("  {:<16} {}", package.name, package.why);
     }
     let names: Vec<&str> = missing.iter().map(|package| package.name).collect();
     apt::install(&names)?;
-    let still: Vec<&str> = self::missing(wanted)?
-        .iter()
-        .map(|package| package.name)
-        .collect();
+    let still: Vec<&str> = self::missing()?.iter().map(|package| package.name).collect();
     if !still.is_empty() {
         return Err(Error::new(format!(
             "apt reported success, but these are not installed: {}",
@@ -88,15 +72,15 @@ fn ensure_these(wanted: &'static [Package]) -> Result<Vec<&'static str>> {
     Ok(names)
 }
 
-fn missing(wanted: &'static [Package]) -> Result<Vec<&'static Package>> {
+fn missing() -> Result<Vec<&'static Package>> {
     // An unknown name makes dpkg-query exit with 1, but it still prints the known ones.
     let output = Cmd::new("dpkg-query")
         .args(["-W", "-f", "${Package} ${db:Status-Status}\n"])
-        .args(wanted.iter().map(|package| package.name))
+        .args(PACKAGES.iter().map(|package| package.name))
         .env("LC_ALL", "C")
         .output()?;
     let installed = installed_names(&String::from_utf8_lossy(&output.stdout));
-    Ok(wanted
+    Ok(PACKAGES
         .iter()
         .filter(|package| !installed.iter().any(|name| name == package.name))
         .collect())
@@ -110,8 +94,8 @@ fn installed_names(listing: &str) -> Vec<String> {
         .collect()
 }
 
-fn without_dpkg(wanted: &[Package]) -> Result<Vec<&'static str>> {
-    let absent: Vec<&Package> = wanted
+fn without_dpkg() -> Result<Vec<&'static str>> {
+    let absent: Vec<&Package> = PACKAGES
         .iter()
         .filter(|package| !package.program.is_empty() && !sh::on_path(package.program))
         .collect();
@@ -141,11 +125,7 @@ mod tests {
 
     #[test]
     fn no_package_is_listed_twice() {
-        let mut names: Vec<&str> = PACKAGES
-            .iter()
-            .chain(DIST_PACKAGES)
-            .map(|package| package.name)
-            .collect();
+        let mut names: Vec<&str> = PACKAGES.map(|package| package.name).collect();
         names.sort_unstable();
         let count = names.len();
         names.dedup();
