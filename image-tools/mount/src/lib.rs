@@ -14,6 +14,7 @@
 mod export;
 mod files;
 mod handles;
+mod hold;
 mod lanes;
 pub mod limits;
 mod mount;
@@ -24,6 +25,7 @@ mod served;
 
 pub use export::Export;
 pub use handles::Holder;
+pub use hold::Hold;
 pub use mount::{MountError, MountOptions, mount};
 pub use mount_table::{FILE_SYSTEM_TYPE, MountPoint, mount_points};
 pub use mounted::{Mounted, UnmountError};

@@ -11,7 +11,7 @@ use rustix::process::{configure_io_flusher_behavior, getegid, geteuid};
 use thiserror::Error;
 
 use crate::{
-    ErrorHook, Export, Mounted,
+    ErrorHook, Export, Hold, Mounted,
     files::{Files, Owner, Shared},
     handles::Handles,
     lanes::Lanes,
@@ -31,6 +31,8 @@ pub struct MountOptions {
     pub allow_other: bool,
     /// Hears of every error of a volume's medium.
     pub on_error: Option<ErrorHook>,
+    /// Lets requests wait for a medium that does not answer, instead of failing.
+    pub hold: Option<Arc<Hold>>,
 }
 
 impl Default for MountOptions {
@@ -39,6 +41,7 @@ impl Default for MountOptions {
             event_threads: EVENT_THREADS,
             allow_other: false,
             on_error: None,
+            hold: None,
         }
     }
 }
@@ -136,7 +139,10 @@ pub fn mount(exports: Vec<Export>, mountpoint: &Path, options: &MountOptions) ->
         gid: getegid().as_raw(),
         time: time.map_err(|source| unusable(&mountpoint, source))?,
     };
-    let serve = |export| Arc::new(Served::new(export, Reporter::new(options.on_error.clone())));
+    let serve = |export| {
+        let reporter = Reporter::new(options.on_error.clone());
+        Arc::new(Served::new(export, reporter, options.hold.clone()))
+    };
     let shared = Arc::new(Shared {
         exports: exports.into_iter().map(serve).collect(),
         handles: Handles::default(),

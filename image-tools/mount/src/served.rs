@@ -15,7 +15,7 @@ use std::{
 use fuser::Errno;
 use gobag_bundle::{Volume, VolumeError};
 
-use crate::{Export, report::Reporter};
+use crate::{Export, Hold, report::Reporter};
 
 /// An export with what is needed to answer for it.
 pub(crate) struct Served {
@@ -24,6 +24,8 @@ pub(crate) struct Served {
     size_bytes: u64,
     is_read_only: bool,
     reporter: Reporter,
+    /// Where requests wait that the medium does not answer.
+    hold: Option<Arc<Hold>>,
     /// Taken away by [`Served::retire`]. Every call works on its own reference, so this lock is held for moments.
     volume: RwLock<Option<Arc<dyn Volume>>>,
     /// Calls that have not come back from the volume.
@@ -31,13 +33,14 @@ pub(crate) struct Served {
 }
 
 impl Served {
-    pub(crate) fn new(export: Export, reporter: Reporter) -> Self {
+    pub(crate) fn new(export: Export, reporter: Reporter, hold: Option<Arc<Hold>>) -> Self {
         Self {
             size_bytes: export.volume.size_bytes(),
             is_read_only: export.volume.is_read_only(),
             name: export.name,
             is_cached: export.cached,
             reporter,
+            hold,
             volume: RwLock::new(Some(export.volume)),
             calls: AtomicUsize::new(0),
         }
@@ -122,11 +125,13 @@ impl Served {
         usize::try_from(rest).unwrap_or(usize::MAX).min(len)
     }
 
-    fn call(&self, work: impl FnOnce(&dyn Volume) -> Result<(), VolumeError>) -> Result<(), Errno> {
-        self.try_call(work).map_err(|error| {
-            self.reporter.report(&self.name, &error);
-            errno(&error)
-        })
+    fn call(&self, mut work: impl FnMut(&dyn Volume) -> Result<(), VolumeError>) -> Result<(), Errno> {
+        let report = |error: &VolumeError| self.reporter.report(&self.name, error);
+        let result = match &self.hold {
+            Some(hold) => hold.run(|| self.try_call(&mut work), report),
+            None => self.try_call(work).inspect_err(report),
+        };
+        result.map_err(|error| errno(&error))
     }
 
     fn try_call(&self, work: impl FnOnce(&dyn Volume) -> Result<(), VolumeError>) -> Result<(), VolumeError> {
