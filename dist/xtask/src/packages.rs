@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn no_package_is_listed_twice() {
-        let mut names: Vec<&str> = PACKAGES.map(|package| package.name).collect();
+        let mut names: Vec<&str> = PACKAGES.iter().map(|package| package.name).collect();
         names.sort_unstable();
         let count = names.len();
         names.dedup();
