@@ -41,7 +41,10 @@ pub struct BaseOptions {
 
 impl Default for BaseOptions {
     fn default() -> Self {
-        Self { cache_bytes: 64 << 20, read_ahead_chunks: 16 }
+        Self {
+            cache_bytes: 64 << 20,
+            read_ahead_chunks: 16,
+        }
     }
 }
 
@@ -116,7 +119,9 @@ impl From<BaseError> for VolumeError {
     fn from(error: BaseError) -> Self {
         match error {
             BaseError::Medium { source, .. } => Self::Medium(source),
-            other => Self::Damaged { what: other.to_string() },
+            other => Self::Damaged {
+                what: other.to_string(),
+            },
         }
     }
 }
@@ -137,7 +142,12 @@ impl BaseImage {
         let mut bytes = vec![0; small.ok_or(refused(ManifestError::TooLarge { len }))?];
         medium.read_at(file, 0, &mut bytes).map_err(failed)?;
         let opened = manifest::open(&bytes, image_key, trust).map_err(refused)?;
-        Ok(Self::from_manifest(medium, Arc::new(opened.manifest), image_key, options))
+        Ok(Self::from_manifest(
+            medium,
+            Arc::new(opened.manifest),
+            image_key,
+            options,
+        ))
     }
 
     /// Uses a manifest that was verified already.
@@ -147,12 +157,26 @@ impl BaseImage {
         image_key: &Key,
         options: &BaseOptions,
     ) -> Self {
-        let packs = manifest.packs.iter().map(|pack| PackCipher::new(pack.id, &pack.key)).collect();
+        let packs = manifest
+            .packs
+            .iter()
+            .map(|pack| PackCipher::new(pack.id, &pack.key))
+            .collect();
         let namer = ChunkNamer::new(manifest.chunk_key.clone());
         let cache = ChunkCache::new(options.cache_bytes);
         let read_ahead_chunks = options.read_ahead_chunks;
-        let shared = Shared { medium, manifest, packs, namer, cache, read_ahead_chunks };
-        Self { shared: Arc::new(shared), image_key: image_key.clone() }
+        let shared = Shared {
+            medium,
+            manifest,
+            packs,
+            namer,
+            cache,
+            read_ahead_chunks,
+        };
+        Self {
+            shared: Arc::new(shared),
+            image_key: image_key.clone(),
+        }
     }
 
     /// What the image is made of.

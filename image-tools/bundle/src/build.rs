@@ -92,7 +92,12 @@ pub struct BuildOptions {
 
 impl Default for BuildOptions {
     fn default() -> Self {
-        Self { level: DEFAULT_LEVEL, threads: None, pack_len_bytes: MAX_PACK_LEN, reuse: true }
+        Self {
+            level: DEFAULT_LEVEL,
+            threads: None,
+            pack_len_bytes: MAX_PACK_LEN,
+            reuse: true,
+        }
     }
 }
 
@@ -218,12 +223,24 @@ pub fn build(
     let mut refused_packs = Vec::new();
     let index = if options.reuse {
         monitor.phase("reading what is stored already", None);
-        ChunkIndex::load(repository, &secrets.repository_key, |id, _| refused_packs.push(id))?
+        ChunkIndex::load(repository, &secrets.repository_key, |id, _| {
+            refused_packs.push(id)
+        })?
     } else {
         ChunkIndex::default()
     };
-    let job = Job { repository, secrets, volumes, options, random, monitor };
-    let image = NewImage { id: ImageId::generate(random), key: Key::generate(random) };
+    let job = Job {
+        repository,
+        secrets,
+        volumes,
+        options,
+        random,
+        monitor,
+    };
+    let image = NewImage {
+        id: ImageId::generate(random),
+        key: Key::generate(random),
+    };
     let folder = repository.layout().unfinished_image(image.id);
     files::make_folder(&folder)?;
     let assembled = assemble(&job, &image, &folder, index)?;
@@ -240,7 +257,9 @@ pub fn build(
         size_bytes,
         packs: manifest.packs.len() as u64,
         packs_len_bytes: manifest.packs_len_bytes(),
-        unused_bytes: manifest.packs_len_bytes().saturating_sub(assembled.counts.used_bytes),
+        unused_bytes: manifest
+            .packs_len_bytes()
+            .saturating_sub(assembled.counts.used_bytes),
         read_bytes: assembled.counts.read_bytes,
         zero_chunks: assembled.counts.zero_chunks,
         reused_chunks: assembled.counts.reused_chunks,
@@ -280,7 +299,10 @@ fn check(
     description: &ImageDescription,
     volumes: &[VolumeSource],
 ) -> Result<(u64, Option<ImageId>), BuildError> {
-    let mut names = volumes.iter().map(|volume| &volume.name).chain([&description.name]);
+    let mut names = volumes
+        .iter()
+        .map(|volume| &volume.name)
+        .chain([&description.name]);
     if let Some(name) = names.find(|name| !manifest::is_name(name)) {
         return Err(BuildError::Name { name: name.clone() });
     }
@@ -291,11 +313,18 @@ fn check(
     let next = repository.next_version(name)?;
     let version = description.version.unwrap_or(next);
     if version < next {
-        return Err(BuildError::VersionTaken { name: name.clone(), version, next });
+        return Err(BuildError::VersionTaken {
+            name: name.clone(),
+            version,
+            next,
+        });
     }
     // The parent is a remark for people; that it does not open must not keep IT from building.
     let newest = repository.versions(name)?.last().copied();
-    let newest = newest.map(|version| ImageSummary { name: name.clone(), version });
+    let newest = newest.map(|version| ImageSummary {
+        name: name.clone(),
+        version,
+    });
     let parent = newest.and_then(|newest| repository.open_image(&newest, secrets).ok());
     Ok((version, parent.map(|parent| parent.manifest.image)))
 }
@@ -334,8 +363,13 @@ fn write_manifest(
     folder: &Path,
     manifest: &Manifest,
 ) -> Result<(), BuildError> {
-    let bytes = manifest::seal(manifest, &job.secrets.signing_key(), &image.key, job.random)
-        .map_err(|source| BuildError::Manifest { name: manifest.name.clone(), source })?;
+    let bytes =
+        manifest::seal(manifest, &job.secrets.signing_key(), &image.key, job.random).map_err(|source| {
+            BuildError::Manifest {
+                name: manifest.name.clone(),
+                source,
+            }
+        })?;
     files::create(&repository::layout::manifest(folder), &bytes)?;
     let key = seal_image_key(&job.secrets.repository_key, image.id, &image.key);
     Ok(files::create(&repository::layout::image_key(folder), &key)?)

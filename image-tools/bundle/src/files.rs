@@ -3,7 +3,10 @@
 //! A file that others may be looking for appears whole or not at all: it is written under a temporary name,
 //! synced, renamed, and the folder is synced.
 
-#![expect(clippy::disallowed_methods, reason = "this crate writes to sticks and repositories, through this module")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this crate writes to sticks and repositories, through this module"
+)]
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read, Write};
@@ -44,7 +47,11 @@ pub(crate) trait At<T> {
 
 impl<T, E: Into<io::Error>> At<T> for Result<T, E> {
     fn at(self, action: &'static str, path: &Path) -> Result<T, FileError> {
-        self.map_err(|error| FileError { action, path: path.to_owned(), source: error.into() })
+        self.map_err(|error| FileError {
+            action,
+            path: path.to_owned(),
+            source: error.into(),
+        })
     }
 }
 
@@ -52,7 +59,9 @@ impl<T, E: Into<io::Error>> At<T> for Result<T, E> {
 pub(crate) fn read_limited(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, FileError> {
     let file = File::open(path).at("open", path)?;
     let mut bytes = Vec::new();
-    file.take(limit as u64 + 1).read_to_end(&mut bytes).at("read", path)?;
+    file.take(limit as u64 + 1)
+        .read_to_end(&mut bytes)
+        .at("read", path)?;
     Ok((bytes.len() <= limit).then_some(bytes))
 }
 
@@ -103,7 +112,9 @@ pub(crate) fn make_folder(path: &Path) -> Result<(), FileError> {
 
 /// Makes the entries of a folder durable.
 pub(crate) fn sync_folder(path: &Path) -> Result<(), FileError> {
-    File::open(path).and_then(|folder| folder.sync_all()).at("sync", path)
+    File::open(path)
+        .and_then(|folder| folder.sync_all())
+        .at("sync", path)
 }
 
 /// Names in a folder that are valid UTF-8, sorted; empty when the folder is missing.

@@ -52,7 +52,12 @@ mod tests {
     #[test]
     fn every_job_is_done_once() {
         let mut results = Vec::new();
-        for_each(NonZeroUsize::new(3).unwrap(), 0..1000u32, |job| job * 2, |result| results.push(result));
+        for_each(
+            NonZeroUsize::new(3).unwrap(),
+            0..1000u32,
+            |job| job * 2,
+            |result| results.push(result),
+        );
         results.sort_unstable();
         assert_eq!(results, (0..1000).map(|job| job * 2).collect::<Vec<_>>());
     }

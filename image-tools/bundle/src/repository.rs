@@ -22,6 +22,10 @@ mod medium;
 mod packs;
 mod register;
 mod remove;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 mod verify;
 
 use std::fs::{File, TryLockError};
@@ -169,15 +173,23 @@ impl Repository {
         let layout = Layout::new(folder);
         files::make_folder(folder)?;
         if !files::names_in(folder)?.is_empty() {
-            return Err(RepositoryError::Exists { folder: folder.to_owned() });
+            return Err(RepositoryError::Exists {
+                folder: folder.to_owned(),
+            });
         }
         for part in layout.folders() {
             files::make_folder(&part)?;
         }
         files::create(&layout.lock(), b"")?;
         files::create(&layout.build_lock(), b"")?;
-        let json = serde_json::to_vec(&RepositoryFile { format: REPOSITORY_FORMAT, org });
-        files::replace(&layout.repository_file(), &json.expect("plain fields always serialise"))?;
+        let json = serde_json::to_vec(&RepositoryFile {
+            format: REPOSITORY_FORMAT,
+            org,
+        });
+        files::replace(
+            &layout.repository_file(),
+            &json.expect("plain fields always serialise"),
+        )?;
         Ok(())
     }
 
@@ -185,7 +197,9 @@ impl Repository {
     /// `access`.
     pub fn open(folder: &Path, org: OrgId, access: Access) -> Result<Self, RepositoryError> {
         let layout = Layout::new(folder);
-        let not_one = || RepositoryError::NotARepository { folder: folder.to_owned() };
+        let not_one = || RepositoryError::NotARepository {
+            folder: folder.to_owned(),
+        };
         let path = layout.repository_file();
         if !path.is_file() {
             return Err(not_one());
@@ -198,10 +212,18 @@ impl Repository {
         }
         if file.org != org {
             let folder = folder.to_owned();
-            return Err(RepositoryError::OtherOrg { folder, expected: org, found: file.org });
+            return Err(RepositoryError::OtherOrg {
+                folder,
+                expected: org,
+                found: file.org,
+            });
         }
         let lock = lock(&layout.lock(), access)?;
-        Ok(Self { layout, org, _lock: lock })
+        Ok(Self {
+            layout,
+            org,
+            _lock: lock,
+        })
     }
 
     /// Whose repository it is.
@@ -246,9 +268,14 @@ fn lock(path: &Path, access: Access) -> Result<File, RepositoryError> {
     };
     match taken {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(RepositoryError::Busy { lock: path.to_owned() }),
-        Err(TryLockError::Error(source)) => {
-            Err(FileError { action: "lock", path: path.to_owned(), source }.into())
+        Err(TryLockError::WouldBlock) => Err(RepositoryError::Busy {
+            lock: path.to_owned(),
+        }),
+        Err(TryLockError::Error(source)) => Err(FileError {
+            action: "lock",
+            path: path.to_owned(),
+            source,
         }
+        .into()),
     }
 }

@@ -35,15 +35,17 @@ impl ReadAhead {
     pub(super) fn new(source: &Arc<Source>, window: u64) -> Self {
         let (sender, receiver) = bounded::<(u64, u64)>(2);
         let worker = Arc::clone(source);
-        let thread = thread::Builder::new().name("gobag-ahead".to_owned()).spawn(move || {
-            for (first, end) in receiver {
-                for index in first..end {
-                    if !worker.is_at_hand(index) && worker.read_chunk(index).is_err() {
-                        break;
+        let thread = thread::Builder::new()
+            .name("gobag-ahead".to_owned())
+            .spawn(move || {
+                for (first, end) in receiver {
+                    for index in first..end {
+                        if !worker.is_at_hand(index) && worker.read_chunk(index).is_err() {
+                            break;
+                        }
                     }
                 }
-            }
-        });
+            });
         let state = State {
             last: AtomicU64::new(u64::MAX),
             run: AtomicU64::new(0),
@@ -52,7 +54,10 @@ impl ReadAhead {
             chunks: source.chunks(),
         };
         // Without a thread there is no reading ahead, and nothing else is lost.
-        Self { state, thread: thread.ok().map(|thread| (sender, thread)) }
+        Self {
+            state,
+            thread: thread.ok().map(|thread| (sender, thread)),
+        }
     }
 
     /// Tells that chunk `index` was asked for.

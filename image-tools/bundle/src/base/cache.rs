@@ -17,8 +17,14 @@ pub(super) struct ChunkCache {
 impl ChunkCache {
     /// All chunks have one length, so a number of items bounds the bytes.
     pub(super) fn new(bytes: u64) -> Self {
-        let items = usize::try_from(bytes / CHUNK_LEN as u64).unwrap_or(usize::MAX).max(1);
-        Self { chunks: Cache::new(items), zero: empty_chunk(), decoders: Mutex::default() }
+        let items = usize::try_from(bytes / CHUNK_LEN as u64)
+            .unwrap_or(usize::MAX)
+            .max(1);
+        Self {
+            chunks: Cache::new(items),
+            zero: empty_chunk(),
+            decoders: Mutex::default(),
+        }
     }
 
     /// The chunk of zeros.

@@ -49,11 +49,21 @@ impl BaseVolume {
         cipher.check_header(&header).map_err(refused)?;
         // The manifest's check has bounded the size, and with it the root.
         let mut sealed = vec![0; root_len(entry.size_bytes) as usize];
-        shared.medium.read_at(file, entry.map.root_offset, &mut sealed).map_err(failed)?;
-        let root = cipher.open_root(&entry.map, entry.size_bytes, &mut sealed).map_err(refused)?;
+        shared
+            .medium
+            .read_at(file, entry.map.root_offset, &mut sealed)
+            .map_err(failed)?;
+        let root = cipher
+            .open_root(&entry.map, entry.size_bytes, &mut sealed)
+            .map_err(refused)?;
         let read_ahead_chunks = shared.read_ahead_chunks;
-        let source =
-            Arc::new(Source { shared, map: file, cipher, root, leaves: Cache::new(LEAVES_IN_MEMORY) });
+        let source = Arc::new(Source {
+            shared,
+            map: file,
+            cipher,
+            root,
+            leaves: Cache::new(LEAVES_IN_MEMORY),
+        });
         let ahead = (read_ahead_chunks > 0).then(|| ReadAhead::new(&source, read_ahead_chunks));
         Ok(Self { source, ahead })
     }
@@ -108,14 +118,19 @@ impl Source {
     /// The chunk from memory or the medium.
     pub(super) fn read_chunk(&self, index: u64) -> Result<Arc<[u8]>, VolumeError> {
         let cache = &self.shared.cache;
-        let Some(entry) = self.entry(index)? else { return Ok(cache.zero()) };
+        let Some(entry) = self.entry(index)? else {
+            return Ok(cache.zero());
+        };
         if let Some(chunk) = cache.get(&entry.chunk) {
             return Ok(chunk);
         }
         cache.get_or_read(&entry.chunk, |decoder| {
             let mut sealed = vec![0; entry.frame.sealed_len()];
             let file = self.place(&entry, index)?;
-            let read = self.shared.medium.read_at(file, entry.frame.offset(), &mut sealed);
+            let read = self
+                .shared
+                .medium
+                .read_at(file, entry.frame.offset(), &mut sealed);
             read.map_err(|error| match error.kind() {
                 // The file is shorter than the manifest says: no trouble of the medium.
                 io::ErrorKind::UnexpectedEof => damaged(file, index),
@@ -148,26 +163,43 @@ impl Source {
     fn entry(&self, index: u64) -> Result<Option<MapEntry>, VolumeError> {
         if index >= self.chunks() {
             let (offset, len) = (index.saturating_mul(CHUNK_LEN as u64), CHUNK_LEN as u64);
-            return Err(VolumeError::OutOfRange { offset, len, size: self.root.size_bytes() });
+            return Err(VolumeError::OutOfRange {
+                offset,
+                len,
+                size: self.root.size_bytes(),
+            });
         }
         let leaf = index / LEAF_ENTRIES as u64;
         if self.root.leaf(leaf).is_none() {
             return Ok(None);
         }
         let leaf = self.leaf(leaf)?;
-        Ok(leaf.entries().get((index % LEAF_ENTRIES as u64) as usize).copied().flatten())
+        Ok(leaf
+            .entries()
+            .get((index % LEAF_ENTRIES as u64) as usize)
+            .copied()
+            .flatten())
     }
 
     fn leaf(&self, leaf: u64) -> Result<Arc<MapLeaf>, BaseError> {
         self.leaves.get_or_insert_with(&leaf, || {
-            let refused = |source: MapError| BaseError::Map { file: self.map, source };
+            let refused = |source: MapError| BaseError::Map {
+                file: self.map,
+                source,
+            };
             let mut sealed = Vec::new();
             if let Some(place) = self.root.leaf(leaf) {
                 sealed.resize(place.len, 0);
                 let read = self.shared.medium.read_at(self.map, place.offset, &mut sealed);
-                read.map_err(|source| BaseError::Medium { file: self.map, source })?;
+                read.map_err(|source| BaseError::Medium {
+                    file: self.map,
+                    source,
+                })?;
             }
-            self.cipher.open_leaf(&self.root, leaf, &mut sealed).map(Arc::new).map_err(refused)
+            self.cipher
+                .open_leaf(&self.root, leaf, &mut sealed)
+                .map(Arc::new)
+                .map_err(refused)
         })
     }
 
@@ -183,5 +215,7 @@ impl Source {
 }
 
 fn damaged(file: FileRef, index: u64) -> VolumeError {
-    VolumeError::Damaged { what: format!("chunk {index} in {file}") }
+    VolumeError::Damaged {
+        what: format!("chunk {index} in {file}"),
+    }
 }

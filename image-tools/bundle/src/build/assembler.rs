@@ -134,7 +134,12 @@ impl<'a> Assembler<'a> {
         buffers: Sender<Vec<u8>>,
         lost: impl Fn() -> bool,
     ) -> Result<(), BuildError> {
-        let all_chunks: u64 = self.job.volumes.iter().map(|volume| chunk_count(volume.size_bytes)).sum();
+        let all_chunks: u64 = self
+            .job
+            .volumes
+            .iter()
+            .map(|volume| chunk_count(volume.size_bytes))
+            .sum();
         let mut done_chunks = 0;
         while done_chunks < all_chunks {
             if self.job.monitor.is_cancelled() {
@@ -171,13 +176,16 @@ impl<'a> Assembler<'a> {
     fn decide(&mut self, hashed: Hashed, tasks: &Sender<Task>) {
         let mut new = Vec::new();
         for (position, id) in hashed.ids.iter().enumerate() {
-            let Some(short) = id.as_ref().map(ChunkId::short) else { continue };
+            let Some(short) = id.as_ref().map(ChunkId::short) else {
+                continue;
+            };
             if !self.index.contains(&short) && self.coming.insert(short) {
                 new.push(position);
             }
         }
         if new.is_empty() {
-            self.ready.insert(hashed.batch.number, (hashed, Payloads::default()));
+            self.ready
+                .insert(hashed.batch.number, (hashed, Payloads::default()));
         } else {
             // Workers live as long as `tasks`; were they gone, the results would be disconnected.
             let _ = tasks.send(Task::Compress(hashed, new));
@@ -244,7 +252,10 @@ impl<'a> Assembler<'a> {
                 none => none.insert(open_pack(self.job, &mut self.index)?),
             };
             if let Some(frame) = pack.push(id, payload)? {
-                return Ok(Location { pack: pack.number, frame });
+                return Ok(Location {
+                    pack: pack.number,
+                    frame,
+                });
             }
             self.end_pack()?;
         }
@@ -252,7 +263,11 @@ impl<'a> Assembler<'a> {
 
     fn end_pack(&mut self) -> Result<(), FileError> {
         if let Some(pack) = self.pack.take() {
-            let NewPack { number, len_bytes, digest } = pack.finish(self.job.repository.layout())?;
+            let NewPack {
+                number,
+                len_bytes,
+                digest,
+            } = pack.finish(self.job.repository.layout())?;
             let entry = self.index.pack_mut(number);
             entry.len_bytes = len_bytes;
             entry.digest = Some(digest);
@@ -269,15 +284,25 @@ impl<'a> Assembler<'a> {
                 None
             }
             Some(chunk) => {
-                let used = self.index.use_chunk(&chunk).expect("a chunk is stored before it is placed");
+                let used = self
+                    .index
+                    .use_chunk(&chunk)
+                    .expect("a chunk is stored before it is placed");
                 let (Location { pack, frame }, first_use) = used;
                 if first_use {
                     self.counts.used_bytes += frame.sealed_len() as u64;
                 }
-                Some(MapEntry { chunk, pack: self.position(pack)?, frame })
+                Some(MapEntry {
+                    chunk,
+                    pack: self.position(pack)?,
+                    frame,
+                })
             }
         };
-        let map = self.map.as_mut().expect("a volume is begun before its chunks come");
+        let map = self
+            .map
+            .as_mut()
+            .expect("a volume is begun before its chunks come");
         Ok(map.push(entry)?)
     }
 
@@ -285,7 +310,9 @@ impl<'a> Assembler<'a> {
         if let Some(position) = self.positions.get(&pack) {
             return Ok(*position);
         }
-        let position = u16::try_from(self.packs.len()).ok().filter(|position| *position < u16::MAX);
+        let position = u16::try_from(self.packs.len())
+            .ok()
+            .filter(|position| *position < u16::MAX);
         let position = position.ok_or(BuildError::TooManyPacks)?;
         self.positions.insert(pack, position);
         self.packs.push(pack);
@@ -297,7 +324,11 @@ impl<'a> Assembler<'a> {
         while self.map.is_none() || self.volumes.len() < volume {
             self.end_map()?;
             // Their number was checked against the limit, which fits.
-            self.map = Some(OpenMap::create(self.folder, self.image, self.volumes.len() as u8)?);
+            self.map = Some(OpenMap::create(
+                self.folder,
+                self.image,
+                self.volumes.len() as u8,
+            )?);
         }
         Ok(())
     }
@@ -307,7 +338,12 @@ impl<'a> Assembler<'a> {
             let source = &self.job.volumes[self.volumes.len()];
             let map = map.finish()?;
             let (name, kind, size_bytes) = (source.name.clone(), source.kind, source.size_bytes);
-            self.volumes.push(VolumeEntry { name, kind, size_bytes, map });
+            self.volumes.push(VolumeEntry {
+                name,
+                kind,
+                size_bytes,
+                map,
+            });
         }
         Ok(())
     }
@@ -318,20 +354,45 @@ impl<'a> Assembler<'a> {
         self.end_pack()?;
         let mut packs = Vec::new();
         for number in &self.packs {
-            let IndexedPack { id, key, len_bytes, digest } = self.index.pack(*number);
+            let IndexedPack {
+                id,
+                key,
+                len_bytes,
+                digest,
+            } = self.index.pack(*number);
             let digest = match digest {
                 Some(digest) => *digest,
                 None => self.job.repository.pack_digest(*id)?,
             };
-            packs.push(PackEntry { id: *id, len_bytes: *len_bytes, digest, key: key.clone() });
+            packs.push(PackEntry {
+                id: *id,
+                len_bytes: *len_bytes,
+                digest,
+                key: key.clone(),
+            });
         }
-        Ok(Assembled { volumes: self.volumes, packs, counts: self.counts })
+        Ok(Assembled {
+            volumes: self.volumes,
+            packs,
+            counts: self.counts,
+        })
     }
 }
 
 fn open_pack(job: &Job<'_>, index: &mut ChunkIndex) -> Result<OpenPack, FileError> {
     let (layout, limit) = (job.repository.layout(), job.options.pack_len_bytes);
-    OpenPack::create(layout, &job.secrets.repository_key, limit, job.random, |id, key| {
-        index.add_pack(IndexedPack { id, key: key.clone(), len_bytes: 0, digest: None })
-    })
+    OpenPack::create(
+        layout,
+        &job.secrets.repository_key,
+        limit,
+        job.random,
+        |id, key| {
+            index.add_pack(IndexedPack {
+                id,
+                key: key.clone(),
+                len_bytes: 0,
+                digest: None,
+            })
+        },
+    )
 }

@@ -46,7 +46,11 @@ impl OpenPack {
         let mut file = Output::create(layout.unfinished_pack(encoder.id()))?;
         file.buffer.append(&mut header);
         let number = number(encoder.id(), encoder.key());
-        Ok(Self { encoder, file, number })
+        Ok(Self {
+            encoder,
+            file,
+            number,
+        })
     }
 
     /// Adds a chunk; `None` when the pack is full.
@@ -66,7 +70,11 @@ impl OpenPack {
         files::sync_folder(&layout.packs())?;
         files::rename(&unfinished, &path)?;
         files::sync_folder(folder)?;
-        Ok(NewPack { number: self.number, len_bytes: pack.len_bytes, digest })
+        Ok(NewPack {
+            number: self.number,
+            len_bytes: pack.len_bytes,
+            digest,
+        })
     }
 }
 
@@ -106,11 +114,20 @@ struct Output {
 impl Output {
     fn create(path: PathBuf) -> Result<Self, FileError> {
         let file = File::create_new(&path).at("create", &path)?;
-        Ok(Self { path, file, buffer: Vec::new(), digest: DigestStream::new() })
+        Ok(Self {
+            path,
+            file,
+            buffer: Vec::new(),
+            digest: DigestStream::new(),
+        })
     }
 
     fn write_if_full(&mut self) -> Result<(), FileError> {
-        if self.buffer.len() >= WRITE_LEN { self.write() } else { Ok(()) }
+        if self.buffer.len() >= WRITE_LEN {
+            self.write()
+        } else {
+            Ok(())
+        }
     }
 
     fn write(&mut self) -> Result<(), FileError> {

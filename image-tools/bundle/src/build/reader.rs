@@ -50,7 +50,14 @@ pub(super) fn read_all(
                 Content::Data { bytes, .. } => bytes.len() as u64,
                 Content::Hole { chunks, .. } => chunks * CHUNK,
             };
-            if tasks.send(Task::Hash(Batch { number, volume, content })).is_err() {
+            if tasks
+                .send(Task::Hash(Batch {
+                    number,
+                    volume,
+                    content,
+                }))
+                .is_err()
+            {
                 return Ok(());
             }
             number += 1;
@@ -63,7 +70,11 @@ pub(super) fn read_all(
 /// with both hole and data is data.
 fn next(file: &File, offset: u64, end: u64, mut buffer: Vec<u8>) -> io::Result<Content> {
     let data = next_data(file, offset, end)?;
-    let whole = if data == end { data.div_ceil(CHUNK) } else { data / CHUNK };
+    let whole = if data == end {
+        data.div_ceil(CHUNK)
+    } else {
+        data / CHUNK
+    };
     let chunks = whole.saturating_sub(offset / CHUNK);
     if chunks > 0 {
         return Ok(Content::Hole { chunks, buffer });

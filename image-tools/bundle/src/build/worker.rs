@@ -67,7 +67,9 @@ fn hash(batch: Batch, namer: &ChunkNamer) -> Hashed {
 
 fn compress(hashed: &Hashed, new: &[usize], encoder: &mut ChunkEncoder) -> Payloads {
     let mut payloads = Payloads::default();
-    let Content::Data { bytes, .. } = &hashed.batch.content else { return payloads };
+    let Content::Data { bytes, .. } = &hashed.batch.content else {
+        return payloads;
+    };
     for position in new {
         let payload = encoder.encode(&bytes[position * CHUNK_LEN..(position + 1) * CHUNK_LEN]);
         payloads.bytes.extend_from_slice(payload);

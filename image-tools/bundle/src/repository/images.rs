@@ -47,7 +47,10 @@ impl Repository {
         for name in files::names_in(&self.layout().images())? {
             if manifest::is_name(&name) {
                 let versions = self.versions(&name)?;
-                images.extend(versions.into_iter().map(|version| ImageSummary { name: name.clone(), version }));
+                images.extend(versions.into_iter().map(|version| ImageSummary {
+                    name: name.clone(),
+                    version,
+                }));
             }
         }
         Ok(images)
@@ -63,7 +66,9 @@ impl Repository {
 
     /// Finds `NAME` (its newest version) or `NAME@VERSION`.
     pub fn find(&self, image: &str) -> Result<ImageSummary, RepositoryError> {
-        let missing = || RepositoryError::NoSuchImage { image: image.to_owned() };
+        let missing = || RepositoryError::NoSuchImage {
+            image: image.to_owned(),
+        };
         let (name, wanted) = match image.split_once('@') {
             None => (image, None),
             Some((name, version)) => (name, Some(version.parse::<u64>().map_err(|_| missing())?)),
@@ -76,7 +81,12 @@ impl Repository {
             None => versions.last(),
             Some(wanted) => versions.iter().find(|version| **version == wanted),
         };
-        version.map(|version| ImageSummary { name: name.to_owned(), version: *version }).ok_or_else(missing)
+        version
+            .map(|version| ImageSummary {
+                name: name.to_owned(),
+                version: *version,
+            })
+            .ok_or_else(missing)
     }
 
     /// Opens an image version and checks that the organisation signed it.
@@ -87,20 +97,33 @@ impl Repository {
     ) -> Result<StoredImage, RepositoryError> {
         let folder = self.layout().version(&image.name, image.version);
         let label = format!("{}@{}", image.name, image.version);
-        let refused = |source| RepositoryError::Image { image: label.clone(), source };
+        let refused = |source| RepositoryError::Image {
+            image: label.clone(),
+            source,
+        };
         let (id, key) = read_image_key(&folder, &secrets.repository_key, &refused)?;
         let path = layout::manifest(&folder);
         let bytes = files::read_limited(&path, MAX_MANIFEST_LEN)?;
         let bytes = bytes.ok_or(RepositoryError::Foreign { path })?;
         let publisher = secrets.signing_key().verifying_key();
-        let trust = Trust { image: id, publisher, min_version: image.version, digest: None };
+        let trust = Trust {
+            image: id,
+            publisher,
+            min_version: image.version,
+            digest: None,
+        };
         let OpenedManifest { manifest, digest } = manifest::open(&bytes, &key, &trust).map_err(refused)?;
         // The folder's name is what people asked for; it must not call one version another.
         if (manifest.name.as_str(), manifest.version) != (image.name.as_str(), image.version) {
             let reason = format!("it is `{}@{}`", manifest.name, manifest.version);
             return Err(refused(ManifestError::Invalid { reason }));
         }
-        Ok(StoredImage { key, manifest, manifest_digest: digest, folder })
+        Ok(StoredImage {
+            key,
+            manifest,
+            manifest_digest: digest,
+            folder,
+        })
     }
 
     /// The lowest number a new version of `name` may have.
@@ -116,7 +139,9 @@ impl Repository {
         }
         let json = files::read_limited(&path, MAX_JSON_LEN)?;
         let floor = json.and_then(|json| serde_json::from_slice::<Floor>(&json).ok());
-        floor.map(|floor| floor.highest_removed).ok_or(RepositoryError::Foreign { path })
+        floor
+            .map(|floor| floor.highest_removed)
+            .ok_or(RepositoryError::Foreign { path })
     }
 
     pub(crate) fn record_removed(&self, name: &str, version: u64) -> Result<(), RepositoryError> {

@@ -43,7 +43,10 @@ struct Entry {
 
 impl Slot {
     fn location(&self) -> Location {
-        Location { pack: self.pack & !USED, frame: self.frame }
+        Location {
+            pack: self.pack & !USED,
+            frame: self.frame,
+        }
     }
 }
 
@@ -88,7 +91,13 @@ impl ChunkIndex {
                 digest: None,
             });
             for entry in opened.directory.entries() {
-                index.insert(entry.chunk.short(), Location { pack, frame: entry.address });
+                index.insert(
+                    entry.chunk.short(),
+                    Location {
+                        pack,
+                        frame: entry.address,
+                    },
+                );
             }
         }
         Ok(index)
@@ -136,7 +145,11 @@ impl ChunkIndex {
     }
 
     fn end_run(&mut self) {
-        let mut run: Vec<Entry> = self.recent.drain().map(|(chunk, slot)| Entry { chunk, slot }).collect();
+        let mut run: Vec<Entry> = self
+            .recent
+            .drain()
+            .map(|(chunk, slot)| Entry { chunk, slot })
+            .collect();
         run.sort_unstable_by_key(|entry| entry.chunk);
         self.runs.push(run);
     }
@@ -151,7 +164,10 @@ mod tests {
     use super::*;
 
     fn location(n: u32) -> Location {
-        Location { pack: n % 7, frame: FrameAddress::new(4096 + n, 1 + (n as usize % 57_344)).unwrap() }
+        Location {
+            pack: n % 7,
+            frame: FrameAddress::new(4096 + n, 1 + (n as usize % 57_344)).unwrap(),
+        }
     }
 
     fn id(n: u32) -> ShortChunkId {

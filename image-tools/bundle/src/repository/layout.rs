@@ -42,7 +42,9 @@ impl Layout {
 
     pub(crate) fn pack(&self, id: PackId) -> PathBuf {
         let name = id.to_string();
-        self.packs().join(&name[..2]).join(format!("{name}.{PACK_EXTENSION}"))
+        self.packs()
+            .join(&name[..2])
+            .join(format!("{name}.{PACK_EXTENSION}"))
     }
 
     pub(crate) fn images(&self) -> PathBuf {

@@ -7,9 +7,7 @@ use std::path::Path;
 use gobag_format::crypto::Key;
 use gobag_format::digest::{Digest, DigestStream};
 use gobag_format::ids::PackId;
-use gobag_format::pack::{
-    Directory, PACK_FOOTER_LEN, PACK_HEADER_LEN, PackCipher, PackError, PackHeader,
-};
+use gobag_format::pack::{Directory, PACK_FOOTER_LEN, PACK_HEADER_LEN, PackCipher, PackError, PackHeader};
 
 use super::layout::PACK_EXTENSION;
 use super::{Repository, RepositoryError};
@@ -31,7 +29,9 @@ impl Repository {
         let folder = self.layout().packs();
         for part in files::names_in(&folder)? {
             for name in files::names_in(&folder.join(&part))? {
-                let id = name.strip_suffix(PACK_EXTENSION).and_then(|name| name.strip_suffix('.'));
+                let id = name
+                    .strip_suffix(PACK_EXTENSION)
+                    .and_then(|name| name.strip_suffix('.'));
                 packs.extend(id.and_then(PackId::parse).filter(|_| name.starts_with(&part)));
             }
         }
@@ -42,7 +42,10 @@ impl Repository {
     pub(crate) fn open_pack(&self, id: PackId, owner_key: &Key) -> Result<OpenedPack, RepositoryError> {
         let path = self.layout().pack(id);
         let file = File::open(&path).at("open", &path)?;
-        let refused = |source: PackError| RepositoryError::Pack { path: path.clone(), source };
+        let refused = |source: PackError| RepositoryError::Pack {
+            path: path.clone(),
+            source,
+        };
         let len_bytes = file.metadata().at("read", &path)?.len();
         if len_bytes < (PACK_HEADER_LEN + PACK_FOOTER_LEN) as u64 {
             return Err(refused(PackError::Length { len: len_bytes }));
@@ -54,12 +57,22 @@ impl Repository {
         let key = header.open_owner_slot(owner_key).map_err(refused)?;
         let cipher = PackCipher::new(id, &key);
         let mut bytes = [0; PACK_FOOTER_LEN];
-        file.read_exact_at(&mut bytes, len_bytes - PACK_FOOTER_LEN as u64).at("read", &path)?;
+        file.read_exact_at(&mut bytes, len_bytes - PACK_FOOTER_LEN as u64)
+            .at("read", &path)?;
         let footer = cipher.open_footer(bytes, len_bytes).map_err(refused)?;
         let mut sealed = vec![0; footer.directory_len()];
-        file.read_exact_at(&mut sealed, footer.directory_offset()).at("read", &path)?;
-        let directory = cipher.open_directory(&footer, &header, &mut sealed).map_err(refused)?;
-        Ok(OpenedPack { key, len_bytes, cipher, directory, file })
+        file.read_exact_at(&mut sealed, footer.directory_offset())
+            .at("read", &path)?;
+        let directory = cipher
+            .open_directory(&footer, &header, &mut sealed)
+            .map_err(refused)?;
+        Ok(OpenedPack {
+            key,
+            len_bytes,
+            cipher,
+            directory,
+            file,
+        })
     }
 
     /// BLAKE3 of a whole pack.

@@ -78,7 +78,10 @@ pub fn remove(
     monitor: &dyn Monitor,
 ) -> Result<RemoveReport, RemoveError> {
     let needed = packs_needed(repository, secrets, images)?;
-    let mut report = RemoveReport { images: images.to_vec(), ..RemoveReport::default() };
+    let mut report = RemoveReport {
+        images: images.to_vec(),
+        ..RemoveReport::default()
+    };
     report.sticks = sticks_with(repository, images)?;
     if !options.dry_run {
         repository.clear_work()?;
@@ -113,9 +116,12 @@ fn packs_needed(
         if without.contains(&image) {
             continue;
         }
-        let opened = repository.open_image(&image, secrets).map_err(|source| {
-            RemoveError::Unreadable { image: format!("{}@{}", image.name, image.version), source }
-        })?;
+        let opened = repository
+            .open_image(&image, secrets)
+            .map_err(|source| RemoveError::Unreadable {
+                image: format!("{}@{}", image.name, image.version),
+                source,
+            })?;
         needed.extend(opened.manifest.packs.iter().map(|pack| pack.id));
     }
     Ok(needed)
@@ -123,17 +129,24 @@ fn packs_needed(
 
 fn sticks_with(repository: &Repository, images: &[ImageSummary]) -> Result<u64, RepositoryError> {
     let carries = |name: &str, version| {
-        images.iter().any(|image| (image.name.as_str(), image.version) == (name, version))
+        images
+            .iter()
+            .any(|image| (image.name.as_str(), image.version) == (name, version))
     };
     let sticks = repository.sticks()?;
-    Ok(sticks.iter().filter(|stick| carries(&stick.image, stick.version)).count() as u64)
+    Ok(sticks
+        .iter()
+        .filter(|stick| carries(&stick.image, stick.version))
+        .count() as u64)
 }
 
 fn remove_version(repository: &Repository, image: &ImageSummary) -> Result<(), RemoveError> {
     repository.record_removed(&image.name, image.version)?;
     let layout = repository.layout();
     let folder = layout.version(&image.name, image.version);
-    let away = layout.work().join(format!("removed-{}-{}", image.name, image.version));
+    let away = layout
+        .work()
+        .join(format!("removed-{}-{}", image.name, image.version));
     files::rename(&folder, &away)?;
     files::sync_folder(&layout.image(&image.name))?;
     files::delete_folder(&away)?;

@@ -90,7 +90,12 @@ pub fn verify(
     options: &VerifyOptions,
     monitor: &dyn Monitor,
 ) -> Result<VerifyReport, VerifyError> {
-    let mut check = Check { repository, secrets, monitor, report: VerifyReport::default() };
+    let mut check = Check {
+        repository,
+        secrets,
+        monitor,
+        report: VerifyReport::default(),
+    };
     let images = check.open_images(options)?;
     let mut users = packs_of(&images);
     if options.images.is_none() {
@@ -102,7 +107,11 @@ pub fn verify(
     }
     let packs = check.open_packs(&users);
     check.check_maps(&images, &packs);
-    check.check_frames(&packs, &users, options.threads.unwrap_or_else(parallel::all_cores))?;
+    check.check_frames(
+        &packs,
+        &users,
+        options.threads.unwrap_or_else(parallel::all_cores),
+    )?;
     Ok(check.report)
 }
 
@@ -199,7 +208,11 @@ impl Check<'_> {
         let monitor = self.monitor;
         let jobs = packs.iter().flat_map(|(id, pack)| {
             let ranges = (0..pack.directory.entries().len()).step_by(FRAMES_AT_ONCE);
-            let frames = ranges.map(move |first| Job::Frames { id: *id, pack: Arc::clone(pack), first });
+            let frames = ranges.map(move |first| Job::Frames {
+                id: *id,
+                pack: Arc::clone(pack),
+                first,
+            });
             frames.chain([Job::Digest { id: *id }])
         });
         let jobs = jobs.take_while(|_| !monitor.is_cancelled());
@@ -215,7 +228,11 @@ impl Check<'_> {
         for (id, code, message) in outcomes {
             self.find(code, message, users[&id].images.clone());
         }
-        if monitor.is_cancelled() { Err(VerifyError::Cancelled) } else { Ok(()) }
+        if monitor.is_cancelled() {
+            Err(VerifyError::Cancelled)
+        } else {
+            Ok(())
+        }
     }
 
     fn run(&self, job: Job, users: &BTreeMap<PackId, PackUsers>) -> Outcome {
@@ -223,29 +240,49 @@ impl Check<'_> {
             Job::Frames { id, pack, first } => {
                 let entries = &pack.directory.entries()[first..];
                 let entries = &entries[..entries.len().min(FRAMES_AT_ONCE)];
-                check_frames(id, &pack, entries, &ChunkNamer::new(self.secrets.chunk_key.clone()))
+                check_frames(
+                    id,
+                    &pack,
+                    entries,
+                    &ChunkNamer::new(self.secrets.chunk_key.clone()),
+                )
             }
             Job::Digest { id } => {
                 let mut outcome = Outcome::default();
                 let wrong = match self.repository.pack_digest(id) {
                     Ok(digest) if users[&id].digests.iter().all(|recorded| *recorded == digest) => None,
-                    Ok(_) => Some(("pack.digest", format!("pack {id} is not the one its images recorded"))),
+                    Ok(_) => Some((
+                        "pack.digest",
+                        format!("pack {id} is not the one its images recorded"),
+                    )),
                     Err(error) => Some((error.code(), with_causes(&error))),
                 };
-                outcome.findings.extend(wrong.map(|(code, message)| (id, code, message)));
+                outcome
+                    .findings
+                    .extend(wrong.map(|(code, message)| (id, code, message)));
                 outcome
             }
         }
     }
 
     fn find(&mut self, code: &'static str, message: String, images: Vec<String>) {
-        self.report.findings.push(Finding { code, message, images });
+        self.report.findings.push(Finding {
+            code,
+            message,
+            images,
+        });
     }
 }
 
 enum Job {
-    Frames { id: PackId, pack: Arc<OpenedPack>, first: usize },
-    Digest { id: PackId },
+    Frames {
+        id: PackId,
+        pack: Arc<OpenedPack>,
+        first: usize,
+    },
+    Digest {
+        id: PackId,
+    },
 }
 
 #[derive(Default)]
@@ -258,13 +295,19 @@ struct Outcome {
 /// Reads neighbouring frames in one go and checks each down to its chunk id.
 fn check_frames(id: PackId, pack: &OpenedPack, entries: &[DirectoryEntry], namer: &ChunkNamer) -> Outcome {
     let mut outcome = Outcome::default();
-    let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return outcome };
+    let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
+        return outcome;
+    };
     let start = first.address.offset();
     let mut bytes = vec![0; (last.address.end() - start) as usize];
     outcome.bytes = bytes.len() as u64;
     outcome.chunks = entries.len() as u64;
     if let Err(error) = pack.file.read_exact_at(&mut bytes, start) {
-        outcome.findings.push((id, "file.io", format!("pack {id} cannot be read at {start}: {error}")));
+        outcome.findings.push((
+            id,
+            "file.io",
+            format!("pack {id} cannot be read at {start}: {error}"),
+        ));
         return outcome;
     }
     let (mut decoder, mut chunk) = (ChunkDecoder::new(), vec![0; CHUNK_LEN]);
@@ -295,12 +338,20 @@ fn check_map(base: &BaseImage, volume: u8, packs: &Packs) -> Option<(&'static st
         };
         for entry in entries.entries().iter().flatten() {
             let Some(listed) = base.manifest().packs.get(usize::from(entry.pack)) else {
-                return Some(("map.pack", format!("leaf {leaf} names a pack that the manifest does not list")));
+                return Some((
+                    "map.pack",
+                    format!("leaf {leaf} names a pack that the manifest does not list"),
+                ));
             };
             // A pack that does not open is a finding of its own.
-            let Some(pack) = packs.get(&listed.id) else { continue };
+            let Some(pack) = packs.get(&listed.id) else {
+                continue;
+            };
             if !lists(pack, entry.frame, entry.chunk) {
-                let message = format!("leaf {leaf} names a chunk that pack {} does not hold there", listed.id);
+                let message = format!(
+                    "leaf {leaf} names a chunk that pack {} does not hold there",
+                    listed.id
+                );
                 return Some(("map.chunk", message));
             }
         }
