@@ -9,7 +9,7 @@
 //! * [`host`]: all facts about one computer.
 //! * [`finding`]: one rule's verdict, in words for a person under stress.
 //! * [`mod@evaluate`]: the rules.
-//! * [`decide`]: which mode this computer can run, and why.
+//! * [`mod@decide`]: which mode this computer can run, and why.
 //!
 //! What is deliberately absent: measuring anything, starting anything, translating (issue 4).
 

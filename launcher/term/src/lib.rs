@@ -13,6 +13,7 @@
 //! environment.
 
 pub mod args;
+mod captured;
 pub mod confirm;
 pub mod error;
 pub mod exit;
@@ -20,6 +21,7 @@ pub mod human;
 pub mod interrupt;
 pub mod limits;
 pub mod log;
+mod output;
 pub mod passphrase;
 pub mod progress;
 mod run;
@@ -28,12 +30,14 @@ mod tty;
 pub mod ui;
 
 pub use args::{ColorWhen, GlobalArgs};
+pub use captured::Captured;
 pub use confirm::ConfirmError;
 pub use error::{CliError, ErrorReport};
 pub use exit::ExitCode;
 pub use interrupt::{Interrupt, Signal};
+pub use output::OutputError;
 pub use passphrase::{NewPassphraseArgs, Passphrase, PassphraseArgs, PassphraseError, PassphraseSource};
 pub use progress::ProgressBar;
 pub use run::run;
 pub use table::{Cell, Table, Tone};
-pub use ui::{Captured, OutputError, Ui};
+pub use ui::Ui;

@@ -1,79 +1,20 @@
 //! Passphrases: asked on the terminal, or read from a file or a descriptor. Never from an argument or the environment,
 //! which other users of the computer can read.
 
+mod error;
+mod source;
+
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+pub use error::PassphraseError;
+pub use source::{NewPassphraseArgs, PassphraseArgs, PassphraseSource};
 use zeroize::Zeroizing;
 
-use crate::error::CliError;
-use crate::exit::ExitCode;
 use crate::limits::{MAX_PASSPHRASE_BYTES, MAX_PASSPHRASE_TRIES, SHORT_PASSPHRASE_CHARS};
 use crate::tty::{self, Echo, ReadLineError};
 use crate::ui::Ui;
-
-/// Where the passphrase comes from; without either option the terminal is asked.
-#[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
-pub struct PassphraseArgs {
-    /// Read the passphrase from this file (one line)
-    #[arg(long, value_name = "FILE", conflicts_with = "passphrase_fd")]
-    pub passphrase_file: Option<PathBuf>,
-
-    /// Read the passphrase from this open file descriptor (one line)
-    #[arg(long, value_name = "FD")]
-    pub passphrase_fd: Option<u32>,
-}
-
-/// Where a new passphrase comes from; without either option the terminal is asked, twice.
-#[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
-pub struct NewPassphraseArgs {
-    /// Read the new passphrase from this file (one line)
-    #[arg(long, value_name = "FILE", conflicts_with = "new_passphrase_fd")]
-    pub new_passphrase_file: Option<PathBuf>,
-
-    /// Read the new passphrase from this open file descriptor (one line)
-    #[arg(long, value_name = "FD")]
-    pub new_passphrase_fd: Option<u32>,
-}
-
-/// Where a passphrase comes from.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum PassphraseSource {
-    /// The person is asked.
-    #[default]
-    Terminal,
-    /// A file's only line.
-    File(PathBuf),
-    /// The only line behind a descriptor that was open when the program started.
-    Descriptor(u32),
-}
-
-impl PassphraseSource {
-    fn chosen(file: Option<&PathBuf>, descriptor: Option<u32>) -> Self {
-        match (file, descriptor) {
-            (Some(file), _) => Self::File(file.clone()),
-            (None, Some(descriptor)) => Self::Descriptor(descriptor),
-            (None, None) => Self::Terminal,
-        }
-    }
-}
-
-impl PassphraseArgs {
-    /// What the options say.
-    #[must_use]
-    pub fn source(&self) -> PassphraseSource {
-        PassphraseSource::chosen(self.passphrase_file.as_ref(), self.passphrase_fd)
-    }
-}
-
-impl NewPassphraseArgs {
-    /// What the options say.
-    #[must_use]
-    pub fn source(&self) -> PassphraseSource {
-        PassphraseSource::chosen(self.new_passphrase_file.as_ref(), self.new_passphrase_fd)
-    }
-}
 
 /// A passphrase, never empty, overwritten with zeros when dropped.
 pub struct Passphrase(Zeroizing<Vec<u8>>);
@@ -84,97 +25,6 @@ impl Passphrase {
     pub fn expose(&self) -> &str {
         // Only `checked` makes one, after it has seen that this is text.
         std::str::from_utf8(&self.0).unwrap_or_default()
-    }
-}
-
-/// Why there is no passphrase.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum PassphraseError {
-    /// Nobody can be asked.
-    #[error("cannot ask for the passphrase: there is no terminal")]
-    NoTerminal {
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The terminal failed while asking.
-    #[error("cannot read the passphrase from the terminal")]
-    Terminal {
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A signal, or the terminal was closed.
-    #[error("interrupted while asking for the passphrase")]
-    Interrupted,
-    /// The file or descriptor cannot be read.
-    #[error("cannot read the passphrase from {place}")]
-    Read {
-        /// The file or descriptor.
-        place: String,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// There is nothing.
-    #[error("the passphrase from {place} is empty")]
-    Empty {
-        /// Where it came from.
-        place: String,
-    },
-    /// There is too much.
-    #[error("the passphrase from {place} is longer than {limit} bytes")]
-    TooLong {
-        /// Where it came from.
-        place: String,
-        /// The limit in bytes.
-        limit: usize,
-    },
-    /// It could not be typed at the prompt.
-    #[error("the passphrase from {place} is not one line of text")]
-    NotALine {
-        /// Where it came from.
-        place: String,
-    },
-    /// The repetition was different each time.
-    #[error("the new passphrase was not repeated correctly")]
-    Mismatch,
-}
-
-impl PassphraseError {
-    /// Stable code of this error.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::NoTerminal { .. } => "term.no-terminal",
-            Self::Terminal { .. } => "term.terminal-failed",
-            Self::Interrupted => "term.interrupted",
-            Self::Read { .. } => "term.passphrase-unreadable",
-            Self::Empty { .. } => "term.passphrase-empty",
-            Self::TooLong { .. } => "term.passphrase-too-long",
-            Self::NotALine { .. } => "term.passphrase-not-a-line",
-            Self::Mismatch => "term.passphrase-mismatch",
-        }
-    }
-}
-
-impl From<PassphraseError> for CliError {
-    fn from(error: PassphraseError) -> Self {
-        let (exit, hint) = match &error {
-            PassphraseError::NoTerminal { .. } => (
-                ExitCode::Usage,
-                Some("give it with `--passphrase-file FILE` or `--passphrase-fd FD`"),
-            ),
-            PassphraseError::Interrupted => (ExitCode::Interrupted, None),
-            PassphraseError::NotALine { .. } => {
-                (ExitCode::Failed, Some("write it as a single line of UTF-8 text"))
-            }
-            _ => (ExitCode::Failed, None),
-        };
-        let code = error.code();
-        let shown = Self::new(exit, code, error);
-        match hint {
-            Some(hint) => shown.hint(hint),
-            None => shown,
-        }
     }
 }
 

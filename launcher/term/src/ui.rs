@@ -10,11 +10,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::Serialize;
 
 use crate::args::{ColorWhen, GlobalArgs};
-use crate::error::{CliError, ErrorReport};
-use crate::exit::ExitCode;
+use crate::captured::{Buffer, Captured};
+use crate::error::ErrorReport;
 use crate::human::printable;
 use crate::interrupt::Interrupt;
 use crate::limits::DEFAULT_COLUMNS;
+use crate::output::OutputError;
 use crate::progress::ProgressBar;
 use crate::table::Tone;
 
@@ -40,49 +41,6 @@ struct Stream {
     terminal: bool,
     /// Is a live line shown that has no line end yet?
     live: bool,
-}
-
-/// The answer could not be given.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum OutputError {
-    /// Standard output does not take it: the reader has gone, or a disk is full.
-    #[error("cannot write the answer to standard output")]
-    Write {
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The report cannot be JSON.
-    #[error("cannot write the answer as JSON")]
-    Json {
-        /// What the encoder said.
-        source: serde_json::Error,
-    },
-    /// The program answered a second time.
-    #[error("a second answer in one run")]
-    Twice,
-}
-
-impl OutputError {
-    /// Stable code of this error.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Write { .. } => "term.output",
-            Self::Json { .. } => "term.json",
-            Self::Twice => "term.second-answer",
-        }
-    }
-}
-
-impl From<OutputError> for CliError {
-    fn from(error: OutputError) -> Self {
-        let exit = match error {
-            OutputError::Write { .. } => ExitCode::Failed,
-            OutputError::Json { .. } | OutputError::Twice => ExitCode::Bug,
-        };
-        Self::new(exit, error.code(), error)
-    }
 }
 
 impl Ui {
@@ -346,50 +304,6 @@ fn json<T: Serialize>(report: &T) -> Result<String, OutputError> {
     let mut text = serde_json::to_string_pretty(report).map_err(|source| OutputError::Json { source })?;
     text.push('\n');
     Ok(text)
-}
-
-/// What a [`Ui::captured`] said.
-#[derive(Clone, Default)]
-pub struct Captured {
-    out: Buffer,
-    err: Buffer,
-}
-
-impl Captured {
-    /// Standard output so far.
-    #[must_use]
-    pub fn stdout(&self) -> String {
-        self.out.text()
-    }
-
-    /// Standard error so far.
-    #[must_use]
-    pub fn stderr(&self) -> String {
-        self.err.text()
-    }
-}
-
-#[derive(Clone, Default)]
-struct Buffer(Arc<Mutex<Vec<u8>>>);
-
-impl Buffer {
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
-    }
-}
-
-impl Write for Buffer {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::args::GlobalArgs;
+use crate::captured::Captured;
 use crate::interrupt::{Interrupt, Signal};
-use crate::ui::Captured;
 
 fn bar(style: Style) -> (ProgressBar, Captured) {
     let (ui, captured) = Ui::captured(&GlobalArgs::default());

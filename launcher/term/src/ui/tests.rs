@@ -1,6 +1,7 @@
 //! What reaches which stream, for every option.
 
 use super::*;
+use crate::exit::ExitCode;
 
 fn args(json: bool, quiet: bool) -> GlobalArgs {
     GlobalArgs {
