@@ -12,6 +12,7 @@ pub mod provision;
 pub mod repository;
 mod session;
 pub mod store;
+pub mod verify;
 mod volume;
 
 pub use ambient::{Ambient, SystemRandom};

@@ -17,6 +17,7 @@ mod read;
 mod recover;
 mod state;
 mod units;
+mod verify;
 mod volume;
 mod writer;
 
