@@ -38,6 +38,7 @@ struct Shared {
 struct Stream {
     to: Box<dyn Write + Send>,
     colour: bool,
+    /// Is it a terminal on which a line can be taken back?
     terminal: bool,
     /// Is a live line shown that has no line end yet?
     live: bool,
@@ -48,15 +49,16 @@ impl Ui {
     #[must_use]
     pub fn new(args: &GlobalArgs) -> Self {
         let (out, err) = (io::stdout(), io::stderr());
+        let obeys = obeys_sequences();
         let out = Stream {
             colour: colour(args.color, anstream::AutoStream::choice(&out)),
-            terminal: out.is_terminal(),
+            terminal: out.is_terminal() && obeys,
             live: false,
             to: Box::new(out),
         };
         let err = Stream {
             colour: colour(args.color, anstream::AutoStream::choice(&err)),
-            terminal: err.is_terminal(),
+            terminal: err.is_terminal() && obeys,
             live: false,
             to: Box::new(err),
         };
@@ -291,6 +293,15 @@ fn colour(when: ColorWhen, auto: anstream::ColorChoice) -> bool {
         ColorWhen::Never => false,
         ColorWhen::Auto => auto != anstream::ColorChoice::Never,
     }
+}
+
+/// `TERM=dumb` is how editors and build systems say that theirs is a terminal only in name.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what a terminal can do is told by the environment only"
+)]
+fn obeys_sequences() -> bool {
+    std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
 fn columns(fd: impl std::os::fd::AsFd) -> usize {
