@@ -254,3 +254,18 @@ impl<R: io::Read> io::Read for Metered<'_, R> {
         Ok(read)
     }
 }
+
+impl<R: io::Seek> io::Seek for Metered<'_, R> {
+    fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
+        self.inner.seek(to)
+    }
+
+    fn seek_relative(&mut self, offset: i64) -> io::Result<()> {
+        if self.monitor.is_cancelled() {
+            return Err(io::Error::other(Stopped));
+        }
+        self.inner.seek_relative(offset)?;
+        self.monitor.advance(offset.try_into().unwrap_or(0));
+        Ok(())
+    }
+}

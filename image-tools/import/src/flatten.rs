@@ -59,12 +59,12 @@ impl FlattenError {
 }
 
 /// Writes `tree`, whose content is in `layers`, to `system`, and the part that [`Changes::split`] names to `split`.
-pub(crate) fn flatten<'a>(
+pub(crate) fn flatten(
     tree: &Tree,
     layers: &[Box<dyn Layer>],
     changes: &Changes<'_>,
-    system: &'a mut dyn Write,
-    split: Option<&'a mut dyn Write>,
+    system: &mut dyn Write,
+    split: Option<&mut dyn Write>,
     monitor: &dyn Monitor,
 ) -> Result<(), FlattenError> {
     let mut outputs = Outputs {
@@ -146,7 +146,7 @@ fn inode(
     entry: Entry,
     stream: &mut dyn EntryStream,
     changes: &Changes<'_>,
-    outputs: &mut Outputs<'_>,
+    outputs: &mut Outputs<'_, '_>,
 ) -> Result<(), FlattenError> {
     if !is_same(&tree.inode(id).kind, &entry.kind) {
         return Err(changed(&paths[0]).into());
@@ -200,13 +200,13 @@ fn is_same(first: &InodeKind, second: &Kind) -> bool {
 }
 
 /// The two streams, and which path goes where.
-struct Outputs<'a> {
+struct Outputs<'a, 'b> {
     folder: Option<ImagePath>,
     system: TarWriter<&'a mut dyn Write>,
-    split: Option<TarWriter<&'a mut dyn Write>>,
+    split: Option<TarWriter<&'b mut dyn Write>>,
 }
 
-impl Outputs<'_> {
+impl Outputs<'_, '_> {
     /// The path in the second stream, when `path` belongs there.
     fn below(&self, path: &ImagePath) -> Option<ImagePath> {
         path.strip_prefix(self.folder.as_ref()?)

@@ -11,8 +11,10 @@ pub const MAX_PATH_DEPTH: usize = 512;
 pub const MAX_SYMLINK_BYTES: usize = 4095;
 /// Symbolic links followed for one path, as in the Linux kernel.
 pub const MAX_SYMLINK_HOPS: usize = 40;
-/// Entries in all layers of an image together.
-pub const MAX_ENTRIES: u64 = 20_000_000;
+/// Entries in all layers of an image together. A name takes about 150 bytes of memory.
+pub const MAX_ENTRIES: u64 = 5_000_000;
+/// First bytes of files kept in memory while flattening, in all.
+pub const MAX_KEPT_BYTES: u64 = 64 << 20;
 /// Bytes of file content in the flattened image, holes included (ext4's largest file).
 pub const MAX_CONTENT_BYTES: u64 = 16 << 40;
 /// One extension header of a tar archive (long name or pax records), in bytes.

@@ -96,20 +96,15 @@ impl ImagePath {
         if self.is_root() {
             return None;
         }
-        match self.0.iter().rposition(|&byte| byte == b'/') {
-            Some(slash) => Some((Self(self.0[..slash].to_vec()), &self.0[slash + 1..])),
-            None => Some((Self::root(), &self.0)),
-        }
+        let name = self.file_name();
+        let folder = self.0.len() - name.len();
+        Some((Self(self.0[..folder.saturating_sub(1)].to_vec()), name))
     }
 
     /// The last name; empty for the root.
     pub(crate) fn file_name(&self) -> &[u8] {
-        self.split_last_slash()
-    }
-
-    fn split_last_slash(&self) -> &[u8] {
-        let start = self.0.iter().rposition(|&byte| byte == b'/');
-        &self.0[start.map_or(0, |slash| slash + 1)..]
+        let slash = self.0.iter().rposition(|&byte| byte == b'/');
+        &self.0[slash.map_or(0, |slash| slash + 1)..]
     }
 
     /// This path below `folder`, when it is: the folder itself becomes the root.

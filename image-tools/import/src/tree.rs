@@ -24,7 +24,7 @@ use crate::{
     path::ImagePath,
 };
 
-pub(crate) use apply::{Keep, build};
+pub(crate) use apply::build;
 
 /// An entry by the number of its layer, from the bottom, and its number in there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -105,10 +105,6 @@ impl Tree {
             root: Folder::implied(),
             inodes: Vec::new(),
         }
-    }
-
-    pub(crate) fn root(&self) -> &Folder {
-        &self.root
     }
 
     pub(crate) fn inode(&self, id: InodeId) -> &Inode {

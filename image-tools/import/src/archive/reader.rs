@@ -3,7 +3,7 @@
 //! Any reader will do: nothing is sought, so compressed archives work the same way. Memory is one header at a time;
 //! long names and pax records are bounded by [`MAX_EXTENSION_BYTES`] before they are read.
 
-use std::io::Read;
+use std::io::{self, Read, Seek};
 
 use super::{
     BLOCK,
@@ -31,8 +31,10 @@ pub(crate) struct TarStream<R> {
     globals: Records,
     content: Content,
     ended: bool,
-    /// Bytes of the archive taken in so far.
+    /// Bytes of the archive passed so far.
     position: u64,
+    /// How to pass over bytes without reading them, where the input can.
+    seek: Option<fn(&mut R, i64) -> io::Result<()>>,
 }
 
 /// Where we are in the data of the current entry.
@@ -64,6 +66,18 @@ impl<R: Read> TarStream<R> {
             content: Content::none(),
             ended: false,
             position: 0,
+            seek: None,
+        }
+    }
+
+    /// Reads a complete archive that can be sought in: contents nobody asks for are not read.
+    pub(crate) fn seekable(input: R, name: String) -> Self
+    where
+        R: Seek,
+    {
+        Self {
+            seek: Some(|input, bytes| input.seek_relative(bytes)),
+            ..Self::new(input, name, true)
         }
     }
 
@@ -96,7 +110,7 @@ impl<R: Read> TarStream<R> {
                     self.position += read as u64;
                     return Ok(read);
                 }
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(ReadError::from_reader(&self.name, error)),
             }
         }
@@ -123,6 +137,11 @@ impl<R: Read> TarStream<R> {
     }
 
     fn skip(&mut self, mut bytes: u64) -> Result<(), ReadError> {
+        if let (Some(seek), Ok(distance)) = (self.seek, i64::try_from(bytes)) {
+            self.position += bytes;
+            return seek(&mut self.input, distance)
+                .map_err(|error| ReadError::from_reader(&self.name, error));
+        }
         let mut buffer = [0u8; 16 * BLOCK];
         while bytes > 0 {
             let part = bytes.min(buffer.len() as u64) as usize;

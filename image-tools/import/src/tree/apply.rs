@@ -8,12 +8,12 @@ use super::{
 };
 use crate::{
     entry::{Entry, EntryStream, Kind, Layer, ReadError},
-    limits::{MAX_CONTENT_BYTES, MAX_ENTRIES},
+    limits::{MAX_CONTENT_BYTES, MAX_ENTRIES, MAX_KEPT_BYTES},
     path::{ImagePath, printable},
 };
 
-/// How many first bytes of the file at a path are worth keeping; 0 for nearly all of them.
-pub(crate) type Keep = fn(&ImagePath, size_bytes: u64) -> u64;
+/// How many first bytes of the file at a path are worth keeping; nothing for nearly all of them.
+pub(crate) type Keep = fn(&ImagePath, size_bytes: u64) -> Option<u64>;
 
 const WHITEOUT: &[u8] = b".wh.";
 /// Everything that starts with this is for the builder of the image, except one.
@@ -33,6 +33,7 @@ pub(crate) fn build(
         keep,
         entries: 0,
         content_bytes: 0,
+        kept_bytes: 0,
     };
     for (number, layer) in layers.iter().enumerate() {
         let mut stream = layer.open(monitor)?;
@@ -106,6 +107,7 @@ struct Applier {
     keep: Keep,
     entries: u64,
     content_bytes: u64,
+    kept_bytes: u64,
 }
 
 impl Applier {
@@ -129,12 +131,16 @@ impl Applier {
     }
 
     /// The first bytes of a file that somebody wants to look into later.
-    fn head(&self, entry: &Entry, stream: &mut dyn EntryStream) -> Result<Option<Box<[u8]>>, ReadError> {
+    fn head(&mut self, entry: &Entry, stream: &mut dyn EntryStream) -> Result<Option<Box<[u8]>>, ReadError> {
         let Kind::File { size_bytes, .. } = entry.kind else {
             return Ok(None);
         };
-        let wanted = (self.keep)(&entry.path, size_bytes).min(size_bytes) as usize;
-        if wanted == 0 {
+        let Some(wanted) = (self.keep)(&entry.path, size_bytes) else {
+            return Ok(None);
+        };
+        let wanted = wanted.min(size_bytes) as usize;
+        self.kept_bytes += wanted as u64;
+        if self.kept_bytes > MAX_KEPT_BYTES {
             return Ok(None);
         }
         let mut head = vec![0; wanted];
@@ -258,7 +264,7 @@ impl Applier {
             }
             folder = match node {
                 Node::Folder(folder) => folder,
-                Node::Inode(_) => unreachable!("replaced by a folder above"),
+                Node::Inode(_) => unreachable!("replaced by a folder just above"),
             };
         }
         Ok(folder)

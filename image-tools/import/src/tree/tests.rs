@@ -104,7 +104,7 @@ type Listing = BTreeMap<String, Thing>;
 /// Flattens for real and unpacks the resulting stream into a listing, checking its promises on the way.
 fn flattened(layers: &[Vec<Line>]) -> Result<Listing, ReadError> {
     let layers: Vec<_> = layers.iter().map(|lines| pack(lines)).collect();
-    let tree = build(&layers, true, |_, _| 0, &Silent)?;
+    let tree = build(&layers, true, |_, _| None, &Silent)?;
     let mut bytes = Vec::new();
     flatten(&tree, &layers, &Changes::default(), &mut bytes, None, &Silent).unwrap();
     Ok(listing(&bytes))
@@ -399,7 +399,7 @@ fn whiteout_names_that_mean_a_folder_itself_are_nothing() {
 #[test]
 fn without_whiteouts_such_names_are_names() {
     let layers = [pack(&[file("a/.wh.b", "x"), file("a/b", "y")])];
-    let tree = build(&layers, false, |_, _| 0, &Silent).unwrap();
+    let tree = build(&layers, false, |_, _| None, &Silent).unwrap();
     assert!(tree.lookup("/a/.wh.b").is_some());
     assert!(tree.lookup("/a/b").is_some());
 }
