@@ -85,11 +85,29 @@ pub(crate) fn ensure(fresh: bool) -> Result<Golden> {
         disk::remove(&unfinished)?;
     }
     made?;
+    forget_older(&folder)?;
     disk::rename(&unfinished, &tar)?;
     Ok(Golden {
         tar,
         was_cached: false,
     })
+}
+
+/// Removes what earlier recipes made, and the raw disks made of it.
+fn forget_older(folder: &Path) -> Result<()> {
+    let unreadable = |cause| Error::because(format!("cannot list {}", folder.display()), cause);
+    for entry in folder.read_dir().map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        if name.starts_with("golden-") && name != "golden-unfinished.tar" {
+            disk::remove(&path)?;
+        }
+    }
+    Ok(())
 }
 
 fn mmdebstrap(overlay: &Path, sources: &Path, out: &Path) -> Result<()> {
