@@ -105,6 +105,47 @@ pub(crate) fn write_whole(
     Ok(Some(()))
 }
 
+/// A file written end to end under its final name, replacing what is there. Not atomic: for files that count
+/// only once something else names them.
+pub(crate) struct NewFile {
+    path: PathBuf,
+    file: File,
+}
+
+impl NewFile {
+    /// Begins the file; `executable` asks for a program, where the file system knows such a thing.
+    pub(crate) fn create(path: &Path, executable: bool) -> Result<Self, FileError> {
+        let file = File::create(path).at("create", path)?;
+        if executable {
+            // exFAT and its kin refuse, and need no such thing.
+            let _ = file.set_permissions(Permissions::from_mode(0o755));
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+        })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Makes what is written so far durable.
+    pub(crate) fn sync(&self) -> Result<(), FileError> {
+        self.file.sync_all().at("sync", &self.path)
+    }
+}
+
+impl Write for NewFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
 /// Makes a folder and its parents.
 pub(crate) fn make_folder(path: &Path) -> Result<(), FileError> {
     fs::create_dir_all(path).at("make folder", path)

@@ -11,6 +11,7 @@ mod parallel;
 pub mod provision;
 pub mod repository;
 mod session;
+pub mod stick;
 pub mod store;
 pub mod verify;
 mod volume;

@@ -17,8 +17,11 @@ const NEIGHBOURS: u64 = 2;
 
 pub(super) struct ReadAhead {
     state: State,
-    thread: Option<(Sender<(u64, u64)>, JoinHandle<()>)>,
+    thread: Option<(Sender<Range>, JoinHandle<()>)>,
 }
+
+/// First chunk and the one after the last.
+type Range = (u64, u64);
 
 struct State {
     /// The chunk asked for last.
@@ -33,7 +36,7 @@ struct State {
 
 impl ReadAhead {
     pub(super) fn new(source: &Arc<Source>, window: u64) -> Self {
-        let (sender, receiver) = bounded::<(u64, u64)>(2);
+        let (sender, receiver) = bounded::<Range>(2);
         let worker = Arc::clone(source);
         let thread = thread::Builder::new()
             .name("gobag-ahead".to_owned())

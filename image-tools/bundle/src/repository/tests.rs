@@ -1,3 +1,5 @@
+#![expect(clippy::disallowed_methods, reason = "tests prepare and damage files")]
+
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
