@@ -1,1 +1,27 @@
-//! Placeholder until the first commit of this crate.
+//! Looks at the host computer and changes nothing on it.
+//!
+//! [`gather`] fills in `gobag_checklists::HostFacts`; what the facts mean is judged there. All probes run side by side, each
+//! with a deadline, so a dead network share or a hanging program costs three seconds and one "unknown", not the check.
+//!
+//! Each probe is two parts: a capture (read a file, open a device, run a program through `gobag-engine`) and a pure parser
+//! over the captured text, tested with captures from real computers in `fixtures/`.
+//!
+//! What must stay true: nothing here needs the administrator's rights; what cannot be read is "unknown", with the reason;
+//! "it works" is only said of what was tried.
+
+mod accel;
+mod block_mount;
+mod cpu;
+mod fuse;
+mod gather;
+pub mod limits;
+mod memory;
+// mod namespaces;
+mod pending;
+mod process;
+mod programs;
+mod read;
+mod space;
+mod system;
+
+pub use gather::{GatherOptions, gather};
