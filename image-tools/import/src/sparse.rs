@@ -136,6 +136,7 @@ mod tests {
     fn a_file_without_holes_is_one_region() {
         let file = tempfile::tempfile().unwrap();
         file.write_all_at(&[1; 10_000], 0).unwrap();
-        assert_eq!(regions(&file), [0..10_000]);
+        assert_eq!(regions(&file).first(), Some(&(0..10_000)));
+        assert_eq!(regions(&file).len(), 1);
     }
 }

@@ -15,6 +15,8 @@ use crate::{
     tree,
 };
 
+type Pack = fn(&[u8]) -> Vec<u8>;
+
 /// The members of a layout or archive.
 #[derive(Clone, Default)]
 struct Parts(BTreeMap<String, Vec<u8>>);
@@ -79,7 +81,7 @@ impl Parts {
     }
 
     /// An image of `layers`, each packed by the function beside it; gives its descriptor.
-    fn image(&mut self, layers: &[(Vec<u8>, &str, fn(&[u8]) -> Vec<u8>)], config: &Value) -> Value {
+    fn image(&mut self, layers: &[(Vec<u8>, &str, Pack)], config: &Value) -> Value {
         let config = self.document("application/vnd.oci.image.config.v1+json", config);
         let layers: Vec<Value> = layers
             .iter()
@@ -389,8 +391,11 @@ fn documents_that_are_none_or_too_large_are_refused() {
     assert_eq!(parts.code(&any()), "import.oci-document");
 }
 
+type ConfigName = fn(&str) -> String;
+type LayerName = fn(usize) -> String;
+
 /// An archive of the older docker, in one of the ways in which programs name the parts.
-fn docker(config_name: fn(&str) -> String, layer_name: fn(usize) -> String) -> Parts {
+fn docker(config_name: ConfigName, layer_name: LayerName) -> Parts {
     let layers = [
         layer(&[("a", "1"), ("b", "1")]),
         layer(&[(".wh.a", ""), ("b", "2")]),
@@ -423,7 +428,7 @@ fn open_archive(parts: &Parts, links: &[(&str, &str)]) -> Result<Vec<String>, Oc
 
 #[test]
 fn docker_archives_of_every_program_are_read() {
-    let ways: [(fn(&str) -> String, fn(usize) -> String); 3] = [
+    let ways: [(ConfigName, LayerName); 3] = [
         (
             |hex| format!("{hex}.json"),
             |number| format!("{number:064x}/layer.tar"),

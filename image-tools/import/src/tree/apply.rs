@@ -15,6 +15,9 @@ use crate::{
 /// How many first bytes of the file at a path are worth keeping; nothing for nearly all of them.
 pub(crate) type Keep = fn(&ImagePath, size_bytes: u64) -> Option<u64>;
 
+/// The first bytes of a file, when they are kept.
+type Head = Option<Box<[u8]>>;
+
 const WHITEOUT: &[u8] = b".wh.";
 /// Everything that starts with this is for the builder of the image, except one.
 const WHITEOUT_META: &[u8] = b".wh..wh.";
@@ -70,7 +73,7 @@ pub(crate) fn build(
 #[derive(Default)]
 struct Batch {
     whiteouts: Vec<Whiteout>,
-    entries: Vec<(Source, Entry, Option<Box<[u8]>>)>,
+    entries: Vec<(Source, Entry, Head)>,
 }
 
 /// What a name that starts with `.wh.` says.
@@ -131,7 +134,7 @@ impl Applier {
     }
 
     /// The first bytes of a file that somebody wants to look into later.
-    fn head(&mut self, entry: &Entry, stream: &mut dyn EntryStream) -> Result<Option<Box<[u8]>>, ReadError> {
+    fn head(&mut self, entry: &Entry, stream: &mut dyn EntryStream) -> Result<Head, ReadError> {
         let Kind::File { size_bytes, .. } = entry.kind else {
             return Ok(None);
         };
@@ -183,13 +186,7 @@ impl Applier {
         Ok(())
     }
 
-    fn put(
-        &mut self,
-        layer: &str,
-        source: Source,
-        entry: Entry,
-        head: Option<Box<[u8]>>,
-    ) -> Result<(), ReadError> {
+    fn put(&mut self, layer: &str, source: Source, entry: Entry, head: Head) -> Result<(), ReadError> {
         let Some((parent, name)) = entry.path.split_last() else {
             // The root can only be a folder.
             if entry.kind == Kind::Folder {
