@@ -1,12 +1,15 @@
 //! From a machine to QEMU's arguments.
 //!
-//! Disks. QEMU opens a file that our FUSE front end serves with direct I/O, so no page cache lies between the two:
-//! `cache.direct` would add nothing but QEMU's guess of a 4 KiB alignment (a FUSE file accepts any), which makes it
-//! read, patch and write back around every smaller request. `cache.no-flush=off` with `write-cache=on`: the guest sees
-//! a disk with a volatile cache, sends flushes, and each one becomes an `fdatasync` of the FUSE file, which is our
-//! acknowledgement. `aio=threads` because Linux AIO needs `cache.direct`, and io_uring hands such files to threads
-//! too. Trim and blocks of zeroes reach us as holes. `werror=stop,rerror=stop`: an I/O error stops the machine instead
-//! of reaching the guest; the request is repeated on `cont`. An I/O thread keeps the disk going while a window is drawn.
+//! Disks. `cache.direct=on` looks needless for a file that our FUSE front end serves without a page cache, but decides
+//! whether a pulled stick can come back: after one failed `fdatasync` of a file opened without it, QEMU assumes that
+//! the page cache has lost data and fails every later flush until it is started again. Its price: QEMU cannot learn
+//! the alignment of a FUSE file, assumes 4 KiB, and reads around smaller requests; so the guest is told of 4 KiB
+//! physical blocks. `cache.no-flush=off` with `write-cache=on`: the guest sees a disk with a volatile cache, sends
+//! flushes, and each one becomes an `fdatasync` of the FUSE file, which is our acknowledgement. `aio=threads`: many
+//! requests at a time without the special cases of Linux AIO and io_uring, which hand FUSE files to threads as well.
+//! Trim and blocks of zeroes reach us as holes. `werror=stop,rerror=stop`: an I/O error stops the machine instead of
+//! reaching the guest, and the request is repeated on `cont`. An I/O thread keeps the disk going while a window is
+//! drawn.
 //!
 //! `-nodefaults -no-user-config`: nothing but what stands here, whatever the host's QEMU was configured to do.
 
@@ -106,7 +109,7 @@ fn add_disk(args: &mut Args, index: usize, disk: &Disk) {
         .text(on_off)
         .text(",discard=unmap,detect-zeroes=")
         .text(if disk.read_only { "off" } else { "unmap" })
-        .text(",cache.direct=off,cache.no-flush=off,file.driver=file,file.aio=threads")
+        .text(",cache.direct=on,cache.no-flush=off,file.driver=file,file.aio=threads")
         .text(",file.filename=")
         .escaped(&disk.path);
     args.add("-blockdev", node);
