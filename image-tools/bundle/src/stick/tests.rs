@@ -22,7 +22,7 @@ struct Sticks {
 
 impl Sticks {
     fn new(count: usize) -> Self {
-        let (office, content) = (Office::new(), disk(1, 100));
+        let (office, content) = (Office::new(), disk(1, 250));
         office.build("office", &[office.source("system", &content)]);
         Self {
             office,

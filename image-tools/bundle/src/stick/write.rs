@@ -119,6 +119,8 @@ fn write_stick(
     let mut open: Option<files::NewFile> = None;
     let mut unsynced = 0;
     for message in messages {
+        // A slow stick must not have to take all that waits for it before it stops.
+        is_cancelled(monitor)?;
         match (message, &mut open) {
             (Message::Begin(number), _) => {
                 let (item, path) = (&items[number], place(&survey.target, &items[number]));
