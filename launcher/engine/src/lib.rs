@@ -10,7 +10,7 @@
 //! - [`qmp`], [`guest`], [`supervise`]: talk to a running QEMU, and keep it company until it ends
 //! - [`container`], [`userns`]: enter an ext4 volume with namespaces instead of a virtual machine
 //! - [`ext4`], [`qemu_img`]: make, check and convert disk images
-//! - [`runtime`]: the private folder of one run, and the clean-up after a launcher that was killed
+//! - [`runtime`]: ending what a launcher that was killed left running
 
 pub mod accel;
 mod child;
@@ -21,5 +21,6 @@ pub mod machine;
 pub mod qemu_img;
 pub mod qmp;
 pub mod run;
+pub mod runtime;
 pub mod supervise;
 pub mod tools;

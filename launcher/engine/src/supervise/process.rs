@@ -17,6 +17,7 @@ use crate::{
     guest::Exit,
     limits::{QEMU_END_GRACE, TOOL_STDERR_BYTES},
     machine::{MachineSpec, RuntimePaths, qemu_args},
+    runtime::{Recorded, record},
 };
 
 /// One QEMU process.
@@ -24,6 +25,8 @@ pub(super) struct Process {
     child: Child,
     watch: Arc<Watch>,
     stderr: Option<JoinHandle<Vec<u8>>>,
+    /// For [`crate::runtime::end_orphan`]; goes when the process has been reaped.
+    _record: Recorded,
 }
 
 impl Process {
@@ -50,7 +53,8 @@ impl Process {
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
         let mut child = child::spawn(&mut command, &keep)?;
-        let watch = Watch::new(&child).inspect_err(|_| {
+        let watched = Watch::new(&child).and_then(|watch| Ok((watch, record(&options.folder, child.id())?)));
+        let (watch, record) = watched.inspect_err(|_| {
             let _ = child.kill();
             let _ = child.wait();
         })?;
@@ -58,6 +62,7 @@ impl Process {
             child,
             watch: Arc::new(watch),
             stderr: None,
+            _record: record,
         };
         process.listen_to_stderr();
         Ok((process, ours))
