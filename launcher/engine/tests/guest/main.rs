@@ -7,6 +7,7 @@ mod console;
 mod flaky;
 mod initrd;
 mod kernel;
+mod kinds;
 mod live;
 mod machine;
 mod orphan;
