@@ -32,11 +32,23 @@ pub struct OrgPublic {
     pub format: u32,
     /// Id of the organisation.
     pub id: OrgId,
-    /// Its name, for people.
-    pub name: String,
+    /// What its people need to know.
+    #[serde(flatten)]
+    pub profile: OrgProfile,
     /// Verifies its manifests.
     pub verifying_key: VerifyingKey,
-    /// age recipients that can recover every stick.
+}
+
+/// What IT chose for its organisation. The copy that counts is the sealed one in [`OrgSecrets`]: whoever could
+/// add a recipient there could read every stick made afterwards.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrgProfile {
+    /// Name, for people.
+    pub name: String,
+    /// Whom people on a bad day shall phone.
+    #[serde(default)]
+    pub contact: String,
+    /// age recipients that can recover sticks.
     pub escrow_recipients: Vec<String>,
 }
 
@@ -47,6 +59,9 @@ pub struct OrgSecrets {
     pub format: u32,
     /// Id of the organisation.
     pub org: OrgId,
+    /// What IT chose.
+    #[serde(flatten)]
+    pub profile: OrgProfile,
     /// Seed of the signing key.
     pub signing_seed: Key,
     /// Opens every pack and image of the repository.
@@ -57,6 +72,24 @@ pub struct OrgSecrets {
 
 /// What recovers sticks: the identity in `escrow.age`.
 pub struct EscrowIdentity(x25519::Identity);
+
+/// Somebody who can recover sticks: the public half of an age identity.
+pub struct EscrowRecipient(x25519::Recipient);
+
+impl EscrowRecipient {
+    /// Reads `age1…`.
+    pub fn parse(text: &str) -> Result<Self, OrgError> {
+        let recipient = text.trim().parse().map(Self);
+        recipient.map_err(|_| OrgError::NotARecipient {
+            text: text.to_owned(),
+        })
+    }
+
+    /// For age's own functions.
+    pub fn as_age(&self) -> &dyn age::Recipient {
+        &self.0
+    }
+}
 
 /// Why a file of the organisation was refused.
 #[derive(Debug, Error)]
@@ -88,6 +121,12 @@ pub enum OrgError {
         /// Newest format version this program reads.
         supported: u32,
     },
+    /// Not a recipient this program can encrypt to.
+    #[error("`{text}` is not an age recipient of the kind `age1…`")]
+    NotARecipient {
+        /// What was given.
+        text: String,
+    },
     /// The secrets belong to another organisation.
     #[error("the keys belong to organisation {found}, not {expected}")]
     OtherOrg {
@@ -107,6 +146,7 @@ impl OrgError {
             Self::TooCostly => "org.too-costly",
             Self::Malformed { .. } => "org.malformed",
             Self::NewerFormat { .. } => "org.newer-format",
+            Self::NotARecipient { .. } => "org.not-a-recipient",
             Self::OtherOrg { .. } => "org.other-org",
         }
     }
@@ -130,13 +170,24 @@ impl OrgPublic {
 
 impl OrgSecrets {
     /// Draws the secrets of a new organisation.
-    pub fn generate(random: &dyn Random) -> Self {
+    pub fn generate(profile: OrgProfile, random: &dyn Random) -> Self {
         Self {
             format: ORG_FORMAT,
             org: OrgId::generate(random),
+            profile,
             signing_seed: Key::generate(random),
             repository_key: Key::generate(random),
             chunk_key: Key::generate(random),
+        }
+    }
+
+    /// What may be known of it.
+    pub fn public(&self) -> OrgPublic {
+        OrgPublic {
+            format: ORG_FORMAT,
+            id: self.org,
+            profile: self.profile.clone(),
+            verifying_key: self.signing_key().verifying_key(),
         }
     }
 
@@ -283,9 +334,18 @@ mod tests {
     /// Cheap, for tests only.
     const CHEAP: u8 = 4;
 
+    fn secrets() -> OrgSecrets {
+        let profile = OrgProfile {
+            name: "Acme".to_owned(),
+            contact: "extension 42".to_owned(),
+            escrow_recipients: vec![EscrowIdentity::generate().recipient()],
+        };
+        OrgSecrets::generate(profile, &Fixed::new(1))
+    }
+
     #[test]
     fn the_passphrase_and_nothing_else_opens_the_secrets() {
-        let secrets = OrgSecrets::generate(&Fixed::new(1));
+        let secrets = secrets();
         let file = secrets.seal("correct horse", CHEAP).unwrap();
         let back = OrgSecrets::open(&file, "correct horse", secrets.org).unwrap();
         assert_eq!(
@@ -294,6 +354,7 @@ mod tests {
         );
         assert_eq!(back.repository_key.expose(), secrets.repository_key.expose());
         assert_eq!(back.chunk_key.expose(), secrets.chunk_key.expose());
+        assert_eq!(back.profile, secrets.profile);
         let code = |result: Result<OrgSecrets, OrgError>| result.err().unwrap().code();
         assert_eq!(
             code(OrgSecrets::open(&file, "wrong horse", secrets.org)),
@@ -321,7 +382,7 @@ mod tests {
 
     #[test]
     fn a_work_factor_beyond_the_limit_is_not_paid() {
-        let secrets = OrgSecrets::generate(&Fixed::new(1));
+        let secrets = secrets();
         let file = secrets.seal("correct horse", CHEAP).unwrap();
         // The stanza reads `-> scrypt <salt> 4`; a huge factor must be refused before it is computed.
         let text = String::from_utf8_lossy(&file).into_owned();
@@ -356,7 +417,7 @@ mod tests {
             EscrowIdentity::open(&file, "sofa").err().unwrap().code(),
             "org.sealed"
         );
-        let secrets = OrgSecrets::generate(&Fixed::new(1)).seal("safe", CHEAP).unwrap();
+        let secrets = secrets().seal("safe", CHEAP).unwrap();
         assert_eq!(
             EscrowIdentity::open(&secrets, "safe").err().unwrap().code(),
             "org.malformed"
@@ -365,14 +426,7 @@ mod tests {
 
     #[test]
     fn the_public_file_reads_back_and_a_newer_one_is_named() {
-        let secrets = OrgSecrets::generate(&Fixed::new(1));
-        let public = OrgPublic {
-            format: ORG_FORMAT,
-            id: secrets.org,
-            name: "Acme".to_owned(),
-            verifying_key: secrets.signing_key().verifying_key(),
-            escrow_recipients: vec![EscrowIdentity::generate().recipient()],
-        };
+        let public = secrets().public();
         assert_eq!(OrgPublic::parse(&public.to_json()).unwrap(), public);
         let newer = br#"{"format": 2, "all": "else"}"#;
         assert_eq!(OrgPublic::parse(newer).unwrap_err().code(), "org.newer-format");

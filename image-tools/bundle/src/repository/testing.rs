@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use gobag_format::limits::CHUNK_LEN;
 use gobag_format::manifest::VolumeKind;
-use gobag_format::org::OrgSecrets;
+use gobag_format::org::{OrgProfile, OrgSecrets};
 use gobag_format::{Monitor, Silent};
 use tempfile::TempDir;
 
@@ -25,7 +25,7 @@ pub(crate) struct Office {
 
 impl Office {
     pub(crate) fn new() -> Self {
-        let (folder, secrets) = (TempDir::new().unwrap(), OrgSecrets::generate(&SystemRandom));
+        let (folder, secrets) = (TempDir::new().unwrap(), OrgSecrets::generate(OrgProfile::default(), &SystemRandom));
         Repository::create(&folder.path().join("repository"), secrets.org).unwrap();
         Self { folder, secrets }
     }

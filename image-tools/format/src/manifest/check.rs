@@ -108,10 +108,22 @@ fn check_start(manifest: &Manifest) -> Result<(), ManifestError> {
             .as_deref()
             .map_or(Ok(()), |initrd| names(initrd, VolumeKind::Blob))?;
     }
-    manifest
-        .container
-        .as_ref()
-        .map_or(Ok(()), |container| names(&container.volume, VolumeKind::Base))
+    let Some(container) = &manifest.container else {
+        return Ok(());
+    };
+    names(&container.volume, VolumeKind::Base)?;
+    let size_bytes = manifest
+        .volume(&container.volume)
+        .map_or(0, |(_, volume)| volume.size_bytes);
+    let end = container
+        .file_system_offset_bytes
+        .checked_add(container.file_system_size_bytes);
+    match end.filter(|end| *end <= size_bytes) {
+        Some(_) => Ok(()),
+        None => Err(invalid(
+            "the container's file system lies outside its volume".to_owned(),
+        )),
+    }
 }
 
 fn invalid(reason: String) -> ManifestError {

@@ -37,7 +37,10 @@ pub fn open_image_key(repository_key: &Key, file: &[u8]) -> Result<(ImageId, Key
         return Err(ManifestError::NotAManifest);
     }
     if found != FORMAT {
-        return Err(ManifestError::NewerFormat { found, supported: FORMAT });
+        return Err(ManifestError::NewerFormat {
+            found,
+            supported: FORMAT,
+        });
     }
     let mut sealed = Zeroizing::new(sealed);
     let cipher = Cipher::gcm(&repository_key.derive(LABEL, &image.0));
@@ -62,7 +65,11 @@ mod tests {
 
     #[test]
     fn only_the_repository_key_opens_an_image_key_and_every_bit_counts() {
-        let (owner, image, key) = (Key::from_bytes([1; 32]), ImageId([2; 16]), Key::from_bytes([3; 32]));
+        let (owner, image, key) = (
+            Key::from_bytes([1; 32]),
+            ImageId([2; 16]),
+            Key::from_bytes([3; 32]),
+        );
         let file = seal_image_key(&owner, image, &key);
         assert_eq!(file.len(), IMAGE_KEY_FILE_LEN);
         let (found, opened) = open_image_key(&owner, &file).unwrap();

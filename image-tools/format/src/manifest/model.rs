@@ -146,6 +146,10 @@ pub struct DirectKernel {
 pub struct ContainerEntry {
     /// Name of the volume with the root file system.
     pub volume: String,
+    /// Where on it the ext4 file system begins, bytes: after the partition table of a whole disk.
+    pub file_system_offset_bytes: u64,
+    /// Length of the place it has, bytes; 0 is the rest of the volume.
+    pub file_system_size_bytes: u64,
     /// Program and arguments; empty asks for a shell.
     pub command: Vec<String>,
     /// Environment, `NAME=value`.

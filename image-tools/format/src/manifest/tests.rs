@@ -203,7 +203,7 @@ fn what_it_may_ignore_it_ignores() {
 #[test]
 fn signed_nonsense_is_refused_too() {
     type Change = fn(&mut serde_json::Value);
-    let cases: [(&str, Change); 9] = [
+    let cases: [(&str, Change); 10] = [
         ("name", |value| value["name"] = "../../etc".into()),
         ("volume name", |value| value["volumes"][0]["name"] = "A B".into()),
         ("same name", |value| value["volumes"][0]["name"] = "kernel".into()),
@@ -219,6 +219,9 @@ fn signed_nonsense_is_refused_too() {
         }),
         ("kernel", |value| {
             value["boot"]["kernel"]["kernel"] = "system".into()
+        }),
+        ("place", |value| {
+            value["container"]["file_system_offset_bytes"] = u64::MAX.into()
         }),
         ("container", |value| {
             value["container"]["volume"] = "missing".into()
