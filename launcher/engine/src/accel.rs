@@ -33,7 +33,11 @@ use crate::{
     run::{Run, RunError},
 };
 
+mod console;
 mod rom;
+
+use console::Console;
+pub use console::Stage;
 
 /// What carries out the guest's instructions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -72,49 +76,6 @@ impl fmt::Display for Accelerator {
         f.write_str(self.name())
     }
 }
-
-/// How far a guest came in the proof.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum Stage {
-    /// Not one instruction of the guest was seen to run.
-    Nothing,
-    /// Real mode: the first instruction after power on.
-    RealMode,
-    /// 32-bit protected mode.
-    ProtectedMode,
-    /// 64-bit long mode with paging.
-    LongMode,
-    /// The CPUID instruction.
-    CpuId,
-    /// Page faults, repaired by the guest.
-    PageFaults,
-    /// User mode and back.
-    UserMode,
-    /// The local APIC's timer.
-    ApicTimer,
-    /// The PIT through the old interrupt controller.
-    PitTimer,
-    /// The work has begun.
-    Working,
-    /// The work is done.
-    Done,
-}
-
-/// The stages' letters on the debug console, in order, with the number of bytes that follow each.
-const STAGES: [(u8, Stage, usize); 10] = [
-    (b'R', Stage::RealMode, 0),
-    (b'P', Stage::ProtectedMode, 0),
-    (b'L', Stage::LongMode, 0),
-    (b'C', Stage::CpuId, 4),
-    (b'F', Stage::PageFaults, 0),
-    (b'U', Stage::UserMode, 0),
-    (b'A', Stage::ApicTimer, 0),
-    (b'T', Stage::PitTimer, 0),
-    (b'W', Stage::Working, 0),
-    (b'D', Stage::Done, 8),
-];
 
 /// The status QEMU ends with when the guest reports the end of the work through `isa-debug-exit`.
 const EXIT_DONE: i32 = 0x21;
@@ -158,7 +119,7 @@ pub enum ProveError {
     },
     /// The guest got stuck, crashed, or was still at it at the deadline.
     #[error(
-        "a test guest under {accelerator} came only as far as {reached:?} in {} s",
+        "a test guest under {accelerator} came only as far as {reached} in {} s",
         elapsed.as_secs_f32()
     )]
     Stuck {
@@ -345,57 +306,6 @@ fn refusal(accelerator: Accelerator, cpu: CpuModel, message: &str) -> ProveError
         accelerator,
         cpu,
         features,
-    }
-}
-
-/// What the guest wrote, and when its work began and ended.
-#[derive(Default)]
-struct Console {
-    heard: Vec<u8>,
-    began: Option<Duration>,
-    done: Option<Duration>,
-}
-
-impl Console {
-    /// Longer than any honest report; the rest is dropped.
-    const LIMIT: usize = 64;
-
-    fn hear(&mut self, piece: &[u8], at: Duration) {
-        let room = Self::LIMIT - self.heard.len();
-        self.heard.extend_from_slice(&piece[..piece.len().min(room)]);
-        if self.reached() >= Stage::Working {
-            self.began.get_or_insert(at);
-        }
-        if self.reached() == Stage::Done {
-            self.done.get_or_insert(at);
-        }
-    }
-
-    /// The last stage of the unbroken sequence from the first.
-    fn reached(&self) -> Stage {
-        let mut rest = &self.heard[..];
-        let mut reached = Stage::Nothing;
-        for (letter, stage, following) in STAGES {
-            match rest.split_first() {
-                Some((&first, tail)) if first == letter && tail.len() >= following => {
-                    reached = stage;
-                    rest = &tail[following..];
-                }
-                _ => break,
-            }
-        }
-        reached
-    }
-
-    fn result(&self) -> Option<u64> {
-        Some(u64::from_le_bytes(*self.heard.last_chunk()?))
-    }
-
-    fn work(&self) -> Duration {
-        match (self.began, self.done) {
-            (Some(began), Some(done)) => done - began,
-            _ => Duration::MAX,
-        }
     }
 }
 

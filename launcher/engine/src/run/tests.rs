@@ -1,6 +1,6 @@
 //! The runner, with the shell as the tool.
 
-use std::cell::Cell;
+use std::{cell::Cell, os::fd::AsFd};
 
 use super::*;
 
