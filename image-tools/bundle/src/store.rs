@@ -15,6 +15,7 @@ mod index;
 mod pending;
 mod read;
 mod recover;
+mod resume;
 mod state;
 mod units;
 mod verify;
@@ -124,6 +125,8 @@ struct Log {
     checkpoint_key: Key,
     state: RwLock<State>,
     cache: UnitCache,
+    /// Salts of every use of a segment that this process began.
+    attempts: Mutex<Vec<[u8; 32]>>,
 }
 
 #[derive(Default)]
@@ -181,6 +184,7 @@ impl Store {
             checkpoint_key: keys.checkpoint,
             state: RwLock::new(state),
             cache: unit_cache(options.cache_bytes),
+            attempts: Mutex::default(),
         };
         if options.mode == StoreMode::Keep && !recovery.clean {
             log.checkpoint(&mut writer)?;
@@ -223,6 +227,7 @@ impl Store {
             checkpoint_key: keys.checkpoint,
             state: RwLock::new(state),
             cache: unit_cache(0),
+            attempts: Mutex::default(),
         };
         for _ in 0..geometry.checkpoints {
             log.checkpoint(&mut writer)?;
@@ -328,34 +333,6 @@ impl Store {
                 .zip(received)
                 .for_each(|(bits, done)| *bits &= !done);
         }
-    }
-
-    /// Checks that the medium, reached anew, holds exactly this log, and goes on. Call after the medium was
-    /// re-attached and before anything is written to it.
-    pub fn resume(&self) -> Result<(), StoreError> {
-        let mut writer = lock(&self.writer);
-        let (Some((segment, incarnation)), Some(offset)) = (writer.position.segment, writer.last_record)
-        else {
-            return Ok(());
-        };
-        let open = self.log.read_state().uses[usize::from(segment)].clone();
-        let open = open
-            .filter(|open| open.current.incarnation == incarnation)
-            .ok_or(StoreError::OtherState)?;
-        let record = recover::read_record(
-            &*self.log.medium,
-            &self.log.geometry,
-            segment,
-            &open.cipher,
-            offset,
-        )?;
-        let same = record
-            .is_some_and(|(header, tag, ..)| (header.seq, tag) == (writer.position.seq, writer.position.tag));
-        if !same {
-            return Err(StoreError::OtherState);
-        }
-        writer.must_roll = true;
-        Ok(())
     }
 
     /// Flushes and records that everything is in order; afterwards the store refuses writes.

@@ -127,6 +127,16 @@ pub(super) struct Loaded {
     pub(super) fell_back: bool,
 }
 
+/// The generation of each area, 0 where the head does not open.
+pub(super) fn generations(
+    medium: &dyn Medium,
+    key: &Key,
+    geometry: &LogGeometry,
+) -> Result<Vec<u64>, StoreError> {
+    let generation = |area| Ok(read_head(medium, key, area)?.map_or(0, |(_, head)| head.generation));
+    (0..geometry.checkpoints).map(generation).collect()
+}
+
 /// Finds the newest checkpoint that opens and decodes.
 pub(super) fn load(medium: &dyn Medium, key: &Key, geometry: &LogGeometry) -> Result<Loaded, StoreError> {
     let mut heads = Vec::new();

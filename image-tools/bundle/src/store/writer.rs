@@ -25,7 +25,7 @@ use gobag_format::{
 };
 
 use super::{
-    Log, StoreError,
+    Log, StoreError, lock,
     state::{OpenUse, Placed},
     units::Unit,
 };
@@ -246,6 +246,7 @@ impl Log {
         let nth = writer.passed_over() + cursor.begun.len();
         let number = *writer.free.get(nth).ok_or(StoreError::Full)?;
         let salt = random_bytes(&*self.random);
+        lock(&self.attempts).push(salt);
         let cipher = SegmentCipher::new(&self.log_key, number, &salt);
         let head = SegmentHead {
             incarnation: cursor.next_incarnation,
