@@ -121,7 +121,10 @@ struct Log {
     random: Arc<dyn Random>,
     clock: Clock,
     geometry: LogGeometry,
+    /// For what is written from now on.
     log_key: Key,
+    /// For what was there before; differs in a throwaway session only.
+    kept_key: Key,
     checkpoint_key: Key,
     state: RwLock<State>,
     cache: UnitCache,
@@ -173,7 +176,7 @@ impl Store {
         )?;
         let log_key = match options.mode {
             StoreMode::Throwaway => Key::generate(&*random),
-            StoreMode::Keep | StoreMode::ReadOnly => keys.log,
+            StoreMode::Keep | StoreMode::ReadOnly => keys.log.clone(),
         };
         let log = Log {
             medium,
@@ -181,6 +184,7 @@ impl Store {
             clock,
             geometry: options.geometry,
             log_key,
+            kept_key: keys.log,
             checkpoint_key: keys.checkpoint,
             state: RwLock::new(state),
             cache: unit_cache(options.cache_bytes),
@@ -223,7 +227,8 @@ impl Store {
             random,
             clock,
             geometry,
-            log_key: keys.log,
+            log_key: keys.log.clone(),
+            kept_key: keys.log,
             checkpoint_key: keys.checkpoint,
             state: RwLock::new(state),
             cache: unit_cache(0),

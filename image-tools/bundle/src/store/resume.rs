@@ -61,7 +61,9 @@ impl Store {
         let file = FileRef::Segment(number);
         let mut bytes = vec![0; SEGMENT_HEAD_LEN];
         self.log.medium.read_at(file, 0, &mut bytes).map_err(StoreError::medium("read", file))?;
-        let opened = SegmentCipher::open_head(&self.log.log_key, number, &bytes);
-        Ok(opened.ok().map(|(_, salt, head)| (salt, head.incarnation)))
+        let opened = [&self.log.log_key, &self.log.kept_key]
+            .into_iter()
+            .find_map(|key| SegmentCipher::open_head(key, number, &bytes).ok());
+        Ok(opened.map(|(_, salt, head)| (salt, head.incarnation)))
     }
 }
