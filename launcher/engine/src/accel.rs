@@ -294,8 +294,7 @@ fn refusal(accelerator: Accelerator, cpu: CpuModel, message: &str) -> ProveError
     let features: Vec<String> = message
         .lines()
         .filter(|line| line.contains("support requested feature:"))
-        .filter_map(|line| line.split_whitespace().find(|word| word.starts_with("CPUID")))
-        .filter_map(|word| word.rsplit('.').next())
+        .filter_map(feature_name)
         .map(str::to_owned)
         .collect();
     if features.is_empty() {
@@ -307,6 +306,15 @@ fn refusal(accelerator: Accelerator, cpu: CpuModel, message: &str) -> ProveError
         cpu,
         features,
     }
+}
+
+/// The name in `… feature: CPUID.01H:ECX.sse4.1 [bit 19]`, or `CPUID[eax=01h].ECX.sse4.1` of newer versions.
+fn feature_name(line: &str) -> Option<&str> {
+    let word = line.split_whitespace().find(|word| word.starts_with("CPUID"))?;
+    let registers = ["EAX.", "EBX.", "ECX.", "EDX."];
+    registers
+        .iter()
+        .find_map(|register| Some(word.split_once(register)?.1))
 }
 
 #[cfg(test)]

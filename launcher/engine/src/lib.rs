@@ -14,6 +14,8 @@
 
 pub mod accel;
 mod child;
+#[cfg(test)]
+mod codes;
 pub mod ext4;
 pub mod guest;
 pub mod limits;

@@ -25,12 +25,12 @@ fn the_stage_is_the_end_of_the_unbroken_sequence() {
 #[test]
 fn missing_cpu_features_are_named() {
     let message = "qemu-system-x86_64: warning: host doesn't support requested feature: CPUID.01H:ECX.pni [bit 0]\n\
-        qemu-system-x86_64: warning: host doesn't support requested feature: CPUID.01H:ECX.popcnt [bit 23]\n\
+        qemu-system-x86_64: warning: host doesn't support requested feature: CPUID[eax=01h].ECX.sse4.1 [bit 19]\n\
         qemu-system-x86_64: Host doesn't support requested features\n";
     let error = refusal(Accelerator::Kvm, CpuModel::Baseline, message);
     assert_eq!(
         error.to_string(),
-        "kvm cannot offer a `baseline` processor here, it lacks pni, popcnt"
+        "kvm cannot offer a `baseline` processor here, it lacks pni, sse4.1"
     );
     let error = refusal(
         Accelerator::Kvm,
