@@ -14,6 +14,7 @@
 
 pub mod accel;
 mod child;
+pub mod container;
 #[cfg(test)]
 mod codes;
 pub mod ext4;
@@ -26,3 +27,4 @@ pub mod run;
 pub mod runtime;
 pub mod supervise;
 pub mod tools;
+pub mod userns;

@@ -66,3 +66,27 @@ pub const SIGN_OF_LIFE: Duration = Duration::from_secs(90);
 
 /// How long the guest agent may take for a command.
 pub const AGENT_DEADLINE: Duration = Duration::from_secs(1);
+
+/// Longest line, and most text kept, from the tools that hold a container's namespaces.
+pub const AGENT_LINE_BYTES: usize = 16 << 10;
+
+/// How long a killed container's processes may take to be gone.
+pub const AGENT_END_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Most bytes read of `/etc/subuid` and `/etc/subgid`.
+pub const SUBID_FILE_BYTES: u64 = 1 << 20;
+
+/// How long a look into a volume may take, which can lie on a slow stick.
+pub const DEBUGFS_DEADLINE: Duration = Duration::from_secs(60);
+
+/// How long each step of a container's start may take, from namespaces to mounts.
+pub const CONTAINER_START_DEADLINE: Duration = Duration::from_secs(60);
+
+/// How long unmounting may take: everything that is still in memory goes to a slow stick.
+pub const CONTAINER_UNMOUNT_DEADLINE: Duration = Duration::from_secs(600);
+
+/// How soon unmounting is tried again while the kernel is still taking processes apart.
+pub const UNMOUNT_RETRY_PERIOD: Duration = Duration::from_millis(20);
+
+/// How long a container's programs have to end when they are asked to, before they are killed.
+pub const CONTAINER_GRACE: Duration = Duration::from_secs(5);
