@@ -2,7 +2,7 @@
 //!
 //! One thread does everything: it feeds standard input, takes standard output and error in, and waits for the end of
 //! the child, all through one `poll`. So nothing can block on a full pipe, a deadline always holds, and the child,
-//! which dies with the thread that started it (see [`crate::child`]), never outlives this call.
+//! which dies with the thread that started it (see `child`), never outlives this call.
 //!
 //! A child that is stopped (deadline, cancelled, too much output) is killed together with its whole process group.
 

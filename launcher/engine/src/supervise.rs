@@ -2,7 +2,7 @@
 //!
 //! Each guest has a thread of its own, which starts QEMU, listens to its monitor, tells the launcher what happens, and
 //! reaps it. The thread lives exactly as long as the guest, which matters: QEMU is killed by the kernel when the thread
-//! that started it ends (see [`crate::child`]), and with the launcher all its threads end. So no guest is left behind
+//! that started it ends (see `child`), and with the launcher all its threads end. So no guest is left behind
 //! by a launcher that crashed.
 //!
 //! A guest that shows no sign of life under one accelerator is started again under another ([`Fallback`]); see `life`
