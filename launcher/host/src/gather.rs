@@ -9,7 +9,7 @@ use gobag_engine::machine::CpuModel;
 
 use crate::limits::{PROBE_DEADLINE, TOTAL_DEADLINE};
 use crate::pending::Pending;
-use crate::{accel, block_mount, cpu, fuse, memory, programs, space, system};
+use crate::{accel, block_mount, cpu, fuse, memory, namespaces, programs, space, system};
 
 /// What the probes need to know. The environment is an argument: only a program's `main` reads it.
 #[derive(Clone, Debug)]
@@ -74,10 +74,7 @@ pub fn gather(options: &GatherOptions) -> HostFacts {
     let with_tools = tools.clone();
     let block_mount = Pending::start("block mount", limit, move || block_mount::probe(&with_tools));
     let path = options.search_path.clone();
-    let user_namespaces = Pending::start("namespaces", limit, move || {
-        drop(path);
-        gobag_checklists::Fact::unknown("x")
-    });
+    let user_namespaces = Pending::start("namespaces", limit, move || namespaces::probe(path.as_deref()));
 
     HostFacts {
         operating_system: operating_system.take(),

@@ -16,7 +16,7 @@ mod fuse;
 mod gather;
 pub mod limits;
 mod memory;
-// mod namespaces;
+mod namespaces;
 mod pending;
 mod process;
 mod programs;
