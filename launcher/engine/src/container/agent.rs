@@ -60,6 +60,17 @@ pub enum AgentError {
     },
 }
 
+impl AgentError {
+    /// The stable code of this error.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Contact(_) => "engine.agent-contact",
+            Self::Failed { .. } => "engine.agent-failed",
+            Self::Deadline { .. } => "engine.agent-deadline",
+        }
+    }
+}
+
 fn quoted(said: &str) -> String {
     match said.trim() {
         "" => String::new(),
