@@ -25,10 +25,14 @@ const DEADLINE: Duration = Duration::from_secs(120);
 /// The kernel, fetched if it is not there yet. Several test processes may ask at the same time.
 pub(crate) fn kernel() -> Result<Kernel, String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/test-kernel");
+    let unpacked = folder.join("unpacked");
+    // It is renamed into place whole, so what is there is complete; and somebody else may not write here.
+    if let Some(kernel) = find(&unpacked) {
+        return Ok(kernel);
+    }
     fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
     let lock = File::create(folder.join("lock")).map_err(|error| error.to_string())?;
     lock.lock().map_err(|error| error.to_string())?;
-    let unpacked = folder.join("unpacked");
     if let Some(kernel) = find(&unpacked) {
         return Ok(kernel);
     }
