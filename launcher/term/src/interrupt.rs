@@ -40,6 +40,10 @@ pub struct InterruptError {
 }
 
 impl InterruptError {
+    pub(crate) fn new(source: io::Error) -> Self {
+        Self { source }
+    }
+
     /// Stable code of this error.
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -83,7 +87,7 @@ impl Interrupt {
         if !ignored(&status, SIGHUP) {
             wanted.push(SIGHUP);
         }
-        let mut signals = Signals::new(wanted).map_err(|source| InterruptError { source })?;
+        let mut signals = Signals::new(wanted).map_err(InterruptError::new)?;
         let told = interrupt.clone();
         std::thread::Builder::new()
             .name("signals".to_owned())
@@ -96,16 +100,14 @@ impl Interrupt {
                     });
                 }
             })
-            .map_err(|source| InterruptError { source })?;
+            .map_err(InterruptError::new)?;
         Ok(interrupt)
     }
 
     /// One that no signal reaches, only [`Interrupt::raise`].
     pub fn unconnected() -> Result<Self, InterruptError> {
         let flags = PipeFlags::CLOEXEC | PipeFlags::NONBLOCK;
-        let (reader, writer) = pipe_with(flags).map_err(|source| InterruptError {
-            source: source.into(),
-        })?;
+        let (reader, writer) = pipe_with(flags).map_err(|source| InterruptError::new(source.into()))?;
         Ok(Self {
             shared: Arc::new(Shared {
                 state: Mutex::default(),

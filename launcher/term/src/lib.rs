@@ -14,6 +14,8 @@
 
 pub mod args;
 mod captured;
+#[cfg(test)]
+mod codes;
 pub mod confirm;
 pub mod error;
 pub mod exit;
