@@ -4,6 +4,8 @@
 //! stored. When the writing side fails, it says so before it closes the pipes: a short stream must not pass for a
 //! complete one.
 
+mod times;
+
 use std::{
     fs::File,
     io::{self, BufWriter, PipeReader, Write},
@@ -111,12 +113,13 @@ impl Wanted {
             epoch_seconds: self.epoch_seconds,
             block_size: 4096,
         };
-        make_from_tar(&options, &mut tar, &self.path, work_dir, cancel)
-            .map(drop)
-            .map_err(|source| VolumeError::Ext4 {
+        make_from_tar(&options, &mut tar, &self.path, work_dir, cancel).map_err(|source| {
+            VolumeError::Ext4 {
                 label: self.label,
                 source,
-            })
+            }
+        })?;
+        times::settle(&self.path).map_err(|source| work_folder(&self.path, source))
     }
 
     pub(crate) fn file(&self) -> VolumeFile {

@@ -9,6 +9,7 @@ use std::{
         fs::{FileTypeExt, MetadataExt, symlink},
     },
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use crate::common::{have, is_root, options, program, run, write};
@@ -381,9 +382,24 @@ fn the_same_source_gives_the_same_bytes() {
     let golden = golden(folder.path());
     let bytes = || {
         let imported = open(&golden, None, folder.path(), &options(), &Silent).unwrap();
-        fs::read(&imported.system.path).unwrap()
+        let system = imported.system.path.to_str().unwrap();
+        run(folder.path(), "e2fsck", ["-fn", system]);
+        fs::read(system).unwrap()
     };
-    assert!(bytes() == bytes());
+    let first = bytes();
+    // The clock of file systems must have gone on, or this would prove nothing.
+    let begin = newest_change(folder.path());
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while newest_change(folder.path()) == begin {
+        assert!(Instant::now() < deadline, "the clock stands still");
+    }
+    assert!(first == bytes());
+}
+
+/// The change time, in seconds, of a file made now.
+fn newest_change(folder: &Path) -> i64 {
+    let file = tempfile::tempfile_in(folder).unwrap();
+    file.metadata().unwrap().ctime()
 }
 
 #[test]
