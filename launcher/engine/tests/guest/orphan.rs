@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, time::Duration};
 
-use gobag_engine::{guest::Event, run::Run};
+use gobag_engine::{guest::Event, run::Run, runtime::end_orphan};
 use rustix::{
     event::{PollFd, PollFlags, poll},
     process::{Pid, PidfdFlags, pidfd_open},
@@ -34,7 +34,7 @@ fn launcher_to_be_killed() {
 
 #[test]
 fn the_guest_of_a_killed_launcher_ends() {
-    let Some(_bench) = bench() else { return };
+    let Some(bench) = bench() else { return };
     let this = std::env::current_exe().unwrap();
     let said = RefCell::new(String::new());
     let mut listen = |piece: &[u8]| said.borrow_mut().push_str(&String::from_utf8_lossy(piece));
@@ -52,6 +52,7 @@ fn the_guest_of_a_killed_launcher_ends() {
             "--nocapture",
         ])
         .env("GOBAG_REQUIRE", "qemu")
+        .env("TMPDIR", bench.folder.path())
         .on_stdout(&mut listen)
         .cancel(&is_up)
         .deadline(PATIENCE)
@@ -65,6 +66,14 @@ fn the_guest_of_a_killed_launcher_ends() {
     );
     let pid = pid().unwrap();
     assert!(ends_soon(pid), "qemu still runs as {pid}");
+
+    // The next start finds the dead run's record and nothing to kill.
+    let mut folders = std::fs::read_dir(bench.folder.path()).unwrap();
+    let dead = folders.find_map(|entry| Some(entry.unwrap().path()).filter(|path| path.is_dir()));
+    let dead = dead.unwrap();
+    assert!(dead.join("guest.json").exists());
+    assert_eq!(end_orphan(&dead, PATIENCE).unwrap(), None);
+    assert!(!dead.join("guest.json").exists());
 }
 
 /// Waits for the end of a process that is not our child.
