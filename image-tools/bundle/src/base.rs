@@ -7,6 +7,7 @@
 
 mod ahead;
 mod cache;
+mod export;
 mod volume;
 
 #[cfg(test)]
@@ -26,6 +27,7 @@ use thiserror::Error;
 use crate::medium::{FileRef, Medium};
 use crate::volume::VolumeError;
 
+pub use export::ExportError;
 pub use volume::BaseVolume;
 
 use cache::ChunkCache;

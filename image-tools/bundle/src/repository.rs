@@ -8,6 +8,7 @@
 //! images/<name>/floor.json    version numbers that were used and removed
 //! sticks/<bundle id>.json     one entry per stick
 //! work/                       what a build has not finished
+//! import/                     temporary files of those who bring images; emptied by removing
 //! ```
 //!
 //! Here files are created and renamed, unlike on a stick in daily use. What has its final name is complete
@@ -236,28 +237,44 @@ impl Repository {
         self.layout.root()
     }
 
+    /// A folder for temporary files as large as an image; whoever uses it cleans up, and removing cleans up
+    /// after those who could not.
+    pub fn import_folder(&self) -> Result<PathBuf, RepositoryError> {
+        let folder = self.layout.import();
+        files::make_folder(&folder)?;
+        Ok(folder)
+    }
+
     pub(crate) fn layout(&self) -> &Layout {
         &self.layout
     }
 
     /// Deletes what interrupted builds left; only for who holds the build lock or the repository alone.
     pub(crate) fn clear_work(&self) -> Result<(), FileError> {
-        let work = self.layout.work();
-        for name in files::names_in(&work)? {
-            let path = work.join(name);
-            if path.is_dir() {
-                files::delete_folder(&path)?;
-            } else {
-                files::delete(&path)?;
-            }
-        }
-        Ok(())
+        clear(&self.layout.work())
+    }
+
+    /// Deletes temporary files of imports that were killed; only for who holds the repository alone.
+    pub(crate) fn clear_import(&self) -> Result<(), FileError> {
+        clear(&self.layout.import())
     }
 
     /// Becomes the only one who builds; the lock ends with the returned file.
     pub(crate) fn lock_for_building(&self) -> Result<File, RepositoryError> {
         lock(&self.layout.build_lock(), Access::Exclusive)
     }
+}
+
+fn clear(folder: &Path) -> Result<(), FileError> {
+    for name in files::names_in(folder)? {
+        let path = folder.join(name);
+        if path.is_dir() {
+            files::delete_folder(&path)?;
+        } else {
+            files::delete(&path)?;
+        }
+    }
+    Ok(())
 }
 
 fn lock(path: &Path, access: Access) -> Result<File, RepositoryError> {

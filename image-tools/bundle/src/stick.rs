@@ -17,13 +17,15 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use gobag_format::Monitor;
+use gobag_format::digest::Digest;
+use gobag_format::{Monitor, Silent};
 use serde::Serialize;
 use thiserror::Error;
 
-use crate::files::FileError;
+use crate::files::{self, At, FileError};
 use crate::repository::{Repository, StoredImage};
 
 pub use content::{ExtraContent, ExtraFile};
@@ -177,6 +179,21 @@ pub fn write_sticks(
         Err(StickError::Cancelled)
     } else {
         Ok(outcomes)
+    }
+}
+
+/// Writes one small file to a stick, replacing what is there, and reads it back.
+pub fn put_file(target: &Path, relative: &Path, bytes: &[u8]) -> Result<(), StickError> {
+    let path = target.join(relative);
+    let folder = path.parent().unwrap_or(target);
+    files::make_folder(folder)?;
+    let mut file = files::NewFile::create(&path, false)?;
+    file.write_all(bytes).at("write", &path)?;
+    file.sync()?;
+    files::sync_folder(folder)?;
+    match survey::digest_of(&path, &Silent)? {
+        Some(digest) if digest == Digest::of(bytes) => Ok(()),
+        _ => Err(StickError::ReadBack { path }),
     }
 }
 

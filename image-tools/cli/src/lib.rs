@@ -1,1 +1,61 @@
-//! Placeholder.
+//! `gobag-image`, IT's program: from a golden disk to encrypted personal sticks. It holds no logic of the parts it
+//! wires together.
+//!
+//! * [`args`]: the command line; one module per command: [`init`], [`build`], [`list`], [`inspect`], [`verify`],
+//!   [`rm`], [`stick`], [`passwd`], [`escrow`], [`docs`]
+//! * [`office`]: the organisation and its repository, opened and unlocked
+//! * [`environment`]: what is known from outside; [`progress`]: how long work tells where it is
+//! * [`error`]: every library error's exit code and hint
+
+mod args;
+mod build;
+mod docs;
+mod environment;
+mod error;
+mod escrow;
+mod init;
+mod inspect;
+mod list;
+mod office;
+mod passwd;
+mod progress;
+mod rm;
+mod size;
+mod stick;
+mod verify;
+
+use clap::Parser;
+use gobag_term::{CliError, ExitCode, Interrupt, Ui};
+
+use args::{Args, Command};
+use environment::Environment;
+
+/// The whole program.
+pub fn run() -> std::process::ExitCode {
+    let args = Args::parse();
+    let ui = Ui::new(&args.global);
+    gobag_term::run(&ui, |ui| {
+        gobag_term::log::init(&args.global, ui)?;
+        dispatch(&args.command, ui, &Environment::of_process())
+    })
+}
+
+fn dispatch(command: &Command, ui: &Ui, environment: &Environment) -> Result<ExitCode, CliError> {
+    if let Command::Docs(args) = command {
+        return docs::docs(args, ui);
+    }
+    let interrupt = Interrupt::install()?;
+    ui.set_interrupt(&interrupt);
+    match command {
+        Command::Init(args) => init::init(args, ui, environment),
+        Command::Build(args) => build::build(args, ui, environment),
+        Command::List(args) => list::list(args, ui),
+        Command::Inspect(args) => inspect::inspect(args, ui),
+        Command::Verify(args) => verify::verify(args, ui),
+        Command::Rm(args) => rm::rm(args, ui),
+        Command::Stick(args) => stick::stick(args, ui, environment),
+        Command::Passwd(args) => passwd::passwd(args, ui, environment),
+        Command::Escrow(args) => escrow::escrow(args, ui, environment),
+        Command::Docs(args) => docs::docs(args, ui),
+    }
+}

@@ -155,6 +155,22 @@ fn zeros_are_not_read_and_equal_chunks_are_read_once() {
 }
 
 #[test]
+fn an_exported_volume_is_the_source_with_its_holes() {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let mut content = disk(3, 30);
+    content.extend(vec![0; 8 << 20]);
+    let (office, image) = built(&content);
+    let path = office.folder.path().join("exported.raw");
+    let volume = office.base(&image, &quiet()).volume(0).unwrap();
+    volume.export(&path, &gobag_format::Silent).unwrap();
+    assert!(std::fs::read(&path).unwrap() == content);
+    assert!(std::fs::metadata(&path).unwrap().blocks() * 512 < content.len() as u64 - (8 << 20));
+    let again = volume.export(&path, &gobag_format::Silent);
+    assert_eq!(again.unwrap_err().code(), "file.io");
+}
+
+#[test]
 fn an_unplugged_medium_is_an_error_and_heals_when_it_is_back() {
     let content = noise(1, 4 * CHUNK_LEN);
     let (office, image) = built(&content);

@@ -75,6 +75,10 @@ impl Layout {
         self.0.join("work")
     }
 
+    pub(crate) fn import(&self) -> PathBuf {
+        self.0.join("import")
+    }
+
     pub(crate) fn unfinished_image(&self, image: ImageId) -> PathBuf {
         self.work().join(image.to_string())
     }

@@ -85,6 +85,7 @@ pub fn remove(
     report.sticks = sticks_with(repository, images)?;
     if !options.dry_run {
         repository.clear_work()?;
+        repository.clear_import()?;
         for image in images {
             remove_version(repository, image)?;
         }

@@ -25,7 +25,10 @@ pub(crate) struct Office {
 
 impl Office {
     pub(crate) fn new() -> Self {
-        let (folder, secrets) = (TempDir::new().unwrap(), OrgSecrets::generate(OrgProfile::default(), &SystemRandom));
+        let (folder, secrets) = (
+            TempDir::new().unwrap(),
+            OrgSecrets::generate(OrgProfile::default(), &SystemRandom),
+        );
         Repository::create(&folder.path().join("repository"), secrets.org).unwrap();
         Self { folder, secrets }
     }

@@ -1,0 +1,177 @@
+//! `gobag-image build`: a version of an image, from whatever IT has.
+
+mod describe;
+
+use std::path::PathBuf;
+
+use gobag_bundle::{
+    build::{self, BuildOptions, BuildReport, DEFAULT_LEVEL},
+    repository::Access,
+};
+use gobag_checklists::Requirements;
+use gobag_import::{ImageChoice, ImportOptions, SourceKind};
+use gobag_term::{CliError, ExitCode, Ui, human};
+use serde::de::DeserializeOwned;
+
+use crate::{
+    args::KeysArgs,
+    environment::Environment,
+    error::{OrExplain, said},
+    office::OpenOffice,
+    progress::Progress,
+    size::parse_size,
+};
+
+/// Longest file of requirements or policy that is read.
+const MAX_JSON_BYTES: u64 = 1 << 20;
+
+/// Build a version of an image from a disk, a container image or a root file system
+///
+/// SOURCE is a raw, qcow2, vmdk, vhd, vhdx or vdi disk; an OCI layout or `docker save` archive; a tar archive or folder
+/// with a root file system. Only what changed since earlier versions is stored. After an interruption, run the same
+/// command again.
+#[derive(Debug, clap::Args)]
+pub(crate) struct BuildArgs {
+    /// Disk, container image or root file system
+    source: PathBuf,
+    /// Name of the image
+    #[arg(long, value_name = "NAME")]
+    name: String,
+    /// Number of the version; the next one when not given
+    #[arg(long, value_name = "NUMBER")]
+    version: Option<u64>,
+    /// What SOURCE is, when its bytes do not tell
+    #[arg(long, value_name = "KIND")]
+    kind: Option<SourceKind>,
+    /// Which image of a container archive: name, tag or digest
+    #[arg(long, value_name = "REFERENCE")]
+    image: Option<String>,
+    /// Size of the system volume made from a container image or root file system
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    system_size: Option<u64>,
+    /// Leave /home on the system volume instead of making it the first content of the home volume
+    #[arg(long)]
+    keep_home: bool,
+    /// What the image asks of a computer (JSON); see `gobag check --requirements`
+    #[arg(long, value_name = "FILE")]
+    requirements: Option<PathBuf>,
+    /// What IT allows and asks (JSON), carried in the signed manifest
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// Compression, 1 (fast) to 19 (small)
+    #[arg(long, value_name = "LEVEL", default_value_t = DEFAULT_LEVEL, value_parser = clap::value_parser!(i32).range(1..=19))]
+    level: i32,
+    /// Use no chunks of other versions: a larger repository, but sticks without parts of old versions
+    #[arg(long)]
+    fresh: bool,
+    /// Folder for temporary files as large as the image; in the repository when not given
+    #[arg(long, value_name = "FOLDER")]
+    work_dir: Option<PathBuf>,
+    #[command(flatten)]
+    keys: KeysArgs,
+}
+
+pub(crate) fn build(args: &BuildArgs, ui: &Ui, environment: &Environment) -> Result<ExitCode, CliError> {
+    let requirements: Option<Requirements> = args.requirements.as_ref().map(read_json).transpose()?;
+    let policy = args.policy.as_ref().map(read_json).transpose()?;
+    let OpenOffice { office, secrets } = OpenOffice::open(&args.keys, Access::Shared, ui)?;
+    let repository = &office.repository;
+    let work_dir = match &args.work_dir {
+        Some(folder) => folder.clone(),
+        None => repository.import_folder().or_explain()?,
+    };
+    let progress = Progress::new(ui);
+    let now_s = environment.now_s();
+    let options = ImportOptions {
+        image: ImageChoice {
+            reference: args.image.clone(),
+            ..ImageChoice::default()
+        },
+        system_size_bytes: args.system_size,
+        home_size_bytes: None,
+        split_home: !args.keep_home,
+        system_uuid: describe::volume_uuid(secrets.org, &args.name, "system"),
+        home_uuid: describe::volume_uuid(secrets.org, &args.name, "home"),
+        epoch_seconds: now_s.max(1),
+    };
+    let imported =
+        gobag_import::open(&args.source, args.kind, &work_dir, &options, &progress).or_explain()?;
+    for note in &imported.notes {
+        ui.warn(note);
+    }
+    let mut description = describe::describe(&imported, requirements).or_explain()?;
+    description.name.clone_from(&args.name);
+    description.version = args.version;
+    description.created_s = now_s;
+    description.policy = policy.unwrap_or_default();
+    let volumes = describe::volumes(&imported).or_explain()?;
+    let options = BuildOptions {
+        level: args.level,
+        reuse: !args.fresh,
+        ..BuildOptions::default()
+    };
+    let random = &*environment.ambient.random;
+    let report = build::build(
+        repository,
+        &secrets,
+        &description,
+        &volumes,
+        &options,
+        random,
+        &progress,
+    )
+    .or_explain()?;
+    progress.finish();
+    for pack in &report.refused_packs {
+        ui.warn(&format!(
+            "pack {pack} cannot be read and was not used; see `gobag-image verify`"
+        ));
+    }
+    ui.answer(&report, page)?;
+    Ok(ExitCode::Ok)
+}
+
+fn page(report: &BuildReport) -> String {
+    let mut text = format!(
+        "Built {}@{} in {}: {} of volumes, {} read, {} stored anew ({} chunks; {} were there already).\n",
+        report.name,
+        report.version,
+        human::duration(std::time::Duration::from_millis(report.elapsed_ms)),
+        human::bytes(report.size_bytes),
+        human::bytes(report.read_bytes),
+        human::bytes(report.new_stored_bytes),
+        report.new_chunks,
+        report.reused_chunks,
+    );
+    text.push_str(&format!(
+        "A stick needs {} for it.\n",
+        human::bytes(report.packs_len_bytes)
+    ));
+    // Below that, building afresh is not worth the repository's space.
+    if report.unused_bytes > report.packs_len_bytes / 2 && report.packs > report.new_packs {
+        text.push_str(&format!(
+            "More than half of that ({}) belongs to older versions; `--fresh` builds without it.\n",
+            human::bytes(report.unused_bytes)
+        ));
+    }
+    text
+}
+
+fn read_json<T: DeserializeOwned>(path: &PathBuf) -> Result<T, CliError> {
+    use std::io::Read;
+    let failed = |text: String| {
+        said(
+            ExitCode::Failed,
+            "build.json",
+            format!("{}: {text}", path.display()),
+        )
+    };
+    let mut text = Vec::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(MAX_JSON_BYTES + 1).read_to_end(&mut text))
+        .map_err(|error| failed(error.to_string()))?;
+    if text.len() as u64 > MAX_JSON_BYTES {
+        return Err(failed(format!("longer than {MAX_JSON_BYTES} bytes")));
+    }
+    serde_json::from_slice(&text).map_err(|error| failed(error.to_string()))
+}

@@ -1,0 +1,168 @@
+//! From every library's error to an exit code and to what the person can do.
+//!
+//! The libraries' stable codes decide, in one table: the exit codes are an interface (`docs/exit-codes.md`), and so is
+//! the meaning of a code. Hints name an exact command where there is one.
+
+use std::error::Error;
+
+use gobag_bundle::{
+    ChangeError, OpenError,
+    base::BaseError,
+    build::BuildError,
+    org::OrgFolderError,
+    provision::ProvisionError,
+    repository::{RemoveError, RepositoryError, VerifyError},
+    stick::StickError,
+};
+use gobag_engine::{ext4::Ext4Error, run::RunError, tools::NotFound};
+use gobag_format::org::OrgError;
+use gobag_import::ImportError;
+use gobag_term::{CliError, ExitCode};
+
+use crate::stick::home::HomeError;
+
+/// An error that a program can end with.
+pub(crate) trait Explain {
+    /// The error with its exit code and hints.
+    fn explain(self) -> CliError;
+}
+
+macro_rules! explain {
+    ($($error:ty),* $(,)?) => {
+        $(impl Explain for $error {
+            fn explain(self) -> CliError {
+                explained(self.code(), self)
+            }
+        })*
+    };
+}
+
+explain!(
+    BaseError,
+    BuildError,
+    ChangeError,
+    Ext4Error,
+    HomeError,
+    ImportError,
+    NotFound,
+    OpenError,
+    OrgError,
+    OrgFolderError,
+    ProvisionError,
+    RemoveError,
+    RepositoryError,
+    RunError,
+    StickError,
+    VerifyError,
+);
+
+/// A result whose error ends the program.
+pub(crate) trait OrExplain<T> {
+    /// The value, or the explained error.
+    fn or_explain(self) -> Result<T, CliError>;
+}
+
+impl<T, E: Explain> OrExplain<T> for Result<T, E> {
+    fn or_explain(self) -> Result<T, CliError> {
+        self.map_err(Explain::explain)
+    }
+}
+
+/// Any error with this code.
+fn explained(code: &'static str, error: impl Error + Send + Sync + 'static) -> CliError {
+    let shown = CliError::new(exit(code), code, error);
+    hints(code).iter().fold(shown, |shown, hint| shown.hint(*hint))
+}
+
+/// An error of this program itself, in words.
+pub(crate) fn said(exit: ExitCode, code: &'static str, text: impl Into<String>) -> CliError {
+    CliError::new(exit, code, text.into())
+}
+
+fn exit(code: &str) -> ExitCode {
+    let (area, what) = code.split_once('.').unwrap_or((code, ""));
+    match code {
+        "org.sealed" | "unlock.wrong-passphrase" => ExitCode::LockedOut,
+        "engine.tool-missing" => ExitCode::HostUnfit,
+        "build.name"
+        | "repository.no-such-image"
+        | "org.not-a-recipient"
+        | "org.no-such-recipient"
+        | "org.not-an-org"
+        | "repository.not-a-repository"
+        | "stick.not-a-folder" => ExitCode::Usage,
+        "stick.source-damaged" | "remove.unreadable-image" => ExitCode::Damaged,
+        _ if what.ends_with("cancelled") => ExitCode::Interrupted,
+        _ if what.ends_with("busy") => ExitCode::Busy,
+        _ if what.starts_with("newer-format") || what.starts_with("unknown-feature") => ExitCode::Failed,
+        _ => match area {
+            "header" | "keyslot" | "manifest" | "map" | "pack" => ExitCode::Damaged,
+            _ => ExitCode::Failed,
+        },
+    }
+}
+
+fn hints(code: &str) -> &'static [&'static str] {
+    match code {
+        "org.not-an-org" => &[
+            "name the organisation's folder with `--org FOLDER`",
+            "or make one with `gobag-image init FOLDER --name NAME`",
+        ],
+        "org.sealed" => &["check Caps Lock and the keyboard's language"],
+        "org.last-recipient" => &["add another one first: `gobag-image escrow add RECIPIENT`"],
+        "repository.not-a-repository" => &["name it with `--repository FOLDER`"],
+        "repository.no-such-image" => &["see what is there with `gobag-image list`"],
+        "repository.busy" => &["wait until the other gobag-image has ended; nothing is lost"],
+        "build.cancelled" => &["run the same command again: what is stored already is not stored twice"],
+        "stick.cancelled" | "provision.cancelled" => {
+            &["run the same command again: what is on the stick already is kept"]
+        }
+        "build.version-taken" => &["leave `--version` out to get the next one"],
+        "stick.no-space" => &[
+            "choose a smaller `--home-size` or `--system-space`",
+            "or a larger stick",
+        ],
+        "stick.read-back" => &["do not use this stick; it is failing, or holds less than it claims"],
+        "stick.held-up" => &["put the other target right, or leave it out, and run the command again"],
+        "stick.source-damaged" | "remove.unreadable-image" => &[
+            "see all damage with `gobag-image verify`",
+            "build the image again: damaged packs are not used",
+        ],
+        "provision.already-a-bundle" => &["`--replace` overwrites it, with everything its user saved"],
+        "file.no-space" => &["make room, and run the same command again"],
+        "engine.tool-missing" => &["install it: `apt-get install qemu-utils e2fsprogs`"],
+        _ if exit(code) == ExitCode::Damaged => &["see all damage with `gobag-image verify`"],
+        _ => &[],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_have_the_documented_exits() {
+        for (code, expected) in [
+            ("org.sealed", ExitCode::LockedOut),
+            ("build.cancelled", ExitCode::Interrupted),
+            ("engine.convert-cancelled", ExitCode::Interrupted),
+            ("repository.busy", ExitCode::Busy),
+            ("bundle.busy", ExitCode::Busy),
+            ("manifest.bad-signature", ExitCode::Damaged),
+            ("manifest.newer-format", ExitCode::Failed),
+            ("pack.unknown-feature", ExitCode::Failed),
+            ("repository.no-such-image", ExitCode::Usage),
+            ("file.no-space", ExitCode::Failed),
+            ("engine.tool-missing", ExitCode::HostUnfit),
+        ] {
+            assert_eq!(exit(code), expected, "{code}");
+        }
+    }
+
+    #[test]
+    fn whoever_was_stopped_learns_how_to_go_on() {
+        for code in ["build.cancelled", "stick.cancelled", "provision.cancelled"] {
+            assert!(hints(code)[0].contains("again"), "{code}");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! The personal part of every stick, all sticks side by side.
+
+use std::path::Path;
+
+use gobag_bundle::{
+    provision::{Provision, ProvisionImage, image_record, provision},
+    repository::{StickEntry, StoredImage},
+    stick::{StickOutcome, StickReport, put_file},
+};
+use gobag_format::{Monitor, ids::BundleId, keyslot::KdfCost, org::EscrowRecipient};
+use gobag_term::CliError;
+
+use super::{OneReport, StickArgs, home::Home, page, people::Person, start_page};
+use crate::{
+    environment::Environment,
+    error::OrExplain,
+    office::OpenOffice,
+    progress::{Part, Progress},
+};
+
+/// What all sticks of a run have in common.
+pub(super) struct Personal<'a> {
+    pub(super) args: &'a StickArgs,
+    pub(super) office: &'a OpenOffice,
+    pub(super) image: &'a StoredImage,
+    pub(super) home: &'a Home,
+    pub(super) segment_len: u32,
+}
+
+/// Bytes a personal part takes; the same for every stick of a run.
+pub(super) fn personal_bytes(spec: &Personal<'_>) -> Result<u64, CliError> {
+    Ok(spec.provision("", b"", &[]).personal_bytes())
+}
+
+impl Personal<'_> {
+    fn provision<'a>(
+        &'a self,
+        user: &str,
+        passphrase: &'a [u8],
+        recipients: &'a [EscrowRecipient],
+    ) -> Provision<'a> {
+        let (secrets, manifest) = (&self.office.secrets, &self.image.manifest);
+        let record = image_record(
+            manifest.image,
+            &manifest.name,
+            manifest.version,
+            self.image.manifest_digest,
+            self.image.key.clone(),
+        );
+        let system = manifest
+            .base()
+            .map(|(number, volume)| (number, volume.size_bytes));
+        Provision {
+            org: secrets.org,
+            org_name: secrets.profile.name.clone(),
+            publisher: secrets.signing_key().verifying_key(),
+            user: user.to_owned(),
+            images: vec![ProvisionImage { record, system }],
+            home_bytes: self.home.size_bytes(),
+            system_space_bytes: self.args.system_space,
+            initial_home: self.home.path(),
+            passphrase,
+            cost: KdfCost::DEFAULT,
+            segment_len: self.segment_len,
+            escrow: recipients.iter().map(EscrowRecipient::as_age).collect(),
+        }
+    }
+
+    /// Makes one personal part and enters the stick into the register.
+    fn make(
+        &self,
+        target: &Path,
+        person: &Person,
+        environment: &Environment,
+        monitor: &dyn Monitor,
+    ) -> Result<BundleId, CliError> {
+        let profile = &self.office.secrets.profile;
+        let recipients = profile
+            .escrow_recipients
+            .iter()
+            .map(|text| EscrowRecipient::parse(text));
+        let recipients = recipients.collect::<Result<Vec<_>, _>>().or_explain()?;
+        let spec = self.provision(&person.user, person.passphrase.as_bytes(), &recipients);
+        let made = provision(target, &spec, self.args.replace, &environment.ambient, monitor).or_explain()?;
+        let html = page::start_page(&person.user, profile, made.bundle);
+        put_file(target, start_page(), html.as_bytes()).or_explain()?;
+        let manifest = &self.image.manifest;
+        let entry = StickEntry {
+            bundle: made.bundle,
+            user: person.user.clone(),
+            image: manifest.name.clone(),
+            version: manifest.version,
+            image_id: manifest.image,
+            written_s: environment.now_s(),
+        };
+        self.office
+            .office
+            .repository
+            .register_stick(&entry)
+            .or_explain()?;
+        Ok(made.bundle)
+    }
+}
+
+/// Makes the personal part of every stick whose shared part is right.
+pub(super) fn provision_all(
+    spec: &Personal<'_>,
+    shared: Vec<StickOutcome>,
+    people: &[Person],
+    personal_bytes: u64,
+    environment: &Environment,
+    progress: &Progress,
+) -> Vec<OneReport> {
+    let good = shared.iter().filter(|outcome| outcome.result.is_ok()).count() as u64;
+    let total = (personal_bytes + spec.home.content_bytes()) * good;
+    progress.phase("preparing personal space", Some(total));
+    let finish = |(outcome, person): (StickOutcome, &Person)| {
+        let StickOutcome { target, result } = outcome;
+        let (report, result) = match result {
+            Ok(report) => (report, spec.make(&target, person, environment, &Part(progress))),
+            Err(error) => (StickReport::default(), Err(error).or_explain()),
+        };
+        let made_up = (person.generated && result.is_ok()).then(|| person.passphrase.to_string());
+        OneReport {
+            target,
+            user: person.user.clone(),
+            bundle: result.as_ref().ok().map(BundleId::to_string),
+            passphrase: made_up,
+            written_bytes: report.written_bytes,
+            kept_bytes: report.kept_bytes,
+            error: result.err().map(|error| error.report()),
+        }
+    };
+    std::thread::scope(|scope| {
+        let finish = &finish;
+        let threads: Vec<_> = shared
+            .into_iter()
+            .zip(people)
+            .map(|pair| scope.spawn(move || finish(pair)))
+            .collect();
+        let join = |thread: std::thread::ScopedJoinHandle<'_, _>| {
+            thread
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        threads.into_iter().map(join).collect()
+    })
+}
