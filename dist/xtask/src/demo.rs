@@ -1,14 +1,22 @@
 //! `cargo xtask demo`: the main job on real input, as one screen of explained output.
 //!
-//! Each step is one file below `demo/`; this file is their order. Everything is made below `target/demo`; the Debian
+//! Each step is one function below `demo/`; this file is their order. Everything is made below `target/demo`; the Debian
 //! disk is kept there for the next run.
 
 pub(crate) mod golden;
+mod guest;
+mod office;
 pub(crate) mod raw;
+mod scene;
+mod trouble;
 
 use crate::error::{Error, Result};
 use crate::packages;
+use crate::programs;
 use crate::steps::Steps;
+
+use golden::Golden;
+use scene::Scene;
 
 pub(crate) fn run(args: &[&str]) -> Result<()> {
     let fresh = match args {
@@ -17,9 +25,38 @@ pub(crate) fn run(args: &[&str]) -> Result<()> {
         _ => return Err(Error::usage(format!("`demo` does not know `{}`", args.join(" ")))),
     };
     let mut steps = Steps::new();
-    let _ = steps.step("packages", || packages::ensure().map(|new| new.join(" ")))
-        && steps.step("golden image", || {
-            golden::ensure(fresh).map(|golden| golden.summary())
+    let mut golden = None;
+    let ready = steps.step("packages", || packages::ensure().map(|new| new.join(" ")))
+        && steps.step("programs", || programs::build(crate::dist::epoch()?))
+        && steps.step("golden disk", || {
+            let made = golden::ensure(fresh)?;
+            let summary = made.summary();
+            golden = Some(made);
+            Ok(summary)
         });
+    if let Some(golden) = golden.filter(|_| ready) {
+        play(&mut steps, &golden);
+    }
     steps.finish("demo")
+}
+
+fn play(steps: &mut Steps, golden: &Golden) {
+    let scene = match Scene::set() {
+        Ok(scene) => scene,
+        Err(error) => {
+            steps.step("stage", || Err(error));
+            return;
+        }
+    };
+    let _ = steps.step("organisation", || office::init(&scene))
+        && steps.step("image", || office::build(&scene, golden))
+        && steps.step("sticks", || office::sticks(&scene))
+        && steps.step("check", || guest::check(&scene))
+        && steps.step("work", || guest::work_and_be_killed(&scene))
+        && steps.step("again", || guest::find_it_again(&scene))
+        && steps.step("container", || guest::as_container(&scene))
+        && steps.step("reset", || guest::reset(&scene))
+        && steps.step("wrong word", || trouble::wrong_passphrase(&scene))
+        && steps.step("flipped bit", || trouble::flipped_bit(&scene))
+        && steps.step("rescue", || office::rescue(&scene));
 }

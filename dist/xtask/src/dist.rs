@@ -8,15 +8,12 @@ mod stage;
 
 use std::path::{Path, PathBuf};
 
-use crate::cargo::cargo;
 use crate::disk;
 use crate::error::{Error, Result};
 use crate::packages;
+use crate::programs::{self, PROGRAMS};
 use crate::sh::{self, Cmd};
 use crate::steps::Steps;
-
-const TARGET: &str = "x86_64-unknown-linux-gnu";
-const PROGRAMS: &[&str] = &["gobag", "gobag-image"];
 
 /// What every part of the release needs to know.
 struct Release {
@@ -36,13 +33,13 @@ pub(crate) fn run(args: &[&str]) -> Result<()> {
     let release = Release {
         version: version()?,
         epoch: epoch()?,
-        built: disk::target().join(TARGET).join("release"),
+        built: programs::folder(),
         out: disk::target().join("dist"),
     };
     let stage = release.out.join("stage");
     let mut steps = Steps::new();
     let _ = steps.step("packages", || packages::ensure().map(|new| new.join(" ")))
-        && steps.step("build", || build(&release))
+        && steps.step("build", || programs::build(release.epoch))
         && steps.step("static", || {
             PROGRAMS
                 .iter()
@@ -56,30 +53,6 @@ pub(crate) fn run(args: &[&str]) -> Result<()> {
         && steps.step("deb", || deb::build(&release, &stage))
         && steps.step("checksums", || checksums(&release, &stage));
     steps.finish("dist")
-}
-
-fn build(release: &Release) -> Result<String> {
-    let root = disk::root();
-    let home = sh::env("CARGO_HOME")
-        .or_else(|| sh::env("HOME").map(|home| format!("{home}/.cargo")))
-        .unwrap_or_default();
-    let flags = format!(
-        "-C target-feature=+crt-static --remap-path-prefix={}=/gobag --remap-path-prefix={home}=/cargo",
-        root.display()
-    );
-    let mut command = cargo(&["build", "--release", "--locked", "--target", TARGET]);
-    for program in PROGRAMS {
-        command = command.args(["--package", program]);
-    }
-    command
-        .env("RUSTFLAGS", flags)
-        .env("SOURCE_DATE_EPOCH", release.epoch.to_string())
-        .run()?;
-    let sizes = PROGRAMS.iter().map(|name| {
-        let bytes = release.built.join(name).metadata().map_or(0, |meta| meta.len());
-        format!("{name} {:.1} MB", bytes as f64 / 1e6)
-    });
-    Ok(sizes.collect::<Vec<_>>().join(", "))
 }
 
 /// A program that asks for an interpreter or a shared library is not static.
@@ -146,7 +119,7 @@ fn version() -> Result<String> {
 }
 
 /// `SOURCE_DATE_EPOCH` of the caller, else the time of the last commit.
-fn epoch() -> Result<u64> {
+pub(crate) fn epoch() -> Result<u64> {
     let text = match sh::env("SOURCE_DATE_EPOCH") {
         Some(text) => text,
         None => Cmd::new("git")

@@ -16,6 +16,7 @@ mod dist;
 mod docs;
 mod error;
 mod packages;
+mod programs;
 mod sh;
 mod steps;
 mod test;

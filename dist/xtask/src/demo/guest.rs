@@ -1,0 +1,153 @@
+//! The employee's side: a workstation running from the stick.
+
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use super::raw::BOOT_LIMIT;
+use super::scene::{Scene, expect, must_say};
+use crate::console::Console;
+use crate::error::{Error, Result};
+use crate::sh::Cmd;
+use crate::steps::seconds;
+
+const COMMAND_LIMIT: Duration = Duration::from_secs(60);
+const LETTER: &str = "Dear customer, we are open again.";
+
+/// A running `gobag start --headless`: its terminal is the guest's serial console.
+struct Workstation {
+    launcher: Child,
+    console: Console,
+    started: Instant,
+}
+
+impl Workstation {
+    fn start(scene: &Scene, user: &str) -> Result<Self> {
+        let command = scene.unlocked(user, "start").args(["--mode", "vm", "--headless", "--memory", "768"]);
+        eprintln!("$ {}", command.line());
+        let started = Instant::now();
+        let mut launcher = command.spawn(Stdio::piped(), Stdio::piped(), Stdio::inherit())?;
+        match (launcher.stdout.take(), launcher.stdin.take()) {
+            (Some(output), Some(input)) => Ok(Self { launcher, console: Console::new(output, input), started }),
+            _ => Err(Error::new("the launcher has no terminal")),
+        }
+    }
+
+    /// Waits for the login prompt and a shell; returns the time to the prompt.
+    fn until_shell(&mut self) -> Result<Duration> {
+        let failed = |error| Error::because("the workstation does not start", error);
+        self.console.wait_for("login: ", BOOT_LIMIT).map_err(failed)?;
+        let login = self.started.elapsed();
+        self.console.wait_for_shell(BOOT_LIMIT).map_err(failed)?;
+        Ok(login)
+    }
+
+    fn must(&mut self, command: &str) -> Result<String> {
+        self.console
+            .must(command, COMMAND_LIMIT)
+            .map_err(|error| Error::because(format!("`{command}` in the workstation failed"), error))
+    }
+
+    /// Shuts down from inside, as a person does, and waits for the launcher's last word.
+    fn shut_down(mut self) -> Result<()> {
+        let failed = |error| Error::because("the workstation does not shut down", error);
+        self.console.type_line("systemctl poweroff").map_err(failed)?;
+        self.console.wait_for("safe to remove", BOOT_LIMIT).map_err(failed)?;
+        let status = self.launcher.wait().map_err(|cause| Error::because("the launcher is lost", cause))?;
+        if status.success() { Ok(()) } else { Err(Error::new(format!("the launcher ended with {status}"))) }
+    }
+
+    /// Kills the launcher as a pulled power plug would; the guest dies with it.
+    fn kill(mut self) -> Result<()> {
+        self.launcher.kill().map_err(|cause| Error::because("the launcher cannot be killed", cause))?;
+        self.launcher.wait().map(drop).map_err(|cause| Error::because("the launcher is lost", cause))
+    }
+}
+
+impl Drop for Workstation {
+    fn drop(&mut self) {
+        // Already ended is what we want.
+        let _ = self.launcher.kill();
+        let _ = self.launcher.wait();
+    }
+}
+
+pub(crate) fn check(scene: &Scene) -> Result<String> {
+    let command = scene.gobag("alice", "check");
+    let line = command.line();
+    eprintln!("$ {line}");
+    // 0: fit; 3: fit, with remarks. Anything else says that this computer cannot run the demo.
+    let output = command.output()?;
+    eprint!("{}", String::from_utf8_lossy(&output.stdout));
+    match output.status.code() {
+        Some(0 | 3) => Ok("this computer can run the workstation".to_owned()),
+        _ => Err(Error::because("this computer is not fit", String::from_utf8_lossy(&output.stderr).trim())),
+    }
+}
+
+/// Writes a letter, then everything is killed in the middle of other writing.
+pub(crate) fn work_and_be_killed(scene: &Scene) -> Result<String> {
+    let mut guest = Workstation::start(scene, "alice")?;
+    let login = guest.until_shell()?;
+    guest.must("findmnt --noheadings /home")?;
+    guest.must(&format!("echo '{LETTER}' > /home/letter.txt && sync /home/letter.txt"))?;
+    guest.must("sh -c 'dd if=/dev/urandom of=/home/noise bs=64k count=4000 conv=fsync 2>/dev/null &'")?;
+    guest.must("sh -c 'until [ -s /home/noise ]; do :; done'")?;
+    guest.kill()?;
+    Ok(format!("login prompt after {}, letter written, everything killed mid-write", seconds(login)))
+}
+
+/// Starts again: the letter is there, the file systems are whole.
+pub(crate) fn find_it_again(scene: &Scene) -> Result<String> {
+    let mut guest = Workstation::start(scene, "alice")?;
+    guest.until_shell()?;
+    must_say(&guest.must("cat /home/letter.txt")?, LETTER)?;
+    guest.must("rm -f /home/noise && echo ok > /root/system-change")?;
+    guest.shut_down()?;
+    let disks = scene.mountpoint();
+    crate::disk::make_dir(&disks)?;
+    let mut mounted = scene
+        .unlocked("alice", "mount")
+        .arg(&disks)
+        .spawn(Stdio::null(), Stdio::piped(), Stdio::inherit())?;
+    let checked = wait_for_disks(&disks).and_then(|()| {
+        for disk in ["system", "home"] {
+            expect(Cmd::new("e2fsck").arg("-fn").arg(disks.join(format!("{disk}.img"))), 0)?;
+        }
+        Ok(())
+    });
+    expect(scene.gobag("alice", "stop"), 0)?;
+    mounted.wait().map_err(|cause| Error::because("`gobag mount` is lost", cause))?;
+    checked?;
+    Ok("the letter is there, both file systems are clean, the stick is safe to remove".to_owned())
+}
+
+fn wait_for_disks(folder: &std::path::Path) -> Result<()> {
+    let deadline = Instant::now() + COMMAND_LIMIT;
+    while !folder.join("home.img").exists() {
+        if Instant::now() > deadline {
+            return Err(Error::new("`gobag mount` shows no disks"));
+        }
+        std::thread::yield_now();
+    }
+    Ok(())
+}
+
+pub(crate) fn as_container(scene: &Scene) -> Result<String> {
+    let command = scene
+        .unlocked("alice", "start")
+        .args(["--mode", "container", "--network", "off", "--", "/bin/sh", "-c"])
+        .arg("cat /home/letter.txt; . /etc/os-release; echo \"$PRETTY_NAME\"; ls /sys/class/net");
+    let said = expect(command, 0)?;
+    must_say(&said, LETTER)?;
+    must_say(&said, "Debian GNU/Linux 12")?;
+    Ok("the same image as a container: same letter, no network".to_owned())
+}
+
+pub(crate) fn reset(scene: &Scene) -> Result<String> {
+    let command = scene
+        .unlocked("alice", "start")
+        .args(["--yes", "--reset-system", "--mode", "container", "--", "/bin/sh", "-c"])
+        .arg("test ! -e /root/system-change && cat /home/letter.txt");
+    must_say(&expect(command, 0)?, LETTER)?;
+    Ok("the system is as IT made it, the letter is still there".to_owned())
+}

@@ -1,0 +1,61 @@
+//! IT's side: keys, an image from the golden disk, sticks for two people.
+
+use super::golden::Golden;
+use super::scene::{Scene, expect, size_of};
+use crate::error::Result;
+
+pub(crate) fn init(scene: &Scene) -> Result<String> {
+    let command = scene
+        .image(&["init", "--name", "Example Company", "--contact", "IT, phone 555 0100"])
+        .arg("--new-passphrase-file")
+        .arg(scene.passphrase("it"))
+        .arg(scene.org());
+    expect(command, 0)?;
+    Ok("signing key and escrow key, both encrypted under IT's passphrase".to_owned())
+}
+
+pub(crate) fn build(scene: &Scene, golden: &Golden) -> Result<String> {
+    let command = scene
+        .image(&["build", "--name", "office", "--system-size", "2GiB", "--org"])
+        .arg(scene.org())
+        .arg("--passphrase-file")
+        .arg(scene.passphrase("it"))
+        .arg(&golden.tar);
+    expect(command, 0)?;
+    let bytes = size_of(&scene.org().join("repository/packs"))?;
+    Ok(format!("a 2 GiB disk with Debian 12, {} MiB of encrypted packs", bytes >> 20))
+}
+
+pub(crate) fn sticks(scene: &Scene) -> Result<String> {
+    for user in ["alice", "bob"] {
+        let command = scene
+            .image(&["stick", "--image", "office", "--home-size", "256MiB", "--system-space", "512MiB"])
+            .args(["--user", user, "--org"])
+            .arg(scene.org())
+            .arg("--passphrase-file")
+            .arg(scene.passphrase("it"))
+            .arg("--new-passphrase-file")
+            .arg(scene.passphrase(user))
+            .arg(scene.stick(user));
+        expect(command, 0)?;
+    }
+    let bytes = size_of(&scene.stick("alice"))?;
+    Ok(format!("two sticks of {} MiB, own keys and passphrase each", bytes >> 20))
+}
+
+/// IT gives bob a new passphrase: he forgot his, and the stick is all there is.
+pub(crate) fn rescue(scene: &Scene) -> Result<String> {
+    let open = scene
+        .image(&["passwd", "--org"])
+        .arg(scene.org())
+        .arg("--passphrase-file")
+        .arg(scene.passphrase("it"))
+        .arg("--new-passphrase-file")
+        .arg(scene.passphrase("alice"))
+        .arg(scene.stick("bob"));
+    expect(open, 0)?;
+    expect(scene.unlocked("bob", "verify"), 5)?;
+    let new = scene.gobag("bob", "verify").arg("--passphrase-file").arg(scene.passphrase("alice"));
+    expect(new, 0)?;
+    Ok("IT's escrow key gave a forgotten stick a new passphrase; the old one is refused".to_owned())
+}

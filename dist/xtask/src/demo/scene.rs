@@ -1,0 +1,98 @@
+//! The demo's folders and the two programs, called as their users call them.
+
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use crate::disk;
+use crate::error::{Error, Result};
+use crate::programs;
+use crate::sh::Cmd;
+
+/// IT's passphrase and those of the two users; a demo has no secrets.
+const IT: &str = "the office burned this morning";
+pub(crate) const ALICE: &str = "alice walks home in the rain";
+const BOB: &str = "bob waters seven green plants";
+
+/// Everything of one run, below `target/demo/scene`.
+pub(crate) struct Scene {
+    folder: PathBuf,
+}
+
+impl Scene {
+    /// An empty stage. Passphrases are files only their owner can read, as for `--passphrase-file`.
+    pub(crate) fn set() -> Result<Self> {
+        let scene = Self { folder: disk::target().join("demo/scene") };
+        disk::remove(&scene.folder)?;
+        for stick in ["alice", "bob"] {
+            disk::make_dir(&scene.stick(stick))?;
+        }
+        for (name, text) in [("it", IT), ("alice", ALICE), ("bob", BOB), ("wrong", "not this one, surely")] {
+            let file = scene.passphrase(name);
+            disk::write(&file, format!("{text}\n"))?;
+            disk::set_mode(&file, 0o600)?;
+        }
+        Ok(scene)
+    }
+
+    pub(crate) fn org(&self) -> PathBuf {
+        self.folder.join("office")
+    }
+
+    /// Where a stick would be mounted.
+    pub(crate) fn stick(&self, user: &str) -> PathBuf {
+        self.folder.join(format!("stick-{user}"))
+    }
+
+    pub(crate) fn passphrase(&self, whose: &str) -> PathBuf {
+        self.folder.join(format!("passphrase-{whose}"))
+    }
+
+    pub(crate) fn mountpoint(&self) -> PathBuf {
+        self.folder.join("disks")
+    }
+
+    /// `gobag-image COMMAND …` with IT's passphrase.
+    pub(crate) fn image(&self, command: &[&str]) -> Cmd {
+        Cmd::new(programs::folder().join("gobag-image")).args(command)
+    }
+
+    /// `gobag COMMAND --stick …` as the user of that stick, from the stick itself.
+    pub(crate) fn gobag(&self, user: &str, command: &str) -> Cmd {
+        let stick = self.stick(user);
+        Cmd::new(stick.join("gobag")).arg(command).arg("--stick").arg(&stick)
+    }
+
+    /// The same with the user's passphrase.
+    pub(crate) fn unlocked(&self, user: &str, command: &str) -> Cmd {
+        self.gobag(user, command).arg("--passphrase-file").arg(self.passphrase(user))
+    }
+}
+
+/// Runs a command and requires an exit code; returns what it said, both streams.
+pub(crate) fn expect(command: Cmd, code: i32) -> Result<String> {
+    let line = command.line();
+    eprintln!("$ {line}");
+    let Output { status, stdout, stderr } = command.output()?;
+    let said = format!("{}{}", String::from_utf8_lossy(&stderr), String::from_utf8_lossy(&stdout));
+    for line in said.lines() {
+        eprintln!("  {line}");
+    }
+    if status.code() == Some(code) {
+        return Ok(said);
+    }
+    Err(Error::because(format!("`{line}` ended with {status}, not {code}"), said.trim().to_owned()))
+}
+
+/// Requires that `text` holds `part`.
+pub(crate) fn must_say(text: &str, part: &str) -> Result<()> {
+    if text.contains(part) {
+        return Ok(());
+    }
+    Err(Error::because(format!("`{part}` was not said"), text.trim().to_owned()))
+}
+
+/// Bytes of all files below a folder.
+pub(crate) fn size_of(folder: &Path) -> Result<u64> {
+    let files = disk::files_below(folder, &[])?;
+    Ok(files.iter().filter_map(|file| file.metadata().ok()).map(|meta| meta.len()).sum())
+}
