@@ -1,1 +1,76 @@
-//! Placeholder.
+//! `gobag`, the employee's program: finds the stick, checks the computer, unlocks, mounts, starts, and puts everything
+//! back. It holds no logic of the parts it wires together.
+//!
+//! * [`args`]: the command line; one module per command: [`check`], [`start`], [`status`], [`stop`], [`mount`],
+//!   [`verify`], [`passwd`], [`docs`]
+//! * [`find`], [`unlock`], [`open`]: from a plugged-in stick to its volumes
+//! * [`run_folder`]: the private folder of one run, and what a killed launcher leaves behind
+//! * [`machine`], [`workplace`]: the virtual machine, container or bare mount that works on the volumes
+//! * [`session`]: keeping it company until the stick is safe to remove; [`words`]: what is said meanwhile
+//! * [`control`]: how `status` and `stop` reach a running session
+//! * [`error`]: every library error's exit code and hint
+
+mod args;
+mod check;
+mod console;
+mod control;
+mod docs;
+mod environment;
+mod error;
+mod find;
+mod machine;
+mod mount;
+mod open;
+mod passwd;
+mod run_folder;
+mod session;
+mod start;
+mod status;
+mod stop;
+mod unlock;
+mod verify;
+mod words;
+mod workplace;
+
+use clap::Parser;
+use gobag_term::{CliError, ExitCode, Interrupt, Ui};
+use rustix::process::{Resource, Rlimit, setrlimit};
+
+use args::{Args, Command};
+use environment::Environment;
+
+/// The whole program.
+pub fn run() -> std::process::ExitCode {
+    let args = Args::parse();
+    let ui = Ui::new(&args.global);
+    gobag_term::run(&ui, |ui| {
+        gobag_term::log::init(&args.global, ui)?;
+        dispatch(&args.command, ui, &Environment::of_process())
+    })
+}
+
+fn dispatch(command: &Command, ui: &Ui, environment: &Environment) -> Result<ExitCode, CliError> {
+    // A core dump would put keys and guest data on the host's disk. Children inherit it.
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    if let Err(error) = setrlimit(Resource::Core, none) {
+        tracing::warn!(%error, "cannot switch core dumps off");
+    }
+    if let Command::Docs(args) = command {
+        return docs::docs(args, ui);
+    }
+    let interrupt = Interrupt::install()?;
+    ui.set_interrupt(&interrupt);
+    match command {
+        Command::Check(args) => check::check(args, ui, environment),
+        Command::Start(args) => start::start(args, ui, environment, &interrupt),
+        Command::Status(args) => status::status(args, ui, environment),
+        Command::Stop(args) => stop::stop(args, ui, environment),
+        Command::Mount(args) => mount::mount(args, ui, environment, &interrupt),
+        Command::Verify(args) => verify::verify(args, ui, environment),
+        Command::Passwd(args) => passwd::passwd(args, ui, environment),
+        Command::Docs(args) => docs::docs(args, ui),
+    }
+}

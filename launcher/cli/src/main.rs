@@ -1,2 +1,5 @@
-//! Entry point.
-fn main() {}
+//! Entry point; everything is in the library, where tests reach it.
+
+fn main() -> std::process::ExitCode {
+    gobag::run()
+}

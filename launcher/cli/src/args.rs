@@ -1,0 +1,97 @@
+//! The command line. Doc comments here are the help text, and `docs/cli.md` is made from them.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use gobag_checklists::ModeChoice;
+use gobag_term::{GlobalArgs, PassphraseArgs};
+
+use crate::{
+    check::CheckArgs, docs::DocsArgs, mount::MountArgs, passwd::PasswdArgs, start::StartArgs,
+    status::StatusArgs, stop::StopArgs, verify::VerifyArgs,
+};
+
+/// Your workstation on a stick
+///
+/// Plug the stick into a PC, run `gobag start` from it and type your passphrase. Nothing is installed on the PC, and
+/// nothing stays on it. To end, shut the workstation down as usual (or press Ctrl-C here) and wait for "safe to remove".
+#[derive(Debug, Parser)]
+#[command(name = "gobag", version, max_term_width = 100)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) global: GlobalArgs,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Check whether this computer can run the workstation
+    Check(CheckArgs),
+    /// Start the workstation
+    Start(Box<StartArgs>),
+    /// Say what a running workstation is doing
+    Status(StatusArgs),
+    /// Shut a running workstation down and wait until the stick is safe to remove
+    Stop(StopArgs),
+    /// Open the stick's disks as files without starting anything
+    Mount(MountArgs),
+    /// Read everything on the stick and report damage
+    Verify(VerifyArgs),
+    /// Change the passphrase
+    Passwd(PasswdArgs),
+    /// Print generated documents
+    #[command(hide = true)]
+    Docs(DocsArgs),
+}
+
+/// Which stick, for commands that look at one.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct StickArgs {
+    /// Folder of the stick; found by itself when the program runs from the stick or one stick is plugged in
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) stick: Option<PathBuf>,
+}
+
+/// Which stick and which passphrase, for commands that open it.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct UnlockArgs {
+    #[command(flatten)]
+    pub(crate) stick: StickArgs,
+    #[command(flatten)]
+    pub(crate) passphrase: PassphraseArgs,
+}
+
+/// How the workstation runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ModeArg {
+    /// A virtual machine if this computer can run one, else a container
+    #[default]
+    Auto,
+    /// A virtual machine
+    Vm,
+    /// A container
+    Container,
+}
+
+impl From<ModeArg> for ModeChoice {
+    fn from(mode: ModeArg) -> Self {
+        match mode {
+            ModeArg::Auto => Self::Auto,
+            ModeArg::Vm => Self::Vm,
+            ModeArg::Container => Self::Container,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+}

@@ -1,0 +1,52 @@
+//! What the program knows from outside: read here, once, and handed on as an argument.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the one place where this program reads its environment"
+)]
+
+use std::{env, ffi::OsString, path::PathBuf};
+
+use gobag_engine::machine::WINDOW_VARIABLES;
+
+/// The outside world as one value.
+#[derive(Clone)]
+pub(crate) struct Environment {
+    /// Where programs are looked for.
+    pub(crate) path: Option<OsString>,
+    /// This program's own file.
+    pub(crate) program: Option<PathBuf>,
+    /// `XDG_RUNTIME_DIR`: a folder in memory that ends with the user's login.
+    pub(crate) runtime_folder: Option<PathBuf>,
+    /// What a window needs to be shown.
+    pub(crate) window: Vec<(String, OsString)>,
+    /// `TERM`, for a shell in a container.
+    pub(crate) terminal_type: Option<OsString>,
+}
+
+impl Environment {
+    /// Of this process.
+    pub(crate) fn of_process() -> Self {
+        let variable = |name: &&str| Some(((*name).to_owned(), env::var_os(name)?));
+        Self {
+            path: env::var_os("PATH"),
+            program: env::current_exe().ok(),
+            runtime_folder: env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from),
+            window: WINDOW_VARIABLES.iter().filter_map(variable).collect(),
+            terminal_type: env::var_os("TERM"),
+        }
+    }
+
+    /// Where this program may put temporary files.
+    pub(crate) fn temporary_folder(&self) -> PathBuf {
+        env::temp_dir()
+    }
+
+    /// Whether a window can be shown.
+    pub(crate) fn has_window_system(&self) -> bool {
+        let names = ["DISPLAY", "WAYLAND_DISPLAY"];
+        self.window
+            .iter()
+            .any(|(name, value)| names.contains(&name.as_str()) && !value.is_empty())
+    }
+}

@@ -1,0 +1,218 @@
+//! From every library's error to an exit code and to what the person can do.
+//!
+//! The libraries' stable codes decide, in one table: the exit codes are an interface (`docs/exit-codes.md`), and so is
+//! the meaning of a code. Hints name an exact command where there is one.
+
+use std::error::Error;
+
+use gobag_bundle::{ChangeError, OpenError, SessionError};
+use gobag_engine::{
+    accel::ProveError,
+    container::{ContainerError, StaleError, VolumeError as ContainerVolumeError},
+    machine::{MachineTypeError, SpecError},
+    qmp::QmpError,
+    supervise::StartError,
+    tools::NotFound,
+    userns::UsernsError,
+};
+use gobag_mount::{MountError, UnmountError};
+use gobag_term::{CliError, ExitCode};
+
+use crate::{control::ControlError, find::FindError, run_folder::RunFolderError};
+
+/// An error that a program can end with.
+pub(crate) trait Explain {
+    /// The error with its exit code and hints.
+    fn explain(self) -> CliError;
+}
+
+macro_rules! explain {
+    ($($error:ty),* $(,)?) => {
+        $(impl Explain for $error {
+            fn explain(self) -> CliError {
+                explained(self.code(), self)
+            }
+        })*
+    };
+}
+
+explain!(
+    ChangeError,
+    ContainerError,
+    ContainerVolumeError,
+    ControlError,
+    FindError,
+    MachineTypeError,
+    MountError,
+    NotFound,
+    OpenError,
+    ProveError,
+    QmpError,
+    RunFolderError,
+    SessionError,
+    SpecError,
+    StaleError,
+    StartError,
+    UnmountError,
+    UsernsError,
+);
+
+/// A result whose error ends the program.
+pub(crate) trait OrExplain<T> {
+    /// The value, or the explained error.
+    fn or_explain(self) -> Result<T, CliError>;
+}
+
+impl<T, E: Explain> OrExplain<T> for Result<T, E> {
+    fn or_explain(self) -> Result<T, CliError> {
+        self.map_err(Explain::explain)
+    }
+}
+
+/// Any error with this code.
+pub(crate) fn explained(code: &'static str, error: impl Error + Send + Sync + 'static) -> CliError {
+    let shown = CliError::new(exit(code), code, error);
+    hints(code).iter().fold(shown, |shown, hint| shown.hint(*hint))
+}
+
+/// An error of this program itself, in words.
+pub(crate) fn said(exit: ExitCode, code: &'static str, text: impl Into<String>) -> CliError {
+    CliError::new(exit, code, text.into())
+}
+
+fn exit(code: &str) -> ExitCode {
+    let (area, _) = code.split_once('.').unwrap_or((code, ""));
+    match code {
+        "bundle.busy" | "mount.busy" => ExitCode::Busy,
+        "unlock.wrong-passphrase" | "unlock.passphrase-replaced" | "keyslot.wrong-passphrase" => {
+            ExitCode::LockedOut
+        }
+        "mount.fuse-missing"
+        | "mount.fuse-denied"
+        | "mount.fusermount-missing"
+        | "engine.tool-missing"
+        | "engine.userns-refused"
+        | "engine.userns-helper"
+        | "engine.container-namespaces"
+        | "engine.machine-type-missing" => ExitCode::HostUnfit,
+        "gobag.not-a-stick" | "gobag.several-sticks" | "session.no-such-image" => ExitCode::Usage,
+        "keyslot.passphrase-length" => ExitCode::Failed,
+        _ if code.ends_with(".newer-format") || code.contains(".unknown-feature") => ExitCode::Failed,
+        _ if code.ends_with(".medium") => ExitCode::Failed,
+        "store.full" | "store.other-state" | "header.write" | "header.not-kept" | "session.no-image"
+        | "map.other-image" => ExitCode::Failed,
+        _ => match area {
+            "header" | "keyslot" | "manifest" | "map" | "pack" | "store" | "base" | "volume" => {
+                ExitCode::Damaged
+            }
+            "engine" => ExitCode::GuestFailed,
+            _ => ExitCode::Failed,
+        },
+    }
+}
+
+fn hints(code: &str) -> &'static [&'static str] {
+    match code {
+        "gobag.no-stick" => &[
+            "plug the stick in and open it in the file manager once, then try again",
+            "or say where it is: `gobag start --stick FOLDER`",
+        ],
+        "gobag.several-sticks" => &["say which one: add `--stick FOLDER`"],
+        "gobag.not-a-stick" => &["name the stick's own folder, the one with START-HERE.html in it"],
+        "gobag.session-gone" | "gobag.session-lost" => {
+            &["start again with `gobag start`; nothing saved is lost"]
+        }
+        "bundle.busy" => &[
+            "see what uses it with `gobag status`",
+            "end it in good order with `gobag stop`",
+        ],
+        "unlock.wrong-passphrase" => &[
+            "check Caps Lock and the keyboard's language; trying again erases nothing",
+            "if you forgot it, phone your IT: they can set a new one",
+        ],
+        "unlock.passphrase-replaced" => &["use your newest passphrase"],
+        "header.newer-format"
+        | "header.unknown-features"
+        | "manifest.newer-format"
+        | "manifest.unknown-feature"
+        | "map.newer-format"
+        | "map.unknown-feature"
+        | "pack.newer-format"
+        | "pack.unknown-feature" => {
+            &["use the program that lies on the stick itself; this one is older than the stick"]
+        }
+        "store.earlier-state" => &[
+            "go on from the intact earlier state with `gobag start --accept-earlier-state`; what came after it is gone",
+            "or phone your IT first: the company may have a later copy",
+        ],
+        "store.full" => &["start it, delete what you do not need, and shut down"],
+        "store.other-state" => &["start again with `gobag start`; what is on the stick is safe"],
+        "unlock.medium" | "session.medium" | "base.medium" | "store.medium" | "bundle.medium" => {
+            &["pull the stick out, plug it in again (best into another socket), and try again"]
+        }
+        "mount.fuse-missing" | "mount.fuse-denied" | "mount.fusermount-missing" | "engine.tool-missing" => {
+            &["see what this computer lacks, and what to do, with `gobag check`"]
+        }
+        "engine.userns-refused" | "engine.userns-helper" | "engine.container-namespaces" => &[
+            "see what this computer lacks with `gobag check --mode container`",
+            "a virtual machine may work: `gobag start --mode vm`",
+        ],
+        "engine.qemu-ended" => &["try without a window: `gobag start --headless`"],
+        "mount.busy" => &["close the programs named above, then try again"],
+        "mount.flush" | "mount.stuck" => {
+            &["plug the stick in again; leave it in until it says \"safe to remove\""]
+        }
+        "manifest.bad-signature"
+        | "manifest.rolled-back"
+        | "manifest.sealed"
+        | "manifest.not-the-recorded" => &[
+            "the image on this stick was altered or damaged; phone your IT, and use another stick if you have one",
+        ],
+        _ if exit(code) == ExitCode::Damaged => &["list all damage with `gobag verify`, and phone your IT"],
+        _ => &[],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_have_the_documented_exits() {
+        for (code, expected) in [
+            ("bundle.busy", ExitCode::Busy),
+            ("mount.busy", ExitCode::Busy),
+            ("unlock.wrong-passphrase", ExitCode::LockedOut),
+            ("unlock.medium", ExitCode::Failed),
+            ("header.damaged", ExitCode::Damaged),
+            ("header.newer-format", ExitCode::Failed),
+            ("header.unknown-features", ExitCode::Failed),
+            ("manifest.bad-signature", ExitCode::Damaged),
+            ("manifest.unknown-feature", ExitCode::Failed),
+            ("store.earlier-state", ExitCode::Damaged),
+            ("store.full", ExitCode::Failed),
+            ("engine.tool-missing", ExitCode::HostUnfit),
+            ("engine.qemu-ended", ExitCode::GuestFailed),
+            ("engine.container-lost", ExitCode::GuestFailed),
+            ("mount.fuse-missing", ExitCode::HostUnfit),
+            ("mount.refused", ExitCode::Failed),
+            ("gobag.no-stick", ExitCode::Failed),
+            ("gobag.several-sticks", ExitCode::Usage),
+        ] {
+            assert_eq!(exit(code), expected, "{code}");
+        }
+    }
+
+    #[test]
+    fn damage_always_says_what_to_do() {
+        for code in [
+            "header.damaged",
+            "pack.sealed",
+            "store.damaged",
+            "volume.damaged",
+            "manifest.invalid",
+        ] {
+            assert!(!hints(code).is_empty(), "{code}");
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! An unlocked stick at work: its volumes, and the way back to it when it was pulled out.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use gobag_bundle::{
+    Bundle, Session, SessionError, SessionOptions, SessionVolume, VolumePurpose, store::StoreError,
+};
+use gobag_format::ids::BundleId;
+use gobag_mount::Export;
+
+use crate::find;
+
+/// An open image on a stick that may come and go.
+pub(crate) struct Work {
+    id: BundleId,
+    session: Session,
+    /// Where the stick is, or was last seen.
+    place: Mutex<PathBuf>,
+}
+
+/// The stick was found again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// In the state in which it went; work can go on.
+    Back(PathBuf),
+    /// But used elsewhere since.
+    Changed(PathBuf),
+}
+
+impl Work {
+    /// Opens an image of `bundle`, which lies in `stick`.
+    pub(crate) fn open(bundle: Bundle, stick: &Path, options: &SessionOptions) -> Result<Self, SessionError> {
+        Ok(Self {
+            id: bundle.id(),
+            session: Session::open(Arc::new(bundle), options)?,
+            place: Mutex::new(stick.to_owned()),
+        })
+    }
+
+    /// The open image.
+    pub(crate) fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Id of the bundle.
+    pub(crate) fn id(&self) -> BundleId {
+        self.id
+    }
+
+    /// Where the stick is, or was last seen.
+    pub(crate) fn place(&self) -> PathBuf {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Looks for the stick once: where it was, then everywhere.
+    pub(crate) fn look(&self) -> Option<Found> {
+        let mut changed = None;
+        let places = std::iter::once(self.place()).chain(find::plugged_in());
+        for place in places.filter(|place| Bundle::identify(place).is_ok_and(|id| id == self.id)) {
+            match self.session.reattach(&place) {
+                Ok(()) => {
+                    self.place
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .clone_from(&place);
+                    return Some(Found::Back(place));
+                }
+                Err(SessionError::Store(StoreError::OtherState)) => changed = Some(Found::Changed(place)),
+                Err(error) => {
+                    tracing::info!(place = %place.display(), code = error.code(), %error, "the stick is not usable yet");
+                }
+            }
+        }
+        changed
+    }
+
+    /// Writes everything down. On an error nothing is lost yet.
+    pub(crate) fn close(&mut self) -> Result<(), SessionError> {
+        self.session.close()
+    }
+
+    /// The volume for this purpose.
+    pub(crate) fn volume(&self, purpose: VolumePurpose) -> Option<&SessionVolume> {
+        self.session
+            .volumes()
+            .iter()
+            .find(|volume| volume.purpose == purpose)
+    }
+
+    /// Every volume as a file.
+    pub(crate) fn exports(&self) -> Vec<Export> {
+        let export = |volume: &SessionVolume| Export {
+            name: file_name(volume),
+            volume: Arc::clone(&volume.volume),
+            // Nothing personal is in a blob, and QEMU maps them into memory.
+            cached: volume.purpose == VolumePurpose::Blob,
+        };
+        self.session.volumes().iter().map(export).collect()
+    }
+}
+
+/// The file a volume is served as.
+pub(crate) fn file_name(volume: &SessionVolume) -> String {
+    match volume.purpose {
+        VolumePurpose::Blob => volume.name.clone(),
+        VolumePurpose::System | VolumePurpose::Home => format!("{}.img", volume.name),
+    }
+}

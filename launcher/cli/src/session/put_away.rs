@@ -1,0 +1,132 @@
+//! The end: everything written, everything unmounted.
+//!
+//! 1. The mount is flushed and unmounted: nobody can write any more.
+//! 2. The log is closed: its last checkpoint is on the stick.
+//!
+//! Both can be repeated, and nothing is lost before they succeed, so a stick that is missing is waited for.
+
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use gobag_bundle::SessionError;
+use gobag_mount::{Mounted, UnmountError};
+use gobag_term::{CliError, ExitCode, Signal, Ui};
+
+use super::LOOK_EVERY;
+use crate::{
+    control::{Board, SessionState},
+    error::{Explain, said},
+    open::{Found, Work},
+};
+
+/// How long others may take to close their files before they are named.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How often those who still hold files are named again.
+const NAME_EVERY: Duration = Duration::from_secs(30);
+
+/// Unmounts and closes. On success the stick is safe to remove, and that is said.
+pub(crate) fn put_away(
+    mut mounted: Mounted,
+    mut work: Work,
+    signals: &Receiver<Signal>,
+    board: &Board,
+    ui: &Ui,
+) -> Result<(), CliError> {
+    let waiting = Waiting { signals, board, ui };
+    waiting.show(SessionState::Saving);
+    // Wishes to end that came before are fulfilled by being here.
+    signals.try_iter().for_each(drop);
+    let result = unmount(&mut mounted, &work, &waiting).and_then(|()| close(&mut work, &waiting));
+    match &result {
+        Ok(()) => {
+            waiting.show(SessionState::SafeToRemove);
+            ui.ok("Everything is on the stick. It is safe to remove.");
+        }
+        Err(_) => waiting.show(SessionState::Failed),
+    }
+    result
+}
+
+fn unmount(mounted: &mut Mounted, work: &Work, waiting: &Waiting<'_>) -> Result<(), CliError> {
+    let mut named = None;
+    loop {
+        match mounted.unmount(PATIENCE) {
+            Ok(()) => return Ok(()),
+            Err(UnmountError::Flush { .. } | UnmountError::Stuck { .. }) => waiting.for_stick(work)?,
+            Err(error @ UnmountError::Busy { .. }) => {
+                if named.is_none_or(|at: Instant| at.elapsed() > NAME_EVERY) {
+                    named = Some(Instant::now());
+                    waiting.ui.warn(&format!(
+                        "{error}. Please close it; then this ends by itself. Do not pull the stick out yet."
+                    ));
+                }
+                if waiting.is_impatient(LOOK_EVERY) {
+                    return Err(error.explain());
+                }
+            }
+            Err(error) => return Err(error.explain()),
+        }
+    }
+}
+
+fn close(work: &mut Work, waiting: &Waiting<'_>) -> Result<(), CliError> {
+    loop {
+        match work.close() {
+            Ok(()) => return Ok(()),
+            Err(error) if is_medium(&error) => waiting.for_stick(work)?,
+            Err(error) => return Err(error.explain()),
+        }
+    }
+}
+
+fn is_medium(error: &SessionError) -> bool {
+    error.code().ends_with(".medium")
+}
+
+struct Waiting<'a> {
+    signals: &'a Receiver<Signal>,
+    board: &'a Board,
+    ui: &'a Ui,
+}
+
+impl Waiting<'_> {
+    fn show(&self, state: SessionState) {
+        self.board.update(|report| report.state = state);
+    }
+
+    /// Whether the person does not want to wait, after at most `time`.
+    fn is_impatient(&self, time: Duration) -> bool {
+        self.signals.recv_timeout(time) != Err(RecvTimeoutError::Timeout)
+    }
+
+    /// Waits for the stick, as long as the person does.
+    fn for_stick(&self, work: &Work) -> Result<(), CliError> {
+        self.show(SessionState::StickGone);
+        self.ui.warn(
+            "The last changes are not yet on the stick, and it does not answer. Plug it in again, and they will be written. \
+             (Ctrl-C gives them up; everything that was saved before is safe.)",
+        );
+        loop {
+            match work.look() {
+                Some(Found::Back(_)) => {
+                    self.show(SessionState::Saving);
+                    return Ok(());
+                }
+                Some(Found::Changed(place)) => {
+                    let text = format!(
+                        "the stick at {} was used elsewhere, so the last changes cannot be written to it",
+                        place.display()
+                    );
+                    return Err(said(ExitCode::Failed, "gobag.stick-changed", text)
+                        .hint("what is on the stick is safe; start again with `gobag start`"));
+                }
+                None if self.is_impatient(LOOK_EVERY) => {
+                    let text = "the stick did not come back, so the last changes are not on it";
+                    return Err(said(ExitCode::Failed, "gobag.not-saved", text)
+                        .hint("everything that was saved before is safe; start again with `gobag start`"));
+                }
+                None => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,346 @@
+//! `gobag start`: from a plugged-in stick to a running workstation, and back to a stick that is safe to remove.
+//!
+//! Order: find the stick, refuse if it is in use, look at the computer while the person types the passphrase, unlock,
+//! judge the computer by the image's own requirements, mount, start, keep company ([`crate::session`]), put away.
+
+mod container;
+mod vm;
+
+use std::{ffi::OsString, path::Path, sync::Arc, thread};
+
+use clap::ValueEnum;
+use gobag_bundle::{
+    Bundle, SessionOptions,
+    store::{Recovery, StoreMode},
+};
+use gobag_checklists::{Decision, HostFacts, Mode, ModeChoice, Requirements, decide};
+use gobag_engine::guest::Exit;
+use gobag_term::{CliError, ExitCode, Interrupt, Ui};
+use serde::Serialize;
+
+use crate::{
+    args::{ModeArg, UnlockArgs},
+    check,
+    control::{Board, Server, SessionState},
+    environment::Environment,
+    error::{OrExplain, explained, said},
+    find,
+    open::Work,
+    run_folder::RunFolder,
+    session::{Ended, Inbox, put_away},
+    unlock,
+};
+
+/// Start the workstation
+///
+/// Asks for the passphrase. To end, shut the workstation down as usual, or press Ctrl-C here: it is then asked to shut
+/// down, and Ctrl-C once more switches it off. Leave the stick in until it says "safe to remove".
+#[derive(Debug, clap::Args)]
+pub(crate) struct StartArgs {
+    #[command(flatten)]
+    unlock: UnlockArgs,
+    /// How the workstation runs
+    #[arg(long, value_enum, default_value_t, value_name = "MODE")]
+    mode: ModeArg,
+    /// Image to start; the first on the stick by default
+    #[arg(long, value_name = "NAME")]
+    image: Option<String>,
+    /// No window: the virtual machine's serial console appears in this terminal
+    #[arg(long, conflicts_with = "vnc")]
+    headless: bool,
+    /// No window: the virtual machine's screen is a VNC server on a private socket, named by `gobag status`
+    #[arg(long)]
+    vnc: bool,
+    /// Give the system back as it came from IT; your own files stay
+    #[arg(long, conflicts_with = "throwaway")]
+    reset_system: bool,
+    /// Keep nothing of this run
+    #[arg(long)]
+    throwaway: bool,
+    /// Go on from an earlier state if the stick lost the newest changes
+    #[arg(long)]
+    accept_earlier_state: bool,
+    /// Start although this computer does not meet the image's requirements
+    #[arg(long)]
+    force: bool,
+    /// Memory of the virtual machine, in MiB
+    #[arg(long, value_name = "MIB")]
+    memory: Option<u32>,
+    /// Processor cores of the virtual machine
+    #[arg(long, value_name = "NUMBER")]
+    cores: Option<u32>,
+    /// Give the virtual machine plain PC hardware, for systems without drivers for virtual hardware
+    #[arg(long)]
+    compatible_hardware: bool,
+    /// The workstation's network
+    #[arg(long, value_enum, default_value_t, value_name = "NETWORK")]
+    network: NetworkArg,
+    /// User in the container; by default the image's, else its first person, else root
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+    /// Program to run in the container instead of a login shell
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+/// The workstation's network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum NetworkArg {
+    /// It can reach what this computer can reach
+    #[default]
+    On,
+    /// It has none
+    Off,
+}
+
+/// How a run went.
+#[derive(Serialize)]
+struct StartReport {
+    bundle: String,
+    user: String,
+    image: String,
+    image_version: u64,
+    mode: Mode,
+    accelerator: Option<String>,
+    recovery: Recovery,
+    ended: Ended,
+    exit: Option<Exit>,
+    container: Option<gobag_engine::container::ContainerReport>,
+    state: SessionState,
+}
+
+/// What both modes need.
+struct Start<'a> {
+    args: &'a StartArgs,
+    ui: &'a Ui,
+    environment: &'a Environment,
+    folder: &'a RunFolder,
+    board: &'a Board,
+    inbox: Inbox,
+    facts: HostFacts,
+    requirements: Requirements,
+}
+
+/// What a mode's run comes to.
+struct Ran {
+    ended: Ended,
+    exit: Option<Exit>,
+    container: Option<gobag_engine::container::ContainerReport>,
+    /// The guest's own failure, to be told after the stick is safe.
+    failure: Option<CliError>,
+}
+
+pub(crate) fn start(
+    args: &StartArgs,
+    ui: &Ui,
+    environment: &Environment,
+    interrupt: &Interrupt,
+) -> Result<ExitCode, CliError> {
+    let stick =
+        find::find(args.unlock.stick.stick.as_deref(), environment.program.as_deref()).or_explain()?;
+    let id = Bundle::identify(&stick).or_explain()?;
+    if args.reset_system && !ui.confirm("Give the system back as it came from IT? Your own files stay")? {
+        return Err(said(
+            ExitCode::Interrupted,
+            "gobag.declined",
+            "nothing was changed",
+        ));
+    }
+    let facts = {
+        let environment = environment.clone();
+        thread::spawn(move || check::facts(&environment, true))
+    };
+    let bundle = unlock::unlock(&args.unlock, &stick, true, ui)?;
+    let user = bundle.record().user.clone();
+    let work = open(args, bundle, &stick, ui)?;
+    let requirements = requirements(&work, args.mode.into())?;
+    let facts = facts.join().unwrap_or_default();
+    let mode = choose(args, &requirements, &facts, ui)?;
+
+    let (folder, cleaned) = RunFolder::create(environment, id).or_explain()?;
+    if cleaned > 0 {
+        ui.say("The last run was killed; what it left on this computer is cleaned up. What was saved is on the stick.");
+    }
+    let board = Board::default();
+    let (commands, wishes) = crossbeam_channel::unbounded();
+    let server =
+        Server::start(folder.path(), &board, commands).map_err(|error| control_error(&folder, error))?;
+    describe(&board, &work, &user, mode);
+    let (hook, troubles) = crate::session::troubles();
+    let mut start = Start {
+        args,
+        ui,
+        environment,
+        folder: &folder,
+        board: &board,
+        inbox: Inbox {
+            signals: interrupt.subscribe(),
+            commands: wishes,
+            troubles,
+        },
+        facts,
+        requirements,
+    };
+    let work = Arc::new(work);
+    let (mounted, ran) = match mode {
+        Mode::Vm => vm::run(&mut start, &work, hook)?,
+        _ => container::run(&mut start, &work, hook)?,
+    };
+    let manifest = work.session().manifest();
+    let report = StartReport {
+        bundle: id.to_string(),
+        user,
+        image: manifest.name.clone(),
+        image_version: manifest.version,
+        mode,
+        accelerator: board.report().accelerator,
+        recovery: work.session().recovery(),
+        ended: ran.ended,
+        exit: ran.exit,
+        container: ran.container,
+        state: SessionState::SafeToRemove,
+    };
+    let work = Arc::into_inner(work).ok_or_else(still_shared)?;
+    let saved = put_away(mounted, work, &start.inbox.signals, &board, ui);
+    drop(server);
+    saved?;
+    match ran.failure {
+        Some(failure) => Err(failure),
+        None => {
+            ui.answer(&report, |_| "The stick is safe to remove.\n".to_owned())?;
+            Ok(match report.ended {
+                Ended::ByItself | Ended::Asked => ExitCode::Ok,
+                Ended::Forced => ExitCode::Interrupted,
+                Ended::Died => ExitCode::GuestFailed,
+            })
+        }
+    }
+}
+
+pub(crate) fn still_shared() -> CliError {
+    said(
+        ExitCode::Bug,
+        "gobag.still-shared",
+        "the stick is still being used by a part of this program",
+    )
+}
+
+pub(crate) fn control_error(folder: &RunFolder, error: std::io::Error) -> CliError {
+    let text = format!("cannot listen in {}: {error}", folder.path().display());
+    said(ExitCode::Failed, "gobag.control", text)
+}
+
+/// Opens the image and says what was found, in words.
+fn open(args: &StartArgs, bundle: Bundle, stick: &Path, ui: &Ui) -> Result<Work, CliError> {
+    let options = SessionOptions {
+        image: args.image.clone(),
+        mode: if args.throwaway {
+            StoreMode::Throwaway
+        } else {
+            StoreMode::Keep
+        },
+        accept_earlier: args.accept_earlier_state,
+        ..SessionOptions::default()
+    };
+    let names: Vec<String> = bundle
+        .record()
+        .images
+        .iter()
+        .map(|image| image.name.clone())
+        .collect();
+    let work = Work::open(bundle, stick, &options).map_err(|error| match error.code() {
+        "session.no-such-image" => {
+            explained(error.code(), error).hint(format!("images on this stick: {}", names.join(", ")))
+        }
+        code => explained(code, error),
+    })?;
+    let recovery = work.session().recovery();
+    if recovery.lost_from.is_some() {
+        ui.warn("The stick lost its newest changes. Work goes on from an intact earlier state.");
+    } else if !recovery.clean {
+        ui.say("The last session did not end in good order. Everything that was saved is there.");
+    }
+    if args.throwaway {
+        ui.say("Nothing of this run will be kept.");
+    }
+    if args.reset_system {
+        work.session().reset_system().or_explain()?;
+        ui.ok("The system is as it came from IT; your own files are untouched.");
+    }
+    Ok(work)
+}
+
+/// What the image asks of a computer, from its signed manifest.
+fn requirements(work: &Work, asked: ModeChoice) -> Result<Requirements, CliError> {
+    let manifest = work.session().manifest();
+    let stated = match &manifest.requirements {
+        serde_json::Value::Null => Requirements::default(),
+        stated => serde_json::from_value(stated.clone()).map_err(|error| {
+            let text = format!(
+                "the requirements of image `{}` cannot be read: {error}",
+                manifest.name
+            );
+            said(ExitCode::Damaged, "gobag.requirements", text)
+        })?,
+    };
+    stated
+        .validate()
+        .map_err(|error| explained(error.code(), error))?;
+    tracing::debug!(?stated, ?asked, "requirements");
+    Ok(stated)
+}
+
+fn choose(
+    args: &StartArgs,
+    requirements: &Requirements,
+    facts: &HostFacts,
+    ui: &Ui,
+) -> Result<Mode, CliError> {
+    let decision = decide(requirements, facts, args.mode.into());
+    if let Some(mode) = decision.mode {
+        for reason in &decision.reasons {
+            tracing::info!(%reason, "mode");
+        }
+        if args.mode == ModeArg::Auto && mode == Mode::Container {
+            ui.say("This computer cannot run a virtual machine; your workstation opens as a container.");
+        }
+        return Ok(mode);
+    }
+    if args.force {
+        ui.warn(
+            "This computer does not meet the requirements of your workstation; it is tried all the same.",
+        );
+        return Ok(match args.mode {
+            ModeArg::Container => Mode::Container,
+            ModeArg::Auto | ModeArg::Vm => Mode::Vm,
+        });
+    }
+    Err(unfit(&decision))
+}
+
+fn unfit(decision: &Decision) -> CliError {
+    let text = "this computer cannot run your workstation; nothing was started";
+    let mut shown = said(ExitCode::HostUnfit, "gobag.host-unfit", text);
+    for finding in decision.findings.iter().flat_map(|findings| findings.blocking()) {
+        let advice = finding.what_to_do.as_deref().unwrap_or("ask your IT");
+        shown = shown.hint(format!(
+            "{}: found {}, needed {}: {advice}",
+            finding.title, finding.found, finding.needed
+        ));
+    }
+    shown.hint("see everything with `gobag check`; another PC is often the fastest help")
+}
+
+fn describe(board: &Board, work: &Work, user: &str, mode: Mode) {
+    let manifest = work.session().manifest();
+    let since_s = (gobag_bundle::Ambient::system().clock)();
+    board.update(|report| {
+        report.pid = std::process::id();
+        report.bundle = work.id().to_string();
+        report.stick = work.place().display().to_string();
+        report.user = Some(user.to_owned());
+        report.image = Some(manifest.name.clone());
+        report.mode = Some(mode.to_string());
+        report.since_s = since_s;
+    });
+}

@@ -1,0 +1,229 @@
+//! The workstation as a virtual machine.
+
+use std::{fs, path::PathBuf, sync::Arc};
+
+use gobag_bundle::VolumePurpose;
+use gobag_checklists::Ability;
+use gobag_engine::{
+    accel::Accelerator,
+    guest::Guest,
+    limits::SIGN_OF_LIFE,
+    machine::{Display, MachineSpec, machine_type},
+    supervise::{self, Fallback, StartError, StartOptions},
+    tools,
+};
+use gobag_mount::{ErrorHook, MountOptions, Mounted, mount};
+use gobag_term::{CliError, ExitCode};
+
+use super::{NetworkArg, Ran, Start};
+use crate::{
+    console::Console,
+    error::{Explain, OrExplain, said},
+    machine::{BootWay, MachineChoice, MachineFiles, boot_way, machine},
+    open::{Work, file_name},
+    session::{Ended, Kind, keep},
+};
+
+/// How long QEMU may take to list its machine types.
+const QEMU_ANSWER: std::time::Duration = std::time::Duration::from_secs(20);
+
+/// UEFI for the guest, as distributions name it: code and a template of its variables.
+const UEFI: [(&str, &str); 6] = [
+    (
+        "/usr/share/OVMF/OVMF_CODE_4M.fd",
+        "/usr/share/OVMF/OVMF_VARS_4M.fd",
+    ),
+    ("/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd"),
+    (
+        "/usr/share/edk2/ovmf/OVMF_CODE.fd",
+        "/usr/share/edk2/ovmf/OVMF_VARS.fd",
+    ),
+    (
+        "/usr/share/edk2/x64/OVMF_CODE.4m.fd",
+        "/usr/share/edk2/x64/OVMF_VARS.4m.fd",
+    ),
+    (
+        "/usr/share/edk2-ovmf/x64/OVMF_CODE.fd",
+        "/usr/share/edk2-ovmf/x64/OVMF_VARS.fd",
+    ),
+    (
+        "/usr/share/qemu/ovmf-x86_64-code.bin",
+        "/usr/share/qemu/ovmf-x86_64-vars.bin",
+    ),
+];
+
+/// Mounts, starts, and keeps company until the guest has ended.
+pub(super) fn run(
+    start: &mut Start<'_>,
+    work: &Arc<Work>,
+    hook: ErrorHook,
+) -> Result<(Mounted, Ran), CliError> {
+    let qemu = qemu(start)?;
+    let uefi = uefi(start, work)?;
+    let options = MountOptions {
+        on_error: Some(hook),
+        ..MountOptions::default()
+    };
+    let mounted = mount(work.exports(), &start.folder.mountpoint(), &options).or_explain()?;
+    let mut spec = spec(start, work, &mounted, uefi)?;
+    let found = machine_type(&qemu, &spec.machine_type, QEMU_ANSWER).or_explain()?;
+    if !found.exact {
+        tracing::warn!(
+            wanted = spec.machine_type,
+            found = found.name,
+            "another machine type"
+        );
+    }
+    spec.machine_type = found.name;
+
+    let mut guest = begin(start, &qemu, spec)?;
+    let console = match guest.take_console() {
+        Some(socket) => Some(Console::connect(socket, !start.ui.is_json()).map_err(console_error)?),
+        None => None,
+    };
+    let (ended, exit) = keep(&guest, Kind::Machine, work, &start.inbox, start.board, start.ui);
+    drop(guest);
+    if let Some(console) = console {
+        console.finish();
+    }
+    let failure = match (&exit, ended) {
+        (Some(exit), Ended::Died) => {
+            let text = format!("the virtual machine died ({}): {}", exit.status, exit.stderr);
+            Some(
+                said(ExitCode::GuestFailed, "gobag.guest-died", text)
+                    .hint("start it again with `gobag start`"),
+            )
+        }
+        _ => None,
+    };
+    let ran = Ran {
+        ended,
+        exit,
+        container: None,
+        failure,
+    };
+    Ok((mounted, ran))
+}
+
+fn qemu(start: &Start<'_>) -> Result<PathBuf, CliError> {
+    if let Some(Ability::Yes { with }) = start.facts.qemu.value() {
+        return Ok(with.path.clone());
+    }
+    tools::find("qemu-system-x86_64", start.environment.path.as_deref()).or_explain()
+}
+
+/// The firmware's files, if the image needs them: its code from this computer, and fresh variables.
+fn uefi(start: &Start<'_>, work: &Work) -> Result<Option<(PathBuf, PathBuf)>, CliError> {
+    let manifest = work.session().manifest();
+    match boot_way(manifest) {
+        Some(BootWay::Uefi) => {}
+        Some(BootWay::Kernel | BootWay::Bios) => return Ok(None),
+        None => {
+            let text = format!(
+                "image `{}` starts in a way that this version does not know",
+                manifest.name
+            );
+            return Err(said(ExitCode::Failed, "gobag.unknown-firmware", text)
+                .hint("use the program that lies on the stick itself; this one is older than the stick"));
+        }
+    }
+    let installed = UEFI
+        .iter()
+        .find(|(code, vars)| [code, vars].iter().all(|path| fs::exists(path).unwrap_or(false)));
+    let Some((code, template)) = installed else {
+        let text = "this computer has no UEFI for virtual machines, which this image needs";
+        return Err(said(ExitCode::HostUnfit, "gobag.uefi-missing", text)
+            .hint("on Debian and Ubuntu it is the package `ovmf`"));
+    };
+    let vars = start.folder.path().join("uefi-vars.fd");
+    fs::copy(template, &vars).map_err(|error| {
+        let text = format!("cannot copy {template} to {}: {error}", vars.display());
+        said(ExitCode::Failed, "gobag.uefi-vars", text)
+    })?;
+    Ok(Some((code.into(), vars)))
+}
+
+fn spec(
+    start: &Start<'_>,
+    work: &Work,
+    mounted: &Mounted,
+    uefi: Option<(PathBuf, PathBuf)>,
+) -> Result<MachineSpec, CliError> {
+    let file = |purpose| {
+        work.volume(purpose)
+            .map(|volume| mounted.file(&file_name(volume)))
+    };
+    let system = file(VolumePurpose::System).ok_or_else(|| {
+        let text = format!(
+            "image `{}` has no disk to start from",
+            work.session().manifest().name
+        );
+        said(ExitCode::Damaged, "gobag.no-system", text)
+    })?;
+    let files = MachineFiles {
+        system,
+        home: file(VolumePurpose::Home),
+        blobs: mounted.mountpoint().to_owned(),
+        uefi,
+    };
+    let choice = MachineChoice {
+        memory_mib: start.args.memory,
+        cores: start.args.cores,
+        is_compatible: start.args.compatible_hardware,
+        is_offline: start.args.network == NetworkArg::Off,
+    };
+    let manifest = work.session().manifest();
+    let display = match start.args {
+        args if args.headless => Display::None,
+        args if args.vnc => Display::Vnc,
+        _ if start.environment.has_window_system() => Display::Gtk,
+        _ => {
+            start.ui.say("There is no desktop here to show a window on; your workstation's console appears in this terminal.");
+            Display::None
+        }
+    };
+    Ok(machine(
+        manifest,
+        work.id(),
+        &start.requirements,
+        &start.facts,
+        &choice,
+        &files,
+        display,
+    ))
+}
+
+/// Starts the machine; where the host's QEMU cannot show one kind of window, the other.
+fn begin(start: &Start<'_>, qemu: &std::path::Path, mut spec: MachineSpec) -> Result<Guest, CliError> {
+    let options = StartOptions {
+        qemu: qemu.to_owned(),
+        folder: start.folder.path().to_owned(),
+        env: start.environment.window.clone(),
+        fallback: (spec.accelerator != Accelerator::Tcg).then_some(Fallback {
+            accelerator: Accelerator::Tcg,
+            after: SIGN_OF_LIFE,
+        }),
+    };
+    if spec.display == Display::Vnc {
+        let socket = start.folder.path().join("vnc.sock").display().to_string();
+        start
+            .ui
+            .say(&format!("Your workstation's screen is a VNC server at {socket}"));
+        start.board.update(|report| report.vnc = Some(socket));
+    }
+    loop {
+        match supervise::start(spec.clone(), options.clone()) {
+            Ok(guest) => return Ok(guest),
+            Err(StartError::Ended { exit }) if spec.display == Display::Gtk => {
+                tracing::info!(stderr = exit.stderr, "no GTK window");
+                spec.display = Display::Sdl;
+            }
+            Err(error) => return Err(error.explain()),
+        }
+    }
+}
+
+fn console_error(error: std::io::Error) -> CliError {
+    let text = format!("cannot show the console of the virtual machine here: {error}");
+    said(ExitCode::Failed, "gobag.console", text)
+}
