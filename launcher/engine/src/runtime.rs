@@ -15,6 +15,7 @@
 
 use std::{
     fs, io,
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -117,13 +118,21 @@ fn end(identity: &Identity, deadline: Duration) -> Result<Option<i32>, OrphanErr
     if !Identity::of(pid).is_ok_and(|now| now == *identity) {
         return Ok(None);
     }
+    // A process that has ended but was not reaped still has its number.
+    if has_ended(&pidfd, Duration::ZERO) {
+        return Ok(None);
+    }
     // ESRCH means that it is gone already, which is what we want.
     let _ = pidfd_send_signal(&pidfd, Signal::KILL);
-    let mut fds = [PollFd::new(&pidfd, PollFlags::IN)];
-    match poll(&mut fds, Some(&timespec(deadline))) {
-        Ok(0) | Err(_) => Err(OrphanError::Alive { pid }),
-        Ok(_) => Ok(Some(pid)),
+    match has_ended(&pidfd, deadline) {
+        true => Ok(Some(pid)),
+        false => Err(OrphanError::Alive { pid }),
     }
+}
+
+fn has_ended(pidfd: &OwnedFd, timeout: Duration) -> bool {
+    let mut fds = [PollFd::new(pidfd, PollFlags::IN)];
+    poll(&mut fds, Some(&timespec(timeout))).is_ok_and(|count| count > 0)
 }
 
 /// The record of a running guest; dropped when the guest has been reaped.
@@ -202,6 +211,13 @@ mod tests {
         let mut gone = sleeper();
         leave_record(folder.path(), gone.id(), |_| {});
         gone.kill().unwrap();
+        let pidfd = pidfd_open(Pid::from_child(&gone), PidfdFlags::empty()).unwrap();
+        assert!(has_ended(&pidfd, LONG));
+        assert_eq!(
+            end_orphan(folder.path(), LONG).unwrap(),
+            None,
+            "ended, not reaped"
+        );
         gone.wait().unwrap();
         assert_eq!(end_orphan(folder.path(), LONG).unwrap(), None);
     }
