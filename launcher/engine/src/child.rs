@@ -107,22 +107,27 @@ impl Watch {
 
     /// Whether the child has ended, waiting at most `timeout` for it.
     pub(crate) fn has_ended(&self, timeout: Duration) -> io::Result<bool> {
-        let until = Instant::now() + timeout;
-        loop {
-            let left = until.saturating_duration_since(Instant::now());
-            let mut fds = [PollFd::new(&self.pidfd, PollFlags::IN)];
-            match poll(&mut fds, Some(&timespec(left))) {
-                Ok(count) => return Ok(count > 0),
-                Err(Errno::INTR) => {}
-                Err(errno) => return Err(errno.into()),
-            }
-        }
+        has_ended(&self.pidfd, timeout)
     }
 
     /// Kills the child and everything in its process group. Call it only before the child is reaped.
     pub(crate) fn kill_group(&self) {
         // ESRCH means that all of them are gone already, which is what we want.
         let _ = kill_process_group(self.group, Signal::KILL);
+    }
+}
+
+/// Whether a process has ended, reaped or not, waiting at most `timeout` for it.
+pub(crate) fn has_ended(pidfd: &OwnedFd, timeout: Duration) -> io::Result<bool> {
+    let until = Instant::now() + timeout;
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        let mut fds = [PollFd::new(pidfd, PollFlags::IN)];
+        match poll(&mut fds, Some(&timespec(left))) {
+            Ok(count) => return Ok(count > 0),
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
     }
 }
 

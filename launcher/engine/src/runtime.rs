@@ -15,18 +15,14 @@
 
 use std::{
     fs, io,
-    os::fd::OwnedFd,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use rustix::{
-    event::{PollFd, PollFlags, poll},
-    process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal},
-};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
 
-use crate::child::timespec;
+use crate::child::has_ended;
 
 const RECORD: &str = "guest.json";
 
@@ -119,20 +115,15 @@ fn end(identity: &Identity, deadline: Duration) -> Result<Option<i32>, OrphanErr
         return Ok(None);
     }
     // A process that has ended but was not reaped still has its number.
-    if has_ended(&pidfd, Duration::ZERO) {
+    if has_ended(&pidfd, Duration::ZERO).unwrap_or(false) {
         return Ok(None);
     }
     // ESRCH means that it is gone already, which is what we want.
     let _ = pidfd_send_signal(&pidfd, Signal::KILL);
-    match has_ended(&pidfd, deadline) {
+    match has_ended(&pidfd, deadline).unwrap_or(false) {
         true => Ok(Some(pid)),
         false => Err(OrphanError::Alive { pid }),
     }
-}
-
-fn has_ended(pidfd: &OwnedFd, timeout: Duration) -> bool {
-    let mut fds = [PollFd::new(pidfd, PollFlags::IN)];
-    poll(&mut fds, Some(&timespec(timeout))).is_ok_and(|count| count > 0)
 }
 
 /// The record of a running guest; dropped when the guest has been reaped.
@@ -212,7 +203,7 @@ mod tests {
         leave_record(folder.path(), gone.id(), |_| {});
         gone.kill().unwrap();
         let pidfd = pidfd_open(Pid::from_child(&gone), PidfdFlags::empty()).unwrap();
-        assert!(has_ended(&pidfd, LONG));
+        assert!(has_ended(&pidfd, LONG).unwrap());
         assert_eq!(
             end_orphan(folder.path(), LONG).unwrap(),
             None,
