@@ -288,3 +288,6 @@ fn links(output: &mut TarWriter<&mut dyn Write>, paths: &[ImagePath], meta: &Met
     };
     others.iter().try_for_each(|path| output.entry(path, &kind, meta))
 }
+
+#[cfg(test)]
+mod tests;
