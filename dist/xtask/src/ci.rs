@@ -1,7 +1,7 @@
 //! `cargo xtask ci`: everything a change must pass, cheapest first, with one table at the end.
 //!
 //! Formatting and tidy always run; from clippy on, the first failure stops the rest, because what follows would only
-//! repeat it. In CI a missing FUSE or QEMU is a failure: the tests run with `GOBAG_REQUIRE=fuse,qemu` (and `root`
+//! repeat it. In CI a missing FUSE or QEMU is a failure: the tests run with `GOBAG_REQUIRE=fuse,qemu,python` (and `root`
 //! where we are root).
 
 use crate::cargo::cargo;
@@ -17,7 +17,7 @@ pub(crate) fn run(args: &[&str]) -> Result<()> {
         _ => return Err(Error::usage(format!("`ci` does not know `{}`", args.join(" ")))),
     };
     let mut steps = Steps::new();
-    let ready = steps.step("packages", || packages::ensure().map(|new| new.join(" ")));
+    let ready = steps.step("packages", packages::ensure_for_tests);
     steps.step("fmt", || plain(&["fmt", "--all", "--check"]));
     steps.step("tidy", tidy::check);
     let passed = ready

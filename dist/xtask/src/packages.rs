@@ -4,6 +4,7 @@
 //! on the search path instead, and a missing one is named; installing is then the person's business.
 
 mod apt;
+pub(crate) mod python;
 
 use crate::error::{Error, Result};
 use crate::sh::{self, Cmd};
@@ -38,6 +39,8 @@ const PACKAGES: &[Package] = &[
     package("exfat-fuse", "mount.exfat-fuse", "sticks on real exFAT, mounted"),
     package("busybox-static", "busybox", "tiny guests of the tests"),
     package("cpio", "cpio", "tiny guests of the tests"),
+    package("python3", "python3", "the second reader of the format"),
+    package("python3-venv", "", "the second reader's packages"),
     package("strace", "strace", "watches system calls in tests"),
     package("expect", "expect", "types passphrases in tests"),
     package("fio", "fio", "checks and measures block devices"),
@@ -70,6 +73,13 @@ pub(crate) fn ensure() -> Result<Vec<&'static str>> {
     }
     eprintln!("system packages: installed {}", names.join(" "));
     Ok(names)
+}
+
+/// [`ensure`], and the Python packages that only tests need.
+pub(crate) fn ensure_for_tests() -> Result<String> {
+    let installed = ensure()?.join(" ");
+    python::ensure()?;
+    Ok(installed)
 }
 
 fn missing() -> Result<Vec<&'static Package>> {

@@ -35,7 +35,7 @@ pub(crate) fn run(args: &[&str]) -> Result<()> {
         }
     }
     let mut steps = Steps::new();
-    if steps.step("packages", || crate::packages::ensure().map(|new| new.join(" "))) {
+    if steps.step("packages", crate::packages::ensure_for_tests) {
         run_steps(&mut steps, &options, &capabilities(false));
     }
     steps.finish("test")
@@ -59,6 +59,7 @@ pub(crate) fn capabilities(strict: bool) -> String {
     let all = [
         ("fuse", strict || fuse),
         ("qemu", strict || qemu),
+        ("python", strict || crate::packages::python::is_there()),
         ("root", sh::is_root()),
     ];
     let held: Vec<&str> = all

@@ -1,0 +1,142 @@
+"""§6.5: from the newest checkpoint to the last whole batch."""
+
+from .checkpoint import LEAF_BLOCKS, load
+from .crypto import Refused
+from .log import AHEAD, COMMIT, DIRTY_BYTES, BLOCK, Segments, Word
+
+ZEROS, BASE = 0, 1
+
+
+class State:
+    """The index of all volumes after replay."""
+
+    def __init__(self, stick, unlocked):
+        self.stick, self.unlocked = stick, unlocked
+        self.segments = Segments(stick, unlocked.key, unlocked.record)
+        self.checkpoint, self.broken_areas = load(stick, unlocked.key, unlocked.record)
+        if self.checkpoint is None:
+            raise Refused(f"no checkpoint opens: {self.broken_areas}")
+        self.keys = {number: self.segments.use_key(number, salt)
+                     for number, (_, salt) in self.checkpoint.segments.items()}
+        self.sizes = {volume["id"]: volume["size_bytes"] for volume in unlocked.record["volumes"]}
+        self.leaves = {number: {} for number in self.sizes}
+        for number, (size, leaves) in self.checkpoint.volumes.items():
+            if self.sizes.get(number) != size:
+                raise Refused(f"the checkpoint has volume {number} of {size} bytes, the header another")
+            self.leaves[number].update(leaves)
+        self.records, self.batches, self.entered = 0, 0, []
+        self.next_incarnation = self.checkpoint.next_incarnation
+        self._replay()
+
+    def _replay(self):
+        """Steps 2 to 5."""
+        position = self.checkpoint.position
+        segment, incarnation, offset = position.segment, position.incarnation, position.offset
+        self.sequence, self.tag, self.highest_durable = position.sequence, position.tag, 0
+        remaining = list(self.checkpoint.free) + list(self.checkpoint.resting)
+        self.batch = []
+        while True:
+            head = self._next_head(remaining, segment, incarnation)
+            until = None if head is None else head.first_sequence
+            offset = self._replay_segment(segment, offset, until)
+            if head is None or (self.sequence + 1, self.tag) != (head.first_sequence, head.tag):
+                break
+            remaining = remaining[remaining.index(head.segment) + 1:]
+            segment, incarnation, offset = head.segment, head.incarnation, 4_096
+            self.keys[segment], self.next_incarnation = head.key, head.incarnation + 1
+            self.entered.append(segment)
+        self._refuse_earlier_state(segment, offset, remaining)
+
+    def _next_head(self, remaining, segment, incarnation):
+        found = []
+        for candidate in remaining[:AHEAD]:
+            head = self.segments.head(candidate)
+            if (head is not None and head.incarnation >= self.checkpoint.next_incarnation
+                    and (head.previous, head.previous_incarnation) == (segment, incarnation)):
+                found.append(head)
+        return max(found, key=lambda head: head.incarnation, default=None)
+
+    def _replay_segment(self, segment, offset, until):
+        """Applies records up to sequence number `until` (not included); returns where it stopped."""
+        if segment not in self.keys:
+            return offset
+        while until is None or self.sequence + 1 < until:
+            found = self.segments.record(segment, self.keys[segment], offset)
+            if found is None:
+                break
+            record, tag = found
+            if record.sequence != self.sequence + 1 or record.previous_tag != self.tag:
+                break
+            self.records += 1
+            self.sequence, self.tag, offset = record.sequence, tag, record.end
+            self.batch.append((segment, record))
+            if record.flags & COMMIT:
+                for part in self.batch:
+                    self._trims(*part)
+                for part in self.batch:
+                    self._units(*part)
+                self.batches += 1
+                self.batch = []
+        return offset
+
+    def _trims(self, _segment, record):
+        for volume, kind, first, blocks in record.trims:
+            self._check(volume, first, blocks)
+            for block in range(first, first + blocks):
+                self._set(volume, block, 0 if kind == BASE else self.zero_word(volume))
+
+    def _units(self, segment, record):
+        for volume, blocks, first, offset, length in record.places:
+            self._check(volume, first, blocks)
+            for number in range(blocks):
+                self._set(volume, first + number, Word.of_unit(segment, offset, length, number))
+
+    def _check(self, volume, first, blocks):
+        if volume not in self.leaves or first + blocks > -(-self.size(volume) // BLOCK):
+            raise Refused(f"a record names block {first} of volume {volume}")
+
+    def _set(self, volume, block, word):
+        leaf = self.leaves[volume].setdefault(block // LEAF_BLOCKS, [0] * LEAF_BLOCKS)
+        leaf[block % LEAF_BLOCKS] = word
+
+    def zero_word(self, _volume):
+        return 0
+
+    def size(self, volume):
+        return self.sizes[volume]
+
+    def word(self, volume, block):
+        leaf = self.leaves[volume].get(block // LEAF_BLOCKS)
+        return Word(leaf[block % LEAF_BLOCKS] if leaf else 0)
+
+    def _refuse_earlier_state(self, segment, offset, remaining):
+        """Step 5."""
+        found = []
+        key = self.keys.get(segment)
+        while key is not None and offset < self.segments.length:
+            record = self.segments.record(segment, key, offset)
+            if record:
+                found.append(record[0].durable)
+            offset += 4_096
+        for candidate in remaining[:AHEAD]:
+            head = self.segments.head(candidate)
+            if head is not None and head.incarnation >= self.checkpoint.next_incarnation:
+                found.append(head.durable)
+        if any(durable > self.sequence for durable in found):
+            raise Refused(f"earlier state: record {max(found)} was durable, the log ends after {self.sequence}")
+
+    def blocks(self, volume, base=None):
+        """Yields (block number, 4,096 bytes) of all blocks that are not zero."""
+        opened = {}
+        for leaf_number, words in sorted(self.leaves[volume].items()):
+            for index, value in enumerate(words):
+                word, block = Word(value), leaf_number * LEAF_BLOCKS + index
+                if not word.is_unit:
+                    continue
+                place = (word.segment, word.offset)
+                if place not in opened:
+                    if len(opened) > 64:
+                        opened.clear()
+                    opened[place] = self.segments.unit(word.segment, self.keys[word.segment], volume,
+                                                       block - word.block, word.offset, word.length)
+                yield block, opened[place][word.block * BLOCK:(word.block + 1) * BLOCK]

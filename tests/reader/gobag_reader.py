@@ -1,0 +1,97 @@
+#!/usr/bin/env python3
+"""Reads a Gobag stick without Gobag.
+
+    gobag_reader.py header STICK
+    gobag_reader.py unlock STICK --passphrase-file F
+    gobag_reader.py dump   STICK --passphrase-file F --volume home|NAME OUT.raw
+    gobag_reader.py check  STICK --passphrase-file F
+
+Written from docs/format.md and docs/format/base.md alone. The answer is JSON on stdout; exit code 0 is good, 1 refused.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from gobag import header
+from gobag.crypto import Refused
+from gobag.state import State
+
+KEYS = {"image_key"}
+
+
+def without_keys(value):
+    """The record as it may be shown."""
+    if isinstance(value, dict):
+        return {name: without_keys(item) for name, item in value.items() if name not in KEYS}
+    return [without_keys(item) for item in value] if isinstance(value, list) else value
+
+
+def show_header(arguments):
+    slots, broken = header.read_slots(arguments.stick)
+    return {"slots": [slot.public() for slot in slots], "not_whole": broken}
+
+
+def open_stick(arguments):
+    passphrase = Path(arguments.passphrase_file).read_bytes().removesuffix(b"\n")
+    return header.unlock(arguments.stick, passphrase)
+
+
+def unlock(arguments):
+    opened = open_stick(arguments)
+    return {"bundle": opened.bundle_id.hex(), "generation": opened.slot.generation,
+            "record": without_keys(opened.record)}
+
+
+def volume_number(record, name):
+    for volume in record["volumes"]:
+        role = volume["role"]
+        if name == role or isinstance(role, dict) and name == role["system"]["volume"]:
+            return volume["id"]
+    raise Refused(f"no volume `{name}`")
+
+
+def dump(arguments):
+    opened = open_stick(arguments)
+    state = State(arguments.stick, opened)
+    number = volume_number(opened.record, arguments.volume)
+    with open(arguments.out, "wb") as out:
+        out.truncate(state.size(number))
+        for block, data in state.blocks(number):
+            out.seek(block * 4_096)
+            out.write(data)
+    return {"size_bytes": state.size(number), "generation": state.checkpoint.generation,
+            "records_replayed": state.records, "batches_replayed": state.batches}
+
+
+def check(arguments):
+    opened = open_stick(arguments)
+    state = State(arguments.stick, opened)
+    blocks = {number: sum(1 for _ in state.blocks(number)) for number in state.leaves}
+    return {"blocks": blocks, "generation": state.checkpoint.generation, "areas_not_used": state.broken_areas,
+            "records_replayed": state.records, "segments": state.segments.count,
+            "segment_uses": state.next_incarnation - 1}
+
+
+def main():
+    parser = argparse.ArgumentParser(description="reads a Gobag stick without Gobag")
+    commands = parser.add_subparsers(required=True)
+    for work, needs_key in ((show_header, False), (unlock, True), (dump, True), (check, True)):
+        command = commands.add_parser(work.__name__.removeprefix("show_"))
+        command.set_defaults(work=work)
+        command.add_argument("stick")
+        if needs_key:
+            command.add_argument("--passphrase-file", required=True)
+        if work is dump:
+            command.add_argument("--volume", required=True)
+            command.add_argument("out")
+    arguments = parser.parse_args()
+    try:
+        print(json.dumps(arguments.work(arguments), indent=2))
+    except Refused as refused:
+        sys.exit(f"refused: {refused}")
+
+
+if __name__ == "__main__":
+    main()
