@@ -159,7 +159,7 @@ impl History {
 
     /// Opens the store and checks what it holds; `None` when a cut came first.
     fn open(&mut self) -> Option<Session> {
-        let before = self.rng.chance(30).then(|| self.look_only()).flatten();
+        let mut before = self.rng.chance(20).then(|| self.look_only()).flatten();
         if self.rng.chance(15) {
             self.throw_away();
         }
@@ -172,6 +172,10 @@ impl History {
             } else {
                 self.medium.next_session();
             }
+        }
+        if !self.honest() {
+            // On these a crash meanwhile may have changed what is there.
+            before = self.rng.chance(20).then(|| self.look_only()).flatten();
         }
         let session = self.try_open(StoreMode::Keep)?;
         let seen = session.look();
@@ -312,7 +316,12 @@ impl History {
                     return None;
                 }
                 Err(VolumeError::Full) => {
+                    self.medium.set_gone(false);
                     let seen = session.look();
+                    if seen.iter().any(|seen| seen.hashes.contains(&None)) {
+                        assert!(self.world == World::Flipping, "I4: a block is damaged");
+                        return Some(End::Over);
+                    }
                     let Some(point) = self.model.locate(&seen, before) else {
                         panic!("a refused operation left a mixture");
                     };

@@ -1,3 +1,7 @@
 //! The one integration binary: what only several crates together can show.
 
+mod failures;
 mod histories;
+mod modes;
+mod resume;
+mod space;

@@ -16,12 +16,14 @@ mod pending;
 mod read;
 mod recover;
 mod resume;
+mod room;
 mod state;
 mod units;
 mod verify;
 mod volume;
 mod writer;
 
+use std::collections::HashSet;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use gobag_format::{
@@ -43,10 +45,6 @@ use read::{UnitCache, unit_cache};
 use state::State;
 use writer::{Batch, Writer};
 
-/// Acknowledged writes kept in memory before they are appended even without a flush.
-const PENDING_LIMIT: usize = 32 << 20;
-/// From here on the background thread starts appending, so that writers seldom wait.
-const PENDING_SOON: usize = 8 << 20;
 /// Log bytes between two checkpoints: what a crash makes the next opening replay at most.
 const CHECKPOINT_EVERY: u64 = 256 << 20;
 
@@ -108,7 +106,6 @@ pub enum StoreMode {
 /// The log of one bundle; see the module's documentation.
 pub struct Store {
     log: Log,
-    mode: StoreMode,
     writer: Mutex<Writer>,
     pending: Mutex<Buffers>,
     work: Condvar,
@@ -128,8 +125,10 @@ struct Log {
     checkpoint_key: Key,
     state: RwLock<State>,
     cache: UnitCache,
-    /// Salts of every use of a segment that this process began.
-    attempts: Mutex<Vec<[u8; 32]>>,
+    mode: StoreMode,
+    /// Salts of the checkpoints found when opening, and of every use of a segment or area begun since, also of
+    /// those that failed.
+    known: Mutex<HashSet<[u8; 32]>>,
 }
 
 #[derive(Default)]
@@ -140,6 +139,7 @@ struct Buffers {
     /// Counts appended batches: a block read for a partial write is stale when this has moved.
     batches: u64,
     stopping: bool,
+    closed: bool,
 }
 
 /// Figures about a store.
@@ -167,13 +167,8 @@ impl Store {
         clock: Clock,
         options: StoreOptions,
     ) -> Result<Self, StoreError> {
-        let (state, mut writer, recovery) = recover::recover(
-            &*medium,
-            &keys,
-            &options.geometry,
-            &options.volumes,
-            options.accept_earlier,
-        )?;
+        let recovered = recover::recover(&*medium, &keys, &options)?;
+        let (mut writer, recovery) = (recovered.writer, recovered.report);
         let log_key = match options.mode {
             StoreMode::Throwaway => Key::generate(&*random),
             StoreMode::Keep | StoreMode::ReadOnly => keys.log.clone(),
@@ -186,16 +181,16 @@ impl Store {
             log_key,
             kept_key: keys.log,
             checkpoint_key: keys.checkpoint,
-            state: RwLock::new(state),
+            state: RwLock::new(recovered.state),
             cache: unit_cache(options.cache_bytes),
-            attempts: Mutex::default(),
+            mode: options.mode,
+            known: Mutex::new(recovered.salts),
         };
         if options.mode == StoreMode::Keep && !recovery.clean {
             log.checkpoint(&mut writer)?;
         }
         Ok(Self {
             log,
-            mode: options.mode,
             writer: Mutex::new(writer),
             pending: Mutex::default(),
             work: Condvar::new(),
@@ -232,7 +227,8 @@ impl Store {
             checkpoint_key: keys.checkpoint,
             state: RwLock::new(state),
             cache: unit_cache(0),
-            attempts: Mutex::default(),
+            mode: StoreMode::Keep,
+            known: Mutex::default(),
         };
         for _ in 0..geometry.checkpoints {
             log.checkpoint(&mut writer)?;
@@ -247,10 +243,11 @@ impl Store {
 
     /// Figures for `status`.
     pub fn status(&self) -> StoreStatus {
-        let (free, pending) = (
-            lock(&self.writer).free.len(),
-            lock(&self.pending).active.data_bytes(),
-        );
+        let free = lock(&self.writer).free.len();
+        let pending = {
+            let buffers = lock(&self.pending);
+            buffers.active.bytes() + buffers.appending.as_ref().map_or(0, |batch| batch.bytes())
+        };
         StoreStatus {
             used_bytes: self.log.read_state().occupied * BLOCK_LEN as u64,
             quota_bytes: self.log.geometry.quota_blocks * BLOCK_LEN as u64,
@@ -269,6 +266,7 @@ impl Store {
 
     /// Lets a volume read as its base again, or as zeros where it has none; durable when this returns.
     pub fn reset(&self, volume: VolumeId) -> Result<(), StoreError> {
+        self.writable()?;
         let mut writer = lock(&self.writer);
         self.append_pending(&mut writer)?;
         let blocks = self
@@ -282,18 +280,20 @@ impl Store {
             first_block: 0,
             blocks,
         };
-        self.log.append(
-            &mut writer,
-            &Batch {
-                units: Vec::new(),
-                trims: vec![trim],
-                relocation: false,
-            },
-        )
+        let batch = Batch {
+            units: Vec::new(),
+            trims: vec![trim],
+            relocation: false,
+        };
+        self.log.make_room(&mut writer, &batch)?;
+        self.log.append(&mut writer, &batch)?;
+        self.checkpoint_when_due(&mut writer);
+        Ok(())
     }
 
     /// Starts to remember which 64 KiB of `volume` change, for `replica`; everything counts as changed now.
     pub fn track(&self, replica: u8, volume: VolumeId) -> Result<(), StoreError> {
+        self.writable()?;
         let mut writer = lock(&self.writer);
         let mut state = self.log.write_state();
         if state
@@ -311,7 +311,10 @@ impl Store {
             bits,
         });
         drop(state);
-        self.log.checkpoint(&mut writer)
+        match self.log.mode {
+            StoreMode::Keep => self.log.checkpoint(&mut writer),
+            StoreMode::ReadOnly | StoreMode::Throwaway => Ok(()),
+        }
     }
 
     /// The chunks of `volume` that `replica` still has to receive, one bit each, least significant first.
@@ -341,20 +344,35 @@ impl Store {
     }
 
     /// Flushes and records that everything is in order; afterwards the store refuses writes.
+    /// On an error it stays open: nothing acknowledged is lost, and the call can be made again.
     pub fn close(&self) -> Result<(), StoreError> {
         self.stop_background();
-        if self.mode != StoreMode::Keep {
+        if self.log.mode != StoreMode::Keep {
             return Ok(());
         }
         let mut writer = lock(&self.writer);
-        self.append_pending(&mut writer)?;
+        lock(&self.pending).closed = true;
+        let closed = self.close_log(&mut writer);
+        lock(&self.pending).closed = closed.is_ok();
+        closed
+    }
+
+    fn close_log(&self, writer: &mut Writer) -> Result<(), StoreError> {
+        self.append_pending(writer)?;
         let untouched = writer.must_roll && writer.bytes_since_checkpoint == 0;
         writer.must_roll = true;
         if untouched {
             Ok(())
         } else {
-            self.log.checkpoint(&mut writer)
+            self.log.checkpoint(writer)
         }
+    }
+
+    fn writable(&self) -> Result<(), StoreError> {
+        if self.log.mode == StoreMode::ReadOnly || lock(&self.pending).closed {
+            return Err(StoreError::ReadOnly);
+        }
+        Ok(())
     }
 
     /// Appends pending writes before they grow large or old; runs on a thread of its own until
@@ -367,7 +385,7 @@ impl Store {
                 .wait_timeout(buffers, every)
                 .unwrap_or_else(PoisonError::into_inner);
             buffers = guard;
-            let due = timeout.timed_out() || buffers.active.data_bytes() >= PENDING_SOON;
+            let due = timeout.timed_out() || buffers.active.bytes() >= self.log.pending_soon();
             if due && !buffers.active.is_empty() && !buffers.stopping {
                 drop(buffers);
                 if let Err(error) = self.flush() {
@@ -395,24 +413,25 @@ impl Store {
                 trims: pending.trims().collect(),
                 relocation: false,
             };
-            self.make_room(writer, &batch)?;
+            self.log.make_room(writer, &batch)?;
             self.log.append(writer, &batch)?;
             let mut buffers = lock(&self.pending);
             buffers.appending = None;
             buffers.batches += 1;
         }
-        if self.mode == StoreMode::Keep && writer.bytes_since_checkpoint >= self.checkpoint_every() {
+        self.checkpoint_when_due(writer);
+        Ok(())
+    }
+
+    fn checkpoint_when_due(&self, writer: &mut Writer) {
+        let geometry = &self.log.geometry;
+        let every = CHECKPOINT_EVERY.min(u64::from(geometry.segments) * u64::from(geometry.segment_len) / 4);
+        if self.log.mode == StoreMode::Keep && writer.bytes_since_checkpoint >= every {
             // The writes are durable; a checkpoint that fails is tried again after the next batch.
             if let Err(error) = self.log.checkpoint(writer) {
                 tracing::warn!(%error, "checkpoint failed");
             }
         }
-        Ok(())
-    }
-
-    fn checkpoint_every(&self) -> u64 {
-        let geometry = &self.log.geometry;
-        CHECKPOINT_EVERY.min(u64::from(geometry.segments) * u64::from(geometry.segment_len) / 4)
     }
 
     /// The batch to append next: one that failed, else everything pending.
@@ -428,33 +447,7 @@ impl Store {
         buffers.appending = Some(Arc::clone(&batch));
         Some(batch)
     }
-
-    /// Makes sure the batch fits and cleaning keeps its reserve.
-    fn make_room(&self, writer: &mut Writer, batch: &Batch) -> Result<(), StoreError> {
-        // A unit's seal, alignment and entry; a trim's entry; the end of a segment that the next unit does
-        // not fit into; and a twentieth for record heads and padding.
-        let units: usize = batch.units.iter().map(|unit| unit.payload.len() + 64).sum();
-        let bytes = (units + batch.trims.len() * 32) * 21 / 20;
-        let usable = self.log.geometry.segment_len as usize - (84 << 10);
-        let needed = bytes.div_ceil(usable) + 1;
-        let reserve = if self.mode == StoreMode::Keep { RESERVE } else { 0 };
-        if writer.free.len() >= needed + reserve {
-            return Ok(());
-        }
-        if self.mode == StoreMode::Keep {
-            let comfortable = usize::from(self.log.geometry.segments) / 8;
-            self.log.clean(writer, (needed + reserve).max(comfortable))?;
-        }
-        if writer.free.len() >= needed {
-            Ok(())
-        } else {
-            Err(StoreError::Full)
-        }
-    }
 }
-
-/// Segments that only cleaning may use.
-const RESERVE: usize = 2;
 
 impl Log {
     fn read_state(&self) -> RwLockReadGuard<'_, State> {

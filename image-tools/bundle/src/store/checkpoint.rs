@@ -1,9 +1,12 @@
 //! Writing and loading checkpoints.
 //!
 //! A checkpoint goes into the area whose content is oldest, never over the newest whole one; it is flushed
-//! and read back before it counts. Areas rotate, so two older ones stay. A segment emptied by cleaning is
+//! and read back before it counts. Areas rotate, so two older ones stay; where one fails for good, the others
+//! go on. A segment emptied by cleaning is
 //! named as resting in the next checkpoint and as free in the one after: while it can be overwritten, no
 //! checkpoint that anyone would still load refers to it.
+
+use std::collections::HashSet;
 
 use gobag_format::{
     checkpoint::{
@@ -15,30 +18,42 @@ use gobag_format::{
 };
 use zeroize::Zeroizing;
 
-use super::{Log, StoreError, writer::Writer};
+use super::{Log, StoreError, lock, writer::Writer};
 use crate::medium::{FileRef, Medium};
 
 impl Log {
     /// Records index and position.
     pub(super) fn checkpoint(&self, writer: &mut Writer) -> Result<(), StoreError> {
-        let generation = writer.areas.iter().copied().max().unwrap_or(0) + 1;
-        let area = writer.oldest_area();
+        self.ensure_same(writer)?;
         let mut free: Vec<u16> = writer.free.iter().copied().collect();
         free.extend(&writer.resting);
-        let body = self.encode_checkpoint(writer, generation, free.clone());
-        writer.areas[usize::from(area)] = 0;
-        self.write_area(area, generation, &body)?;
-        writer.areas[usize::from(area)] = generation;
-        writer.free = free.into();
-        writer.resting = std::mem::take(&mut writer.cleaned);
-        writer.bytes_since_checkpoint = 0;
-        Ok(())
+        let mut failed = None;
+        for area in writer.areas_but_newest() {
+            // One that failed may be whole on the medium all the same: its number must not come again.
+            writer.generation += 1;
+            let body = self.encode_checkpoint(writer, free.clone());
+            writer.areas[usize::from(area)] = 0;
+            match self.write_area(area, writer.generation, &body) {
+                Ok(()) => {
+                    writer.areas[usize::from(area)] = writer.generation;
+                    writer.free = free.into();
+                    writer.resting = std::mem::take(&mut writer.cleaned);
+                    writer.bytes_since_checkpoint = 0;
+                    return Ok(());
+                }
+                Err(error) => failed = Some(error),
+            }
+        }
+        writer.suspect = true;
+        Err(failed.unwrap_or(StoreError::NoCheckpoint {
+            areas: self.geometry.checkpoints,
+        }))
     }
 
-    fn encode_checkpoint(&self, writer: &Writer, generation: u64, free: Vec<u16>) -> Zeroizing<Vec<u8>> {
+    fn encode_checkpoint(&self, writer: &Writer, free: Vec<u16>) -> Zeroizing<Vec<u8>> {
         let state = self.read_state();
         let checkpoint = Checkpoint {
-            generation,
+            generation: writer.generation,
             closed: writer.must_roll,
             clock_s: (self.clock)(),
             position: writer.position,
@@ -68,6 +83,7 @@ impl Log {
             return Err(StoreError::Full);
         }
         let salt = random_bytes(&*self.random);
+        lock(&self.known).insert(salt);
         let cipher = CheckpointCipher::new(&self.checkpoint_key, area, &salt);
         let head = cipher.seal_head(
             &salt,
@@ -107,14 +123,13 @@ impl Log {
 }
 
 impl Writer {
-    /// The area to overwrite next: one that does not open, else the oldest.
-    fn oldest_area(&self) -> u8 {
-        let oldest = self
-            .areas
-            .iter()
-            .enumerate()
-            .min_by_key(|(_, generation)| **generation);
-        oldest.map_or(0, |(area, _)| area as u8)
+    /// The areas that may be overwritten, in order: those that do not open, then the oldest first.
+    fn areas_but_newest(&self) -> Vec<u8> {
+        let newest = self.areas.iter().copied().max().unwrap_or(0);
+        let mut areas: Vec<_> = (0u8..).zip(self.areas.iter().copied()).collect();
+        areas.retain(|(_, generation)| *generation < newest || newest == 0);
+        areas.sort_by_key(|(_, generation)| *generation);
+        areas.into_iter().map(|(area, _)| area).collect()
     }
 }
 
@@ -123,42 +138,50 @@ pub(super) struct Loaded {
     pub(super) checkpoint: Checkpoint,
     pub(super) volumes: Vec<VolumeMap>,
     pub(super) areas: Vec<u64>,
+    /// No checkpoint has a higher generation, also none that could not be read.
+    pub(super) generation: u64,
+    /// Salts of all areas whose heads open.
+    pub(super) salts: HashSet<Salt>,
     /// A newer checkpoint was begun or damaged.
     pub(super) fell_back: bool,
 }
 
-/// The generation of each area, 0 where the head does not open.
-pub(super) fn generations(
-    medium: &dyn Medium,
-    key: &Key,
-    geometry: &LogGeometry,
-) -> Result<Vec<u64>, StoreError> {
-    let generation = |area| Ok(read_head(medium, key, area)?.map_or(0, |(_, head)| head.generation));
-    (0..geometry.checkpoints).map(generation).collect()
-}
+pub(super) type Salt = [u8; 32];
 
-/// Finds the newest checkpoint that opens and decodes.
+/// More generations than areas that cannot be read may be ahead of those that can.
+const GENERATIONS_UNSEEN: u64 = 1 << 20;
+
+/// Finds the newest checkpoint that opens and decodes. An area that cannot be read is like one that is
+/// damaged, unless there is no other.
 pub(super) fn load(medium: &dyn Medium, key: &Key, geometry: &LogGeometry) -> Result<Loaded, StoreError> {
-    let mut heads = Vec::new();
+    let (mut heads, mut salts, mut failed) = (Vec::new(), HashSet::new(), None);
     for area in 0..geometry.checkpoints {
-        heads.push((
-            read_head(medium, key, area)?.map_or(0, |(_, head)| head.generation),
-            area,
-        ));
+        let head = read_head(medium, key, area).unwrap_or_else(|error| {
+            failed = Some(error);
+            None
+        });
+        salts.extend(head.as_ref().map(|head| head.salt));
+        heads.push((head.map_or(0, |head| head.head.generation), area));
     }
     let mut areas: Vec<u64> = heads.iter().map(|(generation, _)| *generation).collect();
     heads.sort_unstable_by(|a, b| b.cmp(a));
-    let mut fell_back = false;
+    let newest = heads.first().map_or(0, |(generation, _)| *generation);
+    let mut fell_back = areas.contains(&0);
     for (generation, area) in heads.into_iter().filter(|(generation, _)| *generation > 0) {
-        let body = read_area(medium, key, geometry, area)?;
+        let body = read_area(medium, key, geometry, area).unwrap_or_else(|error| {
+            failed = Some(error);
+            None
+        });
         let decoded = body.and_then(|(_, body)| Checkpoint::decode(&body));
         match decoded {
             Some((checkpoint, volumes)) if checkpoint.generation == generation => {
-                fell_back |= areas.contains(&0);
+                let unseen = if failed.is_some() { GENERATIONS_UNSEEN } else { 0 };
                 return Ok(Loaded {
                     checkpoint,
                     volumes,
                     areas,
+                    generation: newest + unseen,
+                    salts,
                     fell_back,
                 });
             }
@@ -168,23 +191,32 @@ pub(super) fn load(medium: &dyn Medium, key: &Key, geometry: &LogGeometry) -> Re
             }
         }
     }
-    Err(StoreError::NoCheckpoint {
+    Err(failed.unwrap_or(StoreError::NoCheckpoint {
         areas: geometry.checkpoints,
-    })
+    }))
 }
 
-fn read_head(
-    medium: &dyn Medium,
-    key: &Key,
-    area: u8,
-) -> Result<Option<(CheckpointCipher, CheckpointHead)>, StoreError> {
+/// An area's head that opens.
+pub(super) struct AreaHead {
+    cipher: CheckpointCipher,
+    pub(super) head: CheckpointHead,
+    pub(super) salt: Salt,
+}
+
+/// Reads the head of an area; `None` when it does not open.
+pub(super) fn read_head(medium: &dyn Medium, key: &Key, area: u8) -> Result<Option<AreaHead>, StoreError> {
     let file = FileRef::Checkpoint(area);
     let mut bytes = vec![0; CHECKPOINT_HEAD_LEN];
     match medium.read_at(file, 0, &mut bytes) {
-        Ok(()) => Ok(CheckpointCipher::open_head(key, area, &bytes).ok()),
-        Err(error) if is_damage(&error) => Ok(None),
-        Err(error) => Err(StoreError::medium("read", file)(error)),
+        Ok(()) => {}
+        Err(error) if is_damage(&error) => return Ok(None),
+        Err(error) => return Err(StoreError::medium("read", file)(error)),
     }
+    let opened = CheckpointCipher::open_head(key, area, &bytes).ok();
+    Ok(opened.and_then(|(cipher, head)| {
+        let salt = *bytes.first_chunk()?;
+        Some(AreaHead { cipher, head, salt })
+    }))
 }
 
 /// Reads and opens a whole area; `None` when it is torn, damaged or was never written.
@@ -194,7 +226,7 @@ fn read_area(
     geometry: &LogGeometry,
     area: u8,
 ) -> Result<Option<(CheckpointHead, Zeroizing<Vec<u8>>)>, StoreError> {
-    let Some((cipher, head)) = read_head(medium, key, area)? else {
+    let Some(AreaHead { cipher, head, .. }) = read_head(medium, key, area)? else {
         return Ok(None);
     };
     if area_bytes(head.body_len) > geometry.checkpoint_len {

@@ -1,7 +1,8 @@
 //! Cleaning: copying what still counts out of old segments so that they can be used again.
 //!
 //! A copy is an ordinary batch, flushed before the old place loses its meaning. The emptied segment is
-//! overwritten only two checkpoints later (see `checkpoint`). What cannot be read is not freed: a segment
+//! overwritten only two checkpoints later (see `checkpoint`); only in a throwaway session, of which no
+//! checkpoint speaks, at once, and there only segments of this session are emptied. What cannot be read is not freed: a segment
 //! with a damaged unit stays as it is, so nothing that a repair could still use is destroyed.
 
 use std::collections::HashSet;
@@ -14,7 +15,7 @@ use gobag_format::{
 use zeroize::Zeroizing;
 
 use super::{
-    Log, StoreError,
+    Log, StoreError, StoreMode,
     recover::read_record,
     state::OpenUse,
     units::{Run, Unit, decode, encode},
@@ -26,43 +27,67 @@ use crate::medium::FileRef;
 const WORTH_CLEANING: f64 = 0.95;
 /// Copies are written in batches of about this many bytes.
 const COPY_BYTES: usize = 8 << 20;
+/// Rounds that free no more than they use up, after which cleaning gives up.
+const MAX_FRUITLESS: u32 = 32;
 
 impl Log {
-    /// Brings the number of free segments to at least `wanted`, if cleaning can. Leaves two checkpoints
-    /// behind when it freed anything, so that what it freed can be used at once.
-    pub(super) fn clean(&self, writer: &mut Writer, wanted: usize) -> Result<(), StoreError> {
+    /// Brings the number of free segments to `needed` if it can, and to `comfortable` where that is cheap. What
+    /// it freed can be used at once.
+    pub(super) fn clean(
+        &self,
+        writer: &mut Writer,
+        needed: usize,
+        comfortable: usize,
+    ) -> Result<(), StoreError> {
         // Segments that were emptied before need no more than the checkpoints.
         if !writer.resting.is_empty() || !writer.cleaned.is_empty() {
-            self.checkpoint(writer)?;
-            self.checkpoint(writer)?;
+            self.release_cleaned(writer)?;
         }
         let mut stuck = HashSet::new();
-        while writer.free.len() < wanted {
-            let emptied = self.empty_some(writer, wanted, &mut stuck)?;
-            if emptied == 0 {
+        let mut fruitless = 0;
+        while writer.free.len() < needed.max(comfortable) && fruitless < MAX_FRUITLESS {
+            let before = writer.free.len();
+            if self.empty_some(writer, needed, comfortable, &mut stuck)? == 0 {
                 return Ok(());
             }
-            self.checkpoint(writer)?;
-            self.checkpoint(writer)?;
+            self.release_cleaned(writer)?;
+            fruitless = if writer.free.len() > before {
+                0
+            } else {
+                fruitless + 1
+            };
         }
         Ok(())
+    }
+
+    /// Lets emptied segments be used again.
+    fn release_cleaned(&self, writer: &mut Writer) -> Result<(), StoreError> {
+        if self.mode == StoreMode::Throwaway {
+            let emptied = std::mem::take(&mut writer.cleaned);
+            writer.free.extend(emptied);
+            return Ok(());
+        }
+        self.checkpoint(writer)?;
+        self.checkpoint(writer)
     }
 
     /// Empties segments while there is room for their copies; returns how many.
     fn empty_some(
         &self,
         writer: &mut Writer,
-        wanted: usize,
+        needed: usize,
+        comfortable: usize,
         stuck: &mut HashSet<u16>,
     ) -> Result<usize, StoreError> {
         let mut emptied = 0;
-        while writer.free.len() + writer.cleaned.len() < wanted {
+        let cheap = self.geometry.segment_len / BLOCK_LEN as u32 / 2;
+        loop {
+            let reached = writer.free.len() + writer.cleaned.len();
             let Some((victim, live)) = self.best_victim(writer, stuck) else {
                 break;
             };
-            // One segment stays free for the copies of a batch that is torn between two.
-            let room = writer.free.len().saturating_sub(1) as u64 * u64::from(self.geometry.segment_len);
-            if live > 0 && u64::from(live) * (BLOCK_LEN as u64 + 64) + COPY_BYTES.min(1 << 20) as u64 > room {
+            let worth_it = reached < needed || (reached < comfortable && live <= cheap);
+            if !worth_it || !self.fits_copies(writer, live) {
                 break;
             }
             if live > 0 {
@@ -81,18 +106,19 @@ impl Log {
         Ok(emptied)
     }
 
-    /// The segment with the fewest blocks that count.
+    /// The segment with the fewest blocks that count. Never the one that holds the last record: the log goes on
+    /// from there, and by it a stick that comes back is known.
     fn best_victim(&self, writer: &Writer, stuck: &HashSet<u16>) -> Option<(u16, u32)> {
         let state = self.read_state();
-        let current = writer
-            .position
-            .segment
-            .map(|(number, _)| number)
-            .filter(|_| !writer.must_roll);
+        let last = writer.position.segment.map(|(number, _)| number);
         let most = (f64::from(self.geometry.segment_len) / BLOCK_LEN as f64 * WORTH_CLEANING) as u32;
-        let used = state.uses.iter().enumerate().filter(|(_, open)| open.is_some());
-        used.map(|(number, _)| (number as u16, state.live[number]))
-            .filter(|(number, live)| Some(*number) != current && !stuck.contains(number) && *live < most)
+        let ours = |open: &OpenUse| {
+            self.mode != StoreMode::Throwaway || open.current.incarnation >= writer.first_incarnation
+        };
+        let used = state.uses.iter().enumerate();
+        used.filter(|(_, open)| open.as_deref().is_some_and(ours))
+            .map(|(number, _)| (number as u16, state.live[number]))
+            .filter(|(number, live)| Some(*number) != last && !stuck.contains(number) && *live < most)
             .min_by_key(|(_, live)| *live)
     }
 

@@ -55,6 +55,9 @@ pub enum StoreError {
     /// There is no room for more changes.
     #[error("no space left for changes on the stick")]
     Full,
+    /// The log is open for reading only, or was closed.
+    #[error("the log is not open for writing")]
+    ReadOnly,
     /// The stick that came back is not in the state it was in when it went.
     #[error("the stick that came back is not the one that was removed, or was changed meanwhile")]
     OtherState,
@@ -70,6 +73,7 @@ impl StoreError {
             Self::EarlierState { .. } => "store.earlier-state",
             Self::Damaged { .. } => "store.damaged",
             Self::Full => "store.full",
+            Self::ReadOnly => "store.read-only",
             Self::OtherState => "store.other-state",
         }
     }
@@ -84,6 +88,7 @@ impl From<StoreError> for VolumeError {
         match error {
             StoreError::Medium { source, .. } => Self::Medium(source),
             StoreError::Full => Self::Full,
+            StoreError::ReadOnly => Self::ReadOnly,
             StoreError::Damaged { what } => Self::Damaged { what },
             other => Self::Damaged {
                 what: other.to_string(),

@@ -135,9 +135,16 @@ impl VolumeIndex {
 
     /// Blocks of one leaf that lie in the log, with their words.
     pub(super) fn unit_words_of(&self, leaf: usize) -> Vec<(u64, u64)> {
-        let Some(Slot::Words(words)) = self.leaves.get(leaf) else { return Vec::new() };
-        let numbered = words.iter().enumerate().map(|(at, word)| ((leaf * LEAF_BLOCKS + at) as u64, *word));
-        numbered.filter(|(_, word)| Place::segment_of(*word).is_some()).collect()
+        let Some(Slot::Words(words)) = self.leaves.get(leaf) else {
+            return Vec::new();
+        };
+        let numbered = words
+            .iter()
+            .enumerate()
+            .map(|(at, word)| ((leaf * LEAF_BLOCKS + at) as u64, *word));
+        numbered
+            .filter(|(_, word)| Place::segment_of(*word).is_some())
+            .collect()
     }
 
     /// Every word that points into the log.

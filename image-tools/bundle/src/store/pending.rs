@@ -35,9 +35,9 @@ impl Pending {
         self.blocks.is_empty() && self.trims.is_empty()
     }
 
-    /// Bytes of data held.
-    pub(super) fn data_bytes(&self) -> usize {
-        self.blocks.len() * BLOCK_LEN
+    /// Bytes held, about.
+    pub(super) fn bytes(&self) -> usize {
+        self.blocks.len() * BLOCK_LEN + self.trims.len() * 64
     }
 
     pub(super) fn get(&self, volume: VolumeId, block: u64) -> Option<Hit<'_>> {

@@ -9,8 +9,15 @@
 //! flush or lost data, and [`StoreError::EarlierState`] asks a person before the earlier state is taken.
 //! A break with nothing readable behind it cannot be told from a cut; only a memory elsewhere (server, host)
 //! could (`docs/threat-model.md`).
+//!
+//! What is read here is built upon, so it must be on the medium and not only in the system's cache, where a
+//! program that was killed may have left it: unless nothing will be written, each file is flushed and its
+//! cached copy dropped before it is read.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::{HashSet, VecDeque},
+    sync::Arc,
+};
 
 use gobag_format::{
     checkpoint::{Position, SegmentUse},
@@ -23,7 +30,8 @@ use gobag_format::{
 };
 
 use super::{
-    LogKeys, LogVolume, StoreError, checkpoint,
+    LogKeys, StoreError, StoreMode, StoreOptions,
+    checkpoint::{self, Salt},
     index::VolumeIndex,
     state::{OpenUse, Placed, State},
     writer::{MAX_PASSED_OVER, Writer},
@@ -43,18 +51,36 @@ pub struct Recovery {
     pub dropped_records: u64,
     /// A newer checkpoint was torn or damaged; the one before was used.
     pub checkpoint_fell_back: bool,
+    /// Segments that could not be read; the log may have gone on there.
+    pub unreadable_segments: u16,
     /// Set when confirmed changes are gone and the earlier state was accepted: the first lost record.
     pub lost_from: Option<u64>,
 }
 
-/// Replays the log. With `accept_earlier`, lost confirmed changes are reported instead of refused.
+/// What was found, ready to go on from.
+pub(super) struct Recovered {
+    pub(super) state: State,
+    pub(super) writer: Writer,
+    pub(super) report: Recovery,
+    /// Salts of the checkpoints.
+    pub(super) salts: HashSet<Salt>,
+}
+
+/// Replays the log. With `accept_earlier`, lost confirmed changes and segments that cannot be read are
+/// reported instead of refused.
 pub(super) fn recover(
     medium: &dyn Medium,
     keys: &LogKeys,
-    geometry: &LogGeometry,
-    volumes: &[LogVolume],
-    accept_earlier: bool,
-) -> Result<(State, Writer, Recovery), StoreError> {
+    options: &StoreOptions,
+) -> Result<Recovered, StoreError> {
+    let (geometry, volumes) = (&options.geometry, &options.volumes);
+    let build_on_it = options.mode == StoreMode::Keep;
+    if build_on_it {
+        for area in 0..geometry.checkpoints {
+            // What it cannot tell now it will tell when it is read or written.
+            let _ = settle(medium, FileRef::Checkpoint(area));
+        }
+    }
     let loaded = checkpoint::load(medium, &keys.checkpoint, geometry)?;
     let start = &loaded.checkpoint;
     if start.segments.len() != usize::from(geometry.segments) {
@@ -104,15 +130,24 @@ pub(super) fn recover(
         next_incarnation: start.next_incarnation,
         next_batch: start.next_batch,
         evidence: 0,
+        build_on_it,
+        accept_earlier: options.accept_earlier,
+        settled: HashSet::new(),
+        unreadable: HashSet::new(),
         report: Recovery {
             checkpoint_fell_back: loaded.fell_back,
             ..Recovery::default()
         },
     };
     replay.run(start.closed)?;
+    if !replay.unreadable.is_empty() {
+        // Single segments that fail are one thing, a medium that is gone another.
+        checkpoint::load(medium, &keys.checkpoint, geometry)?;
+        replay.report.unreadable_segments = replay.unreadable.len() as u16;
+    }
     let lost = replay.evidence > replay.seen.seq;
     if lost {
-        if !accept_earlier {
+        if !options.accept_earlier {
             return Err(StoreError::EarlierState {
                 lost_from: replay.seen.seq + 1,
                 written_to: replay.evidence,
@@ -122,8 +157,10 @@ pub(super) fn recover(
         replay.report.lost_from = Some(replay.counted.seq + 1);
     }
     let mut writer = Writer::new(replay.counted, replay.state.uses.len(), loaded.areas);
+    writer.generation = loaded.generation;
     writer.last_record = replay.last_record;
     writer.next_incarnation = replay.next_incarnation;
+    writer.first_incarnation = replay.next_incarnation;
     writer.next_batch = replay.next_batch;
     // Of the queue, what the checkpoint called resting was free for its successor only.
     let resting = |number: &u16| start.resting.contains(number);
@@ -134,8 +171,19 @@ pub(super) fn recover(
         .copied()
         .filter(|number| !resting(number))
         .collect();
+    // Unreadable ones last: the next opening should not meet them.
+    let readable = |number: &u16| !replay.unreadable.contains(number);
+    writer
+        .free
+        .make_contiguous()
+        .sort_by_key(|number| !readable(number));
     writer.bytes_since_checkpoint = replay.report.replayed_bytes;
-    Ok((replay.state, writer, replay.report))
+    Ok(Recovered {
+        state: replay.state,
+        writer,
+        report: replay.report,
+        salts: loaded.salts,
+    })
 }
 
 struct Replay<'a> {
@@ -159,6 +207,11 @@ struct Replay<'a> {
     next_batch: u64,
     /// Highest sequence number that some readable record or head calls durable.
     evidence: u64,
+    build_on_it: bool,
+    accept_earlier: bool,
+    /// Segments whose readable bytes are durable.
+    settled: HashSet<u16>,
+    unreadable: HashSet<u16>,
     report: Recovery,
 }
 
@@ -234,7 +287,7 @@ impl Replay<'_> {
                 .is_none_or(|(_, current)| head.incarnation > current)
     }
 
-    fn read_head(&self, number: u16) -> Result<Option<Next>, StoreError> {
+    fn read_head(&mut self, number: u16) -> Result<Option<Next>, StoreError> {
         let mut bytes = vec![0; SEGMENT_HEAD_LEN];
         if !self.read(number, 0, &mut bytes)? {
             return Ok(None);
@@ -375,24 +428,62 @@ impl Replay<'_> {
     }
 
     fn read_record(
-        &self,
+        &mut self,
         number: u16,
         cipher: &SegmentCipher,
         offset: u32,
     ) -> Result<Option<Found>, StoreError> {
-        read_record(self.medium, self.geometry, number, cipher, offset).map(|found| {
-            found.map(|(header, tag, len, body_at)| Found {
-                header,
-                tag,
-                len,
-                body_at,
-            })
-        })
+        let found = self
+            .settle(number)
+            .and_then(|()| read_record(self.medium, self.geometry, number, cipher, offset));
+        let found = self.unless_unreadable(number, found, None)?;
+        Ok(found.map(|(header, tag, len, body_at)| Found {
+            header,
+            tag,
+            len,
+            body_at,
+        }))
     }
 
     /// Fills `buffer`; false when this part of the file is missing.
-    fn read(&self, number: u16, offset: u32, buffer: &mut [u8]) -> Result<bool, StoreError> {
-        read(self.medium, number, offset, buffer)
+    fn read(&mut self, number: u16, offset: u32, buffer: &mut [u8]) -> Result<bool, StoreError> {
+        let found = self
+            .settle(number)
+            .and_then(|()| read(self.medium, number, offset, buffer));
+        self.unless_unreadable(number, found, false)
+    }
+
+    fn settle(&mut self, number: u16) -> Result<(), StoreError> {
+        if self.build_on_it && self.settled.insert(number) {
+            settle(self.medium, FileRef::Segment(number))?;
+        }
+        Ok(())
+    }
+
+    fn unless_unreadable<T>(
+        &mut self,
+        number: u16,
+        found: Result<T, StoreError>,
+        nothing: T,
+    ) -> Result<T, StoreError> {
+        match found {
+            Err(StoreError::Medium { .. }) if self.accept_earlier => {
+                self.unreadable.insert(number);
+                Ok(nothing)
+            }
+            found => found,
+        }
+    }
+}
+
+/// Makes sure that what is read of a file is on the medium. A flush that fails is made once more: the first may
+/// tell of an earlier failure, after which the system drops what it could not write.
+fn settle(medium: &dyn Medium, file: FileRef) -> Result<(), StoreError> {
+    use std::io::ErrorKind::NotFound;
+    let settled = medium.flush(file).or_else(|_| medium.flush(file));
+    match settled.and_then(|()| medium.forget_cached(file)) {
+        Err(error) if error.kind() != NotFound => Err(StoreError::medium("flush", file)(error)),
+        _ => Ok(()),
     }
 }
 

@@ -13,7 +13,13 @@ impl Store {
     pub fn verify(&self, monitor: &dyn Monitor) -> Option<(u64, Vec<String>)> {
         let (mut checked, mut damaged, mut more) = (0, Vec::new(), 0);
         let mut out = vec![0; BLOCK_LEN];
-        let volumes: Vec<_> = self.log.read_state().volumes.iter().map(|index| index.volume).collect();
+        let volumes: Vec<_> = self
+            .log
+            .read_state()
+            .volumes
+            .iter()
+            .map(|index| index.volume)
+            .collect();
         for volume in volumes {
             let mut next = Some(0);
             while let Some(leaf) = next {

@@ -6,14 +6,12 @@ use gobag_format::{ids::VolumeId, limits::BLOCK_LEN, log::Place};
 use zeroize::Zeroizing;
 
 use super::{
-    Buffers, PENDING_LIMIT, PENDING_SOON, Store, StoreMode, lock,
+    Buffers, Store, StoreMode, lock,
     pending::{Block, Hit},
 };
 use crate::{Volume, VolumeError};
 
 const BLOCK: u64 = BLOCK_LEN as u64;
-/// Longest stretch handled under one look at the locks.
-const SPAN: usize = 1 << 20;
 
 /// What lies below a volume's changes.
 pub trait Base: Send + Sync {
@@ -131,7 +129,7 @@ impl StoreVolume {
                 continue;
             }
             self.put(&mut buffers, &blocks, offset, data, &edges);
-            if buffers.active.data_bytes() >= PENDING_SOON {
+            if buffers.active.bytes() >= self.store.log.pending_soon() {
                 self.store.work.notify_one();
             }
             return Ok(());
@@ -151,19 +149,23 @@ impl StoreVolume {
 
     /// Waits until there is room for the write in memory and on the stick.
     fn admit(&self, blocks: &Range<u64>) -> Result<std::sync::MutexGuard<'_, Buffers>, VolumeError> {
+        let log = &self.store.log;
         let mut flushed = false;
         loop {
             let mut buffers = lock(&self.store.pending);
+            if buffers.closed {
+                return Err(VolumeError::ReadOnly);
+            }
             let new = {
-                let state = self.store.log.read_state();
+                let state = log.read_state();
                 let new = self.new_blocks(&buffers, &state, blocks);
                 let expected = state.occupied
                     + buffers.active.new_blocks
                     + buffers.appending.as_ref().map_or(0, |batch| batch.new_blocks);
-                let fits = expected + new <= self.store.log.geometry.quota_blocks;
+                let fits = new == 0 || expected + new <= log.geometry.quota_blocks;
                 fits.then_some(new)
             };
-            let in_memory = buffers.active.data_bytes() + SPAN <= PENDING_LIMIT;
+            let in_memory = buffers.active.bytes() + log.span() <= log.pending_limit();
             match new {
                 Some(new) if in_memory => {
                     buffers.active.new_blocks += new;
@@ -180,7 +182,8 @@ impl StoreVolume {
         }
     }
 
-    /// How many of `blocks` have no place in the log yet and none in a batch.
+    /// How many of `blocks` have no place in the log yet and none in a batch, or will have lost it when the batch
+    /// under way has landed.
     fn new_blocks(&self, buffers: &Buffers, state: &super::State, blocks: &Range<u64>) -> u64 {
         let index = state.volume(self.id);
         let is_new = |block: &u64| {
@@ -189,7 +192,11 @@ impl StoreVolume {
                     .appending
                     .as_ref()
                     .is_some_and(|batch| batch.has_data(self.id, *block))
-                && index.is_none_or(|index| Place::segment_of(index.get(*block)).is_none())
+                && (index.is_none_or(|index| Place::segment_of(index.get(*block)).is_none())
+                    || buffers
+                        .appending
+                        .as_ref()
+                        .is_some_and(|batch| batch.get(self.id, *block).is_some()))
         };
         blocks.clone().filter(is_new).count() as u64
     }
@@ -248,7 +255,7 @@ impl Volume for StoreVolume {
     }
 
     fn is_read_only(&self) -> bool {
-        self.store.mode == StoreMode::ReadOnly
+        self.store.log.mode == StoreMode::ReadOnly
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), VolumeError> {
@@ -257,7 +264,7 @@ impl Volume for StoreVolume {
         let mut rest = buffer;
         while !rest.is_empty() {
             let skip = (at % BLOCK) as usize;
-            let len = rest.len().min(SPAN - skip);
+            let len = rest.len().min(self.store.log.span() - skip);
             let (now, later) = rest.split_at_mut(len);
             if skip == 0 && len.is_multiple_of(BLOCK_LEN) {
                 self.read_blocks(at / BLOCK, now)?;
@@ -280,7 +287,7 @@ impl Volume for StoreVolume {
         let mut at = offset;
         let mut rest = data;
         while !rest.is_empty() {
-            let len = rest.len().min(SPAN - (at % BLOCK) as usize);
+            let len = rest.len().min(self.store.log.span() - (at % BLOCK) as usize);
             let (now, later) = rest.split_at(len);
             self.write_span(at, now)?;
             at += len as u64;
@@ -314,7 +321,7 @@ impl Volume for StoreVolume {
         if end > last * BLOCK {
             self.write_at(last * BLOCK, &zeros[..(end - last * BLOCK) as usize])?;
         }
-        lock(&self.store.pending).active.trim(self.id, first, last);
+        self.admit(&(first..first))?.active.trim(self.id, first, last);
         Ok(())
     }
 }

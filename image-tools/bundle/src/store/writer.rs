@@ -8,15 +8,16 @@
 //! 3. The last segment is flushed. Only then is the index changed and the caller told.
 //!
 //! After any error the segment is never continued: its remaining bytes may hold half a batch under nonces
-//! that must not be used again. The next attempt starts a fresh use of the next segment and chains to the
-//! last batch that counts, so whatever the failed attempt left behind is dead.
+//! that must not be used again. The next attempt starts a fresh use of another segment and chains to the
+//! last batch that counts. Whatever the failed attempt left behind is dead, for each use of a segment gets a
+//! higher number than all before, failed ones included, and replay follows the highest.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use gobag_format::{
     checkpoint::{Position, SegmentUse},
-    crypto::random_bytes,
+    crypto::{Random, random_bytes},
     limits::{MAX_RECORD_BODY_LEN, MAX_RECORD_UNITS},
     log::{
         RECORD_ALIGN, RecordHeader, SEGMENT_HEAD_LEN, SegmentCipher, SegmentHead, TrimEntry, UNIT_ALIGN,
@@ -31,7 +32,7 @@ use super::{
 };
 use crate::medium::FileRef;
 
-/// A segment that failed so often in a row is passed over for the next.
+/// A segment that failed so often is passed over while another failed less.
 const FAILURES_PER_SEGMENT: u32 = 3;
 /// How many segments of the queue may be passed over; replay looks at one more.
 pub(super) const MAX_PASSED_OVER: usize = 7;
@@ -43,6 +44,8 @@ pub(super) struct Writer {
     /// Where its last record begins; to recognise the stick when it comes back.
     pub(super) last_record: Option<u32>,
     pub(super) next_incarnation: u64,
+    /// Number of this writer's first use of a segment; all from here on are its own.
+    pub(super) first_incarnation: u64,
     pub(super) next_batch: u64,
     /// Last record known durable.
     pub(super) durable_seq: u64,
@@ -55,7 +58,12 @@ pub(super) struct Writer {
     pub(super) bytes_since_checkpoint: u64,
     /// Generation of each checkpoint area; 0 where it does not open.
     pub(super) areas: Vec<u64>,
-    failures: u32,
+    /// Generation of the last checkpoint tried.
+    pub(super) generation: u64,
+    /// The medium failed: whether it is still the same must be seen before anything more is written.
+    pub(super) suspect: bool,
+    /// How often writing to a segment failed.
+    pub(super) failures: HashMap<u16, u32>,
 }
 
 /// What a batch adds.
@@ -70,7 +78,6 @@ struct Cursor {
     position: Position,
     last_record: Option<u32>,
     open: Option<Arc<OpenUse>>,
-    next_incarnation: u64,
     durable_seq: u64,
     /// Segments begun for this batch.
     begun: Vec<(u16, Arc<OpenUse>)>,
@@ -84,6 +91,7 @@ impl Writer {
             position: recovered,
             last_record: None,
             next_incarnation: 1,
+            first_incarnation: 1,
             next_batch: 1,
             durable_seq: recovered.seq,
             must_roll: true,
@@ -91,14 +99,19 @@ impl Writer {
             resting: Vec::new(),
             cleaned: Vec::new(),
             bytes_since_checkpoint: 0,
+            generation: areas.iter().copied().max().unwrap_or(0),
             areas,
-            failures: 0,
+            suspect: false,
+            failures: HashMap::new(),
         }
     }
 
-    fn passed_over(&self) -> usize {
-        let wanted = (self.failures / FAILURES_PER_SEGMENT) as usize;
-        wanted.min(MAX_PASSED_OVER).min(self.free.len().saturating_sub(1))
+    /// The segment to begin next: the first in line, unless it failed more often than one a little behind.
+    fn next_segment(&self, begun: &[(u16, Arc<OpenUse>)]) -> Option<u16> {
+        let is_begun = |number: u16| begun.iter().any(|(begun, _)| *begun == number);
+        let in_line = self.free.iter().copied().filter(|number| !is_begun(*number));
+        let failures = |number: &u16| self.failures.get(number).copied().unwrap_or(0) / FAILURES_PER_SEGMENT;
+        in_line.take(MAX_PASSED_OVER + 1).min_by_key(failures)
     }
 }
 
@@ -108,6 +121,7 @@ impl Log {
         if batch.units.is_empty() && batch.trims.is_empty() {
             return Ok(());
         }
+        self.ensure_same(writer)?;
         match self.try_append(writer, batch) {
             Ok((cursor, placed)) => {
                 self.adopt(writer, cursor, batch, &placed);
@@ -115,19 +129,25 @@ impl Log {
             }
             Err(error) => {
                 writer.must_roll = true;
-                writer.failures += 1;
+                writer.suspect = true;
+                if let StoreError::Medium {
+                    file: FileRef::Segment(number),
+                    ..
+                } = &error
+                {
+                    *writer.failures.entry(*number).or_default() += 1;
+                }
                 Err(error)
             }
         }
     }
 
-    fn try_append(&self, writer: &Writer, batch: &Batch) -> Result<(Cursor, Vec<Placed>), StoreError> {
+    fn try_append(&self, writer: &mut Writer, batch: &Batch) -> Result<(Cursor, Vec<Placed>), StoreError> {
         let open = writer.position.segment.filter(|_| !writer.must_roll);
         let mut cursor = Cursor {
             position: writer.position,
             last_record: writer.last_record,
             open: open.and_then(|(segment, _)| self.read_state().uses[usize::from(segment)].clone()),
-            next_incarnation: writer.next_incarnation,
             durable_seq: writer.durable_seq,
             begun: Vec::new(),
             bytes: 0,
@@ -190,7 +210,7 @@ impl Log {
             open.cipher
                 .seal_unit(unit_offset.into(), unit.volume, unit.first_block, &mut body, from);
             let sealed_len = (body.len() - from) as u32;
-            body.resize(body.len().next_multiple_of(UNIT_ALIGN), 0);
+            pad(&mut body, UNIT_ALIGN, &*self.random);
             let (volume, first_block, blocks) = (unit.volume, unit.first_block, unit.blocks);
             entries.push(UnitEntry {
                 volume,
@@ -221,11 +241,10 @@ impl Log {
             trims: trims.to_vec(),
         };
         let (mut record, tag) = header.seal(&open.cipher, offset.into(), body.len());
+        pad(&mut record, UNIT_ALIGN, &*self.random);
         debug_assert_eq!(record.len(), body_at);
         record.extend_from_slice(&body);
-        let used = record.len();
-        record.resize(used.next_multiple_of(RECORD_ALIGN), 0);
-        self.random.fill(&mut record[used..]);
+        pad(&mut record, RECORD_ALIGN, &*self.random);
         let file = FileRef::Segment(segment);
         self.medium
             .write_at(file, offset.into(), &record)
@@ -239,17 +258,18 @@ impl Log {
     }
 
     /// Begins a fresh use of the next free segment.
-    fn roll(&self, writer: &Writer, cursor: &mut Cursor) -> Result<(), StoreError> {
+    fn roll(&self, writer: &mut Writer, cursor: &mut Cursor) -> Result<(), StoreError> {
         if cursor.open.is_some() {
             self.flush_segment(cursor)?;
         }
-        let nth = writer.passed_over() + cursor.begun.len();
-        let number = *writer.free.get(nth).ok_or(StoreError::Full)?;
+        let number = writer.next_segment(&cursor.begun).ok_or(StoreError::Full)?;
+        let incarnation = writer.next_incarnation;
+        writer.next_incarnation += 1;
         let salt = random_bytes(&*self.random);
-        lock(&self.attempts).push(salt);
+        lock(&self.known).insert(salt);
         let cipher = SegmentCipher::new(&self.log_key, number, &salt);
         let head = SegmentHead {
-            incarnation: cursor.next_incarnation,
+            incarnation,
             previous: cursor.position.segment,
             first_seq: cursor.position.seq + 1,
             prev_tag: cursor.position.tag,
@@ -259,15 +279,11 @@ impl Log {
         self.medium
             .write_at(file, 0, &cipher.seal_head(&salt, &head))
             .map_err(StoreError::medium("write", file))?;
-        let current = SegmentUse {
-            incarnation: head.incarnation,
-            salt,
-        };
+        let current = SegmentUse { incarnation, salt };
         let open = Arc::new(OpenUse { current, cipher });
         cursor.begun.push((number, Arc::clone(&open)));
         cursor.open = Some(open);
-        cursor.next_incarnation += 1;
-        cursor.position.segment = Some((number, head.incarnation));
+        cursor.position.segment = Some((number, incarnation));
         cursor.position.offset = SEGMENT_HEAD_LEN as u32;
         cursor.bytes += SEGMENT_HEAD_LEN as u64;
         Ok(())
@@ -290,11 +306,9 @@ impl Log {
         writer.free.retain(|number| !begun.contains(number));
         writer.position = cursor.position;
         writer.last_record = cursor.last_record;
-        writer.next_incarnation = cursor.next_incarnation;
         writer.durable_seq = cursor.durable_seq;
         writer.next_batch += 1;
         writer.must_roll = false;
-        writer.failures = 0;
         writer.bytes_since_checkpoint += cursor.bytes;
         let mut state = self.write_state();
         for (number, open) in cursor.begun {
@@ -303,6 +317,13 @@ impl Log {
         batch.trims.iter().for_each(|trim| state.trim(trim));
         placed.iter().for_each(|placed| state.place(placed));
     }
+}
+
+/// Fills up to a multiple of `align` with noise: what is not sealed must not show either.
+fn pad(bytes: &mut Vec<u8>, align: usize, random: &dyn Random) {
+    let used = bytes.len();
+    bytes.resize(used.next_multiple_of(align), 0);
+    random.fill(&mut bytes[used..]);
 }
 
 /// Bytes the units take in a body.

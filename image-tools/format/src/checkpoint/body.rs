@@ -175,7 +175,7 @@ fn encode_words(words: &[u64; LEAF_BLOCKS], out: &mut Vec<u8>) {
         let first = words[at];
         let len = run_len(&words[at..]);
         if first != Place::BASE {
-            if usize::from(runs) * RUN_LEN >= LEAF_BLOCKS * 8 {
+            if usize::from(runs + 1) * RUN_LEN > LEAF_BLOCKS * 8 {
                 out.truncate(start);
                 out.push(KIND_WORDS);
                 words

@@ -142,11 +142,11 @@ impl RecordHeader {
         (LEAD_LEN + Self::sealed_len(units, trims)).next_multiple_of(UNIT_ALIGN)
     }
 
-    /// Writes lead and sealed header for a record at byte `offset` of its segment, up to where the body
-    /// begins, and returns them with the tag that chains the next record to this one.
+    /// Writes lead and sealed header for a record at byte `offset` of its segment and returns them with the tag
+    /// that chains the next record to this one. The caller fills up to where the body begins with noise.
     pub fn seal(&self, cipher: &SegmentCipher, offset: u64, body_len: usize) -> (Vec<u8>, ChainTag) {
         let sealed_len = Self::sealed_len(self.units.len(), self.trims.len());
-        let mut out = Vec::with_capacity(LEAD_LEN + sealed_len + UNIT_ALIGN);
+        let mut out = Vec::with_capacity(LEAD_LEN + sealed_len);
         out.extend_from_slice(&(sealed_len as u32).to_le_bytes());
         out.extend_from_slice(&(body_len as u32).to_le_bytes());
         out.extend_from_slice(&self.seq.to_le_bytes());
@@ -155,7 +155,6 @@ impl RecordHeader {
         cipher.seal_record(offset, &mut out, LEAD_LEN);
         let mut tag = [0; 16];
         tag.copy_from_slice(&out[out.len() - TAG_LEN..]);
-        out.resize(Self::body_at(self.units.len(), self.trims.len()), 0);
         (out, tag)
     }
 
