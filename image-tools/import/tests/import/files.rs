@@ -15,6 +15,7 @@ use std::{
 use crate::common::{have, is_root, options, program, run, write};
 use gobag_format::Silent;
 use gobag_import::{Boot, ImportOptions, SourceKind, detect, export_tar, open};
+use rustix::fs::{XattrFlags, setxattr};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -309,7 +310,18 @@ fn a_golden_system_becomes_two_volumes_and_boots_directly() {
     }
     let folder = tempfile::tempdir().unwrap();
     let golden = golden(folder.path());
+    // A binary value: a newline in it has ended the record in more than one program.
+    let labelled = golden.join("etc/labelled");
+    write(&labelled, "");
+    let set = setxattr(&labelled, "user.label", b"a\nb=\n", XattrFlags::empty());
     let imported = open(&golden, None, folder.path(), &options(), &Silent).unwrap();
+    if set.is_ok() {
+        let value = debugfs(&imported.system.path, "ea_get /etc/labelled user.label");
+        assert!(
+            value.contains(r"a\x0ab=\x0a") || value.contains("a\nb=\n"),
+            "{value}"
+        );
+    }
     assert_eq!(imported.os_name.as_deref(), Some("Golden 1"));
     assert_eq!(imported.architecture, Some("amd64"));
     assert_eq!(imported.notes, [] as [&str; 0]);
