@@ -5,6 +5,7 @@
 //! stored once. The feature set is what both the kernels since 4.x and `fuse2fs` 1.47 can write.
 
 use std::{
+    ffi::OsString,
     fs::OpenOptions,
     io,
     path::{Path, PathBuf},
@@ -59,6 +60,8 @@ pub enum Method {
     Empty,
     /// As root, with the real ones in a private folder.
     Root,
+    /// As an ordinary user, with `fakeroot` remembering them between unpacking and making.
+    Fakeroot,
 }
 
 /// What a check found.
@@ -84,12 +87,6 @@ pub enum Ext4Error {
         path: PathBuf,
         /// What is wrong.
         reason: String,
-    },
-    /// Owners and devices can only be preserved as root.
-    #[error("cannot preserve owners and devices in {} without being root", path.display())]
-    NotRoot {
-        /// The file system to be made.
-        path: PathBuf,
     },
     /// The image file or the working folder cannot be used.
     #[error("cannot use {}", path.display())]
@@ -139,7 +136,6 @@ impl Ext4Error {
         match self {
             Self::NoTool(_) => "engine.tool-missing",
             Self::Options { .. } => "engine.ext4-options",
-            Self::NotRoot { .. } => "engine.ext4-not-root",
             Self::File { .. } => "engine.ext4-file",
             Self::Unpack {
                 source: RunError::Cancelled { .. },
@@ -162,7 +158,7 @@ pub fn make_empty(options: &Ext4Options, path: &Path) -> Result<Ext4Report, Ext4
     let size_bytes = validate(options, path)?;
     new_file(path, |unfinished| {
         set_size(unfinished, size_bytes)?;
-        make(options, unfinished, size_bytes, &[], 0, &|| false)
+        make(Guise::Own, options, unfinished, size_bytes, &[], 0, &|| false)
     })?;
     Ok(empty_report(size_bytes))
 }
@@ -178,7 +174,7 @@ pub fn format_blank(options: &Ext4Options, path: &Path) -> Result<Ext4Report, Ex
         ..options.clone()
     };
     let size_bytes = validate(&options, path)?;
-    make(&options, path, size_bytes, &[], 0, &|| false)?;
+    make(Guise::Own, &options, path, size_bytes, &[], 0, &|| false)?;
     Ok(empty_report(size_bytes))
 }
 
@@ -249,8 +245,34 @@ fn said(output: &Output) -> String {
     text
 }
 
+/// As whom a tool runs.
+#[derive(Clone, Copy)]
+enum Guise<'a> {
+    /// As whoever we are.
+    Own,
+    /// As root in appearance; owners and devices that were asked for are kept in this file.
+    Fakeroot(&'a Path),
+}
+
+impl Guise<'_> {
+    /// The program to start for `tool`, and the arguments that come before the tool's own.
+    fn command(self, tool: &str) -> Result<(PathBuf, Vec<OsString>), Ext4Error> {
+        let tool = tools::find(tool, None)?;
+        let Self::Fakeroot(memory) = self else {
+            return Ok((tool, Vec::new()));
+        };
+        let mut before: Vec<OsString> = vec!["-s".into(), memory.into()];
+        if memory.exists() {
+            before.extend(["-i".into(), memory.into()]);
+        }
+        before.extend(["--".into(), tool.into()]);
+        Ok((tools::find("fakeroot", None)?, before))
+    }
+}
+
 /// Runs `mke2fs` over the file at `path`, which has the right size and reads as zeros.
 fn make(
+    guise: Guise<'_>,
     options: &Ext4Options,
     path: &Path,
     size_bytes: u64,
@@ -258,8 +280,9 @@ fn make(
     entries: u64,
     cancel: &dyn Fn() -> bool,
 ) -> Result<(), Ext4Error> {
-    let program = tools::find("mke2fs", None)?;
+    let (program, before) = guise.command("mke2fs")?;
     Run::new(&program)
+        .args(before)
         .env("MKE2FS_CONFIG", "/dev/null")
         .env("MKE2FS_SKIP_CHECK_MSG", "1")
         .env("E2FSPROGS_FAKE_TIME", options.epoch_seconds.to_string())

@@ -1,6 +1,9 @@
 //! A file system from a tar stream.
 //!
-//! GNU tar unpacks into a private folder, and `mke2fs -d` copies that folder into the new file system.
+//! GNU tar unpacks into a private folder, and `mke2fs -d` copies that folder into the new file system. Only root can
+//! give files to others and make devices; an ordinary user runs both tools in `fakeroot`, which remembers what was
+//! asked for from the one to the other. Weighed against it: a user namespace needs a range of ids that many accounts do
+//! not have and cannot make devices; writing ext4 ourselves is not ours to do.
 
 use std::{
     ffi::OsStr,
@@ -12,8 +15,10 @@ use std::{
 
 use rustix::process::geteuid;
 
-use super::{Ext4Error, Ext4Options, Ext4Report, Method, file_error, make, new_file, set_size, validate};
-use crate::{run::Run, tools};
+use super::{
+    Ext4Error, Ext4Options, Ext4Report, Guise, Method, file_error, make, new_file, set_size, validate,
+};
+use crate::run::Run;
 
 /// Makes the file system `dest`, a new file, from the tar stream `tar`, with everything a tar archive can hold: owners,
 /// modes, times, extended attributes, devices, hard links. `work_dir` needs room for the unpacked content.
@@ -24,11 +29,17 @@ pub fn make_from_tar(
     work_dir: &Path,
     cancel: &dyn Fn() -> bool,
 ) -> Result<Ext4Report, Ext4Error> {
-    if !geteuid().is_root() {
-        return Err(Ext4Error::NotRoot {
-            path: dest.to_owned(),
-        });
-    }
+    make_as(geteuid().is_root(), options, tar, dest, work_dir, cancel)
+}
+
+pub(super) fn make_as(
+    is_root: bool,
+    options: &Ext4Options,
+    tar: &mut dyn Read,
+    dest: &Path,
+    work_dir: &Path,
+    cancel: &dyn Fn() -> bool,
+) -> Result<Ext4Report, Ext4Error> {
     let work_dir = std::path::absolute(work_dir).map_err(|source| file_error(work_dir, source))?;
     let folder = tempfile::Builder::new()
         .prefix(".gobag-unpack-")
@@ -37,7 +48,12 @@ pub fn make_from_tar(
     // One below the 0700 folder, because the archive sets the mode of its own root.
     let root = folder.path().join("root");
     fs::create_dir(&root).map_err(|source| file_error(&root, source))?;
-    unpack(tar, &root, dest, cancel)?;
+    let memory = folder.path().join("fakeroot");
+    let (guise, method) = match is_root {
+        true => (Guise::Own, Method::Root),
+        false => (Guise::Fakeroot(&memory), Method::Fakeroot),
+    };
+    unpack(guise, tar, &root, dest, cancel)?;
 
     let mut content = Content::default();
     content.add(&root).map_err(|source| file_error(&root, source))?;
@@ -54,6 +70,7 @@ pub fn make_from_tar(
         set_size(unfinished, size_bytes)?;
         let content_args = [OsStr::new("-d"), root.as_os_str()];
         make(
+            guise,
             &options,
             unfinished,
             size_bytes,
@@ -66,13 +83,20 @@ pub fn make_from_tar(
         size_bytes,
         content_bytes: content.bytes,
         entries: content.entries,
-        method: Method::Root,
+        method,
     })
 }
 
-fn unpack(tar: &mut dyn Read, root: &Path, dest: &Path, cancel: &dyn Fn() -> bool) -> Result<(), Ext4Error> {
-    let program = tools::find("tar", None)?;
+fn unpack(
+    guise: Guise<'_>,
+    tar: &mut dyn Read,
+    root: &Path,
+    dest: &Path,
+    cancel: &dyn Fn() -> bool,
+) -> Result<(), Ext4Error> {
+    let (program, before) = guise.command("tar")?;
     Run::new(&program)
+        .args(before)
         .args([
             "--extract",
             "--file=-",

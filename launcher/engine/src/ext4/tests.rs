@@ -117,6 +117,59 @@ fn bad_options_are_refused_before_anything_is_made() {
 }
 
 #[test]
+fn owners_modes_and_devices_of_an_archive_survive_with_and_without_root() {
+    let folder = TempDir::new().unwrap();
+    let content = folder.path().join("content");
+    fs::create_dir(&content).unwrap();
+    fs::write(content.join("letter"), "hello").unwrap();
+    let script = "tar -C content --numeric-owner --owner=1000 --group=1001 --mode=4751 -cf a.tar letter && \
+                  tar --numeric-owner --owner=0 --group=5 --mode=0620 -C / -rf a.tar dev/null && cat a.tar";
+    let shell = tools::find("sh", None).unwrap();
+    let archive = Run::new(&shell)
+        .args(["-c", script])
+        .folder(folder.path())
+        .success()
+        .unwrap()
+        .stdout;
+    for is_root in [true, false] {
+        if is_root && !rustix::process::geteuid().is_root() {
+            println!("skipped: the half that needs root");
+            continue;
+        }
+        let dest = folder.path().join(format!("volume-{is_root}"));
+        let options = options(Some(64 << 20));
+        let report =
+            from_tar::make_as(is_root, &options, &mut &archive[..], &dest, folder.path(), &never).unwrap();
+        assert_eq!(
+            report.method,
+            if is_root { Method::Root } else { Method::Fakeroot }
+        );
+        assert!(check(&dest, &never).unwrap().clean);
+        let letter = debugfs(&dest, "stat /letter");
+        assert!(
+            letter.contains("Mode:  04751") && letter.contains("User:  1000   Group:  1001"),
+            "{letter}"
+        );
+        let null = debugfs(&dest, "stat /dev/null");
+        assert!(
+            null.contains("Type: character special") && null.contains("Mode:  0620"),
+            "{null}"
+        );
+        assert!(null.contains("Device major/minor number: 01:03"), "{null}");
+    }
+}
+
+fn debugfs(volume: &Path, request: &str) -> String {
+    let program = tools::find("debugfs", None).unwrap();
+    let output = Run::new(&program)
+        .args(["-R", request])
+        .arg(volume)
+        .success()
+        .unwrap();
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
 fn an_existing_file_is_not_overwritten() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("volume");
