@@ -15,7 +15,7 @@ use gobag_bundle::{
 };
 use gobag_checklists::{Decision, HostFacts, Mode, ModeChoice, Requirements, decide};
 use gobag_engine::guest::Exit;
-use gobag_term::{CliError, ExitCode, Interrupt, Ui};
+use gobag_term::{CliError, ExitCode, Interrupt, OutputError, Signal, Ui};
 use serde::Serialize;
 
 use crate::{
@@ -205,9 +205,17 @@ pub(crate) fn start(
     drop(server);
     saved?;
     match ran.failure {
-        Some(failure) => Err(failure),
+        Some(failure) => {
+            ui.ok("The stick is safe to remove.");
+            Err(failure)
+        }
         None => {
-            ui.answer(&report, |_| "The stick is safe to remove.\n".to_owned())?;
+            let answered = ui.answer(&report, |_| "The stick is safe to remove.\n".to_owned());
+            match answered {
+                // The terminal was closed: nobody is there to be answered.
+                Err(OutputError::Write { .. }) if interrupt.last() == Some(Signal::HangUp) => {}
+                other => other?,
+            }
             Ok(match report.ended {
                 Ended::ByItself | Ended::Asked => ExitCode::Ok,
                 Ended::Forced => ExitCode::Interrupted,

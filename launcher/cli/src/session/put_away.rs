@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How often those who still hold files are named again.
 const NAME_EVERY: Duration = Duration::from_secs(30);
 
-/// Unmounts and closes. On success the stick is safe to remove, and that is said.
+/// Unmounts and closes. On success the stick is safe to remove: the caller says so, as its last word.
 pub(crate) fn put_away(
     mut mounted: Mounted,
     mut work: Work,
@@ -40,7 +40,7 @@ pub(crate) fn put_away(
     match &result {
         Ok(()) => {
             waiting.show(SessionState::SafeToRemove);
-            ui.ok("Everything is on the stick. It is safe to remove.");
+            ui.ok("All changes are on the stick.");
         }
         Err(_) => waiting.show(SessionState::Failed),
     }

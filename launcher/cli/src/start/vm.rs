@@ -22,6 +22,7 @@ use crate::{
     machine::{BootWay, MachineChoice, MachineFiles, boot_way, machine},
     open::{Work, file_name},
     session::{Ended, Kind, keep},
+    workplace::Machine,
 };
 
 /// How long QEMU may take to list its machine types.
@@ -81,8 +82,9 @@ pub(super) fn run(
         Some(socket) => Some(Console::connect(socket, !start.ui.is_json()).map_err(console_error)?),
         None => None,
     };
-    let (ended, exit) = keep(&guest, Kind::Machine, work, &start.inbox, start.board, start.ui);
-    drop(guest);
+    let machine = Machine::new(guest, start.folder.path());
+    let (ended, exit) = keep(&machine, Kind::Machine, work, &start.inbox, start.board, start.ui);
+    drop(machine);
     if let Some(console) = console {
         console.finish();
     }
