@@ -88,6 +88,12 @@ pub enum Ext4Error {
         /// What is wrong.
         reason: String,
     },
+    /// The content has extended attributes, which an ordinary user cannot preserve.
+    #[error("cannot preserve the extended attributes in {} without being root", path.display())]
+    Attributes {
+        /// The file system to be made.
+        path: PathBuf,
+    },
     /// The image file or the working folder cannot be used.
     #[error("cannot use {}", path.display())]
     File {
@@ -136,6 +142,7 @@ impl Ext4Error {
         match self {
             Self::NoTool(_) => "engine.tool-missing",
             Self::Options { .. } => "engine.ext4-options",
+            Self::Attributes { .. } => "engine.ext4-attributes",
             Self::File { .. } => "engine.ext4-file",
             Self::Unpack {
                 source: RunError::Cancelled { .. },

@@ -90,6 +90,3 @@ pub const UNMOUNT_RETRY_PERIOD: Duration = Duration::from_millis(20);
 
 /// How long a container's programs have to end when they are asked to, before they are killed.
 pub const CONTAINER_GRACE: Duration = Duration::from_secs(5);
-
-/// Longest extension header in a tar stream that becomes a file system.
-pub const TAR_EXTENSION_BYTES: u64 = 1 << 20;

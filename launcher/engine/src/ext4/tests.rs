@@ -159,6 +159,36 @@ fn owners_modes_and_devices_of_an_archive_survive_with_and_without_root() {
     }
 }
 
+#[test]
+fn attributes_are_kept_by_root_and_refused_to_others() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("ping"), "x").unwrap();
+    let ping = fs::File::open(folder.path().join("ping")).unwrap();
+    let set = rustix::fs::fsetxattr(&ping, "user.gobag", b"kept", rustix::fs::XattrFlags::empty());
+    if let Err(error) = set {
+        println!("skipped: no extended attributes here: {error}");
+        return;
+    }
+    let archive = Run::new(&tools::find("tar", None).unwrap())
+        .args(["--create", "--xattrs", "--file=-", "ping"])
+        .folder(folder.path())
+        .success()
+        .unwrap()
+        .stdout;
+    let make = |is_root, name| {
+        let dest = folder.path().join(name);
+        let options = options(Some(64 << 20));
+        from_tar::make_as(is_root, &options, &mut &archive[..], &dest, folder.path(), &never).map(|_| dest)
+    };
+    let error = make(false, "user").unwrap_err();
+    assert_eq!(error.code(), "engine.ext4-attributes");
+    assert!(!folder.path().join("user").exists());
+    if rustix::process::geteuid().is_root() {
+        let found = debugfs(&make(true, "root").unwrap(), "ea_get /ping user.gobag");
+        assert!(found.contains("kept"), "{found}");
+    }
+}
+
 fn debugfs(volume: &Path, request: &str) -> String {
     let program = tools::find("debugfs", None).unwrap();
     let output = Run::new(&program)
