@@ -27,6 +27,6 @@ pub use export::Export;
 pub use handles::Holder;
 pub use hold::Hold;
 pub use mount::{MountError, MountOptions, mount};
-pub use mount_table::{FILE_SYSTEM_TYPE, MountPoint, mount_points};
+pub use mount_table::{MountPoint, mount_points};
 pub use mounted::{Mounted, UnmountError};
 pub use report::ErrorHook;

@@ -16,6 +16,7 @@ use crate::{
     handles::Handles,
     lanes::Lanes,
     limits::{EVENT_THREADS, EXPORTS, NAME_BYTES, SPARE_THREADS},
+    mount_table::SOURCE,
     report::Reporter,
     served::Served,
 };
@@ -200,7 +201,7 @@ fn start(
 fn config(options: &MountOptions, event_threads: usize) -> Config {
     let mut config = Config::default();
     config.mount_options = vec![
-        MountOption::FSName("gobag".to_owned()),
+        MountOption::FSName(SOURCE.to_owned()),
         MountOption::Subtype("gobag".to_owned()),
         MountOption::NoSuid,
         MountOption::NoDev,

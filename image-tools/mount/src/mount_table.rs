@@ -6,18 +6,28 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The type under which the kernel lists our mounts.
-pub const FILE_SYSTEM_TYPE: &str = "fuse.gobag";
+/// What our mounts name as their source.
+pub(crate) const SOURCE: &str = "gobag";
 
 /// One line of the kernel's list of mounts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MountPoint {
     /// Where it is mounted.
     pub path: PathBuf,
-    /// Type of its file system: `exfat`, `fuse.gobag`, …
+    /// Type of its file system: `exfat`, `fuse.sshfs`, …
     pub kind: String,
+    /// What it names as its source: a device, usually.
+    source: String,
     /// Minor device number; for FUSE this is the connection's number.
     minor: u32,
+}
+
+impl MountPoint {
+    /// Whether this crate mounted it, in this process or in another. (Root's mounts have the type `fuse`, those made by
+    /// `fusermount3` the type `fuse.gobag`.)
+    pub fn is_ours(&self) -> bool {
+        self.source == SOURCE && ["fuse", "fuse.gobag"].contains(&self.kind.as_str())
+    }
 }
 
 /// Everything mounted that this process can see, oldest first; empty where `/proc` is not mounted.
@@ -30,9 +40,11 @@ fn parse(line: &str) -> Option<MountPoint> {
     let (fields, tail) = line.split_once(" - ")?;
     let mut fields = fields.split(' ').skip(2);
     let (device, _root, place) = (fields.next()?, fields.next()?, fields.next()?);
+    let (kind, tail) = tail.split_once(' ')?;
     Some(MountPoint {
         path: unescape(place),
-        kind: tail.split(' ').next()?.to_owned(),
+        kind: kind.to_owned(),
+        source: tail.split(' ').next()?.to_owned(),
         minor: device.split_once(':')?.1.parse().ok()?,
     })
 }
@@ -41,7 +53,7 @@ fn parse(line: &str) -> Option<MountPoint> {
 pub(crate) fn connection(mountpoint: &Path) -> Option<u32> {
     // The last one is on top.
     let mut newest_first = mount_points().into_iter().rev();
-    let ours = newest_first.find(|mount| mount.path == mountpoint && mount.kind == FILE_SYSTEM_TYPE)?;
+    let ours = newest_first.find(|mount| mount.path == mountpoint && mount.is_ours())?;
     Some(ours.minor)
 }
 
@@ -92,9 +104,19 @@ mod tests {
         let expected = MountPoint {
             path: PathBuf::from("/run/a b"),
             kind: "fuse.gobag".to_owned(),
+            source: "gobag".to_owned(),
             minor: 37,
         };
         assert_eq!(parse(line), Some(expected));
+        for (tail, is_ours) in [
+            ("fuse.gobag gobag rw", true),
+            ("fuse gobag rw", true),
+            ("fuse /dev/fuse rw", false),
+            ("ext4 gobag rw", false),
+        ] {
+            let mount = parse(&format!("41 25 0:37 / /x rw - {tail}")).unwrap();
+            assert_eq!(mount.is_ours(), is_ours, "{tail}");
+        }
         for rubbish in ["", "rubbish", "1 2 3 - x", "1 2 a:b / /x rw - ext4"] {
             assert_eq!(parse(rubbish), None, "{rubbish}");
         }

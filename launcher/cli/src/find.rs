@@ -9,14 +9,14 @@ use std::{
 };
 
 use gobag_bundle::medium::{BUNDLE_FOLDER, FileRef};
-use gobag_mount::mount_points;
+use gobag_mount::{MountPoint, mount_points};
 use thiserror::Error;
 
 /// Folders whose subfolders are usual places for sticks, and how deep below them.
 const ROOTS: [(&str, usize); 3] = [("/media", 2), ("/run/media", 2), ("/mnt", 1)];
 
 /// File systems that cannot hold a stick, or may block: the kernel's own, the network's, and ours.
-const PASSED_OVER: [&str; 22] = [
+const PASSED_OVER: [&str; 21] = [
     "9p",
     "autofs",
     "binfmt_misc",
@@ -28,7 +28,6 @@ const PASSED_OVER: [&str; 22] = [
     "debugfs",
     "devpts",
     "devtmpfs",
-    "fuse.gobag",
     "fuse.sshfs",
     "fusectl",
     "glusterfs",
@@ -129,15 +128,15 @@ pub(crate) fn plugged_in() -> Vec<PathBuf> {
 
 fn places() -> Vec<PathBuf> {
     let mounts = mount_points();
-    let is_open = |kind: &str| !PASSED_OVER.contains(&kind);
+    let is_open = |mount: &MountPoint| !mount.is_ours() && !PASSED_OVER.contains(&mount.kind.as_str());
     let mounted = mounts
         .iter()
-        .filter(|mount| is_open(&mount.kind))
+        .filter(|mount| is_open(mount))
         .map(|mount| mount.path.clone());
     // A subfolder of a root may be a mount that was passed over above.
     let closed: Vec<&Path> = mounts
         .iter()
-        .filter(|mount| !is_open(&mount.kind))
+        .filter(|mount| !is_open(mount))
         .map(|mount| mount.path.as_path())
         .collect();
     let below = ROOTS

@@ -23,7 +23,7 @@ use gobag_engine::{
     tools,
 };
 use gobag_format::ids::BundleId;
-use gobag_mount::{FILE_SYSTEM_TYPE, mount_points};
+use gobag_mount::mount_points;
 use rustix::{
     fs::{FlockOperation, flock},
     io::Errno,
@@ -233,7 +233,7 @@ fn clean(base: &Path, environment: &Environment) -> Result<usize, RunFolderError
 fn is_mounted(mountpoint: &Path) -> bool {
     mount_points()
         .iter()
-        .any(|mount| mount.path == mountpoint && mount.kind == FILE_SYSTEM_TYPE)
+        .any(|mount| mount.path == mountpoint && mount.is_ours())
 }
 
 /// Takes a dead mount away.

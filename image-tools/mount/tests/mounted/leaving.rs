@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use gobag_mount::{Export, MountError, MountOptions, UnmountError, mount};
+use gobag_mount::{Export, MountError, MountOptions, UnmountError, mount, mount_points};
 use rustix::fs::OFlags;
 
 use crate::{Fixture, has_fuse, volume::Memory};
@@ -22,6 +22,12 @@ fn a_busy_mount_names_its_holder_and_stays() {
     let volume = Arc::new(Memory::new(1 << 20));
     let mut fixture = Fixture::with_volume(volume.clone());
     let file = File::open(fixture.disk()).unwrap();
+    let is_listed = |fixture: &Fixture| {
+        mount_points()
+            .iter()
+            .any(|mount| mount.path == fixture.mounted.mountpoint() && mount.is_ours())
+    };
+    assert!(is_listed(&fixture));
 
     let error = fixture.mounted.unmount(Duration::from_millis(50)).unwrap_err();
     let UnmountError::Busy { holders, .. } = &error else {
