@@ -11,7 +11,7 @@ use gobag_format::{crypto::Key, header::LogGeometry, ids::VolumeId, limits::BLOC
 
 use crate::{
     model::{Model, Op, Seen},
-    rng::{FixedRandom, Rng, hash, mix},
+    rng::{FixedRandom, Rng, hash},
     sim::SimMedium,
 };
 
@@ -22,6 +22,7 @@ pub struct Rig {
     pub geometry: LogGeometry,
     /// Volumes.
     pub volumes: Vec<LogVolume>,
+    base: Arc<PatternBase>,
     key: Key,
     random: Arc<FixedRandom>,
 }
@@ -35,23 +36,24 @@ pub struct Session {
 }
 
 /// A base with a known pattern that ends before the volume does.
-struct PatternBase(u64);
+struct PatternBase(Vec<u8>);
 
-fn pattern(at: u64) -> u8 {
-    mix(at / 8) as u8 ^ at as u8
+impl PatternBase {
+    fn below(volume: &LogVolume) -> Self {
+        let mut bytes = vec![0; volume.size_bytes as usize / 4 * 3];
+        Rng::new(volume.size_bytes).fill(&mut bytes);
+        Self(bytes)
+    }
 }
 
 impl Base for PatternBase {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), VolumeError> {
-        for (at, byte) in (offset..).zip(buffer) {
-            *byte = if at < self.0 { pattern(at) } else { 0 };
-        }
+        let below = self.0.get(offset as usize..).unwrap_or_default();
+        let len = below.len().min(buffer.len());
+        buffer[..len].copy_from_slice(&below[..len]);
+        buffer[len..].fill(0);
         Ok(())
     }
-}
-
-fn base_len(volume: &LogVolume) -> u64 {
-    volume.size_bytes / 4 * 3
 }
 
 /// A geometry for tests: `segments` of `segment_kib`, areas of `checkpoint_kib`, room for `quota_blocks`.
@@ -80,9 +82,11 @@ impl Rig {
         };
         let mut key = [0; 32];
         rng.fill(&mut key);
+        let volumes = vec![volume(1, over_base, true), volume(2, bare, false)];
         let rig = Self {
             geometry,
-            volumes: vec![volume(1, over_base, true), volume(2, bare, false)],
+            base: Arc::new(PatternBase::below(&volumes[0])),
+            volumes,
             key: Key::from_bytes(key),
             random: Arc::new(FixedRandom::new(rng.next())),
         };
@@ -98,8 +102,8 @@ impl Rig {
         let pristine = |volume: &LogVolume| {
             let mut content = vec![0; volume.size_bytes as usize];
             if volume.has_base {
-                let base = PatternBase(base_len(volume));
-                base.read_at(0, &mut content)
+                self.base
+                    .read_at(0, &mut content)
                     .unwrap_or_else(|error| panic!("{error}"));
             }
             content
@@ -136,7 +140,7 @@ impl Rig {
         )?);
         let volume = |volume: &LogVolume| {
             let base: Option<Arc<dyn Base>> = match volume.has_base {
-                true => Some(Arc::new(PatternBase(base_len(volume)))),
+                true => Some(self.base.clone()),
                 false => None,
             };
             StoreVolume::new(store.clone(), volume.id, base)

@@ -75,8 +75,8 @@ struct File {
     live: Pages,
     durable: Pages,
     unsynced: Vec<Write>,
-    /// Writes that a failed flush gave up: durable by luck only.
-    limbo: Vec<Write>,
+    /// Reads may still see what a failed flush gave up.
+    stale: bool,
     current: Option<Arc<Use>>,
 }
 
@@ -98,7 +98,7 @@ impl SimMedium {
                 live: noise.clone(),
                 durable: noise,
                 unsynced: Vec::new(),
-                limbo: Vec::new(),
+                stale: false,
                 current: None,
             };
             (file, made)
@@ -317,12 +317,12 @@ impl Medium for SimMedium {
         if verdict == Verdict::Fails && nothing_to_do {
             verdict = Verdict::Works;
         }
+        let luck = inner.luck.fork();
         let file = inner.file(name)?;
         if verdict != Verdict::Works {
             Use::poison(&mut file.current);
             if forgets && verdict == Verdict::Fails {
-                let given_up = std::mem::take(&mut file.unsynced);
-                file.limbo.extend(given_up);
+                file.give_up(luck);
             }
             return Err(eio());
         }
@@ -340,9 +340,9 @@ impl Medium for SimMedium {
             return Err(eio());
         }
         let file = inner.file(name)?;
-        if !file.limbo.is_empty() {
+        if file.stale {
             // Pages that a failed flush marked clean are dropped; dirty ones are not.
-            file.limbo.clear();
+            file.stale = false;
             file.live = file.durable.clone();
             for write in &file.unsynced {
                 file.live.write(write.offset, &write.data);
@@ -353,6 +353,14 @@ impl Medium for SimMedium {
 }
 
 impl File {
+    /// A failed flush: what arrived has arrived, the rest never will, and reads do not tell.
+    fn give_up(&mut self, mut luck: Rng) {
+        for write in std::mem::take(&mut self.unsynced) {
+            crash::arrive(&mut self.durable, &write, crash::draw_fate(&mut luck, 50));
+        }
+        self.stale = true;
+    }
+
     fn accept(&mut self, offset: u64, data: &[u8], verdict: &Verdict, mut luck: Rng) {
         let mut write = Write {
             offset,

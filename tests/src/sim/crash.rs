@@ -30,14 +30,13 @@ pub struct Damage {
 }
 
 impl SimMedium {
-    /// How many writes no flush covers, those of a failed flush included; their fates are up to
-    /// [`SimMedium::crash_with`].
+    /// How many writes no flush covers; their fates are up to [`SimMedium::crash_with`].
     pub fn unsynced(&self) -> usize {
         let inner = self.lock();
         inner
             .files
             .values()
-            .map(|file| file.limbo.len() + file.unsynced.len())
+            .map(|file| file.unsynced.len())
             .sum()
     }
 
@@ -69,7 +68,7 @@ impl SimMedium {
     }
 }
 
-fn draw_fate(rng: &mut Rng, kept: u64) -> Fate {
+pub(super) fn draw_fate(rng: &mut Rng, kept: u64) -> Fate {
     match rng.below(100) {
         0..25 => Fate::Torn(rng.next()),
         25..35 => Fate::Garbage(rng.next()),
@@ -80,15 +79,15 @@ fn draw_fate(rng: &mut Rng, kept: u64) -> Fate {
 
 impl File {
     fn settle(&mut self, fates: &mut impl Iterator<Item = Fate>) {
-        let cache = self.limbo.drain(..).chain(self.unsynced.drain(..));
-        for (write, fate) in cache.collect::<Vec<_>>().into_iter().zip(fates) {
+        for (write, fate) in self.unsynced.drain(..).zip(fates) {
             arrive(&mut self.durable, &write, fate);
         }
+        self.stale = false;
         self.live = self.durable.clone();
     }
 }
 
-fn arrive(durable: &mut super::Pages, write: &Write, fate: Fate) {
+pub(super) fn arrive(durable: &mut super::Pages, write: &Write, fate: Fate) {
     let (mut luck, garbage) = match fate {
         Fate::Lost => return,
         Fate::Kept => return durable.write(write.offset, &write.data),

@@ -172,7 +172,7 @@ pub(super) fn load(medium: &dyn Medium, key: &Key, geometry: &LogGeometry) -> Re
             failed = Some(error);
             None
         });
-        let decoded = body.and_then(|(_, body)| Checkpoint::decode(&body));
+        let decoded = body.and_then(|(_, body)| Checkpoint::decode(&body, geometry.segment_len).ok());
         match decoded {
             Some((checkpoint, volumes)) if checkpoint.generation == generation => {
                 let unseen = if failed.is_some() { GENERATIONS_UNSEEN } else { 0 };

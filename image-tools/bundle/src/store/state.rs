@@ -113,9 +113,8 @@ impl State {
         }
         let per_bit = (CHUNK_LEN / BLOCK_LEN) as u64;
         for map in self.dirty.iter_mut().filter(|map| map.volume == volume) {
-            let last = (map.bits.len() as u64 * 8).saturating_sub(1);
-            let end = first_block.saturating_add(blocks - 1) / per_bit;
-            for bit in first_block / per_bit..=end.min(last) {
+            let end = first_block.saturating_add(blocks - 1) / per_bit + 1;
+            for bit in first_block / per_bit..end.min(map.bits.len() as u64 * 8) {
                 map.bits[(bit / 8) as usize] |= 1 << (bit % 8);
             }
         }

@@ -1,5 +1,6 @@
 //! The body of a checkpoint: position in the log, segments, index leaves, dirty maps.
 
+use super::check::{CheckpointError, check};
 use crate::{
     ids::VolumeId,
     limits::{BLOCK_LEN, MAX_SEGMENTS, MAX_VOLUME_LEN, MAX_VOLUMES},
@@ -158,9 +159,15 @@ impl Checkpoint {
         }
     }
 
-    /// Decodes a body.
-    pub fn decode(body: &[u8]) -> Option<(Self, Vec<VolumeMap>)> {
-        decode(&mut Reader(body)).ok()
+    /// Decodes a body and checks that it makes sense for segments of `segment_len` bytes.
+    pub fn decode(body: &[u8], segment_len: u32) -> Result<(Self, Vec<VolumeMap>), CheckpointError> {
+        let mut reader = Reader(body);
+        let (checkpoint, volumes) = decode(&mut reader).map_err(|_| CheckpointError::Malformed)?;
+        if !reader.0.is_empty() {
+            return Err(CheckpointError::Malformed);
+        }
+        check(&checkpoint, &volumes, segment_len)?;
+        Ok((checkpoint, volumes))
     }
 }
 
@@ -320,8 +327,13 @@ fn decode_leaf(reader: &mut Reader<'_>) -> Result<Leaf, Malformed> {
             }
         }
         KIND_RUNS => {
+            let mut free_from = 0;
             for _ in 0..reader.u16()? {
                 let (start, len, first) = (reader.u16()? as usize, reader.u16()? as usize, reader.u64()?);
+                if start < free_from || len == 0 {
+                    return Err(Malformed);
+                }
+                free_from = start + len;
                 let step = if Place::segment_of(first).is_some() {
                     Place::NEXT_BLOCK
                 } else {

@@ -56,11 +56,11 @@ impl Place {
                 debug_assert!(
                     u64::from(offset) < (UNIT_ALIGN as u64) << OFFSET_BITS && sealed_len < 1 << LEN_BITS
                 );
-                u64::from(offset) / UNIT_ALIGN as u64
-                    | u64::from(segment) << SEGMENT_AT
-                    | u64::from(sealed_len) << LEN_AT
-                    | u64::from(block) << BLOCK_AT
-                    | KIND_UNIT << KIND_AT
+                (u64::from(offset) / UNIT_ALIGN as u64)
+                    | (u64::from(segment) << SEGMENT_AT)
+                    | (u64::from(sealed_len) << LEN_AT)
+                    | (u64::from(block) << BLOCK_AT)
+                    | (KIND_UNIT << KIND_AT)
             }
         }
     }

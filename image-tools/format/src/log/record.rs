@@ -4,7 +4,7 @@ use super::{ChainTag, NotARecord, SegmentCipher};
 use crate::{
     crypto::TAG_LEN,
     ids::VolumeId,
-    limits::{BLOCK_LEN, MAX_RECORD_BODY_LEN, MAX_RECORD_UNITS, MAX_UNIT_BLOCKS},
+    limits::{BLOCK_LEN, MAX_COUNT, MAX_RECORD_BODY_LEN, MAX_RECORD_UNITS, MAX_UNIT_BLOCKS, MAX_VOLUME_LEN},
     reader::{Malformed, Reader},
 };
 
@@ -198,7 +198,7 @@ impl RecordHeader {
         let mut tag = [0; 16];
         tag.copy_from_slice(&sealed[sealed.len() - TAG_LEN..]);
         let plain = cipher.open_record(offset, &mut sealed).map_err(|_| NotARecord)?;
-        let header = Self::decode(plain).map_err(|_| NotARecord)?;
+        let header = Self::decode(plain).inspect_err(|_| eprintln!("DBG rec")).map_err(|_| NotARecord)?;
         if header.seq != lead.seq || header.body_len() > lead.body_len as usize {
             return Err(NotARecord);
         }
@@ -217,6 +217,12 @@ impl RecordHeader {
         let mut reader = Reader(plain);
         let (seq, batch, flags) = (reader.u64()?, reader.u64()?, reader.u8()?);
         let (clock_s, durable_seq) = (reader.u64()?, reader.u64()?);
+        let countable = [seq, batch, durable_seq]
+            .iter()
+            .all(|number| *number <= MAX_COUNT);
+        if !countable || flags & !(FLAG_COMMIT | FLAG_RELOCATION) != 0 {
+            return Err(Malformed);
+        }
         let (prev_tag, body_hash) = (reader.array()?, reader.array()?);
         let (units, trims) = (reader.u16()? as usize, reader.u16()? as usize);
         if units > MAX_RECORD_UNITS || trims > MAX_RECORD_UNITS {
@@ -228,6 +234,9 @@ impl RecordHeader {
         let trims = (0..trims)
             .map(|_| decode_trim(&mut reader))
             .collect::<Result<_, _>>()?;
+        if !reader.0.is_empty() {
+            return Err(Malformed);
+        }
         Ok(Self {
             seq,
             batch,
@@ -252,12 +261,13 @@ fn decode_unit(reader: &mut Reader<'_>) -> Result<UnitEntry, Malformed> {
     };
     let most = MAX_UNIT_BLOCKS * BLOCK_LEN + 1 + TAG_LEN;
     let sane = (1..=MAX_UNIT_BLOCKS).contains(&(unit.blocks as usize))
-        && (TAG_LEN + 1..=most).contains(&(unit.sealed_len as usize));
+        && (TAG_LEN + 1..=most).contains(&(unit.sealed_len as usize))
+        && is_range(unit.first_block, unit.blocks.into());
     if sane { Ok(unit) } else { Err(Malformed) }
 }
 
 fn decode_trim(reader: &mut Reader<'_>) -> Result<TrimEntry, Malformed> {
-    Ok(TrimEntry {
+    let trim = TrimEntry {
         volume: VolumeId(reader.u8()?),
         kind: match reader.u8()? {
             0 => TrimKind::Zero,
@@ -266,5 +276,17 @@ fn decode_trim(reader: &mut Reader<'_>) -> Result<TrimEntry, Malformed> {
         },
         first_block: reader.u64()?,
         blocks: reader.u64()?,
-    })
+    };
+    if is_range(trim.first_block, trim.blocks) {
+        Ok(trim)
+    } else {
+        Err(Malformed)
+    }
+}
+
+/// Whether some volume may have these blocks.
+fn is_range(first: u64, blocks: u64) -> bool {
+    first
+        .checked_add(blocks)
+        .is_some_and(|end| end <= MAX_VOLUME_LEN / BLOCK_LEN as u64)
 }

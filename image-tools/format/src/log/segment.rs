@@ -6,7 +6,7 @@ use super::{ChainTag, NotARecord};
 use crate::{
     crypto::{Cipher, Key, OpenError, TAG_LEN, position_nonce},
     ids::VolumeId,
-    limits::BLOCK_LEN,
+    limits::{BLOCK_LEN, MAX_COUNT},
     reader::{Malformed, Reader},
 };
 
@@ -83,7 +83,7 @@ impl SegmentCipher {
             .0
             .open(position_nonce(DOMAIN_HEAD, 0), &[], &mut sealed)
             .map_err(|_| NotARecord)?;
-        let head = decode_head(plain).map_err(|_| NotARecord)?;
+        let head = decode_head(plain).inspect_err(|_| eprintln!("DBG head")).map_err(|_| NotARecord)?;
         Ok((cipher, salt, head))
     }
 
@@ -146,13 +146,19 @@ fn decode_head(plain: &[u8]) -> Result<SegmentHead, Malformed> {
     }
     let incarnation = reader.u64()?;
     let (segment, previous) = (reader.u16()?, reader.u64()?);
-    Ok(SegmentHead {
+    let head = SegmentHead {
         incarnation,
         previous: (segment != u16::MAX).then_some((segment, previous)),
         first_seq: reader.u64()?,
         prev_tag: reader.array()?,
         durable_seq: reader.u64()?,
-    })
+    };
+    let countable = [incarnation, previous, head.first_seq, head.durable_seq];
+    if countable.iter().all(|number| *number <= MAX_COUNT) {
+        Ok(head)
+    } else {
+        Err(Malformed)
+    }
 }
 
 fn unit_aad(volume: VolumeId, first_block: u64) -> [u8; 9] {
