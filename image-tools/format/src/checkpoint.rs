@@ -5,14 +5,16 @@
 //! does not open.
 
 mod body;
+mod check;
 
 use crate::{
     crypto::{Cipher, Key, OpenError, TAG_LEN, position_nonce},
-    limits::BLOCK_LEN,
+    limits::{BLOCK_LEN, MAX_CHECKPOINT_LEN, MAX_COUNT},
     reader::{Malformed, Reader},
 };
 
 pub use body::{Checkpoint, DirtyMap, LEAF_BLOCKS, Leaf, LeafRef, Position, SegmentUse, VolumeMap};
+pub use check::CheckpointError;
 
 /// Bytes of an area's head; the body follows.
 pub const CHECKPOINT_HEAD_LEN: usize = BLOCK_LEN;
@@ -96,8 +98,10 @@ fn decode_head(plain: &[u8]) -> Result<CheckpointHead, Malformed> {
     if reader.u16()? != HEAD_VERSION {
         return Err(Malformed);
     }
-    Ok(CheckpointHead {
+    let head = CheckpointHead {
         generation: reader.u64()?,
         body_len: reader.u64()?,
-    })
+    };
+    let sane = head.generation <= MAX_COUNT && head.body_len <= MAX_CHECKPOINT_LEN;
+    if sane { Ok(head) } else { Err(Malformed) }
 }

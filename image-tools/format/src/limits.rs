@@ -47,6 +47,9 @@ pub const MAX_PASSPHRASE_LEN: usize = 1024;
 /// Largest escrow file, bytes.
 pub const MAX_ESCROW_LEN: usize = 64 * 1024;
 
+/// Highest number of a record, a batch, a use of a segment or a generation: none is reached by counting, so one more
+/// never overflows.
+pub const MAX_COUNT: u64 = 1 << 62;
 /// Bytes of a log segment file.
 pub const SEGMENT_LEN: u64 = 64 << 20;
 /// Most segments of a log.

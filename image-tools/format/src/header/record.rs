@@ -3,6 +3,8 @@
 //! JSON, with unknown fields carried along, so that an older program that rewrites the header (a new
 //! passphrase) loses nothing that a newer one put there.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -128,7 +130,8 @@ impl LogGeometry {
             segment_len,
             checkpoints: 3,
             checkpoint_len: bytes.next_multiple_of(1 << 16),
-            quota_blocks: blocks,
+            // More than the segments hold only where a log of the longest kind is too short for what was asked.
+            quota_blocks: blocks.min(u64::from(segments) * per_segment),
         }
     }
 
@@ -138,6 +141,7 @@ impl LogGeometry {
             && (u64::from(Self::MIN_SEGMENT_LEN)..=SEGMENT_LEN).contains(&u64::from(self.segment_len))
             && (2..=8).contains(&self.checkpoints)
             && (64 * 1024..=MAX_CHECKPOINT_LEN).contains(&self.checkpoint_len)
+            && self.quota_blocks <= u64::from(self.segments) * u64::from(self.segment_len) / BLOCK_LEN as u64
     }
 }
 
@@ -169,6 +173,10 @@ impl HeaderRecord {
             .any(|volume| volume.size_bytes > MAX_VOLUME_LEN)
         {
             return Err(malformed("a volume is larger than the limit"));
+        }
+        let ids: HashSet<VolumeId> = record.volumes.iter().map(|volume| volume.id).collect();
+        if ids.len() != record.volumes.len() {
+            return Err(malformed("two volumes have the same number"));
         }
         if !record.log.is_sane() {
             return Err(malformed("the log's geometry is out of bounds"));

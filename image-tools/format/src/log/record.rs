@@ -198,7 +198,7 @@ impl RecordHeader {
         let mut tag = [0; 16];
         tag.copy_from_slice(&sealed[sealed.len() - TAG_LEN..]);
         let plain = cipher.open_record(offset, &mut sealed).map_err(|_| NotARecord)?;
-        let header = Self::decode(plain).inspect_err(|_| eprintln!("DBG rec")).map_err(|_| NotARecord)?;
+        let header = Self::decode(plain).map_err(|_| NotARecord)?;
         if header.seq != lead.seq || header.body_len() > lead.body_len as usize {
             return Err(NotARecord);
         }

@@ -83,7 +83,7 @@ impl SegmentCipher {
             .0
             .open(position_nonce(DOMAIN_HEAD, 0), &[], &mut sealed)
             .map_err(|_| NotARecord)?;
-        let head = decode_head(plain).inspect_err(|_| eprintln!("DBG head")).map_err(|_| NotARecord)?;
+        let head = decode_head(plain).map_err(|_| NotARecord)?;
         Ok((cipher, salt, head))
     }
 
