@@ -1,5 +1,6 @@
 //! The one integration binary: what only several crates together can show.
 
+mod exhaustive;
 mod failures;
 mod histories;
 mod modes;
