@@ -4,5 +4,7 @@ mod exhaustive;
 mod failures;
 mod histories;
 mod modes;
+mod reader;
 mod resume;
 mod space;
+mod stick;

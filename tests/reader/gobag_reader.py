@@ -56,6 +56,8 @@ def dump(arguments):
     opened = open_stick(arguments)
     state = State(arguments.stick, opened)
     number = volume_number(opened.record, arguments.volume)
+    if arguments.volume != "home":
+        raise Refused("only `home` can be read: packs are not read yet")
     with open(arguments.out, "wb") as out:
         out.truncate(state.size(number))
         for block, data in state.blocks(number):

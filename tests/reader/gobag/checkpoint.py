@@ -3,11 +3,10 @@
 import struct
 from pathlib import Path
 
-from .crypto import Refused, WrongKey, derive, nonce, unseal
+from .crypto import Refused, derive, nonce, unseal
 
 HEAD_LEN = 4_096
 PIECE = 262_144
-AREAS = 3
 LEAF_BLOCKS = 512
 AREA_MOST = 4 << 30
 
@@ -70,6 +69,8 @@ class Checkpoint:
 
 
 def _leaf(cursor):
+    from .log import Word
+
     number, kind = cursor.numbers("IB")
     if kind == 0:
         words = list(cursor.numbers(f"{LEAF_BLOCKS}Q"))
@@ -81,7 +82,7 @@ def _leaf(cursor):
                 raise Refused(f"{cursor.what}: a run leaves leaf {number}")
             words[start:start + length] = run(first, length)
     elif kind == 2:
-        words = [0] * LEAF_BLOCKS
+        words = [Word.ZERO] * LEAF_BLOCKS
     else:
         raise Refused(f"{cursor.what}: leaf of kind {kind}")
     return number, words

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import zstandard
 
-from .checkpoint import LEAF_BLOCKS, Cursor
+from .checkpoint import Cursor
 from .crypto import Refused, WrongKey, derive, digest, nonce, unseal
 
 BLOCK = 4_096
@@ -14,9 +14,8 @@ ALIGN = 4_096
 LEAD_LEN = 32
 NO_SEGMENT = 65_535
 AHEAD = 8
-COMMIT, RELOCATION = 1, 2
+COMMIT = 1
 BODY_MOST, UNITS_MOST, TRIMS_MOST, UNIT_BLOCKS = 1 << 20, 2_048, 2_048, 16
-DIRTY_BYTES = 65_536
 
 
 def up(number, to):
@@ -26,7 +25,10 @@ def up(number, to):
 class Word:
     """The place of one block, as in the index and in a checkpoint's leaves (§6.2)."""
 
-    # The document gives the widths in this order; we put the first lowest.
+    ONE_BLOCK = 1 << 55
+    UNIT = 1 << 59
+    ZERO = 2 << 59
+
     def __init__(self, value):
         self.value = value
         self.offset = (value & 0x3F_FFFF) * 16
@@ -35,15 +37,13 @@ class Word:
         self.block = value >> 55 & 0xF
         self.kind = value >> 59
 
-    ONE_BLOCK = 1 << 55
-
     @property
     def is_unit(self):
-        return self.length != 0
+        return self.kind == 1
 
     @classmethod
     def of_unit(cls, segment, offset, length, block):
-        return offset // 16 | segment << 22 | length << 38 | block << 55
+        return offset // 16 | segment << 22 | length << 38 | block << 55 | cls.UNIT
 
 
 class Head:

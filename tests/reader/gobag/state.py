@@ -2,9 +2,10 @@
 
 from .checkpoint import LEAF_BLOCKS, load
 from .crypto import Refused
-from .log import AHEAD, COMMIT, DIRTY_BYTES, BLOCK, Segments, Word
+from .log import AHEAD, BLOCK, COMMIT, Segments, Word
 
-ZEROS, BASE = 0, 1
+BASE = 1
+BEHIND = 14
 
 
 class State:
@@ -21,9 +22,10 @@ class State:
         self.sizes = {volume["id"]: volume["size_bytes"] for volume in unlocked.record["volumes"]}
         self.leaves = {number: {} for number in self.sizes}
         for number, (size, leaves) in self.checkpoint.volumes.items():
-            if self.sizes.get(number) != size:
-                raise Refused(f"the checkpoint has volume {number} of {size} bytes, the header another")
-            self.leaves[number].update(leaves)
+            if number in self.sizes:
+                if self.sizes[number] != size:
+                    raise Refused(f"the checkpoint has volume {number} of {size} bytes, the header another")
+                self.leaves[number].update(leaves)
         self.records, self.batches, self.entered = 0, 0, []
         self.next_incarnation = self.checkpoint.next_incarnation
         self._replay()
@@ -39,9 +41,11 @@ class State:
             head = self._next_head(remaining, segment, incarnation)
             until = None if head is None else head.first_sequence
             offset = self._replay_segment(segment, offset, until)
+            if head is not None:
+                self.highest_durable = max(self.highest_durable, head.durable)
             if head is None or (self.sequence + 1, self.tag) != (head.first_sequence, head.tag):
                 break
-            remaining = remaining[remaining.index(head.segment) + 1:]
+            remaining.remove(head.segment)
             segment, incarnation, offset = head.segment, head.incarnation, 4_096
             self.keys[segment], self.next_incarnation = head.key, head.incarnation + 1
             self.entered.append(segment)
@@ -69,6 +73,9 @@ class State:
                 break
             self.records += 1
             self.sequence, self.tag, offset = record.sequence, tag, record.end
+            self.highest_durable = max(self.highest_durable, record.durable)
+            if self.batch and self.batch[0][1].batch != record.batch:
+                self.batch = []
             self.batch.append((segment, record))
             if record.flags & COMMIT:
                 for part in self.batch:
@@ -81,26 +88,22 @@ class State:
 
     def _trims(self, _segment, record):
         for volume, kind, first, blocks in record.trims:
-            self._check(volume, first, blocks)
-            for block in range(first, first + blocks):
-                self._set(volume, block, 0 if kind == BASE else self.zero_word(volume))
+            for block in self._inside(volume, first, blocks):
+                self._set(volume, block, 0 if kind == BASE else Word.ZERO)
 
     def _units(self, segment, record):
         for volume, blocks, first, offset, length in record.places:
-            self._check(volume, first, blocks)
-            for number in range(blocks):
-                self._set(volume, first + number, Word.of_unit(segment, offset, length, number))
+            for block in self._inside(volume, first, blocks):
+                self._set(volume, block, Word.of_unit(segment, offset, length, block - first))
 
-    def _check(self, volume, first, blocks):
-        if volume not in self.leaves or first + blocks > -(-self.size(volume) // BLOCK):
-            raise Refused(f"a record names block {first} of volume {volume}")
+    def _inside(self, volume, first, blocks):
+        """The blocks that the volume has; none of one that the header does not name."""
+        end = -(-self.size(volume) // BLOCK) if volume in self.leaves else 0
+        return range(first, min(first + blocks, end))
 
     def _set(self, volume, block, word):
         leaf = self.leaves[volume].setdefault(block // LEAF_BLOCKS, [0] * LEAF_BLOCKS)
         leaf[block % LEAF_BLOCKS] = word
-
-    def zero_word(self, _volume):
-        return 0
 
     def size(self, volume):
         return self.sizes[volume]
@@ -111,26 +114,28 @@ class State:
 
     def _refuse_earlier_state(self, segment, offset, remaining):
         """Step 5."""
-        found = []
+        found = [self.highest_durable]
         key = self.keys.get(segment)
         while key is not None and offset < self.segments.length:
             record = self.segments.record(segment, key, offset)
             if record:
                 found.append(record[0].durable)
             offset += 4_096
-        for candidate in remaining[:AHEAD]:
+        for candidate in range(self.segments.count) if self.broken_areas else remaining[:BEHIND]:
             head = self.segments.head(candidate)
-            if head is not None and head.incarnation >= self.checkpoint.next_incarnation:
+            if head is not None and head.incarnation >= self.next_incarnation:
                 found.append(head.durable)
         if any(durable > self.sequence for durable in found):
             raise Refused(f"earlier state: record {max(found)} was durable, the log ends after {self.sequence}")
 
-    def blocks(self, volume, base=None):
-        """Yields (block number, 4,096 bytes) of all blocks that are not zero."""
+    def blocks(self, volume):
+        """Yields (block number, 4,096 bytes) of every block that the log has, zeros included."""
         opened = {}
         for leaf_number, words in sorted(self.leaves[volume].items()):
             for index, value in enumerate(words):
                 word, block = Word(value), leaf_number * LEAF_BLOCKS + index
+                if word.value == Word.ZERO:
+                    yield block, bytes(BLOCK)
                 if not word.is_unit:
                     continue
                 place = (word.segment, word.offset)

@@ -219,13 +219,16 @@ pub(super) fn read_head(medium: &dyn Medium, key: &Key, area: u8) -> Result<Opti
     }))
 }
 
+/// Head and body.
+type WholeArea = (CheckpointHead, Zeroizing<Vec<u8>>);
+
 /// Reads and opens a whole area; `None` when it is torn, damaged or was never written.
 fn read_area(
     medium: &dyn Medium,
     key: &Key,
     geometry: &LogGeometry,
     area: u8,
-) -> Result<Option<(CheckpointHead, Zeroizing<Vec<u8>>)>, StoreError> {
+) -> Result<Option<WholeArea>, StoreError> {
     let Some(AreaHead { cipher, head, .. }) = read_head(medium, key, area)? else {
         return Ok(None);
     };
