@@ -153,7 +153,13 @@ fn open(rig: &Rig, medium: &Arc<SimMedium>) -> Option<Session> {
 /// Every fate of `count` unsynced writes that is tried.
 fn fates(count: usize, rng: &mut Rng) -> Vec<Vec<Fate>> {
     let pick = |bits: u64| {
-        let fate = |nth| if bits >> nth & 1 == 1 { Fate::Kept } else { Fate::Lost };
+        let fate = |nth| {
+            if bits >> nth & 1 == 1 {
+                Fate::Kept
+            } else {
+                Fate::Lost
+            }
+        };
         (0..count).map(fate).collect::<Vec<_>>()
     };
     let mut all: Vec<_> = if count <= ALL_SUBSETS {

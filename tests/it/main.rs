@@ -8,3 +8,4 @@ mod reader;
 mod resume;
 mod space;
 mod stick;
+mod threads;
