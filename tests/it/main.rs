@@ -1,5 +1,7 @@
 //! The one integration binary: what only several crates together can show.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 mod exhaustive;
 mod failures;
 mod histories;

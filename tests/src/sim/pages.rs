@@ -18,7 +18,7 @@ impl Pages {
         let mut page = [0; PAGE];
         rng.fill(&mut page);
         Self {
-            pages: vec![Arc::new(page); len.div_ceil(PAGE as u64) as usize],
+            pages: std::iter::repeat_n(Arc::new(page), len.div_ceil(PAGE as u64) as usize).collect(),
             len,
         }
     }
