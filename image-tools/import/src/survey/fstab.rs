@@ -8,6 +8,10 @@ use crate::{
 };
 
 const REPLACED: &str = "# replaced by gobag: ";
+/// `nofail`: the system must come up without its home volume too. `before`: nobody may log in and work in an empty
+/// `/home` that is covered a moment later; an emulated PC needs seconds to find the disk.
+const HOME_OPTIONS: &str =
+    "defaults,nofail,x-systemd.device-timeout=30s,x-systemd.before=systemd-user-sessions.service";
 
 /// The new text, and what IT should know about the rest of it.
 pub(super) struct Adapted {
@@ -18,8 +22,7 @@ pub(super) struct Adapted {
 /// Adapts `old`; `home_volume` says whether `/home` comes from a volume of its own.
 pub(super) fn adapt(old: &[u8], home_volume: bool) -> Adapted {
     let root_line = format!("LABEL={SYSTEM_LABEL} / ext4 defaults,errors=remount-ro 0 1");
-    // `nofail`: the system must come up without its home volume too, a minute and a half of waiting helps nobody.
-    let home_line = format!("LABEL={HOME_LABEL} /home ext4 defaults,nofail,x-systemd.device-timeout=5s 0 2");
+    let home_line = format!("LABEL={HOME_LABEL} /home ext4 {HOME_OPTIONS} 0 2");
     let mut ours = vec![(&b"/"[..], root_line)];
     if home_volume {
         ours.push((b"/home", home_line));
@@ -120,7 +123,7 @@ mod tests {
     use super::*;
 
     const OURS: &str = "LABEL=gobag-system / ext4 defaults,errors=remount-ro 0 1\n\
-        LABEL=gobag-home /home ext4 defaults,nofail,x-systemd.device-timeout=5s 0 2\n";
+        LABEL=gobag-home /home ext4 defaults,nofail,x-systemd.device-timeout=30s,x-systemd.before=systemd-user-sessions.service 0 2\n";
 
     fn adapted(old: &str) -> (String, Vec<String>) {
         let adapted = adapt(old.as_bytes(), true);
