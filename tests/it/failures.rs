@@ -37,7 +37,10 @@ fn confirm(model: &mut Model) {
 
 fn assert_confirmed(rig: &Rig, medium: &Arc<SimMedium>, model: &Model) {
     let seen = rig.open_sound(medium).look();
-    assert!(seen.iter().all(|seen| !seen.hashes.contains(&None)), "a block is damaged");
+    assert!(
+        seen.iter().all(|seen| !seen.hashes.contains(&None)),
+        "a block is damaged"
+    );
     let point = model.locate(&seen, 0).expect("a single moment");
     assert!(
         point >= model.floor(),
@@ -213,10 +216,7 @@ fn a_long_absence_is_forgotten() {
         write(&mut model, &session, &mut rng, 0, 7);
         medium.set_gone(true);
         for _ in 0..absence {
-            assert!(matches!(
-                session.run(&Op::Flush),
-                Err(VolumeError::Medium(_))
-            ));
+            assert!(matches!(session.run(&Op::Flush), Err(VolumeError::Medium(_))));
         }
         medium.set_gone(false);
         session.store.resume().unwrap();

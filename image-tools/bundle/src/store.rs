@@ -14,6 +14,7 @@ mod error;
 mod index;
 mod pending;
 mod read;
+mod record;
 mod recover;
 mod resume;
 mod room;

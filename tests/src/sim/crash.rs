@@ -33,11 +33,7 @@ impl SimMedium {
     /// How many writes no flush covers; their fates are up to [`SimMedium::crash_with`].
     pub fn unsynced(&self) -> usize {
         let inner = self.lock();
-        inner
-            .files
-            .values()
-            .map(|file| file.unsynced.len())
-            .sum()
+        inner.files.values().map(|file| file.unsynced.len()).sum()
     }
 
     /// The medium after a power cut, each write meeting its fate: files in order of [`FileRef`], writes in order

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Log, StoreError, StoreMode,
-    recover::read_record,
+    record::read_record,
     state::OpenUse,
     units::{Run, Unit, decode, encode},
     writer::{Batch, Writer},

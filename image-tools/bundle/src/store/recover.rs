@@ -22,10 +22,9 @@ use std::{
 use gobag_format::{
     checkpoint::{Position, SegmentUse},
     header::LogGeometry,
-    limits::{MAX_RECORD_BODY_LEN, SEGMENT_LEN},
     log::{
-        ChainTag, LEAD_LEN, Lead, RECORD_ALIGN, RecordHeader, SEGMENT_HEAD_LEN, SegmentCipher, SegmentHead,
-        TrimEntry, UNIT_ALIGN, body_hash,
+        ChainTag, Lead, RECORD_ALIGN, RecordHeader, SEGMENT_HEAD_LEN, SegmentCipher, SegmentHead, TrimEntry,
+        UNIT_ALIGN,
     },
 };
 
@@ -33,6 +32,7 @@ use super::{
     LogKeys, StoreError, StoreMode, StoreOptions,
     checkpoint::{self, Salt},
     index::VolumeIndex,
+    record::{read, read_record, settle},
     state::{OpenUse, Placed, State},
     writer::{MAX_PASSED_OVER, Writer},
 };
@@ -473,70 +473,5 @@ impl Replay<'_> {
             }
             found => found,
         }
-    }
-}
-
-/// Makes sure that what is read of a file is on the medium. A flush that fails is made once more: the first may
-/// tell of an earlier failure, after which the system drops what it could not write.
-fn settle(medium: &dyn Medium, file: FileRef) -> Result<(), StoreError> {
-    use std::io::ErrorKind::NotFound;
-    let settled = medium.flush(file).or_else(|_| medium.flush(file));
-    match settled.and_then(|()| medium.forget_cached(file)) {
-        Err(error) if error.kind() != NotFound => Err(StoreError::medium("flush", file)(error)),
-        _ => Ok(()),
-    }
-}
-
-type RawRecord = (RecordHeader, ChainTag, u32, u32);
-
-/// Reads and checks the record at `offset`; `None` when there is none whole.
-pub(super) fn read_record(
-    medium: &dyn Medium,
-    geometry: &LogGeometry,
-    number: u16,
-    cipher: &SegmentCipher,
-    offset: u32,
-) -> Result<Option<RawRecord>, StoreError> {
-    const _: () = assert!(SEGMENT_LEN <= u32::MAX as u64 && MAX_RECORD_BODY_LEN < u32::MAX as usize);
-    let room = geometry.segment_len.saturating_sub(offset) as usize;
-    if room < RECORD_ALIGN {
-        return Ok(None);
-    }
-    let mut bytes = vec![0; RECORD_ALIGN];
-    if !read(medium, number, offset, &mut bytes)? {
-        return Ok(None);
-    }
-    let Ok(lead) = Lead::open(cipher, offset.into(), &bytes) else {
-        return Ok(None);
-    };
-    if lead.record_len() > room {
-        return Ok(None);
-    }
-    bytes.resize(lead.record_len(), 0);
-    if !read(
-        medium,
-        number,
-        offset + RECORD_ALIGN as u32,
-        &mut bytes[RECORD_ALIGN..],
-    )? {
-        return Ok(None);
-    }
-    let Ok((header, tag)) = RecordHeader::open(cipher, offset.into(), &lead, &bytes[LEAD_LEN..]) else {
-        return Ok(None);
-    };
-    let body_at = lead.body_at();
-    if body_hash(&bytes[body_at..body_at + lead.body_len as usize]) != header.body_hash {
-        return Ok(None);
-    }
-    Ok(Some((header, tag, lead.record_len() as u32, body_at as u32)))
-}
-
-fn read(medium: &dyn Medium, number: u16, offset: u32, buffer: &mut [u8]) -> Result<bool, StoreError> {
-    use std::io::ErrorKind::{NotFound, UnexpectedEof};
-    let file = FileRef::Segment(number);
-    match medium.read_at(file, offset.into(), buffer) {
-        Ok(()) => Ok(true),
-        Err(error) if matches!(error.kind(), UnexpectedEof | NotFound) => Ok(false),
-        Err(error) => Err(StoreError::medium("read", file)(error)),
     }
 }

@@ -14,7 +14,7 @@ use super::{
     Log, Store, StoreError,
     checkpoint::{self, Salt},
     lock,
-    recover::read_record,
+    record::read_record,
     writer::{MAX_PASSED_OVER, Writer},
 };
 use crate::medium::FileRef;
