@@ -1,3 +1,5 @@
+//! Reading an image: equal to what was built, and refusing what was altered.
+
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;

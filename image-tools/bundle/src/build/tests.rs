@@ -1,3 +1,5 @@
+//! Building: deduplication, interruption and resumption, bounded memory.
+
 use std::num::NonZeroUsize;
 
 use gobag_format::limits::CHUNK_LEN;

@@ -1,3 +1,5 @@
+//! A repository: listing, removing, verifying, and what damage does to each.
+
 #![expect(clippy::disallowed_methods, reason = "tests prepare and damage files")]
 
 use std::fs::{File, OpenOptions};

@@ -1,3 +1,5 @@
+//! The shared part of sticks: side by side, resumed, too small, read back.
+
 #![expect(clippy::disallowed_methods, reason = "tests prepare and damage files")]
 
 use std::fs;

@@ -1,3 +1,5 @@
+//! Manifests: what is kept, and every way to be refused.
+
 use super::seal::seal_payload;
 use super::*;
 use crate::crypto::Key;

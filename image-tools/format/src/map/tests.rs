@@ -1,3 +1,5 @@
+//! Chunk maps: what is kept, and every way to be refused.
+
 use proptest::prelude::*;
 
 use super::*;

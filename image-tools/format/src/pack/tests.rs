@@ -1,3 +1,5 @@
+//! Packs: what is kept, and every way to be refused.
+
 use proptest::prelude::*;
 
 use super::*;
