@@ -1,9 +1,9 @@
 //! Who holds a file of the mount open.
 //!
-//! The kernel names the opening thread with each `open`; its process is looked up at once (the thread may end while the
-//! file stays open) and kept until `release`. What does not open a file of ours still can keep a mount busy (a shell
-//! whose current folder is inside, a loop device whose `losetup` has long ended), so the list is completed from
-//! `/proc` and `/sys` at the moment somebody asks.
+//! The kernel tells of every `open` and of the `release` after the last close; that is what counts. Who it is, is another
+//! question: the opener may have ended and a child of it goes on, a shell may only stand in the folder, a loop device
+//! outlives its `losetup`. So `/proc` and `/sys` are asked at the moment somebody wants to know, and the opener
+//! (looked up at once, for the thread may end while the file stays open) is named only where they show nobody.
 
 use std::{
     collections::HashMap,
@@ -98,17 +98,21 @@ impl Handles {
     /// Everybody who keeps the mount busy, as far as this process may see.
     pub(crate) fn holders(&self, mountpoint: &Path, name_of: impl Fn(usize) -> String) -> Vec<Holder> {
         let opened: Vec<Opened> = self.lock().open.values().cloned().collect();
-        let by_handle = opened.into_iter().map(|opened| Holder {
-            pid: opened.pid,
-            name: opened.pid.map_or_else(|| UNSEEN.to_owned(), program),
-            path: match opened.export {
+        let mut holders = processes(mountpoint);
+        holders.extend(loop_devices(mountpoint));
+        for opened in opened {
+            let path = match opened.export {
                 Some(index) => mountpoint.join(name_of(index)),
                 None => mountpoint.to_owned(),
-            },
-        });
-        let mut holders: Vec<Holder> = by_handle.collect();
-        holders.extend(residents(mountpoint));
-        holders.extend(loop_devices(mountpoint));
+            };
+            if !holders.iter().any(|holder| holder.path == path) {
+                holders.push(Holder {
+                    pid: opened.pid,
+                    name: opened.pid.map_or_else(|| UNSEEN.to_owned(), program),
+                    path,
+                });
+            }
+        }
         holders.sort();
         holders.dedup();
         holders
@@ -136,19 +140,30 @@ pub(crate) fn process_of(thread: u32) -> Option<u32> {
     line.trim().parse().ok()
 }
 
-/// Processes whose current folder is inside the mount.
-fn residents(mountpoint: &Path) -> Vec<Holder> {
+/// Processes that have a file of the mount open, or stand in it, as far as we may look into them.
+fn processes(mountpoint: &Path) -> Vec<Holder> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    pids.filter(|pid| {
-        fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|folder| folder.starts_with(mountpoint))
-    })
-    .map(|pid| Holder {
-        pid: Some(pid),
-        name: program(pid),
-        path: mountpoint.to_owned(),
-    })
-    .collect()
+    let mut holders = Vec::new();
+    for pid in pids {
+        let files = fs::read_dir(format!("/proc/{pid}/fd"))
+            .into_iter()
+            .flatten()
+            .flatten();
+        let links = files
+            .map(|file| file.path())
+            .chain([format!("/proc/{pid}/cwd").into()]);
+        // Reading the link asks the kernel, not the mount.
+        let held = links
+            .filter_map(|link| fs::read_link(link).ok())
+            .filter(|path| path.starts_with(mountpoint));
+        holders.extend(held.map(|path| Holder {
+            pid: Some(pid),
+            name: program(pid),
+            path,
+        }));
+    }
+    holders
 }
 
 /// Loop devices on a file of the mount.

@@ -58,19 +58,22 @@ fn dispatch(command: &Command, ui: &Ui, environment: &Environment) -> Result<Exi
     if let Err(error) = setrlimit(Resource::Core, none) {
         tracing::warn!(%error, "cannot switch core dumps off");
     }
-    if let Command::Docs(args) = command {
-        return docs::docs(args, ui);
-    }
-    let interrupt = Interrupt::install()?;
-    ui.set_interrupt(&interrupt);
     match command {
         Command::Check(args) => check::check(args, ui, environment),
-        Command::Start(args) => start::start(args, ui, environment, &interrupt),
+        Command::Start(args) => start::start(args, ui, environment, &guarded(ui)?),
         Command::Status(args) => status::status(args, ui, environment),
         Command::Stop(args) => stop::stop(args, ui, environment),
-        Command::Mount(args) => mount::mount(args, ui, environment, &interrupt),
-        Command::Verify(args) => verify::verify(args, ui, environment),
-        Command::Passwd(args) => passwd::passwd(args, ui, environment),
+        Command::Mount(args) => mount::mount(args, ui, environment, &guarded(ui)?),
+        Command::Verify(args) => guarded(ui).and_then(|_| verify::verify(args, ui, environment)),
+        Command::Passwd(args) => guarded(ui).and_then(|_| passwd::passwd(args, ui, environment)),
         Command::Docs(args) => docs::docs(args, ui),
     }
+}
+
+/// From here on Ctrl-C and its kind do not end the program, but are told to it. Commands that a signal cannot catch in the
+/// middle of something do without.
+fn guarded(ui: &Ui) -> Result<Interrupt, CliError> {
+    let interrupt = Interrupt::install()?;
+    ui.set_interrupt(&interrupt);
+    Ok(interrupt)
 }

@@ -21,8 +21,8 @@ use crate::{
 
 /// How long others may take to close their files before they are named.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How often those who still hold files are named again.
-const NAME_EVERY: Duration = Duration::from_secs(30);
+/// How often those who still hold files are named again if they stay the same.
+const NAME_EVERY: Duration = Duration::from_secs(120);
 
 /// Unmounts and closes. On success the stick is safe to remove: the caller says so, as its last word.
 pub(crate) fn put_away(
@@ -48,17 +48,19 @@ pub(crate) fn put_away(
 }
 
 fn unmount(mounted: &mut Mounted, work: &Work, waiting: &Waiting<'_>) -> Result<(), CliError> {
-    let mut named = None;
+    let mut named: Option<(Instant, String)> = None;
     loop {
         match mounted.unmount(PATIENCE) {
             Ok(()) => return Ok(()),
             Err(UnmountError::Flush { .. } | UnmountError::Stuck { .. }) => waiting.for_stick(work)?,
             Err(error @ UnmountError::Busy { .. }) => {
-                if named.is_none_or(|at: Instant| at.elapsed() > NAME_EVERY) {
-                    named = Some(Instant::now());
+                let text = error.to_string();
+                let is_news = |(at, said): &(Instant, String)| *said != text || at.elapsed() > NAME_EVERY;
+                if named.as_ref().is_none_or(is_news) {
                     waiting.ui.warn(&format!(
-                        "{error}. Please close it; then this ends by itself. Do not pull the stick out yet."
+                        "{text}. Please close it; then this ends by itself. Do not pull the stick out yet."
                     ));
+                    named = Some((Instant::now(), text));
                 }
                 if waiting.is_impatient(LOOK_EVERY) {
                     return Err(error.explain());

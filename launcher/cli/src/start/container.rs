@@ -1,6 +1,12 @@
 //! The workstation as a container.
 
-use std::{io::IsTerminal, path::Path, sync::Arc, time::Duration};
+use std::{
+    io::{self, IsTerminal},
+    os::fd::OwnedFd,
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use gobag_bundle::VolumePurpose;
 use gobag_engine::{
@@ -42,6 +48,19 @@ pub(super) fn run(
         .ui
         .say("Your workstation opens as a container. To end, leave its shell (`exit`).");
     let has_own_command = !start.args.command.is_empty();
+    // With `--json` standard output is for our one document, and the container's programs speak on standard error.
+    let diversion = start
+        .ui
+        .is_json()
+        .then(Diversion::begin)
+        .transpose()
+        .map_err(|error| {
+            said(
+                ExitCode::Failed,
+                "gobag.output",
+                format!("cannot divert standard output: {error}"),
+            )
+        })?;
     let run =
         ContainerRun::start(spec, proof.map, start.environment.path.clone(), hold).map_err(|error| {
             said(
@@ -51,6 +70,7 @@ pub(super) fn run(
             )
         })?;
     let (ended, _) = keep(&run, Kind::Programs, work, &start.inbox, start.board, start.ui);
+    drop(diversion);
     let mut ran = Ran {
         ended,
         exit: None,
@@ -75,6 +95,27 @@ pub(super) fn run(
         }
     }
     Ok((mounted, ran))
+}
+
+/// While it lives, what is written to standard output goes to standard error.
+struct Diversion {
+    output: OwnedFd,
+}
+
+impl Diversion {
+    fn begin() -> io::Result<Self> {
+        let output = rustix::io::fcntl_dupfd_cloexec(io::stdout(), 3)?;
+        rustix::stdio::dup2_stdout(io::stderr())?;
+        Ok(Self { output })
+    }
+}
+
+impl Drop for Diversion {
+    fn drop(&mut self) {
+        if let Err(error) = rustix::stdio::dup2_stdout(&self.output) {
+            tracing::error!(%error, "standard output is lost");
+        }
+    }
 }
 
 fn entry(work: &Work) -> Result<ContainerEntry, CliError> {
@@ -136,7 +177,7 @@ fn spec(
         environment,
         shares: Vec::new(),
         hostname: work.session().manifest().name.clone(),
-        terminal: std::io::stdin().is_terminal(),
+        terminal: io::stdin().is_terminal(),
         run_dir: start.folder.path().to_owned(),
     })
 }
