@@ -119,7 +119,7 @@ fn version() -> Result<String> {
 }
 
 /// `SOURCE_DATE_EPOCH` of the caller, else the time of the last commit.
-pub(crate) fn epoch() -> Result<u64> {
+fn epoch() -> Result<u64> {
     let text = match sh::env("SOURCE_DATE_EPOCH") {
         Some(text) => text,
         None => Cmd::new("git")
