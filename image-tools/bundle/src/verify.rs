@@ -79,10 +79,17 @@ impl VerifyError {
 
 /// Reads and checks everything the bundle holds.
 pub fn verify(bundle: &Bundle, monitor: &dyn Monitor) -> Result<VerifyReport, VerifyError> {
-    let mut check = Check { bundle, monitor, report: VerifyReport::default() };
+    let mut check = Check {
+        bundle,
+        monitor,
+        report: VerifyReport::default(),
+    };
     let stale = bundle.stale_header_slots();
     if stale > 0 {
-        check.find("header.stale-copies", format!("{stale} of 8 copies of the header are damaged or old"));
+        check.find(
+            "header.stale-copies",
+            format!("{stale} of 8 copies of the header are damaged or old"),
+        );
     }
     for record in &bundle.record().images {
         check.image(record)?;
@@ -132,7 +139,8 @@ impl Check<'_> {
     }
 
     fn packs(&mut self, manifest: &Manifest) -> Result<(), VerifyError> {
-        self.monitor.phase("checking packs", Some(manifest.packs_len_bytes()));
+        self.monitor
+            .phase("checking packs", Some(manifest.packs_len_bytes()));
         for pack in &manifest.packs {
             self.report.packs += 1;
             if let Some(message) = self.pack(pack)? {
@@ -184,9 +192,13 @@ impl Check<'_> {
             }
         };
         if store.recovery().checkpoint_fell_back {
-            self.find("store.checkpoint-stale", "a checkpoint is torn or damaged; another is in use".into());
+            self.find(
+                "store.checkpoint-stale",
+                "a checkpoint is torn or damaged; another is in use".into(),
+            );
         }
-        self.monitor.phase("checking saved changes", Some(store.status().used_bytes));
+        self.monitor
+            .phase("checking saved changes", Some(store.status().used_bytes));
         let (checked, damaged) = store.verify(self.monitor).ok_or(VerifyError::Cancelled)?;
         self.report.changed_blocks = checked;
         for message in damaged {

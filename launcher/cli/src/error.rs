@@ -168,6 +168,9 @@ fn hints(code: &str) -> &'static [&'static str] {
         | "manifest.not-the-recorded" => &[
             "the image on this stick was altered or damaged; phone your IT, and use another stick if you have one",
         ],
+        _ if code.starts_with("header.") && exit(code) == ExitCode::Damaged => {
+            &["leave the stick as it is and phone your IT: they may rescue what is on it"]
+        }
         _ if exit(code) == ExitCode::Damaged => &["list all damage with `gobag verify`, and phone your IT"],
         _ => &[],
     }

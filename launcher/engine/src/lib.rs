@@ -14,9 +14,9 @@
 
 pub mod accel;
 mod child;
-pub mod container;
 #[cfg(test)]
 mod codes;
+pub mod container;
 pub mod ext4;
 pub mod guest;
 pub mod limits;

@@ -22,12 +22,18 @@ struct Workstation {
 
 impl Workstation {
     fn start(scene: &Scene, user: &str) -> Result<Self> {
-        let command = scene.unlocked(user, "start").args(["--mode", "vm", "--headless", "--memory", "768"]);
+        let command = scene
+            .unlocked(user, "start")
+            .args(["--mode", "vm", "--headless", "--memory", "768"]);
         eprintln!("$ {}", command.line());
         let started = Instant::now();
         let mut launcher = command.spawn(Stdio::piped(), Stdio::piped(), Stdio::inherit())?;
         match (launcher.stdout.take(), launcher.stdin.take()) {
-            (Some(output), Some(input)) => Ok(Self { launcher, console: Console::new(output, input), started }),
+            (Some(output), Some(input)) => Ok(Self {
+                launcher,
+                console: Console::new(output, input),
+                started,
+            }),
             _ => Err(Error::new("the launcher has no terminal")),
         }
     }
@@ -51,15 +57,29 @@ impl Workstation {
     fn shut_down(mut self) -> Result<()> {
         let failed = |error| Error::because("the workstation does not shut down", error);
         self.console.type_line("systemctl poweroff").map_err(failed)?;
-        self.console.wait_for("safe to remove", BOOT_LIMIT).map_err(failed)?;
-        let status = self.launcher.wait().map_err(|cause| Error::because("the launcher is lost", cause))?;
-        if status.success() { Ok(()) } else { Err(Error::new(format!("the launcher ended with {status}"))) }
+        self.console
+            .wait_for("safe to remove", BOOT_LIMIT)
+            .map_err(failed)?;
+        let status = self
+            .launcher
+            .wait()
+            .map_err(|cause| Error::because("the launcher is lost", cause))?;
+        if status.success() {
+            Ok(())
+        } else {
+            Err(Error::new(format!("the launcher ended with {status}")))
+        }
     }
 
     /// Kills the launcher as a pulled power plug would; the guest dies with it.
     fn kill(mut self) -> Result<()> {
-        self.launcher.kill().map_err(|cause| Error::because("the launcher cannot be killed", cause))?;
-        self.launcher.wait().map(drop).map_err(|cause| Error::because("the launcher is lost", cause))
+        self.launcher
+            .kill()
+            .map_err(|cause| Error::because("the launcher cannot be killed", cause))?;
+        self.launcher
+            .wait()
+            .map(drop)
+            .map_err(|cause| Error::because("the launcher is lost", cause))
     }
 }
 
@@ -80,7 +100,10 @@ pub(crate) fn check(scene: &Scene) -> Result<String> {
     eprint!("{}", String::from_utf8_lossy(&output.stdout));
     match output.status.code() {
         Some(0 | 3) => Ok("this computer can run the workstation".to_owned()),
-        _ => Err(Error::because("this computer is not fit", String::from_utf8_lossy(&output.stderr).trim())),
+        _ => Err(Error::because(
+            "this computer is not fit",
+            String::from_utf8_lossy(&output.stderr).trim(),
+        )),
     }
 }
 
@@ -89,11 +112,16 @@ pub(crate) fn work_and_be_killed(scene: &Scene) -> Result<String> {
     let mut guest = Workstation::start(scene, "alice")?;
     let login = guest.until_shell()?;
     guest.must("findmnt --noheadings /home")?;
-    guest.must(&format!("echo '{LETTER}' > /home/letter.txt && sync /home/letter.txt"))?;
+    guest.must(&format!(
+        "echo '{LETTER}' > /home/letter.txt && sync /home/letter.txt"
+    ))?;
     guest.must("sh -c 'dd if=/dev/urandom of=/home/noise bs=64k count=4000 conv=fsync 2>/dev/null &'")?;
     guest.must("sh -c 'until [ -s /home/noise ]; do :; done'")?;
     guest.kill()?;
-    Ok(format!("login prompt after {}, letter written, everything killed mid-write", seconds(login)))
+    Ok(format!(
+        "login prompt after {}, letter written, everything killed mid-write",
+        seconds(login)
+    ))
 }
 
 /// Starts again: the letter is there, the file systems are whole.
@@ -105,18 +133,26 @@ pub(crate) fn find_it_again(scene: &Scene) -> Result<String> {
     guest.shut_down()?;
     let disks = scene.mountpoint();
     crate::disk::make_dir(&disks)?;
-    let mut mounted = scene
-        .unlocked("alice", "mount")
-        .arg(&disks)
-        .spawn(Stdio::null(), Stdio::piped(), Stdio::inherit())?;
+    let mut mounted = scene.unlocked("alice", "mount").arg(&disks).spawn(
+        Stdio::null(),
+        Stdio::piped(),
+        Stdio::inherit(),
+    )?;
     let checked = wait_for_disks(&disks).and_then(|()| {
         for disk in ["system", "home"] {
-            expect(Cmd::new("e2fsck").arg("-fn").arg(disks.join(format!("{disk}.img"))), 0)?;
+            expect(
+                Cmd::new("e2fsck")
+                    .arg("-fn")
+                    .arg(disks.join(format!("{disk}.img"))),
+                0,
+            )?;
         }
         Ok(())
     });
     expect(scene.gobag("alice", "stop"), 0)?;
-    mounted.wait().map_err(|cause| Error::because("`gobag mount` is lost", cause))?;
+    mounted
+        .wait()
+        .map_err(|cause| Error::because("`gobag mount` is lost", cause))?;
     checked?;
     Ok("the letter is there, both file systems are clean, the stick is safe to remove".to_owned())
 }
@@ -148,7 +184,15 @@ pub(crate) fn as_container(scene: &Scene) -> Result<String> {
 pub(crate) fn reset(scene: &Scene) -> Result<String> {
     let command = scene
         .unlocked("alice", "start")
-        .args(["--yes", "--reset-system", "--mode", "container", "--", "/bin/sh", "-c"])
+        .args([
+            "--yes",
+            "--reset-system",
+            "--mode",
+            "container",
+            "--",
+            "/bin/sh",
+            "-c",
+        ])
         .arg("test ! -e /root/system-change && cat /home/letter.txt");
     must_say(&expect(command, 0)?, LETTER)?;
     Ok("the system is as IT made it, the letter is still there".to_owned())

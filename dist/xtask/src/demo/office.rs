@@ -6,7 +6,13 @@ use crate::error::Result;
 
 pub(crate) fn init(scene: &Scene) -> Result<String> {
     let command = scene
-        .image(&["init", "--name", "Example Company", "--contact", "IT, phone 555 0100"])
+        .image(&[
+            "init",
+            "--name",
+            "Example Company",
+            "--contact",
+            "IT, phone 555 0100",
+        ])
         .arg("--new-passphrase-file")
         .arg(scene.passphrase("it"))
         .arg(scene.org());
@@ -23,13 +29,24 @@ pub(crate) fn build(scene: &Scene, golden: &Golden) -> Result<String> {
         .arg(&golden.tar);
     expect(command, 0)?;
     let bytes = size_of(&scene.org().join("repository/packs"))?;
-    Ok(format!("a 2 GiB disk with Debian 12, {} MiB of encrypted packs", bytes >> 20))
+    Ok(format!(
+        "a 2 GiB disk with Debian 12, {} MiB of encrypted packs",
+        bytes >> 20
+    ))
 }
 
 pub(crate) fn sticks(scene: &Scene) -> Result<String> {
     for user in ["alice", "bob"] {
         let command = scene
-            .image(&["stick", "--image", "office", "--home-size", "256MiB", "--system-space", "512MiB"])
+            .image(&[
+                "stick",
+                "--image",
+                "office",
+                "--home-size",
+                "256MiB",
+                "--system-space",
+                "512MiB",
+            ])
             .args(["--user", user, "--org"])
             .arg(scene.org())
             .arg("--passphrase-file")
@@ -40,7 +57,10 @@ pub(crate) fn sticks(scene: &Scene) -> Result<String> {
         expect(command, 0)?;
     }
     let bytes = size_of(&scene.stick("alice"))?;
-    Ok(format!("two sticks of {} MiB, own keys and passphrase each", bytes >> 20))
+    Ok(format!(
+        "two sticks of {} MiB, own keys and passphrase each",
+        bytes >> 20
+    ))
 }
 
 /// IT gives bob a new passphrase: he forgot his, and the stick is all there is.
@@ -55,7 +75,10 @@ pub(crate) fn rescue(scene: &Scene) -> Result<String> {
         .arg(scene.stick("bob"));
     expect(open, 0)?;
     expect(scene.unlocked("bob", "verify"), 5)?;
-    let new = scene.gobag("bob", "verify").arg("--passphrase-file").arg(scene.passphrase("alice"));
+    let new = scene
+        .gobag("bob", "verify")
+        .arg("--passphrase-file")
+        .arg(scene.passphrase("alice"));
     expect(new, 0)?;
     Ok("IT's escrow key gave a forgotten stick a new passphrase; the old one is refused".to_owned())
 }

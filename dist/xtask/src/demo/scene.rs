@@ -21,12 +21,19 @@ pub(crate) struct Scene {
 impl Scene {
     /// An empty stage. Passphrases are files only their owner can read, as for `--passphrase-file`.
     pub(crate) fn set() -> Result<Self> {
-        let scene = Self { folder: disk::target().join("demo/scene") };
+        let scene = Self {
+            folder: disk::target().join("demo/scene"),
+        };
         disk::remove(&scene.folder)?;
         for stick in ["alice", "bob"] {
             disk::make_dir(&scene.stick(stick))?;
         }
-        for (name, text) in [("it", IT), ("alice", ALICE), ("bob", BOB), ("wrong", "not this one, surely")] {
+        for (name, text) in [
+            ("it", IT),
+            ("alice", ALICE),
+            ("bob", BOB),
+            ("wrong", "not this one, surely"),
+        ] {
             let file = scene.passphrase(name);
             disk::write(&file, format!("{text}\n"))?;
             disk::set_mode(&file, 0o600)?;
@@ -59,12 +66,17 @@ impl Scene {
     /// `gobag COMMAND --stick …` as the user of that stick, from the stick itself.
     pub(crate) fn gobag(&self, user: &str, command: &str) -> Cmd {
         let stick = self.stick(user);
-        Cmd::new(stick.join("gobag")).arg(command).arg("--stick").arg(&stick)
+        Cmd::new(stick.join("gobag"))
+            .arg(command)
+            .arg("--stick")
+            .arg(&stick)
     }
 
     /// The same with the user's passphrase.
     pub(crate) fn unlocked(&self, user: &str, command: &str) -> Cmd {
-        self.gobag(user, command).arg("--passphrase-file").arg(self.passphrase(user))
+        self.gobag(user, command)
+            .arg("--passphrase-file")
+            .arg(self.passphrase(user))
     }
 }
 
@@ -72,15 +84,26 @@ impl Scene {
 pub(crate) fn expect(command: Cmd, code: i32) -> Result<String> {
     let line = command.line();
     eprintln!("$ {line}");
-    let Output { status, stdout, stderr } = command.output()?;
-    let said = format!("{}{}", String::from_utf8_lossy(&stderr), String::from_utf8_lossy(&stdout));
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command.output()?;
+    let said = format!(
+        "{}{}",
+        String::from_utf8_lossy(&stderr),
+        String::from_utf8_lossy(&stdout)
+    );
     for line in said.lines() {
         eprintln!("  {line}");
     }
     if status.code() == Some(code) {
         return Ok(said);
     }
-    Err(Error::because(format!("`{line}` ended with {status}, not {code}"), said.trim().to_owned()))
+    Err(Error::because(
+        format!("`{line}` ended with {status}, not {code}"),
+        said.trim().to_owned(),
+    ))
 }
 
 /// Requires that `text` holds `part`.
@@ -88,11 +111,18 @@ pub(crate) fn must_say(text: &str, part: &str) -> Result<()> {
     if text.contains(part) {
         return Ok(());
     }
-    Err(Error::because(format!("`{part}` was not said"), text.trim().to_owned()))
+    Err(Error::because(
+        format!("`{part}` was not said"),
+        text.trim().to_owned(),
+    ))
 }
 
 /// Bytes of all files below a folder.
 pub(crate) fn size_of(folder: &Path) -> Result<u64> {
     let files = disk::files_below(folder, &[])?;
-    Ok(files.iter().filter_map(|file| file.metadata().ok()).map(|meta| meta.len()).sum())
+    Ok(files
+        .iter()
+        .filter_map(|file| file.metadata().ok())
+        .map(|meta| meta.len())
+        .sum())
 }

@@ -9,7 +9,10 @@ use crate::disk;
 use crate::error::{Error, Result};
 
 pub(crate) fn wrong_passphrase(scene: &Scene) -> Result<String> {
-    let command = scene.gobag("alice", "start").arg("--passphrase-file").arg(scene.passphrase("wrong"));
+    let command = scene
+        .gobag("alice", "start")
+        .arg("--passphrase-file")
+        .arg(scene.passphrase("wrong"));
     must_say(&expect(command, 5)?, "passphrase")?;
     Ok("refused with exit code 5, nothing changed".to_owned())
 }
@@ -27,13 +30,20 @@ pub(crate) fn flipped_bit(scene: &Scene) -> Result<String> {
 fn first_pack(scene: &Scene) -> Result<PathBuf> {
     let mut packs = disk::files_below(&scene.stick("bob").join("GOBAG/PACKS"), &[])?;
     packs.sort();
-    packs.into_iter().next().ok_or_else(|| Error::new("the stick has no pack"))
+    packs
+        .into_iter()
+        .next()
+        .ok_or_else(|| Error::new("the stick has no pack"))
 }
 
 /// Flips one bit in the middle of a file.
 fn flip(path: &PathBuf) -> Result<()> {
     let failed = |cause| Error::because(format!("cannot flip a bit of {}", path.display()), cause);
-    let file = OpenOptions::new().read(true).write(true).open(path).map_err(failed)?;
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(path)
+        .map_err(failed)?;
     let middle = file.metadata().map_err(failed)?.len() / 2;
     let mut byte = [0];
     file.read_exact_at(&mut byte, middle).map_err(failed)?;

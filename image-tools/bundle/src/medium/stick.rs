@@ -40,14 +40,26 @@ impl StickMedium {
 
     /// Opens the bundle in `stick` for reading without the lock; only for looking at what never changes.
     pub fn peek(stick: &Path) -> Self {
-        let state = State { folder: stick.join(BUNDLE_FOLDER), open: HashMap::new() };
-        Self { state: Mutex::new(state), writable: false }
+        let state = State {
+            folder: stick.join(BUNDLE_FOLDER),
+            open: HashMap::new(),
+        };
+        Self {
+            state: Mutex::new(state),
+            writable: false,
+        }
     }
 
     /// The files of a bundle in the making, in its own folder: nobody else knows of it yet, so no lock.
     pub(crate) fn unfinished(folder: &Path) -> Self {
-        let state = State { folder: folder.to_owned(), open: HashMap::new() };
-        Self { state: Mutex::new(state), writable: true }
+        let state = State {
+            folder: folder.to_owned(),
+            open: HashMap::new(),
+        };
+        Self {
+            state: Mutex::new(state),
+            writable: true,
+        }
     }
 
     /// Continues on the same bundle found again at `stick`; every file is opened afresh. The caller must

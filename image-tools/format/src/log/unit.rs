@@ -25,7 +25,9 @@ impl UnitEncoder {
 
     /// The unit for `blocks`, 1 to 16 whole blocks. zstd is kept when it saves an eighth.
     pub fn encode(&mut self, blocks: &[u8]) -> Zeroizing<Vec<u8>> {
-        debug_assert!(blocks.len().is_multiple_of(BLOCK_LEN) && (BLOCK_LEN..=MAX_UNIT_LEN).contains(&blocks.len()));
+        debug_assert!(
+            blocks.len().is_multiple_of(BLOCK_LEN) && (BLOCK_LEN..=MAX_UNIT_LEN).contains(&blocks.len())
+        );
         let mut unit = Zeroizing::new(Vec::with_capacity(blocks.len() + 1 + crate::crypto::TAG_LEN));
         unit.resize(1 + blocks.len() / 8 * 7, CODEC_ZSTD);
         match self.0.compress_to_buffer(blocks, &mut unit[1..]) {
@@ -63,7 +65,8 @@ impl UnitDecoder {
             CODEC_ZSTD => Zeroizing::new(self.0.decompress(data, MAX_UNIT_LEN).map_err(|_| OpenError)?),
             _ => return Err(OpenError),
         };
-        let sane = blocks.len().is_multiple_of(BLOCK_LEN) && (BLOCK_LEN..=MAX_UNIT_LEN).contains(&blocks.len());
+        let sane =
+            blocks.len().is_multiple_of(BLOCK_LEN) && (BLOCK_LEN..=MAX_UNIT_LEN).contains(&blocks.len());
         if sane { Ok(blocks) } else { Err(OpenError) }
     }
 }
