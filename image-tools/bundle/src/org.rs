@@ -335,7 +335,10 @@ mod tests {
             "org.last-recipient"
         );
         let opened = OrgFolder::open(folder.path()).unwrap();
-        assert_eq!(opened.public().profile.escrow_recipients, [second.clone()]);
+        assert_eq!(
+            opened.public().profile.escrow_recipients,
+            std::slice::from_ref(&second)
+        );
         // The sealed list is the one that counts.
         assert_eq!(
             opened.unlock("old horse").unwrap().profile.escrow_recipients,

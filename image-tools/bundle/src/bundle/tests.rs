@@ -1,5 +1,7 @@
 //! Bundles made in a folder: unlocking, new passphrases, escrow, damaged and foreign headers.
 
+#![expect(clippy::disallowed_methods, reason = "the tests damage files on purpose")]
+
 use std::{
     fs::OpenOptions,
     os::unix::fs::FileExt,
