@@ -197,6 +197,7 @@ impl Session {
         if found != self.bundle.id() {
             return Err(StoreError::OtherState.into());
         }
+        self.store.distrust();
         let failed = |source| SessionError::Medium {
             stick: stick.display().to_string(),
             source,

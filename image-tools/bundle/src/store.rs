@@ -10,6 +10,7 @@
 
 mod checkpoint;
 mod clean;
+mod dirty;
 mod error;
 mod index;
 mod pending;
@@ -28,11 +29,11 @@ use std::collections::HashSet;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use gobag_format::{
-    checkpoint::{DirtyMap, Position},
+    checkpoint::Position,
     crypto::{Key, Random},
     header::LogGeometry,
     ids::VolumeId,
-    limits::{BLOCK_LEN, CHUNK_LEN},
+    limits::BLOCK_LEN,
     log::{TrimEntry, TrimKind},
 };
 
@@ -217,6 +218,7 @@ impl Store {
             live: vec![0; segments],
             occupied: 0,
             dirty: Vec::new(),
+            told: Vec::new(),
         };
         let log = Log {
             medium,
@@ -290,58 +292,6 @@ impl Store {
         self.log.append(&mut writer, &batch)?;
         self.checkpoint_when_due(&mut writer);
         Ok(())
-    }
-
-    /// Starts to remember which 64 KiB of `volume` change, for `replica`; everything counts as changed now.
-    pub fn track(&self, replica: u8, volume: VolumeId) -> Result<(), StoreError> {
-        self.writable()?;
-        let mut writer = lock(&self.writer);
-        let mut state = self.log.write_state();
-        if state
-            .dirty
-            .iter()
-            .any(|map| (map.replica, map.volume) == (replica, volume))
-        {
-            return Ok(());
-        }
-        let size = state.volume(volume).map_or(0, |index| index.size_bytes);
-        let bits = vec![0xff; size.div_ceil(CHUNK_LEN as u64 * 8) as usize];
-        state.dirty.push(DirtyMap {
-            replica,
-            volume,
-            bits,
-        });
-        drop(state);
-        match self.log.mode {
-            StoreMode::Keep => self.log.checkpoint(&mut writer),
-            StoreMode::ReadOnly | StoreMode::Throwaway => Ok(()),
-        }
-    }
-
-    /// The chunks of `volume` that `replica` still has to receive, one bit each, least significant first.
-    pub fn dirty(&self, replica: u8, volume: VolumeId) -> Option<Vec<u8>> {
-        let state = self.log.read_state();
-        let map = state
-            .dirty
-            .iter()
-            .find(|map| (map.replica, map.volume) == (replica, volume));
-        map.map(|map| map.bits.clone())
-    }
-
-    /// Notes that `replica` has received the chunks set in `received`, as they were when
-    /// [`Store::dirty`] told; durable with the next checkpoint, until then they may be sent again.
-    pub fn received(&self, replica: u8, volume: VolumeId, received: &[u8]) {
-        let mut state = self.log.write_state();
-        for map in state
-            .dirty
-            .iter_mut()
-            .filter(|map| (map.replica, map.volume) == (replica, volume))
-        {
-            map.bits
-                .iter_mut()
-                .zip(received)
-                .for_each(|(bits, done)| *bits &= !done);
-        }
     }
 
     /// Flushes and records that everything is in order; afterwards the store refuses writes.

@@ -66,7 +66,7 @@ impl Log {
                 .collect(),
             free,
             resting: writer.cleaned.clone(),
-            dirty: state.dirty.clone(),
+            dirty: state.unconfirmed(),
         };
         let mut body = Zeroizing::new(Vec::new());
         checkpoint.encode(state.volumes.len(), &mut body);

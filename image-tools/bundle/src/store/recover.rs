@@ -103,6 +103,7 @@ pub(super) fn recover(
         live: vec![0; start.segments.len()],
         occupied: 0,
         dirty: start.dirty.clone(),
+        told: start.dirty.iter().map(|map| vec![0; map.bits.len()]).collect(),
     };
     for map in loaded.volumes {
         if let Some(index) = state.volumes.iter_mut().find(|index| index.volume == map.volume) {

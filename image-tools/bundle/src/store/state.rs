@@ -25,6 +25,8 @@ pub(super) struct State {
     /// Sum of `live`.
     pub(super) occupied: u64,
     pub(super) dirty: Vec<DirtyMap>,
+    /// What [`super::Store::dirty`] told of each map and nobody has confirmed yet.
+    pub(super) told: Vec<Vec<u8>>,
 }
 
 /// Blocks that now lie in a unit.
@@ -105,6 +107,19 @@ impl State {
                 }
             }
         }
+    }
+
+    /// The dirty maps as they must outlive a crash: what was told but not confirmed counts as not received.
+    pub(super) fn unconfirmed(&self) -> Vec<DirtyMap> {
+        let maps = self.dirty.iter().cloned().zip(&self.told);
+        maps.map(|(mut map, told)| {
+            map.bits
+                .iter_mut()
+                .zip(told)
+                .for_each(|(bits, told)| *bits |= told);
+            map
+        })
+        .collect()
     }
 
     fn mark_dirty(&mut self, volume: VolumeId, first_block: u64, blocks: u64) {

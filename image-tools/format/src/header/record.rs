@@ -129,7 +129,8 @@ impl LogGeometry {
             segments,
             segment_len,
             checkpoints: 3,
-            checkpoint_len: bytes.next_multiple_of(1 << 16),
+            // No area is shorter than an erase block, so that one damaged block never meets all three.
+            checkpoint_len: bytes.next_multiple_of(1 << 16).max(8 << 20),
             // More than the segments hold only where a log of the longest kind is too short for what was asked.
             quota_blocks: blocks.min(u64::from(segments) * per_segment),
         }

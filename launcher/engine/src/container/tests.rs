@@ -565,8 +565,13 @@ fn the_container_has_a_terminal_of_its_own() {
     read_until(&mut screen, &mut seen, "33 99");
     // Ctrl-C ends the sleep, not the launcher and not the shell.
     read_until(&mut screen, &mut seen, "/dev/");
-    screen.write_all(b"\x03").unwrap();
-    read_until(&mut screen, &mut seen, "^C");
+    // The first may come before the sleep has begun, which then goes on; so until the prompt is there.
+    let end = std::time::Instant::now() + LONG;
+    while !seen.contains("$ ") {
+        assert!(std::time::Instant::now() < end, "no prompt in {seen:?}");
+        screen.write_all(b"\x03").unwrap();
+        read_some(&mut screen, &mut seen, Duration::from_millis(200));
+    }
     screen.write_all(b"exit 5\n").unwrap();
     while launcher.try_wait().unwrap().is_none() {
         read_some(&mut screen, &mut seen, Duration::from_millis(100));

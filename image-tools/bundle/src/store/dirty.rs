@@ -1,0 +1,63 @@
+//! What replicas still have to receive.
+//!
+//! A bit goes through three states: set by a write, *told* once [`Store::dirty`] has reported it, cleared once
+//! [`Store::received`] confirms it. A write meanwhile sets it anew, so no change is ever missed. What was told
+//! but not confirmed is kept as unreceived in every checkpoint.
+
+use gobag_format::{checkpoint::DirtyMap, ids::VolumeId, limits::CHUNK_LEN};
+
+use super::{Store, StoreError, StoreMode, lock};
+
+impl Store {
+    /// Starts to remember which 64 KiB of `volume` change, for `replica`; everything counts as changed now.
+    pub fn track(&self, replica: u8, volume: VolumeId) -> Result<(), StoreError> {
+        self.writable()?;
+        let mut writer = lock(&self.writer);
+        {
+            let mut state = self.log.write_state();
+            if state
+                .dirty
+                .iter()
+                .any(|map| (map.replica, map.volume) == (replica, volume))
+            {
+                return Ok(());
+            }
+            let size = state.volume(volume).map_or(0, |index| index.size_bytes);
+            let bits = vec![0xff; size.div_ceil(CHUNK_LEN as u64 * 8) as usize];
+            state.told.push(vec![0; bits.len()]);
+            state.dirty.push(DirtyMap {
+                replica,
+                volume,
+                bits,
+            });
+        }
+        match self.log.mode {
+            StoreMode::Keep => self.log.checkpoint(&mut writer),
+            StoreMode::ReadOnly | StoreMode::Throwaway => Ok(()),
+        }
+    }
+
+    /// The chunks of `volume` that `replica` still has to receive, one bit each, least significant first. Read
+    /// them after this call; what changes from now on will be told by the next.
+    pub fn dirty(&self, replica: u8, volume: VolumeId) -> Option<Vec<u8>> {
+        let state = &mut *self.log.write_state();
+        let mut maps = state.dirty.iter_mut().zip(&mut state.told);
+        let (map, told) = maps.find(|(map, _)| (map.replica, map.volume) == (replica, volume))?;
+        for (told, bits) in told.iter_mut().zip(&mut map.bits) {
+            *told |= std::mem::take(bits);
+        }
+        Some(told.clone())
+    }
+
+    /// Notes that `replica` has received the chunks set in `received`, as [`Store::dirty`] told them; durable
+    /// with the next checkpoint, until then they may be told again.
+    pub fn received(&self, replica: u8, volume: VolumeId, received: &[u8]) {
+        let state = &mut *self.log.write_state();
+        let mut maps = state.dirty.iter().zip(&mut state.told);
+        if let Some((_, told)) = maps.find(|(map, _)| (map.replica, map.volume) == (replica, volume)) {
+            told.iter_mut()
+                .zip(received)
+                .for_each(|(told, done)| *told &= !done);
+        }
+    }
+}
