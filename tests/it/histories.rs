@@ -83,9 +83,9 @@ impl History {
     fn new(seed: u64, world: World) -> Self {
         let mut rng = Rng::new(seed ^ 0x6f62_6167);
         let neighbourhood = [64 << 10, 512 << 10][rng.below(2) as usize];
-        // An aligned neighbourhood touches at most two of three areas as long as.
+        // An aligned neighbourhood touches at most two of three areas that are longer, and often it is two.
         let area_kib = if world == World::Damaged {
-            neighbourhood >> 10
+            (neighbourhood >> 10) + 32
         } else {
             96
         };

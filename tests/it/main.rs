@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod bundles;
+mod checkpoints;
+mod decoders;
 mod exhaustive;
 mod failures;
 mod histories;
@@ -11,3 +14,4 @@ mod resume;
 mod space;
 mod stick;
 mod threads;
+mod vectors;

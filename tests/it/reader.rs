@@ -23,7 +23,7 @@ use crate::stick::{PASSPHRASE, Sizes, Stick, content};
 const SIZES: Sizes = Sizes {
     base_chunks: 40,
     home: 2 << 20,
-    system_space: 5 << 20,
+    system_space: 3 << 20,
     segment: 128 << 10,
 };
 
@@ -121,14 +121,14 @@ fn assert_refused(output: &Output, why: &str) {
 }
 
 /// The reader, its Python, and a folder for what it writes.
-struct Reader {
+pub(crate) struct Reader {
     python: PathBuf,
     script: PathBuf,
     folder: TempDir,
 }
 
 impl Reader {
-    fn find() -> Option<Self> {
+    pub(crate) fn find() -> Option<Self> {
         let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
         let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
         let python = target.join("venv/bin/python");
@@ -150,25 +150,35 @@ impl Reader {
         output.unwrap()
     }
 
-    fn answer(&self, command: &str, stick: &Path, more: &[&str]) -> Value {
-        let output = self.run(command, stick, PASSPHRASE, more);
+    fn answer(&self, command: &str, stick: &Path, passphrase: &[u8], more: &[&str]) -> Value {
+        let output = self.run(command, stick, passphrase, more);
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{command}: {said}");
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
     fn check(&self, stick: &Path) -> Value {
-        self.answer("check", stick, &[])
+        self.answer("check", stick, PASSPHRASE, &[])
+    }
+
+    /// What the reader finds in a volume.
+    pub(crate) fn dump(&self, stick: &Path, passphrase: &[u8], volume: &str) -> Vec<u8> {
+        let out = self.folder.path().join("dump.raw");
+        self.answer(
+            "dump",
+            stick,
+            passphrase,
+            &["--volume", volume, out.to_str().unwrap()],
+        );
+        std::fs::read(&out).unwrap()
     }
 
     /// Compares every volume as both read it, on a stick nobody writes to; returns what `check` said.
     fn same(&self, stick: &Stick, when: &str) -> Value {
         let ours = stick.open(false);
-        let out = self.folder.path().join("dump.raw");
-        for name in ["home"] {
-            let volume = ["--volume", name, out.to_str().unwrap()];
-            self.answer("dump", stick.path(), &volume);
-            let theirs = std::fs::read(&out).unwrap();
+        for volume in &ours.volumes()[..2] {
+            let name = volume.name.as_str();
+            let theirs = self.dump(stick.path(), PASSPHRASE, name);
             assert!(content(&ours, name) == theirs, "{when}: {name} reads differently");
         }
         self.check(stick.path())

@@ -19,6 +19,7 @@ use gobag_bundle::{
 };
 use gobag_format::{
     Silent,
+    crypto::Random,
     keyslot::KdfCost,
     limits::CHUNK_LEN,
     manifest::VolumeKind,
@@ -62,10 +63,17 @@ pub(crate) struct Stick {
 impl Stick {
     /// Makes one.
     pub(crate) fn new(seed: u64, sizes: Sizes) -> Self {
-        let ambient = Ambient {
-            random: Arc::new(FixedRandom::new(seed)),
-            clock: Arc::new(|| 1_700_000_000),
-        };
+        Self::of(Arc::new(FixedRandom::new(seed)), seed, sizes, Vec::new())
+    }
+
+    /// Makes one with this randomness for keys and salts; `escrow` can open it too.
+    pub(crate) fn of(
+        random: Arc<dyn Random>,
+        seed: u64,
+        sizes: Sizes,
+        escrow: Vec<&dyn age::Recipient>,
+    ) -> Self {
+        let ambient = ambient(random);
         let folder = TempDir::new().unwrap();
         let office = TempDir::new().unwrap();
         let content = disk(&mut Rng::new(seed), sizes.base_chunks);
@@ -108,7 +116,7 @@ impl Stick {
         let written = write_sticks(&repository, &image, &targets, &StickOptions::default(), &Silent).unwrap();
         written
             .into_iter()
-            .for_each(|outcome| drop(outcome.result.unwrap()));
+            .for_each(|outcome| assert!(outcome.result.is_ok(), "{outcome:?}"));
         let manifest = &image.manifest;
         let spec = Provision {
             org: secrets.org,
@@ -131,7 +139,7 @@ impl Stick {
             passphrase: PASSPHRASE,
             cost: CHEAP,
             segment_len: sizes.segment,
-            escrow: Vec::new(),
+            escrow,
         };
         provision(folder.path(), &spec, false, &ambient, &Silent).unwrap();
         Self { folder, ambient }
@@ -144,22 +152,37 @@ impl Stick {
 
     /// Unlocks it and opens its image.
     pub(crate) fn open(&self, writable: bool) -> Session {
-        open(self.path(), writable, self.ambient.clone())
+        open(self.path(), PASSPHRASE, writable, self.ambient.clone())
     }
 }
 
+/// A clock that stands still, and this randomness.
+pub(crate) fn ambient(random: Arc<dyn Random>) -> Ambient {
+    let clock = Arc::new(|| 1_700_000_000);
+    Ambient { random, clock }
+}
+
 /// Unlocks the stick in `folder` and opens its image.
-pub(crate) fn open(folder: &Path, writable: bool, ambient: Ambient) -> Session {
+pub(crate) fn open(folder: &Path, passphrase: &[u8], writable: bool, ambient: Ambient) -> Session {
+    let bundle = unlock(folder, &Secret::Passphrase(passphrase), writable, ambient).unwrap();
+    Session::open(Arc::new(bundle), &SessionOptions::default()).unwrap()
+}
+
+/// Unlocks the stick in `folder`.
+pub(crate) fn unlock(
+    folder: &Path,
+    secret: &Secret<'_>,
+    writable: bool,
+    ambient: Ambient,
+) -> Result<Bundle, OpenError> {
     let deadline = Instant::now() + Duration::from_secs(20);
-    let bundle = loop {
-        let secret = Secret::Passphrase(PASSPHRASE);
-        match Bundle::open(folder, &secret, writable, ambient.clone()) {
+    loop {
+        match Bundle::open(folder, secret, writable, ambient.clone()) {
             // The thread of a session that was dropped without being closed may hold the lock a moment longer.
             Err(OpenError::Busy { .. }) if Instant::now() < deadline => thread::yield_now(),
-            opened => break opened.unwrap(),
+            opened => return opened,
         }
-    };
-    Session::open(Arc::new(bundle), &SessionOptions::default()).unwrap()
+    }
 }
 
 /// Everything a session's volume reads as.

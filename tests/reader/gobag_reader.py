@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 from gobag import header
+from gobag.base import Image
 from gobag.crypto import Refused
 from gobag.state import State
 
@@ -44,25 +45,40 @@ def unlock(arguments):
             "record": without_keys(opened.record)}
 
 
-def volume_number(record, name):
+def base_of(stick, record, volume):
+    """The base under a volume, or None."""
+    if volume["role"] == "home":
+        return None
+    system = volume["role"]["system"]
+    for image in record["images"]:
+        if image["id"] == system["image"]:
+            return Image(stick, record, image).volume(system["volume"])
+    raise Refused(f"the header has no image {system['image']}")
+
+
+def volumes(stick, record):
+    """Yields (number, name, base or None) of every volume."""
     for volume in record["volumes"]:
-        role = volume["role"]
-        if name == role or isinstance(role, dict) and name == role["system"]["volume"]:
-            return volume["id"]
-    raise Refused(f"no volume `{name}`")
+        base = base_of(stick, record, volume)
+        yield volume["id"], base.entry["name"] if base else "home", base
 
 
 def dump(arguments):
     opened = open_stick(arguments)
     state = State(arguments.stick, opened)
-    number = volume_number(opened.record, arguments.volume)
-    if arguments.volume != "home":
-        raise Refused("only `home` can be read: packs are not read yet")
+    found = [(number, base) for number, name, base in volumes(arguments.stick, opened.record) if name == arguments.volume]
+    if not found:
+        raise Refused(f"no volume `{arguments.volume}`")
+    number, base = found[0]
     with open(arguments.out, "wb") as out:
-        out.truncate(state.size(number))
+        for at, data in base.chunks() if base else ():
+            out.seek(at)
+            out.write(data)
         for block, data in state.blocks(number):
             out.seek(block * 4_096)
             out.write(data)
+        # A last block may reach past the volume's end.
+        out.truncate(state.size(number))
     return {"size_bytes": state.size(number), "generation": state.checkpoint.generation,
             "records_replayed": state.records, "batches_replayed": state.batches}
 
@@ -71,7 +87,8 @@ def check(arguments):
     opened = open_stick(arguments)
     state = State(arguments.stick, opened)
     blocks = {number: sum(1 for _ in state.blocks(number)) for number in state.leaves}
-    return {"blocks": blocks, "generation": state.checkpoint.generation, "areas_not_used": state.broken_areas,
+    chunks = {name: sum(1 for _ in base.chunks()) for _, name, base in volumes(arguments.stick, opened.record) if base}
+    return {"blocks": blocks, "chunks": chunks, "generation": state.checkpoint.generation, "areas_not_used": state.broken_areas,
             "records_replayed": state.records, "segments": state.segments.count,
             "segment_uses": state.next_incarnation - 1}
 
