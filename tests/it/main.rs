@@ -4,6 +4,7 @@
 
 mod bundles;
 mod checkpoints;
+mod daily;
 mod decoders;
 mod exhaustive;
 mod failures;

@@ -93,7 +93,7 @@ fn python_refuses_what_we_refuse() {
     );
 }
 
-fn work(session: &Session, rng: &mut Rng, operations: u64) {
+pub(crate) fn work(session: &Session, rng: &mut Rng, operations: u64) {
     let volumes = &session.volumes()[..2];
     let sizes: Vec<u64> = volumes.iter().map(|volume| volume.volume.size_bytes()).collect();
     for _ in 0..operations {

@@ -58,6 +58,7 @@ pub(crate) fn capabilities(strict: bool) -> String {
     let qemu = sh::on_path("qemu-system-x86_64") && sh::on_path("qemu-img");
     let all = [
         ("fuse", strict || fuse),
+        ("age", strict || sh::on_path("age")),
         ("qemu", strict || qemu),
         ("python", strict || crate::packages::python::is_there()),
         ("root", sh::is_root()),

@@ -220,6 +220,10 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         self.store.stop_background();
+        if let Some(thread) = self.background.take() {
+            // It holds the store, and with it the stick's lock: who opens the stick next must not find it busy.
+            let _ = thread.join();
+        }
     }
 }
 
