@@ -26,13 +26,15 @@ pub struct StickMedium {
 struct State {
     folder: PathBuf,
     open: HashMap<FileRef, Arc<File>>,
+    /// Whether files may be opened only while the lock is held.
+    exclusive: bool,
 }
 
 impl StickMedium {
     /// Opens the bundle in `stick`, the stick's root folder; `WouldBlock` when another program has it open.
     pub fn open(stick: &Path, writable: bool) -> io::Result<Self> {
         let medium = Self {
-            state: Mutex::new(State::locked(stick, writable)?),
+            state: Mutex::new(State::locked(stick.join(BUNDLE_FOLDER), writable)?),
             writable,
         };
         Ok(medium)
@@ -43,6 +45,7 @@ impl StickMedium {
         let state = State {
             folder: stick.join(BUNDLE_FOLDER),
             open: HashMap::new(),
+            exclusive: false,
         };
         Self {
             state: Mutex::new(state),
@@ -55,6 +58,7 @@ impl StickMedium {
         let state = State {
             folder: folder.to_owned(),
             open: HashMap::new(),
+            exclusive: false,
         };
         Self {
             state: Mutex::new(state),
@@ -71,7 +75,7 @@ impl StickMedium {
             let mut state = self.lock();
             state.open.clear();
         }
-        let fresh = State::locked(stick, self.writable)?;
+        let fresh = State::locked(stick.join(BUNDLE_FOLDER), self.writable)?;
         *self.lock() = fresh;
         Ok(())
     }
@@ -87,6 +91,14 @@ impl StickMedium {
 
     fn file(&self, file: FileRef) -> io::Result<Arc<File>> {
         let mut state = self.lock();
+        if state.exclusive && !state.open.contains_key(&FileRef::Header(0)) {
+            // A re-attachment failed after the lock was given up; somebody else may have the stick by now.
+            *state = State::locked(state.folder.clone(), self.writable)?;
+        }
+        self.file_of(&mut state, file)
+    }
+
+    fn file_of(&self, state: &mut State, file: FileRef) -> io::Result<Arc<File>> {
         if let Some(open) = state.open.get(&file) {
             return Ok(Arc::clone(open));
         }
@@ -97,13 +109,13 @@ impl StickMedium {
 }
 
 impl State {
-    fn locked(stick: &Path, writable: bool) -> io::Result<Self> {
-        let folder = stick.join(BUNDLE_FOLDER);
+    fn locked(folder: PathBuf, writable: bool) -> io::Result<Self> {
         let header = open_file(&folder, FileRef::Header(0), writable)?;
         flock(&header, FlockOperation::NonBlockingLockExclusive)?;
         Ok(Self {
             folder,
             open: HashMap::from([(FileRef::Header(0), Arc::new(header))]),
+            exclusive: true,
         })
     }
 }
@@ -149,5 +161,36 @@ impl Medium for StickMedium {
     fn forget_cached(&self, file: FileRef) -> io::Result<()> {
         fadvise(&*self.file(file)?, 0, None, Advice::DontNeed)?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::disallowed_methods, reason = "the test makes its own stick")]
+
+    use super::*;
+
+    #[test]
+    fn a_stick_that_somebody_took_meanwhile_is_not_touched() {
+        let stick = tempfile::tempdir().unwrap();
+        for file in [FileRef::Header(0), FileRef::Segment(0)] {
+            let path = stick.path().join(BUNDLE_FOLDER).join(file.path());
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, [7; 64]).unwrap();
+        }
+        let elsewhere = tempfile::tempdir().unwrap();
+        let medium = StickMedium::open(stick.path(), true).unwrap();
+        medium.write_at(FileRef::Segment(0), 0, b"ours").unwrap();
+        // The stick is gone; it was looked for in the wrong place, and the lock is given up.
+        assert!(medium.reattach(elsewhere.path()).is_err());
+        let other = StickMedium::open(stick.path(), true).unwrap();
+        let refused = medium.write_at(FileRef::Segment(0), 0, b"lost");
+        assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        drop(other);
+        medium.write_at(FileRef::Segment(0), 0, b"back").unwrap();
+        assert_eq!(
+            StickMedium::open(stick.path(), true).err().unwrap().kind(),
+            io::ErrorKind::WouldBlock
+        );
     }
 }
