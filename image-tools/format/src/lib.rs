@@ -1,7 +1,7 @@
 //! Bytes and cryptography of the bundle: what `docs/format.md` says, as code.
 //!
 //! Owns every layout and every use of a key. Touches no file, clock, environment or thread: bytes come in,
-//! bytes go out, randomness is an argument ([`Random`]). Nothing here trusts its input: each decoder checks
+//! bytes go out, randomness is an argument ([`crypto::Random`]). Nothing here trusts its input: each decoder checks
 //! lengths against [`limits`] before it allocates, and anything sealed is authenticated before it is parsed.
 
 pub mod checkpoint;

@@ -6,7 +6,7 @@
 //! does: `qemu-img`, `mke2fs`) and knows nothing of bundles.
 //!
 //! - [`detect`]: what a source is, from its bytes
-//! - [`open`]: a source as volumes, with how they boot and what a container would run
+//! - [`open()`]: a source as volumes, with how they boot and what a container would run
 //! - [`export_tar`]: the files of an image as one tar archive
 //! - [`disk_facts`]: partitions, file system and firmware of a raw disk
 //! - [`sparse`]: where a volume file has data

@@ -43,7 +43,7 @@ pub(crate) struct Inode {
     /// The entry with the content.
     pub(crate) source: Source,
     pub(crate) kind: InodeKind,
-    /// The first bytes, for the few files that [`Keep`] asked for.
+    /// The first bytes, for the few files that `Keep` asked for.
     pub(crate) head: Option<Box<[u8]>>,
 }
 

@@ -1,6 +1,6 @@
 //! Keeping a running workstation company: from its first event until the stick is safe to remove.
 //!
-//! [`keep`] carries out what [`state::State`] decides, until the workplace has ended. [`put_away`] then unmounts and closes
+//! [`keep`] carries out what [`state::State`] decides, until the workplace has ended. [`put_away()`] then unmounts and closes
 //! in an order in which nothing acknowledged is lost: mount flushed and gone, then the log closed. Either may find
 //! the stick missing; then it waits for it, as long as the person does.
 

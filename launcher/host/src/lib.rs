@@ -1,6 +1,6 @@
 //! Looks at the host computer and changes nothing on it.
 //!
-//! [`gather`] fills in `gobag_checklists::HostFacts`; what the facts mean is judged there. All probes run side by side, each
+//! [`gather()`] fills in `gobag_checklists::HostFacts`; what the facts mean is judged there. All probes run side by side, each
 //! with a deadline, so a dead network share or a hanging program costs three seconds and one "unknown", not the check.
 //!
 //! Each probe is two parts: a capture (read a file, open a device, run a program through `gobag-engine`) and a pure parser
