@@ -93,9 +93,9 @@ fn every_flipped_bit_is_found_and_the_image_named() {
     for (path, offset, code) in places {
         flip(&path, offset);
         let report = verified(&office);
-        assert_eq!(
-            report.findings[0].code,
-            code,
+        // Threads find; which of two findings about one pack comes first is theirs.
+        assert!(
+            report.findings.iter().any(|finding| finding.code == code),
             "{} at {offset}: {report:?}",
             path.display()
         );
