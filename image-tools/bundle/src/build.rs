@@ -102,7 +102,7 @@ impl Default for BuildOptions {
 }
 
 /// Measured in `docs/performance.md`, "Levels": higher ones cost the office hours to save sticks minutes.
-pub const DEFAULT_LEVEL: i32 = 3;
+pub const DEFAULT_LEVEL: i32 = 5;
 
 /// What was built.
 #[derive(Clone, Debug, Serialize)]
@@ -243,10 +243,18 @@ pub fn build(
     };
     let folder = repository.layout().unfinished_image(image.id);
     files::make_folder(&folder)?;
-    let assembled = assemble(&job, &image, &folder, index)?;
-    let manifest = new_manifest(&image, secrets, description, version, parent, &assembled);
-    write_manifest(&job, &image, &folder, &manifest)?;
-    put_in_place(repository, &folder, &manifest)?;
+    let finished = assemble(&job, &image, &folder, index).and_then(|assembled| {
+        let manifest = new_manifest(&image, secrets, description, version, parent, &assembled);
+        write_manifest(&job, &image, &folder, &manifest)?;
+        put_in_place(repository, &folder, &manifest)?;
+        Ok((assembled, manifest))
+    });
+    let (assembled, manifest) = finished.inspect_err(|_| {
+        // What stays would only take room until the next build; the error at hand is what matters.
+        if let Err(error) = repository.clear_work() {
+            tracing::warn!(%error, "an unfinished build is left behind");
+        }
+    })?;
 
     let size_bytes = volumes.iter().map(|volume| volume.size_bytes).sum();
     let elapsed = started.elapsed();

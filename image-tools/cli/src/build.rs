@@ -5,10 +5,11 @@ mod describe;
 use std::path::PathBuf;
 
 use gobag_bundle::{
-    build::{self, BuildOptions, BuildReport, DEFAULT_LEVEL},
+    build::{self, BuildError, BuildOptions, BuildReport, DEFAULT_LEVEL},
     repository::Access,
 };
 use gobag_checklists::Requirements;
+use gobag_format::manifest::is_name;
 use gobag_import::{ImageChoice, ImportOptions, SourceKind};
 use gobag_term::{CliError, ExitCode, Ui, human};
 use serde::de::DeserializeOwned;
@@ -16,7 +17,7 @@ use serde::de::DeserializeOwned;
 use crate::{
     args::KeysArgs,
     environment::Environment,
-    error::{OrExplain, said},
+    error::{Explain, OrExplain, said},
     office::OpenOffice,
     progress::Progress,
     size::parse_size,
@@ -72,6 +73,13 @@ pub(crate) struct BuildArgs {
 }
 
 pub(crate) fn build(args: &BuildArgs, ui: &Ui, environment: &Environment) -> Result<ExitCode, CliError> {
+    // Before an hour is spent on importing.
+    if !is_name(&args.name) {
+        return Err(BuildError::Name {
+            name: args.name.clone(),
+        }
+        .explain());
+    }
     let requirements: Option<Requirements> = args.requirements.as_ref().map(read_json).transpose()?;
     let policy = args.policy.as_ref().map(read_json).transpose()?;
     let OpenOffice { office, secrets } = OpenOffice::open(&args.keys, Access::Shared, ui)?;

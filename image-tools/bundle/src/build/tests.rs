@@ -112,6 +112,8 @@ fn an_interrupted_build_is_continued_by_the_next() {
         &StopAfter::new(150 * CHUNK_LEN as u64),
     );
     assert_eq!(stopped.unwrap_err().code(), "build.cancelled");
+    let work = office.repository(Access::Shared).layout().work();
+    assert!(crate::files::names_in(&work).unwrap().is_empty());
     assert!(office.repository(Access::Shared).images().unwrap().is_empty());
     let report = office.build("office", &source);
     assert!(report.reused_chunks >= 150, "{report:?}");

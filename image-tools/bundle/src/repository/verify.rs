@@ -217,7 +217,7 @@ impl Check<'_> {
         });
         let jobs = jobs.take_while(|_| !monitor.is_cancelled());
         let work = |job| self.run(job, users);
-        let mut outcomes = Vec::new();
+        let mut outcomes: Vec<PackFinding> = Vec::new();
         let mut chunks = 0;
         parallel::for_each(threads, jobs, work, |outcome: Outcome| {
             monitor.advance(outcome.bytes);
@@ -225,7 +225,11 @@ impl Check<'_> {
             outcomes.extend(outcome.findings);
         });
         self.report.chunks += chunks;
-        for (id, code, message) in outcomes {
+        outcomes.sort_by_key(|finding| (finding.id, finding.position));
+        for PackFinding {
+            id, code, message, ..
+        } in outcomes
+        {
             self.find(code, message, users[&id].images.clone());
         }
         if monitor.is_cancelled() {
@@ -257,9 +261,12 @@ impl Check<'_> {
                     )),
                     Err(error) => Some((error.code(), with_causes(&error))),
                 };
-                outcome
-                    .findings
-                    .extend(wrong.map(|(code, message)| (id, code, message)));
+                outcome.findings.extend(wrong.map(|(code, message)| PackFinding {
+                    id,
+                    position: u64::MAX,
+                    code,
+                    message,
+                }));
                 outcome
             }
         }
@@ -285,11 +292,19 @@ enum Job {
     },
 }
 
+/// Something wrong with a pack, and where, so that findings come in the same order whichever thread is first.
+struct PackFinding {
+    id: PackId,
+    position: u64,
+    code: &'static str,
+    message: String,
+}
+
 #[derive(Default)]
 struct Outcome {
     bytes: u64,
     chunks: u64,
-    findings: Vec<(PackId, &'static str, String)>,
+    findings: Vec<PackFinding>,
 }
 
 /// Reads neighbouring frames in one go and checks each down to its chunk id.
@@ -303,11 +318,13 @@ fn check_frames(id: PackId, pack: &OpenedPack, entries: &[DirectoryEntry], namer
     outcome.bytes = bytes.len() as u64;
     outcome.chunks = entries.len() as u64;
     if let Err(error) = pack.file.read_exact_at(&mut bytes, start) {
-        outcome.findings.push((
+        let message = format!("pack {id} cannot be read at {start}: {error}");
+        outcome.findings.push(PackFinding {
             id,
-            "file.io",
-            format!("pack {id} cannot be read at {start}: {error}"),
-        ));
+            position: start,
+            code: "file.io",
+            message,
+        });
         return outcome;
     }
     let (mut decoder, mut chunk) = (ChunkDecoder::new(), vec![0; CHUNK_LEN]);
@@ -319,7 +336,13 @@ fn check_frames(id: PackId, pack: &OpenedPack, entries: &[DirectoryEntry], namer
             && namer.id(&chunk) == *name;
         if !sound {
             let message = format!("pack {id}: chunk at {} is damaged", address.offset());
-            outcome.findings.push((id, "pack.frame", message));
+            let position = address.offset();
+            outcome.findings.push(PackFinding {
+                id,
+                position,
+                code: "pack.frame",
+                message,
+            });
         }
     }
     outcome

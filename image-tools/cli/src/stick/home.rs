@@ -31,6 +31,8 @@ use crate::{environment::Environment, error::OrExplain, progress::Progress};
 
 /// Size of home when neither the command nor the image says anything.
 const DEFAULT_BYTES: u64 = 4 << 30;
+/// Below this there is no room for a file system with a journal.
+const LEAST_BYTES: u64 = 32 << 20;
 /// Growing writes little; longer than this means that something hangs.
 const RESIZE_DEADLINE: Duration = Duration::from_secs(600);
 
@@ -44,6 +46,12 @@ pub(crate) struct Home {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub(crate) enum HomeError {
+    /// No file system fits in.
+    #[error("a home volume of {size_bytes} bytes is too small: {LEAST_BYTES} at least, or 0 for none")]
+    Tiny {
+        /// Size asked for.
+        size_bytes: u64,
+    },
     /// The template is larger than the volume.
     #[error("the image's own /home takes {template_bytes} bytes, more than {size_bytes}")]
     TooSmall {
@@ -91,6 +99,7 @@ impl HomeError {
     /// Stable code for scripts.
     pub(crate) fn code(&self) -> &'static str {
         match self {
+            Self::Tiny { .. } => "home.tiny",
             Self::TooSmall { .. } => "home.too-small",
             Self::Folder { .. } => "home.folder",
             Self::Base(error) => error.code(),
@@ -140,6 +149,9 @@ pub(super) fn prepare(
             size_bytes,
             file: None,
         });
+    }
+    if size_bytes < LEAST_BYTES {
+        return Err(HomeError::Tiny { size_bytes }).or_explain();
     }
     let folder = repository.import_folder().or_explain()?;
     let folder = TempDir::with_prefix_in(".gobag-home-", &folder)
