@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 /// The benches by name, with what they measure.
 const BENCHES: &[(&str, &str)] = &[(
     "start",
-    "time to the login prompt: the golden image from a raw disk in QEMU",
+    "time to the login prompt, from a stick and from a raw disk in the same QEMU; memory of `gobag`; unlocking",
 )];
 
 pub(crate) fn run(args: &[&str]) -> Result<()> {

@@ -4,12 +4,12 @@
 //! disk is kept there for the next run.
 
 pub(crate) mod golden;
-mod guest;
-mod office;
-pub(crate) mod raw;
-mod scene;
+pub(crate) mod guest;
+pub(crate) mod office;
+pub(crate) mod scene;
 mod trouble;
 
+use crate::disk;
 use crate::error::{Error, Result};
 use crate::packages;
 use crate::programs;
@@ -19,7 +19,7 @@ use golden::Golden;
 use scene::Scene;
 
 /// The time in the demo's programs: any will do, and one that changed with each commit would build all of C again.
-const EPOCH: u64 = 1;
+pub(crate) const EPOCH: u64 = 1;
 
 pub(crate) fn run(args: &[&str]) -> Result<()> {
     let fresh = match args {
@@ -44,7 +44,7 @@ pub(crate) fn run(args: &[&str]) -> Result<()> {
 }
 
 fn play(steps: &mut Steps, golden: &Golden) {
-    let scene = match Scene::set() {
+    let scene = match Scene::set(disk::target().join("demo/scene")) {
         Ok(scene) => scene,
         Err(error) => {
             steps.step("stage", || Err(error));

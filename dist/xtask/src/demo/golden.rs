@@ -93,7 +93,7 @@ pub(crate) fn ensure(fresh: bool) -> Result<Golden> {
     })
 }
 
-/// Removes what earlier recipes made, and the raw disks made of it.
+/// Removes what earlier recipes made.
 fn forget_older(folder: &Path) -> Result<()> {
     let unreadable = |cause| Error::because(format!("cannot list {}", folder.display()), cause);
     for entry in folder.read_dir().map_err(unreadable)? {

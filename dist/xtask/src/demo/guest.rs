@@ -3,25 +3,26 @@
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use super::raw::BOOT_LIMIT;
 use super::scene::{Scene, expect, must_say};
 use crate::console::Console;
 use crate::error::{Error, Result};
 use crate::sh::Cmd;
 use crate::steps::seconds;
 
+/// A guest that shows no login in this time will not.
+pub(crate) const BOOT_LIMIT: Duration = Duration::from_secs(300);
 const COMMAND_LIMIT: Duration = Duration::from_secs(60);
 const LETTER: &str = "Dear customer, we are open again.";
 
 /// A running `gobag start --headless`: its terminal is the guest's serial console.
-struct Workstation {
+pub(crate) struct Workstation {
     launcher: Child,
     console: Console,
     started: Instant,
 }
 
 impl Workstation {
-    fn start(scene: &Scene, user: &str) -> Result<Self> {
+    pub(crate) fn start(scene: &Scene, user: &str) -> Result<Self> {
         let command = scene
             .unlocked(user, "start")
             .args(["--mode", "vm", "--headless", "--memory", "768"]);
@@ -39,12 +40,30 @@ impl Workstation {
     }
 
     /// Waits for the login prompt and a shell; returns the time to the prompt.
-    fn until_shell(&mut self) -> Result<Duration> {
-        let failed = |error| Error::because("the workstation does not start", error);
-        self.console.wait_for("login: ", BOOT_LIMIT).map_err(failed)?;
-        let login = self.started.elapsed();
-        self.console.wait_for_shell(BOOT_LIMIT).map_err(failed)?;
+    pub(crate) fn until_shell(&mut self) -> Result<Duration> {
+        let login = self.until_login()?;
+        self.until_shell_after_login()?;
         Ok(login)
+    }
+
+    /// Waits for the shell that follows the prompt.
+    pub(crate) fn until_shell_after_login(&mut self) -> Result<()> {
+        self.console
+            .wait_for_shell(BOOT_LIMIT)
+            .map_err(|error| Error::because("the workstation gives no shell", error))
+    }
+
+    /// Waits for the login prompt; returns the time since `gobag start`.
+    pub(crate) fn until_login(&mut self) -> Result<Duration> {
+        self.console
+            .wait_for("login: ", BOOT_LIMIT)
+            .map_err(|error| Error::because("the workstation does not start", error))?;
+        Ok(self.started.elapsed())
+    }
+
+    /// The launcher's process.
+    pub(crate) fn launcher(&self) -> u32 {
+        self.launcher.id()
     }
 
     fn must(&mut self, command: &str) -> Result<String> {
@@ -54,7 +73,7 @@ impl Workstation {
     }
 
     /// Shuts down from inside, as a person does, and waits for the launcher's last word.
-    fn shut_down(mut self) -> Result<()> {
+    pub(crate) fn shut_down(mut self) -> Result<()> {
         let failed = |error| Error::because("the workstation does not shut down", error);
         self.console.type_line("systemctl poweroff").map_err(failed)?;
         self.console
@@ -131,14 +150,7 @@ pub(crate) fn find_it_again(scene: &Scene) -> Result<String> {
     must_say(&guest.must("cat /home/letter.txt")?, LETTER)?;
     guest.must("rm -f /home/noise && echo ok > /root/system-change")?;
     guest.shut_down()?;
-    let disks = scene.mountpoint();
-    crate::disk::make_dir(&disks)?;
-    let mut mounted = scene.unlocked("alice", "mount").arg(&disks).spawn(
-        Stdio::null(),
-        Stdio::piped(),
-        Stdio::inherit(),
-    )?;
-    let checked = wait_for_disks(&disks).and_then(|()| {
+    with_disks(scene, "alice", |disks| {
         for disk in ["system", "home"] {
             expect(
                 Cmd::new("e2fsck")
@@ -148,13 +160,29 @@ pub(crate) fn find_it_again(scene: &Scene) -> Result<String> {
             )?;
         }
         Ok(())
-    });
-    expect(scene.gobag("alice", "stop"), 0)?;
+    })?;
+    Ok("the letter is there, both file systems are clean, the stick is safe to remove".to_owned())
+}
+
+/// Does `work` while `gobag mount` shows the user's disks as files in the given folder.
+pub(crate) fn with_disks(
+    scene: &Scene,
+    user: &str,
+    work: impl FnOnce(&std::path::Path) -> Result<()>,
+) -> Result<()> {
+    let disks = scene.mountpoint();
+    crate::disk::make_dir(&disks)?;
+    let mut mounted =
+        scene
+            .unlocked(user, "mount")
+            .arg(&disks)
+            .spawn(Stdio::null(), Stdio::piped(), Stdio::inherit())?;
+    let worked = wait_for_disks(&disks).and_then(|()| work(&disks));
+    expect(scene.gobag(user, "stop"), 0)?;
     mounted
         .wait()
         .map_err(|cause| Error::because("`gobag mount` is lost", cause))?;
-    checked?;
-    Ok("the letter is there, both file systems are clean, the stick is safe to remove".to_owned())
+    worked
 }
 
 fn wait_for_disks(folder: &std::path::Path) -> Result<()> {

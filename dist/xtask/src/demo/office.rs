@@ -37,30 +37,35 @@ pub(crate) fn build(scene: &Scene, golden: &Golden) -> Result<String> {
 
 pub(crate) fn sticks(scene: &Scene) -> Result<String> {
     for user in ["alice", "bob"] {
-        let command = scene
-            .image(&[
-                "stick",
-                "--image",
-                "office",
-                "--home-size",
-                "256MiB",
-                "--system-space",
-                "512MiB",
-            ])
-            .args(["--user", user, "--org"])
-            .arg(scene.org())
-            .arg("--passphrase-file")
-            .arg(scene.passphrase("it"))
-            .arg("--new-passphrase-file")
-            .arg(scene.passphrase(user))
-            .arg(scene.stick(user));
-        expect(command, 0)?;
+        stick(scene, user)?;
     }
     let bytes = size_of(&scene.stick("alice"))?;
     Ok(format!(
         "two sticks of {} MiB, own keys and passphrase each",
         bytes >> 20
     ))
+}
+
+/// One stick.
+pub(crate) fn stick(scene: &Scene, user: &str) -> Result<()> {
+    let command = scene
+        .image(&[
+            "stick",
+            "--image",
+            "office",
+            "--home-size",
+            "256MiB",
+            "--system-space",
+            "512MiB",
+        ])
+        .args(["--user", user, "--org"])
+        .arg(scene.org())
+        .arg("--passphrase-file")
+        .arg(scene.passphrase("it"))
+        .arg("--new-passphrase-file")
+        .arg(scene.passphrase(user))
+        .arg(scene.stick(user));
+    expect(command, 0).map(drop)
 }
 
 /// IT gives bob a new passphrase: he forgot his, and the stick is all there is.

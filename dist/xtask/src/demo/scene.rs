@@ -13,17 +13,15 @@ const IT: &str = "the office burned this morning";
 pub(crate) const ALICE: &str = "alice walks home in the rain";
 const BOB: &str = "bob waters seven green plants";
 
-/// Everything of one run, below `target/demo/scene`.
+/// Everything of one run, in one folder.
 pub(crate) struct Scene {
     folder: PathBuf,
 }
 
 impl Scene {
     /// An empty stage. Passphrases are files only their owner can read, as for `--passphrase-file`.
-    pub(crate) fn set() -> Result<Self> {
-        let scene = Self {
-            folder: disk::target().join("demo/scene"),
-        };
+    pub(crate) fn set(folder: PathBuf) -> Result<Self> {
+        let scene = Self { folder };
         disk::remove(&scene.folder)?;
         for stick in ["alice", "bob"] {
             disk::make_dir(&scene.stick(stick))?;

@@ -1,0 +1,137 @@
+//! What the stores lie on: this machine's disk, or a model of a stick over it.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::served::Served;
+use crate::cargo::cargo;
+use crate::disk;
+use crate::error::{Error, Result};
+use crate::sh::Cmd;
+
+/// Where the stores lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Medium {
+    /// This machine's disk.
+    Native,
+    /// A model of a stick; the word is its preset.
+    Stick(&'static str),
+}
+
+/// All of them.
+pub(super) const MEDIA: &[Medium] = &[
+    Medium::Native,
+    Medium::Stick("poor"),
+    Medium::Stick("usual"),
+    Medium::Stick("ssd"),
+];
+
+/// How much a medium can be asked in reasonable time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Speed {
+    Disk,
+    Stick,
+}
+
+impl Speed {
+    /// MiB of a sequential job.
+    pub(super) fn sequential_mib(self, writes: bool) -> u32 {
+        match (self, writes) {
+            (Self::Disk, false) => 1024,
+            (Self::Disk, true) => 512,
+            (Self::Stick, false) => 192,
+            (Self::Stick, true) => 64,
+        }
+    }
+
+    /// Seconds of a random job.
+    pub(super) fn seconds(self) -> u32 {
+        match self {
+            Self::Disk => 4,
+            Self::Stick => 8,
+        }
+    }
+}
+
+/// A medium in use: the folder seen through it.
+pub(super) struct Mounted {
+    served: Option<Served>,
+    folder: PathBuf,
+    stats: PathBuf,
+}
+
+impl Medium {
+    /// The word on the command line.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Stick(preset) => preset,
+        }
+    }
+
+    pub(super) fn title(self) -> &'static str {
+        match self {
+            Self::Native => "this machine's disk",
+            Self::Stick("poor") => "poor USB 2 stick (model)",
+            Self::Stick("usual") => "usual USB 3 stick (model)",
+            Self::Stick(_) => "portable SSD (model)",
+        }
+    }
+
+    pub(super) fn speed(self) -> Speed {
+        match self {
+            Self::Native => Speed::Disk,
+            Self::Stick(_) => Speed::Stick,
+        }
+    }
+
+    /// Shows `folder` through the medium.
+    pub(super) fn mount(self, folder: &Path) -> Result<Mounted> {
+        let stats = folder.with_extension("stats.json");
+        let Self::Stick(preset) = self else {
+            return Ok(Mounted {
+                served: None,
+                folder: folder.to_owned(),
+                stats,
+            });
+        };
+        let through = folder.with_extension("stick");
+        disk::make_dir(&through)?;
+        disk::remove(&stats)?;
+        let program = Cmd::new(model())
+            .args(["--preset", preset, "--stats"])
+            .arg(&stats)
+            .arg(folder)
+            .arg(&through);
+        Ok(Mounted {
+            served: Some(Served::mounted(program, &through, "")?),
+            folder: through,
+            stats,
+        })
+    }
+}
+
+impl Mounted {
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Ends the medium; bytes that were written to it, where it counts them.
+    pub(super) fn end(self) -> Result<Option<u64>> {
+        let Some(served) = self.served else { return Ok(None) };
+        served.end()?;
+        let report: Value = serde_json::from_str(&disk::read(&self.stats)?)
+            .map_err(|cause| Error::because(format!("cannot read {}", self.stats.display()), cause))?;
+        Ok(report["host_written_bytes"].as_u64())
+    }
+}
+
+/// Builds the stick model.
+pub(super) fn build_model() -> Result<()> {
+    cargo(&["build", "--release", "--locked", "--package", "gobag-stick-model"]).run()
+}
+
+fn model() -> PathBuf {
+    disk::target().join("release/stick-model")
+}

@@ -1,0 +1,237 @@
+//! The systems: ours, and what an expert would build from existing parts.
+//!
+//! Each stores the same disk in a folder of its own ([`Peer::prepare`]), which may then be seen through a slow medium
+//! and served from there ([`Peer::serve`]). Passphrases are words: nothing here is secret. Key derivation is made
+//! cheap where a system allows it, for it is not what is measured.
+
+use std::path::{Path, PathBuf};
+
+use super::served::{Served, Target};
+use crate::disk;
+use crate::error::Result;
+use crate::programs;
+use crate::sh::Cmd;
+
+/// A system under measurement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Peer {
+    /// Our bundle by FUSE.
+    Gobag,
+    /// The file as it is, on the medium's own file system.
+    Plain,
+    Gocryptfs,
+    Securefs,
+    /// qcow2 with LUKS through the FUSE export of `qemu-storage-daemon`.
+    QcowFuse,
+    /// qcow2 with LUKS through `qemu-nbd`.
+    QcowNbd,
+    /// An overlay in memory and temporary files over the plain file, by nbdkit.
+    NbdkitCow,
+    /// squashfs with zstd, read only.
+    Squashfuse,
+}
+
+/// All of them, ours first.
+pub(super) const PEERS: &[Peer] = &[
+    Peer::Gobag,
+    Peer::Plain,
+    Peer::Gocryptfs,
+    Peer::Securefs,
+    Peer::QcowFuse,
+    Peer::QcowNbd,
+    Peer::NbdkitCow,
+    Peer::Squashfuse,
+];
+
+const PASSWORD: &str = "two green plants";
+const SECRET: &str = "secret,id=key,data=two green plants";
+
+impl Peer {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Gobag => "gobag",
+            Self::Plain => "plain file",
+            Self::Gocryptfs => "gocryptfs",
+            Self::Securefs => "securefs",
+            Self::QcowFuse => "qcow2+LUKS, FUSE",
+            Self::QcowNbd => "qcow2+LUKS, NBD",
+            Self::NbdkitCow => "nbdkit cow",
+            Self::Squashfuse => "squashfuse",
+        }
+    }
+
+    /// Whether it can do the job at all, and keeps what it is given.
+    pub(super) fn takes(self, writes: bool) -> bool {
+        !(writes && self == Self::Squashfuse)
+    }
+
+    /// Stores `corpus` in the empty folder `store`.
+    pub(super) fn prepare(self, corpus: &Path, store: &Path) -> Result<()> {
+        match self {
+            Self::Gobag => prepare_gobag(corpus, store),
+            Self::Plain | Self::NbdkitCow => copy(corpus, &store.join("disk.raw")),
+            Self::Gocryptfs => {
+                let cipher = store.join("cipher");
+                disk::make_dir(&cipher)?;
+                Cmd::new("gocryptfs")
+                    .args(["-q", "-init", "-scryptn", "10", "-extpass"])
+                    .arg(format!("echo {PASSWORD}"))
+                    .arg(&cipher)
+                    .text()?;
+                copy_into(self, corpus, store)
+            }
+            Self::Securefs => {
+                let cipher = store.join("cipher");
+                disk::make_dir(&cipher)?;
+                Cmd::new("securefs")
+                    .args(["create", "--rounds", "1", "--pass", PASSWORD])
+                    .arg(&cipher)
+                    .text()?;
+                copy_into(self, corpus, store)
+            }
+            Self::QcowFuse | Self::QcowNbd => prepare_qcow(corpus, &store.join("disk.qcow2")),
+            Self::Squashfuse => Cmd::new("mksquashfs")
+                .arg(corpus)
+                .arg(store.join("disk.sqfs"))
+                .args(["-comp", "zstd", "-Xcompression-level", "5", "-b", "131072", "-no-progress", "-quiet"])
+                .text()
+                .map(drop),
+        }
+    }
+
+    /// Serves what [`Peer::prepare`] made, from `store`; doors are made below the folder `doors`.
+    pub(super) fn serve(self, store: &Path, doors: &Path) -> Result<Served> {
+        disk::remove(doors)?;
+        let folder = doors.join("disk");
+        disk::make_dir(&folder)?;
+        let socket = doors.join("socket");
+        match self {
+            Self::Gobag => {
+                let program = Cmd::new(programs::folder().join("gobag"))
+                    .args(["mount", "--stick"])
+                    .arg(store)
+                    .arg("--passphrase-file")
+                    .arg(words(doors)?)
+                    .arg(&folder);
+                Served::mounted(program, &folder, "system.img").map(Served::ended_by_signal)
+            }
+            Self::Plain => Ok(Served::plain(store.join("disk.raw"))),
+            Self::Gocryptfs => {
+                let program = Cmd::new("gocryptfs")
+                    .args(["-q", "-fg", "-extpass"])
+                    .arg(format!("echo {PASSWORD}"))
+                    .arg(store.join("cipher"))
+                    .arg(&folder);
+                Served::mounted(program, &folder, "disk.raw")
+            }
+            Self::Securefs => {
+                let program = Cmd::new("securefs")
+                    .args(["mount", "--pass", PASSWORD])
+                    .arg(store.join("cipher"))
+                    .arg(&folder);
+                Served::mounted(program, &folder, "disk.raw")
+            }
+            Self::QcowFuse => {
+                let door = doors.join("disk.raw");
+                disk::write(&door, "")?;
+                let program = Cmd::new("qemu-storage-daemon")
+                    .args(["--object", SECRET, "--blockdev"])
+                    .arg(format!("driver=file,node-name=file,filename={}", store.join("disk.qcow2").display()))
+                    .args(["--blockdev", "driver=qcow2,node-name=disk,file=file,encrypt.format=luks,encrypt.key-secret=key"])
+                    .arg("--export")
+                    .arg(format!("type=fuse,id=door,node-name=disk,writable=on,mountpoint={}", door.display()));
+                Served::mounted(program, &door, "")
+            }
+            Self::QcowNbd => {
+                let program = Cmd::new("qemu-nbd")
+                    .args(["--object", SECRET, "--persistent", "--shared=8", "--socket"])
+                    .arg(&socket)
+                    .arg("--image-opts")
+                    .arg(qcow_options(&store.join("disk.qcow2")));
+                Served::listening(program, &socket, "")
+            }
+            Self::NbdkitCow => {
+                let program = Cmd::new("nbdkit")
+                    .args(["--foreground", "--unix"])
+                    .arg(&socket)
+                    .args(["--filter=cow", "file"])
+                    .arg(store.join("disk.raw"))
+                    .env("TMPDIR", store);
+                Served::listening(program, &socket, "")
+            }
+            Self::Squashfuse => {
+                let program = Cmd::new("squashfuse").arg("-f").arg(store.join("disk.sqfs")).arg(&folder);
+                Served::mounted(program, &folder, "corpus.raw")
+            }
+        }
+    }
+}
+
+/// A file with our passphrase, readable by its owner only.
+fn words(folder: &Path) -> Result<PathBuf> {
+    let file = folder.join("passphrase");
+    disk::write(&file, PASSWORD)?;
+    disk::set_mode(&file, 0o600)?;
+    Ok(file)
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    Cmd::new("cp").arg("--sparse=never").arg(from).arg(to).text().map(drop)
+}
+
+/// Through the system itself, as there is no other way.
+fn copy_into(peer: Peer, corpus: &Path, store: &Path) -> Result<()> {
+    let doors = store.with_extension("doors");
+    let served = peer.serve(store, &doors)?;
+    if let Target::File(disk) = &served.target {
+        copy(corpus, disk)?;
+    }
+    served.end()?;
+    disk::remove(&doors)
+}
+
+fn qcow_options(file: &Path) -> String {
+    format!("driver=qcow2,encrypt.key-secret=key,file.filename={}", file.display())
+}
+
+fn prepare_qcow(corpus: &Path, to: &Path) -> Result<()> {
+    Cmd::new("qemu-img")
+        .args(["create", "-q", "--object", SECRET, "-f", "qcow2", "-o"])
+        .arg("encrypt.format=luks,encrypt.key-secret=key,encrypt.iter-time=100")
+        .arg(to)
+        .arg(super::corpus::SIZE_BYTES.to_string())
+        .text()?;
+    Cmd::new("qemu-img")
+        .args(["convert", "-q", "-n", "--object", SECRET, "-f", "raw"])
+        .arg(corpus)
+        .arg("--target-image-opts")
+        .arg(qcow_options(to))
+        .text()
+        .map(drop)
+}
+
+fn prepare_gobag(corpus: &Path, store: &Path) -> Result<()> {
+    let office = store.with_extension("office");
+    disk::remove(&office)?;
+    let passphrase = words(&store.with_extension("words"))?;
+    let image = |command: &[&str]| Cmd::new(programs::folder().join("gobag-image")).args(command);
+    image(&["init", "--name", "Bench", "--contact", "nobody", "--new-passphrase-file"])
+        .arg(&passphrase)
+        .arg(&office)
+        .text()?;
+    image(&["build", "--name", "disk", "--org"])
+        .arg(&office)
+        .arg("--passphrase-file")
+        .arg(&passphrase)
+        .arg(corpus)
+        .text()?;
+    image(&["stick", "--image", "disk", "--user", "bench", "--home-size", "0", "--system-space", "2GiB", "--org"])
+        .arg(&office)
+        .arg("--passphrase-file")
+        .arg(&passphrase)
+        .arg("--new-passphrase-file")
+        .arg(&passphrase)
+        .arg(store)
+        .text()?;
+    disk::remove(&office)
+}
