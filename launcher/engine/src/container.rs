@@ -2,7 +2,8 @@
 //!
 //! **What it is.** The volume is mounted where only the container sees it, and a process is started in it with namespaces
 //! of its own (users, mounts, processes, IPC, host name, cgroups, and the network if it is to be off), no capability, no
-//! way to new privileges, a filter of system calls ([`seccomp`]), a minimal `/dev`, and nothing of the host to write to.
+//! way to new privileges, a filter of system calls ([`seccomp`]), a minimal `/dev`, and nothing of the host to write to
+//! (where root of the host is in it, `/proc` is read-only for that).
 //! It runs on the host's kernel: the sandbox protects the host from the image's programs about as well as Flatpak does,
 //! and the image from nobody who is root on the host.
 //!

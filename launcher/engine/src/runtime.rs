@@ -28,7 +28,7 @@ const RECORD: &str = "guest.json";
 
 /// A process, told from every other that ever had its number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Identity {
+pub(crate) struct Identity {
     pid: i32,
     /// In clock ticks since boot.
     start_ticks: u64,
@@ -51,6 +51,49 @@ impl Identity {
                 .to_owned(),
         })
     }
+
+    /// Records a process that was just started and not reaped yet.
+    pub(crate) fn write(path: &Path, pid: u32) -> io::Result<()> {
+        fs::write(path, serde_json::to_vec(&Self::of(pid.cast_signed())?)?)
+    }
+
+    /// The recorded process; `None` when there is no record, or one that was cut short: then its launcher was killed
+    /// just then, and the process with it.
+    pub(crate) fn read(path: &Path) -> io::Result<Option<Self>> {
+        match fs::read(path) {
+            Ok(text) => Ok(serde_json::from_slice(&text).ok()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Kills the process if it is still the same one, and waits for its end; returns its number if it was there.
+    pub(crate) fn end(&self, deadline: Duration) -> Result<Option<i32>, Alive> {
+        let pid = self.pid;
+        let open = |pid| pidfd_open(pid, PidfdFlags::empty()).ok();
+        let Some(pidfd) = Pid::from_raw(pid).and_then(open) else {
+            return Ok(None);
+        };
+        if !Self::of(pid).is_ok_and(|now| now == *self) {
+            return Ok(None);
+        }
+        // A process that has ended but was not reaped still has its number.
+        if has_ended(&pidfd, Duration::ZERO).unwrap_or(false) {
+            return Ok(None);
+        }
+        // ESRCH means that it is gone already, which is what we want.
+        let _ = pidfd_send_signal(&pidfd, Signal::KILL);
+        match has_ended(&pidfd, deadline).unwrap_or(false) {
+            true => Ok(Some(pid)),
+            false => Err(Alive { pid }),
+        }
+    }
+}
+
+/// It was killed but does not end, because the kernel waits for something.
+#[derive(Debug)]
+pub(crate) struct Alive {
+    pub(crate) pid: i32,
 }
 
 /// An orphan that cannot be ended.
@@ -91,38 +134,19 @@ pub fn end_orphan(folder: &Path, deadline: Duration) -> Result<Option<i32>, Orph
         path: path.clone(),
         source,
     };
-    let text = match fs::read(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(failed(error)),
+    let ended = match Identity::read(&path).map_err(failed)? {
+        Some(guest) => guest.end(deadline)?,
+        None => None,
     };
-    // A record that was cut short is of a launcher that was killed just then, and its guest with it.
-    let ended = match serde_json::from_slice(&text) {
-        Ok(identity) => end(&identity, deadline)?,
-        Err(_) => None,
-    };
-    fs::remove_file(&path).map_err(failed)?;
-    Ok(ended)
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(error)),
+        _ => Ok(ended),
+    }
 }
 
-fn end(identity: &Identity, deadline: Duration) -> Result<Option<i32>, OrphanError> {
-    let pid = identity.pid;
-    let open = |pid| pidfd_open(pid, PidfdFlags::empty()).ok();
-    let Some(pidfd) = Pid::from_raw(pid).and_then(open) else {
-        return Ok(None);
-    };
-    if !Identity::of(pid).is_ok_and(|now| now == *identity) {
-        return Ok(None);
-    }
-    // A process that has ended but was not reaped still has its number.
-    if has_ended(&pidfd, Duration::ZERO).unwrap_or(false) {
-        return Ok(None);
-    }
-    // ESRCH means that it is gone already, which is what we want.
-    let _ = pidfd_send_signal(&pidfd, Signal::KILL);
-    match has_ended(&pidfd, deadline).unwrap_or(false) {
-        true => Ok(Some(pid)),
-        false => Err(OrphanError::Alive { pid }),
+impl From<Alive> for OrphanError {
+    fn from(Alive { pid }: Alive) -> Self {
+        Self::Alive { pid }
     }
 }
 
@@ -133,8 +157,7 @@ pub(crate) struct Recorded(PathBuf);
 /// Records a guest that was just started and not reaped yet.
 pub(crate) fn record(folder: &Path, pid: u32) -> io::Result<Recorded> {
     let path = folder.join(RECORD);
-    let identity = Identity::of(pid.cast_signed())?;
-    fs::write(&path, serde_json::to_vec(&identity)?)?;
+    Identity::write(&path, pid)?;
     Ok(Recorded(path))
 }
 

@@ -143,8 +143,12 @@ fn facts(spec: &ContainerSpec) -> Result<Facts, ContainerError> {
         (Some(home), Ok(within)) => (&home.image, Path::new("/").join(within)),
         _ => (&spec.system.image, user_home.clone()),
     };
+    // While `bwrap` builds the container, a link in the image can lead it to the host's files, and it makes the file that
+    // something is to be put over. So `/etc` itself must be no link either.
+    let etc_is_folder = volume::is_folder(&spec.system.image, Path::new("/etc"))?;
     Ok(Facts {
-        resolv_conf_is_file: volume::is_file(&spec.system.image, Path::new("/etc/resolv.conf"))?,
+        resolv_conf_is_file: etc_is_folder
+            && volume::is_file(&spec.system.image, Path::new("/etc/resolv.conf"))?,
         user_home_exists: volume::is_folder(image, &user_home)?,
     })
 }

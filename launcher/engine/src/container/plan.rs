@@ -101,7 +101,7 @@ pub(super) fn enter(
     }
     args.add(["--"]);
     args.path(&tools.bwrap);
-    bwrap(&mut args, spec, fds, facts);
+    bwrap(&mut args, spec, map, fds, facts);
     let program = if spec.terminal {
         &tools.setsid
     } else {
@@ -110,7 +110,7 @@ pub(super) fn enter(
     (program.clone(), args.0)
 }
 
-fn bwrap(args: &mut Args, spec: &ContainerSpec, fds: Fds, facts: Facts) {
+fn bwrap(args: &mut Args, spec: &ContainerSpec, map: IdMap, fds: Fds, facts: Facts) {
     args.add([
         "--unshare-user",
         "--unshare-pid",
@@ -139,7 +139,7 @@ fn bwrap(args: &mut Args, spec: &ContainerSpec, fds: Fds, facts: Facts) {
     args.add(["--hostname", &spec.hostname]);
     args.add(["--cap-drop", "ALL", "--die-with-parent"]);
     args.add(["--seccomp", &fds.seccomp.to_string()]);
-    file_systems(args, spec, facts);
+    file_systems(args, spec, map, facts);
     environment(args, spec);
     args.add(["--chdir"]);
     match facts.user_home_exists {
@@ -154,7 +154,7 @@ fn bwrap(args: &mut Args, spec: &ContainerSpec, fds: Fds, facts: Facts) {
     args.0.extend(spec.command.iter().cloned());
 }
 
-fn file_systems(args: &mut Args, spec: &ContainerSpec, facts: Facts) {
+fn file_systems(args: &mut Args, spec: &ContainerSpec, map: IdMap, facts: Facts) {
     let bind = |volume: &VolumeSource| if volume.read_only { "--ro-bind" } else { "--bind" };
     args.add([bind(&spec.system)]);
     args.path(&spec.run_dir.join(SYSTEM));
@@ -164,7 +164,12 @@ fn file_systems(args: &mut Args, spec: &ContainerSpec, facts: Facts) {
         args.path(&spec.run_dir.join(HOME));
         args.add(["/home"]);
     }
-    args.add(["--proc", "/proc", "--dev", "/dev"]);
+    args.add(["--proc", "/proc"]);
+    if map == IdMap::Host {
+        // The kernel lets the host's user 0 set its parameters (`/proc/sys`) by number alone, without any capability.
+        args.add(["--remount-ro", "/proc"]);
+    }
+    args.add(["--dev", "/dev"]);
     args.add([
         "--perms", "1777", "--tmpfs", "/tmp", "--perms", "0755", "--tmpfs", "/run",
     ]);

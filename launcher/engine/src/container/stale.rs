@@ -2,7 +2,7 @@
 //!
 //! The mounts need no care: they live in a namespace that dies with its processes. What can be left is the mount points,
 //! empty folders, and, if the kernel was slow to tell it that its launcher is gone, the agent. A record beside the
-//! mount points names it by number and start time, so a number that was used again is not mistaken for it.
+//! mount points tells it from every other process (see [`crate::runtime`]).
 
 use std::{
     fs, io,
@@ -10,23 +10,12 @@ use std::{
     time::Duration,
 };
 
-use rustix::{
-    event::{PollFd, PollFlags, poll},
-    io::Errno,
-    process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal},
-};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::plan::{HOME, SYSTEM};
-use crate::child::timespec;
+use crate::runtime::{Alive, Identity};
 
 const RECORD: &str = "container.json";
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Record {
-    pid: i32,
-    start_ticks: u64,
-}
 
 /// Why leftovers cannot be removed.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +47,12 @@ impl StaleError {
     }
 }
 
+impl From<Alive> for StaleError {
+    fn from(Alive { pid }: Alive) -> Self {
+        Self::Alive { pid }
+    }
+}
+
 /// What was found and removed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Leftovers {
@@ -72,38 +67,15 @@ pub struct Leftovers {
 pub fn cleanup_stale(run_dir: &Path, deadline: Duration) -> Result<Leftovers, StaleError> {
     let mut leftovers = Leftovers::default();
     let record = run_dir.join(RECORD);
-    if let Some(found) = fs::read(&record)
-        .ok()
-        .and_then(|text| serde_json::from_slice::<Record>(&text).ok())
-        && end(&found, deadline)?
-    {
-        leftovers.killed = Some(found.pid);
+    // A record that cannot be read names nobody; that it cannot be removed either is said below.
+    if let Ok(Some(agent)) = Identity::read(&record) {
+        leftovers.killed = agent.end(deadline)?;
     }
     for name in [SYSTEM, HOME] {
         remove(run_dir.join(name), |path| fs::remove_dir(path), &mut leftovers)?;
     }
     remove(record, remove_file, &mut leftovers)?;
     Ok(leftovers)
-}
-
-/// Kills the recorded process if it is the same one; returns whether it was there.
-fn end(record: &Record, deadline: Duration) -> Result<bool, StaleError> {
-    // First the descriptor, then the comparison: what is compared is then what will be killed.
-    let Some(pidfd) = Pid::from_raw(record.pid).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok())
-    else {
-        return Ok(false);
-    };
-    if start_ticks(record.pid) != Some(record.start_ticks) {
-        return Ok(false);
-    }
-    let _ = pidfd_send_signal(&pidfd, Signal::KILL);
-    match poll(
-        &mut [PollFd::new(&pidfd, PollFlags::IN)],
-        Some(&timespec(deadline)),
-    ) {
-        Ok(0) | Err(_) => Err(StaleError::Alive { pid: record.pid }),
-        Ok(_) => Ok(true),
-    }
 }
 
 fn remove(
@@ -128,20 +100,6 @@ fn remove_file(path: &Path) -> io::Result<()> {
 }
 
 /// Records the agent for a later [`cleanup_stale`].
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the record is in the private folder of this run, not on the stick"
-)]
 pub(super) fn record(run_dir: &Path, pid: u32) -> io::Result<()> {
-    let pid = pid.cast_signed();
-    let start_ticks = start_ticks(pid).ok_or(Errno::SRCH)?;
-    let text = serde_json::to_vec(&Record { pid, start_ticks })?;
-    fs::write(run_dir.join(RECORD), text)
-}
-
-/// When a process was started, in clock ticks since boot: field 22 of its `stat`, where field 2 may hold anything.
-fn start_ticks(pid: i32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let (_, after_name) = stat.rsplit_once(')')?;
-    after_name.split_whitespace().nth(19)?.parse().ok()
+    Identity::write(&run_dir.join(RECORD), pid)
 }

@@ -306,6 +306,80 @@ fn root_enters_as_an_ordinary_user_and_leaves_no_trace() {
     lab.assert_left_clean();
 }
 
+/// Opened for writing, but nothing is written: the test must not be what it looks for.
+const KERNEL_SETTINGS: &str = r#"
+for each in /proc/sys/kernel/core_pattern /proc/sys/vm/swappiness /proc/sys/fs/suid_dumpable /proc/sysrq-trigger; do
+    (: >>"$each") 2>/dev/null && echo "$each"
+done >/root/open
+ls -d /proc/self/fd >/root/looked
+"#;
+
+#[test]
+fn the_hosts_root_in_a_container_cannot_set_the_hosts_kernel() {
+    if !ready() {
+        return;
+    }
+    let lab = Lab::new();
+    let mut spec = lab.spec(KERNEL_SETTINGS);
+    spec.user = User::root();
+    let report = enter(&spec, IdMap::Host, None, &|| false).unwrap();
+    assert_eq!(report.exit_code, 0);
+    let read = |name: &str| {
+        let output = Run::new(&tools::find("debugfs", None).unwrap())
+            .args(["-R", &format!("cat /root/{name}")])
+            .arg(lab.path("system.img"))
+            .success()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(read("looked"), "/proc/self/fd\n", "it ran");
+    assert_eq!(read("open"), "");
+    lab.assert_left_clean();
+}
+
+/// The sandbox is built with the host's files still in reach, under `/oldroot`, and it follows the image's links.
+#[test]
+fn links_of_the_image_do_not_lead_the_sandbox_to_the_host() {
+    if !ready() {
+        return;
+    }
+    let lab = Lab::new();
+    let trap = lab.path("trap");
+    fs::create_dir(&trap).unwrap();
+    let mut spec = lab.spec("true");
+    let system = lab.path("system.img");
+    let debugfs = |request: String| {
+        let program = tools::find("debugfs", None).unwrap();
+        let run = Run::new(&program).args(["-w", "-R", &request]).arg(&system);
+        run.success().unwrap();
+    };
+    // In the image, what `/etc` leads to has a `resolv.conf`, so ours is to be put over it.
+    let in_image = Path::new("/oldroot").join(trap.strip_prefix("/").unwrap());
+    let mut folders: Vec<_> = in_image.ancestors().collect();
+    folders.pop();
+    for folder in folders.iter().rev() {
+        debugfs(format!("mkdir {}", folder.display()));
+    }
+    debugfs(format!(
+        "write {} {}/resolv.conf",
+        lab.path("tree/etc/passwd").display(),
+        in_image.display()
+    ));
+    debugfs("rm /etc/passwd".to_owned());
+    debugfs("rm /etc/secret".to_owned());
+    debugfs("rmdir /etc".to_owned());
+    debugfs(format!("symlink /etc {}", in_image.display()));
+    spec.user = User::root();
+    spec.network = ContainerNetwork::Host;
+    let ended = enter(&spec, IdMap::Host, None, &|| false);
+    let found: Vec<_> = fs::read_dir(&trap)
+        .unwrap()
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
+    assert!(found.is_empty(), "{found:?} {ended:?}");
+}
+
 #[test]
 fn an_ordinary_user_enters_with_and_without_ranges() {
     if !ready() {
@@ -640,10 +714,16 @@ fn what_is_no_file_system_is_not_mounted() {
 fn cleaning_is_careful() {
     let folder = TempDir::new().unwrap();
     assert_eq!(cleanup_stale(folder.path(), LONG).unwrap(), Leftovers::default());
-    // Our own number with another start time is another process: not killed, or this test would end here.
-    let record = format!(r#"{{"pid":{},"start_ticks":1}}"#, std::process::id());
-    fs::write(folder.path().join("container.json"), record).unwrap();
-    assert_eq!(cleanup_stale(folder.path(), LONG).unwrap().killed, None);
+    // Our own number with another start time, or after another start of the computer, is another process: not killed, or this test would end here.
+    stale::record(folder.path(), std::process::id()).unwrap();
+    let path = folder.path().join("container.json");
+    let ours: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    for (field, other) in [("start_ticks", 1.into()), ("boot_id", "another boot".into())] {
+        let mut record = ours.clone();
+        record[field] = other;
+        fs::write(&path, record.to_string()).unwrap();
+        assert_eq!(cleanup_stale(folder.path(), LONG).unwrap().killed, None);
+    }
     // A mount point with something in it is not emptied.
     fs::create_dir(folder.path().join("system")).unwrap();
     fs::write(folder.path().join("system/precious"), "").unwrap();

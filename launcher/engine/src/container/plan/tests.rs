@@ -79,9 +79,10 @@ const UNSHARE: &str =
 
 #[test]
 fn root_enters_the_mount_namespace_and_becomes_the_user() {
+    let container = CONTAINER.replace("--proc /proc", "--proc /proc --remount-ro /proc");
     let expected = format!(
         "/usr/bin/nsenter --mount=/proc/42/ns/mnt --pid=/proc/42/ns/pid_for_children --setuid=1000 --setgid=1001 \
-         -- /usr/bin/bwrap {UNSHARE} --userns-block-fd 8 --info-fd 6 --json-status-fd 7 {CONTAINER}"
+         -- /usr/bin/bwrap {UNSHARE} --userns-block-fd 8 --info-fd 6 --json-status-fd 7 {container}"
     );
     assert_eq!(command_line(&spec(), IdMap::Host, SEEN), expected);
     assert_eq!(inner_maps(IdMap::Host).unwrap(), "0_0_65536");
