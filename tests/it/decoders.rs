@@ -1,19 +1,27 @@
 //! No decoder of the format panics, whatever bytes it gets: noise, and valid bytes with a few of them changed.
 //!
 //! Most of what a decoder sees is authentic before it is parsed, so the bytes inside a seal are altered too, and sealed
-//! again: checkpoints here, headers and records in the vectors.
+//! again: checkpoints, manifests and maps here, headers and records in the vectors. What a decoder takes of memory is
+//! bounded, too.
 
 use gobag_format::{
     checkpoint::{Checkpoint, CheckpointCipher, CheckpointHead},
+    chunk::ChunkDecoder,
     crypto::Key,
+    digest::Digest,
     escrow,
     header::HeaderSlot,
     ids::{BundleId, ImageId, OrgId, PackId, VolumeId},
-    limits::HEADER_SLOT_LEN,
+    limits::{CHUNK_LEN, HEADER_SLOT_LEN},
     log::{Lead, Place, RecordHeader, SegmentCipher, SegmentHead, UnitDecoder, UnitEncoder},
+    manifest,
+    map::{MapCipher, MapRef},
     org::{OrgPublic, OrgSecrets},
+    pack::{PACK_FOOTER_LEN, PACK_HEADER_LEN, PackCipher, PackHeader},
 };
 use proptest::prelude::*;
+
+use crate::vectors::{image, manifest_payload, manifest_with, map_entries, map_with};
 
 /// A few bytes of `valid` are replaced, and perhaps its end cut off.
 fn mutated(valid: Vec<u8>) -> impl Strategy<Value = Vec<u8>> {
@@ -43,6 +51,67 @@ fn with_checksum(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
+/// More than a decoder may take of memory for some kilobytes, argon2 and zstd's own tables included.
+const MOST_MEMORY: u64 = 16 << 20;
+
+/// Runs `decode`; panics when it takes too much memory.
+fn bounded(decode: impl FnOnce()) {
+    let memory = allocation_counter::measure(decode);
+    assert!(
+        memory.bytes_max < MOST_MEMORY,
+        "took {} bytes of memory",
+        memory.bytes_max
+    );
+}
+
+fn valid_pack() -> &'static [u8] {
+    &image::GOOD.pack
+}
+
+/// Gives the bytes to every decoder of packs, as if they were the part that it reads.
+fn decode_packs(bytes: &[u8]) {
+    let (id, key) = (
+        image::GOOD.manifest.packs[0].id,
+        &image::GOOD.manifest.packs[0].key,
+    );
+    let cipher = PackCipher::new(id, key);
+    let good = PackHeader::parse(valid_pack().first_chunk().unwrap(), valid_pack().len() as u64).unwrap();
+    let mut header = [0; PACK_HEADER_LEN];
+    let len = bytes.len().min(PACK_HEADER_LEN);
+    header[..len].copy_from_slice(&bytes[..len]);
+    let _ = PackHeader::parse(&header, 1 << 20).map(|header| header.open_owner_slot(&key.clone()).is_ok());
+    let mut footer = [0; PACK_FOOTER_LEN];
+    footer[..len].copy_from_slice(&bytes[..len]);
+    let _ = cipher.open_footer(footer, 1 << 20);
+    let footer = cipher.open_footer(*valid_pack().last_chunk().unwrap(), valid_pack().len() as u64);
+    let _ = cipher.open_directory(&footer.unwrap(), &good, &mut bytes.to_vec());
+    let _ = cipher.open_frame(4096, &mut bytes.to_vec());
+    if bytes.len() != CHUNK_LEN {
+        let _ = ChunkDecoder::new().decode(bytes, &mut vec![0; CHUNK_LEN]);
+    }
+}
+
+/// Gives the bytes to every decoder of maps; the manifest vouches for them.
+fn decode_maps(bytes: &[u8]) {
+    let cipher = MapCipher::new(&image::image_key(), image::IMAGE, 0);
+    let _ = bytes
+        .first_chunk()
+        .map(|header| cipher.check_header(header).is_ok());
+    let (root_offset, len) = (4096, bytes.len() as u64);
+    let place = MapRef {
+        len_bytes: root_offset + len,
+        root_offset,
+        root_digest: Digest::of(bytes),
+    };
+    for size_bytes in [1, image::SYSTEM_BYTES, len << 20, u64::MAX] {
+        let _ = cipher.open_root(&place, size_bytes, &mut bytes.to_vec());
+    }
+    let (good, file) = map_with(&map_entries());
+    let mut root = file[good.root_offset as usize..].to_vec();
+    let root = cipher.open_root(&good, image::SYSTEM_BYTES, &mut root).unwrap();
+    let _ = cipher.open_leaf(&root, 0, &mut bytes.to_vec());
+}
+
 /// Gives the bytes to everything that reads what lies on a medium.
 fn decode_everything(bytes: &[u8]) {
     let cipher = SegmentCipher::new(&key(), 0, &[1; 32]);
@@ -62,6 +131,10 @@ fn decode_everything(bytes: &[u8]) {
     let _ = escrow::open(BundleId([1; 16]), bytes, &identity);
     let _ = OrgPublic::parse(bytes);
     let _ = OrgSecrets::open(bytes, "passphrase", OrgId([1; 16]));
+    let _ = manifest::open(bytes, &image::image_key(), &image::trust(None));
+    let _ = manifest::open_image_key(&key(), bytes);
+    decode_packs(bytes);
+    decode_maps(bytes);
     if let Ok(text) = std::str::from_utf8(bytes) {
         let _ = (BundleId::parse(text), ImageId::parse(text), PackId::parse(text));
     }
@@ -73,6 +146,51 @@ proptest! {
     #[test]
     fn noise_panics_nowhere(bytes in prop::collection::vec(any::<u8>(), 0..6000)) {
         decode_everything(&bytes);
+    }
+
+    #[test]
+    fn altered_manifests_do_not_open(bytes in mutated(image::GOOD.manifest_file.clone())) {
+        let whole = bytes == image::GOOD.manifest_file;
+        bounded(|| {
+            let opened = manifest::open(&bytes, &image::image_key(), &image::trust(None));
+            assert_eq!(opened.is_ok(), whole);
+        });
+    }
+
+    #[test]
+    fn signed_manifests_panic_nowhere(payload in mutated(manifest_payload())) {
+        let file = manifest_with(&payload);
+        bounded(|| {
+            let _ = manifest::open(&file, &image::image_key(), &image::trust(None));
+        });
+    }
+
+    #[test]
+    fn sealed_map_entries_are_places_or_refused(entries in mutated(map_entries())) {
+        let (place, file) = map_with(&entries);
+        let cipher = MapCipher::new(&image::image_key(), image::IMAGE, 0);
+        let mut root = file[place.root_offset as usize..].to_vec();
+        let root = cipher.open_root(&place, image::SYSTEM_BYTES, &mut root).unwrap();
+        let leaf = root.leaf(0).unwrap();
+        let mut sealed = file[leaf.offset as usize..][..leaf.len].to_vec();
+        bounded(|| {
+            if let Ok(leaf) = cipher.open_leaf(&root, 0, &mut sealed) {
+                let frames = leaf.entries().iter().flatten().map(|entry| entry.frame);
+                assert_eq!(leaf.entries().len() * 24, entries.len());
+                assert!(frames.clone().all(|frame| frame.offset() >= 4096 && frame.payload_len() <= CHUNK_LEN));
+            }
+        });
+    }
+
+    #[test]
+    fn altered_packs_and_maps_panic_nowhere(
+        pack in mutated(valid_pack()[..PACK_HEADER_LEN].to_vec()),
+        map in mutated(image::GOOD.maps[0].clone()),
+    ) {
+        bounded(|| {
+            decode_packs(&pack);
+            decode_maps(&map);
+        });
     }
 
     #[test]

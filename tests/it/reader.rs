@@ -17,7 +17,10 @@ use gobag_tests::{ask, model::Op, rng::Rng, work::draw};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::stick::{PASSPHRASE, Sizes, Stick, content};
+use crate::{
+    stick::{PASSPHRASE, Sizes, Stick, content},
+    vectors::{self, image},
+};
 
 /// Small segments, so that a few hundred writes go round the log several times.
 const SIZES: Sizes = Sizes {
@@ -93,6 +96,26 @@ fn python_refuses_what_we_refuse() {
     );
 }
 
+#[test]
+fn python_reads_the_images_among_the_vectors() {
+    let Some(reader) = Reader::find() else { return };
+    let content = image::system();
+    let good = reader.image("good", "good", "good");
+    assert!(good.status.success(), "{}", String::from_utf8_lossy(&good.stderr));
+    assert!(reader.written() == content, "the image reads differently");
+    for (manifest, map, says) in [
+        ("next-version", "good", "not the one that the header names"),
+        ("newer-format", "good", "version 2"),
+        ("of-another-image", "good", "belongs to"),
+        ("good", "flipped-root", "not the one that the manifest names"),
+        ("good", "flipped-leaf", "leaf 0 is another"),
+        ("good", "flipped-format", "version 0"),
+        ("good", "one-byte-short", "map of volume 0"),
+    ] {
+        assert_refused(&reader.image(manifest, map, "good"), says);
+    }
+}
+
 pub(crate) fn work(session: &Session, rng: &mut Rng, operations: u64) {
     let volumes = &session.volumes()[..2];
     let sizes: Vec<u64> = volumes.iter().map(|volume| volume.volume.size_bytes()).collect();
@@ -155,6 +178,42 @@ impl Reader {
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{command}: {said}");
         serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// Reads the system volume of the image that these vectors make.
+    fn image(&self, manifest: &str, map: &str, pack: &str) -> Output {
+        let (stick, record) = (self.folder.path(), self.folder.path().join("record"));
+        std::fs::write(&record, image::record().to_string()).unwrap();
+        // Before the file a vector has a line about it.
+        let map = vectors::stored("map", map);
+        let end = map.iter().position(|byte| *byte == b'\n').unwrap();
+        let files = [
+            vectors::stored("manifest", manifest),
+            map[end + 1..].to_vec(),
+            vectors::stored("pack", pack),
+        ];
+        for (path, content) in image::paths().iter().zip(files) {
+            let path = stick.join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, content).unwrap();
+        }
+        let out = self.folder.path().join("dump.raw");
+        let (record, out) = (record.to_str().unwrap(), out.to_str().unwrap());
+        let args = ["--record", record, "--volume", "0", out];
+        Command::new(&self.python)
+            .args([
+                "-B".as_ref(),
+                self.script.as_os_str(),
+                "image".as_ref(),
+                stick.as_os_str(),
+            ])
+            .args(args)
+            .output()
+            .unwrap()
+    }
+
+    fn written(&self) -> Vec<u8> {
+        std::fs::read(self.folder.path().join("dump.raw")).unwrap()
     }
 
     fn check(&self, stick: &Path) -> Value {

@@ -3,12 +3,17 @@
 //! `<kind>/EXPECTED` lists every `<name>.bin.zst` with the one thing that opening it must say. Files are zstd frames, for most of a
 //! header or a segment is padding. The modules below make them from fixed randomness: `GOBAG_BLESS=1` writes them anew,
 //! and without it each file must be exactly what is made, except escrow files, which `age` seals with its own randomness.
+//! Packs are one file and a list of edits (`pack.rs`).
 
 mod checkpoint;
 mod escrow;
 mod header;
+pub(crate) mod image;
 mod keyslot;
 mod log;
+mod manifest;
+mod map;
+mod pack;
 
 use std::{
     collections::BTreeMap,
@@ -21,7 +26,8 @@ use gobag_tests::rng::FixedRandom;
 
 /// No vector may make its reader hold more than this, argon2 aside.
 const MOST_MEMORY: u64 = 64 << 20;
-const MOST_FILE: usize = 1 << 20;
+/// The longest is one byte longer than a manifest may be.
+const MOST_FILE: usize = (16 << 20) + 1;
 const ENDING: &str = ".bin.zst";
 
 /// A file to be: its name, its bytes, and what opening it must say.
@@ -77,10 +83,19 @@ impl Random for Quiet {
     }
 }
 
+/// The stored bytes of a vector.
+pub(crate) fn stored(kind: &str, name: &str) -> Vec<u8> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors").join(kind);
+    zstd::bulk::decompress(&fs::read(path(&folder, name)).unwrap(), MOST_FILE).unwrap()
+}
+
 /// The body of a good checkpoint.
 pub(crate) fn checkpoint_body() -> Vec<u8> {
     checkpoint::good_body()
 }
+
+pub(crate) use manifest::{good_payload as manifest_payload, with_payload as manifest_with};
+pub(crate) use map::{good_entries as map_entries, with_entries as map_with};
 
 /// Flips the lowest bit of byte `at`.
 fn flipped(bytes: &[u8], at: usize) -> Vec<u8> {
@@ -113,6 +128,16 @@ fn logs() {
 #[test]
 fn checkpoints() {
     run("checkpoint", checkpoint::make(), MOST_MEMORY, checkpoint::open);
+}
+
+#[test]
+fn maps() {
+    run("map", map::make(), MOST_MEMORY, map::open);
+}
+
+#[test]
+fn manifests() {
+    run("manifest", manifest::make(), MOST_MEMORY, manifest::open);
 }
 
 #[test]
@@ -214,9 +239,14 @@ fn bless(folder: &Path, made: &Vectors) {
         let path = path(folder, &vector.name);
         // What age seals is new each time; one that is there is as good.
         if !(keep && path.exists()) {
-            fs::write(path, zstd::bulk::compress(&vector.bytes, 19).unwrap()).unwrap();
+            write_vector(&path, &vector.bytes);
         }
         text.push_str(&format!("{:<44} {}\n", vector.name, vector.expected));
     }
     fs::write(folder.join("EXPECTED"), text).unwrap();
+}
+
+#[expect(clippy::disallowed_methods, reason = "makes the test's own files")]
+fn write_vector(path: &Path, bytes: &[u8]) {
+    fs::write(path, zstd::bulk::compress(bytes, 19).unwrap()).unwrap();
 }

@@ -5,6 +5,9 @@
     gobag_reader.py unlock STICK --passphrase-file F
     gobag_reader.py dump   STICK --passphrase-file F --volume home|NAME OUT.raw
     gobag_reader.py check  STICK --passphrase-file F
+    gobag_reader.py image  STICK --record R --volume N OUT.raw
+
+`image` reads a volume of the first image that R names, a file with a header record as JSON: no passphrase is asked.
 
 Written from docs/format.md and docs/format/base.md alone. The answer is JSON on stdout; exit code 0 is good, 1 refused.
 """
@@ -83,6 +86,17 @@ def dump(arguments):
             "records_replayed": state.records, "batches_replayed": state.batches}
 
 
+def read_image(arguments):
+    record = json.loads(Path(arguments.record).read_bytes())
+    base = Image(arguments.stick, record, record["images"][0]).volume(int(arguments.volume))
+    with open(arguments.out, "wb") as out:
+        for at, data in base.chunks():
+            out.seek(at)
+            out.write(data)
+        out.truncate(base.size)
+    return {"name": base.entry["name"], "size_bytes": base.size}
+
+
 def check(arguments):
     opened = open_stick(arguments)
     state = State(arguments.stick, opened)
@@ -96,13 +110,15 @@ def check(arguments):
 def main():
     parser = argparse.ArgumentParser(description="reads a Gobag stick without Gobag")
     commands = parser.add_subparsers(required=True)
-    for work, needs_key in ((show_header, False), (unlock, True), (dump, True), (check, True)):
-        command = commands.add_parser(work.__name__.removeprefix("show_"))
+    for work, needs_key in ((show_header, False), (unlock, True), (dump, True), (check, True), (read_image, False)):
+        command = commands.add_parser(work.__name__.removeprefix("show_").removeprefix("read_"))
         command.set_defaults(work=work)
         command.add_argument("stick")
         if needs_key:
             command.add_argument("--passphrase-file", required=True)
-        if work is dump:
+        if work is read_image:
+            command.add_argument("--record", required=True)
+        if work in (dump, read_image):
             command.add_argument("--volume", required=True)
             command.add_argument("out")
     arguments = parser.parse_args()

@@ -43,16 +43,24 @@ impl BaseVolume {
         let file = FileRef::Map(image, volume);
         let failed = |source| BaseError::Medium { file, source };
         let refused = |source| BaseError::Map { file, source };
+        // A file that ends early is no trouble of the medium.
+        let ended = |refusal: MapError| {
+            move |source: io::Error| match source.kind() {
+                io::ErrorKind::UnexpectedEof => refused(refusal),
+                _ => failed(source),
+            }
+        };
         let cipher = MapCipher::new(image_key, image, volume);
         let mut header = [0; MAP_HEADER_LEN];
-        shared.medium.read_at(file, 0, &mut header).map_err(failed)?;
+        let read = shared.medium.read_at(file, 0, &mut header);
+        read.map_err(ended(MapError::NotAMap))?;
         cipher.check_header(&header).map_err(refused)?;
         // The manifest's check has bounded the size, and with it the root.
         let mut sealed = vec![0; root_len(entry.size_bytes) as usize];
         shared
             .medium
             .read_at(file, entry.map.root_offset, &mut sealed)
-            .map_err(failed)?;
+            .map_err(ended(MapError::Root))?;
         let root = cipher
             .open_root(&entry.map, entry.size_bytes, &mut sealed)
             .map_err(refused)?;
@@ -191,9 +199,12 @@ impl Source {
             if let Some(place) = self.root.leaf(leaf) {
                 sealed.resize(place.len, 0);
                 let read = self.shared.medium.read_at(self.map, place.offset, &mut sealed);
-                read.map_err(|source| BaseError::Medium {
-                    file: self.map,
-                    source,
+                read.map_err(|source| match source.kind() {
+                    io::ErrorKind::UnexpectedEof => refused(MapError::Leaf { leaf }),
+                    _ => BaseError::Medium {
+                        file: self.map,
+                        source,
+                    },
                 })?;
             }
             self.cipher

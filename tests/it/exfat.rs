@@ -1,0 +1,243 @@
+//! Cuts on a real stick, as near as a computer without hands comes to one: Debian's kernel with its own exFAT driver
+//! writes to an emulated USB stick in QEMU, whose every write is logged (`blklogwrites`); afterwards the stick is put
+//! together again as it was after each write, and looked at.
+//!
+//! At every point `fsck.exfat -n` must find nothing, and the bundle must hold what a prefix of the guest's operations
+//! made, at least up to the last flush that returned. The guest writes that down itself: after each flush it writes the
+//! number of operations to a sector before the partition, which so lands in the same log ([`guest`]). Besides the state
+//! after each write there is one where of all writes since the stick was last synced some are missing or torn.
+//!
+//! A few dozen points in the usual run; `GOBAG_LONG=N` looks at N of them (1: four thousand), `GOBAG_SEED` draws other
+//! operations. Invariants I1, I2 and I9.
+
+mod boot;
+mod fat;
+mod guest;
+mod log;
+
+use std::{
+    fs::File,
+    os::unix::fs::FileExt,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use gobag_bundle::{Secret, Session, SessionOptions, store::StoreMode};
+use gobag_engine::{run::Run, tools};
+use gobag_format::limits::BLOCK_LEN;
+use gobag_tests::{
+    ask,
+    model::{Model, Op, Seen, hashes},
+    rng::{FixedRandom, Rng},
+    work::draw,
+};
+use tempfile::TempDir;
+
+use crate::stick::{PASSPHRASE, Sizes, Stick, ambient, content, unlock};
+use log::{Log, Medium};
+
+/// Small segments, so that a few hundred operations go round the log.
+const SIZES: Sizes = Sizes {
+    base_chunks: 12,
+    home: 1 << 20,
+    system_space: 2 << 20,
+    segment: 128 << 10,
+};
+/// Points of the usual run.
+const POINTS: u64 = 40;
+/// Operations of the guest for each point that is looked at; each flush is two or three writes.
+const OPERATIONS_PER_POINT: u64 = 6;
+/// More would only repeat what was seen, and the guest is slow.
+const MOST_OPERATIONS: u64 = 6000;
+/// The volumes that are worked on: the system's and the user's own.
+const VOLUMES: [&str; 2] = ["system", "home"];
+const FSCK: Duration = Duration::from_secs(60);
+
+/// What the guest does, drawn from a seed by both sides.
+struct Plan {
+    seed: u64,
+    operations: u64,
+}
+
+impl Plan {
+    fn operations(&self, sizes: &[u64]) -> Vec<Op> {
+        let mut rng = Rng::new(self.seed);
+        let mut drawn = Vec::new();
+        while (drawn.len() as u64) < self.operations {
+            // Going back to the base is an act of the session, not of a volume.
+            match draw(&mut rng, sizes) {
+                Op::Reset { .. } => {}
+                op => drawn.push(op),
+            }
+        }
+        drawn.push(Op::Flush);
+        drawn
+    }
+}
+
+/// The model, and at which of its points it stood after each number of operations.
+struct Expected {
+    model: Model,
+    after: Vec<usize>,
+}
+
+#[derive(Default)]
+struct Found {
+    points: u64,
+    torn: u64,
+    confirmed: usize,
+}
+
+#[test]
+fn a_stick_pulled_at_any_write_is_clean_and_complete() {
+    let tools = ["qemu-system-x86_64", "mkfs.exfat", "fsck.exfat", "busybox", "cpio"];
+    if !ask::has("qemu", tools.iter().all(|tool| tools::find(tool, None).is_ok())) {
+        return;
+    }
+    let started = Instant::now();
+    let points = ask::seeds(POINTS);
+    let plan = Plan {
+        seed: ask::seed().unwrap_or(2026),
+        operations: (points * OPERATIONS_PER_POINT).clamp(POINTS * OPERATIONS_PER_POINT, MOST_OPERATIONS),
+    };
+    let stick = Stick::new(plan.seed, SIZES);
+    let expected = expect(&stick, &plan);
+    let folder = TempDir::new().unwrap();
+    let logged = boot::run(&plan, stick.path(), folder.path()).unwrap_or_else(|error| panic!("{error}"));
+    let log = Log::read(&logged).unwrap();
+    let booted = started.elapsed();
+    let found = replay(&log, &expected, points, plan.seed, folder.path());
+    assert_eq!(
+        found.confirmed,
+        expected.model.newest(),
+        "the guest did not come to its end"
+    );
+    eprintln!(
+        "{} operations in the guest ({} s), {} writes to the stick, {} flushes; {} cuts and {} with writes missing \
+         or torn: all clean and complete ({} s)",
+        plan.operations,
+        booted.as_secs(),
+        log.writes(),
+        log.flushes(),
+        found.points,
+        found.torn,
+        (started.elapsed() - booted).as_secs(),
+    );
+}
+
+fn expect(stick: &Stick, plan: &Plan) -> Expected {
+    let session = stick.open(false);
+    let pristine: Vec<Vec<u8>> = VOLUMES.iter().map(|name| content(&session, name)).collect();
+    let sizes: Vec<u64> = pristine.iter().map(|content| content.len() as u64).collect();
+    let mut model = Model::new(pristine, SIZES.segment as usize / 4);
+    let mut after = vec![model.newest()];
+    for op in plan.operations(&sizes) {
+        model.apply(&op);
+        after.push(model.newest());
+    }
+    Expected { model, after }
+}
+
+/// Puts the stick together write by write and looks at `points` of its states.
+fn replay(log: &Log, expected: &Expected, points: u64, seed: u64, folder: &Path) -> Found {
+    let mut rng = Rng::new(seed ^ 0x6375_7473);
+    let mut medium = Medium::new(&folder.join("partition.img"), log.partition_bytes()).unwrap();
+    let candidates = log.writes_at_work();
+    let mut found = Found::default();
+    let mut done = 0;
+    for (nth, entry) in log.entries().enumerate() {
+        medium.apply(&entry).unwrap();
+        if let Some(operations) = medium.mark() {
+            found.confirmed = expected.after[operations];
+        }
+        if !log.is_at_work(nth) || !entry.is_to_partition() {
+            continue;
+        }
+        done += 1;
+        // Every one if there are not more than asked for, else evenly drawn.
+        if candidates > points && rng.below(candidates) >= points && done != candidates {
+            continue;
+        }
+        let place = format!("after write {done} of {candidates}");
+        let image = medium.path().to_owned();
+        look(&image, expected, found.confirmed, folder, &place, false);
+        found.points += 1;
+        if rng.chance(50) {
+            let torn = folder.join("torn.img");
+            medium.tear(&torn, &mut rng).unwrap();
+            let place = format!("{place}, with unsynced writes missing or torn");
+            look(&torn, expected, found.confirmed, folder, &place, true);
+            found.torn += 1;
+        }
+    }
+    found
+}
+
+/// A stick as it was found: its file system, and what the bundle in it holds.
+fn look(image: &Path, expected: &Expected, confirmed: usize, folder: &Path, place: &str, go_on: bool) {
+    let fsck = tools::find("fsck.exfat", None).unwrap();
+    if let Err(error) = Run::new(&fsck).arg("-n").arg(image).deadline(FSCK).success() {
+        panic!("{place}: {error}");
+    }
+    let copy = tempfile::tempdir_in(folder).unwrap();
+    fat::extract(&File::open(image).unwrap(), copy.path()).unwrap_or_else(|error| panic!("{place}: {error}"));
+    let seen = read_back(copy.path(), false, place).0;
+    let point = expected.model.locate(&seen, confirmed);
+    assert!(
+        point.is_some(),
+        "{place}: not a prefix with all that was flushed (point {confirmed}); the bundle stands at {:?}",
+        expected.model.locate(&seen, 0)
+    );
+    if go_on {
+        // Recovery that writes finds the same, and what is written then is kept.
+        let (again, session) = read_back(copy.path(), true, place);
+        assert!(again == seen, "{place}: a writing start finds something else");
+        let word = [0x5a; BLOCK_LEN];
+        session.volumes()[1].volume.write_at(0, &word).unwrap();
+        session.volumes()[1].volume.flush().unwrap();
+        drop(session);
+        let (kept, _session) = read_back(copy.path(), false, place);
+        assert_eq!(kept[1].content[..BLOCK_LEN], word, "{place}: a new write is lost");
+    }
+}
+
+fn read_back(stick: &Path, writable: bool, place: &str) -> (Vec<Seen>, Session) {
+    let secret = Secret::Passphrase(PASSPHRASE);
+    let ambient = ambient(Arc::new(FixedRandom::new(99)));
+    let bundle = unlock(stick, &secret, writable, ambient).unwrap_or_else(|error| panic!("{place}: {error}"));
+    let options = SessionOptions {
+        mode: if writable {
+            StoreMode::Keep
+        } else {
+            StoreMode::ReadOnly
+        },
+        ..SessionOptions::default()
+    };
+    let session =
+        Session::open(Arc::new(bundle), &options).unwrap_or_else(|error| panic!("{place}: {error}"));
+    let seen = VOLUMES.map(|name| {
+        let content = content(&session, name);
+        let hashes = hashes(&content).into_iter().map(Some).collect();
+        Seen { content, hashes }
+    });
+    (seen.into(), session)
+}
+
+#[test]
+fn a_reader_that_finds_less_than_was_flushed_is_caught() {
+    let plan = Plan {
+        seed: 3,
+        operations: 30,
+    };
+    let stick = Stick::new(plan.seed, SIZES);
+    let expected = expect(&stick, &plan);
+    let (untouched, _) = read_back(stick.path(), false, "untouched");
+    assert_eq!(expected.model.locate(&untouched, 0), Some(0));
+    assert_eq!(expected.model.locate(&untouched, 1), None);
+}
+
+/// Reads exactly `buffer.len()` bytes.
+fn read_at(file: &File, offset: u64, buffer: &mut [u8]) -> std::io::Result<()> {
+    file.read_exact_at(buffer, offset)
+}
