@@ -79,7 +79,15 @@ pub(crate) fn mount(
         hold: Some(Arc::clone(&hold)),
         ..MountOptions::default()
     };
-    let place = args.folder.clone().unwrap_or_else(|| folder.mountpoint());
+    let place = match &args.folder {
+        // What cannot be resolved is refused with a reason when it is mounted.
+        Some(place) => {
+            let place = place.canonicalize().unwrap_or_else(|_| place.clone());
+            folder.mounts_at(&place).or_explain()?;
+            place
+        }
+        None => folder.mountpoint(),
+    };
     let mounted = mount_volumes(work.exports(), &place, &mount_options).or_explain()?;
     let image = work.session().manifest().name.clone();
     let files: Vec<PathBuf> = work

@@ -6,28 +6,25 @@
 //! a guest, takes the dead mount away, removes the files.
 //!
 //! One lock beside the folders makes this safe for two launchers at once: under it a folder is made and locked, or found
-//! dead and removed.
+//! dead and removed. The last run takes the lock's file and the folder of all runs away with it; who waited for that
+//! lock finds the file gone, and begins anew.
+
+mod clean;
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
     io,
-    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
+    },
     path::{Path, PathBuf},
-    time::Duration,
 };
 
-use gobag_engine::{
-    container::{StaleError, cleanup_stale},
-    run::{Run, RunError},
-    runtime::{OrphanError, end_orphan},
-    tools,
-};
+use gobag_engine::{container::StaleError, runtime::OrphanError};
 use gobag_format::ids::BundleId;
-use gobag_mount::mount_points;
 use rustix::{
     fs::{FlockOperation, flock},
-    io::Errno,
-    mount::UnmountFlags,
     process::geteuid,
 };
 use thiserror::Error;
@@ -37,8 +34,8 @@ use crate::environment::Environment;
 const LOCK: &str = "lock";
 /// Below a run's folder: where its volumes are mounted.
 const MOUNTPOINT: &str = "disks";
-/// How long a process of a dead run may take to end, and `fusermount3` to work.
-const CLEANING: Duration = Duration::from_secs(10);
+/// Below a run's folder: the path of the mount point, when it is elsewhere.
+const ELSEWHERE: &str = "mountpoint";
 
 /// Why there is no private folder.
 #[derive(Debug, Error)]
@@ -119,9 +116,9 @@ impl RunFolder {
         environment: &Environment,
         bundle: BundleId,
     ) -> Result<(Self, usize), RunFolderError> {
-        let base = base(environment)?;
-        let _guard = lock(&base.join(LOCK), FlockOperation::LockExclusive)?;
-        let cleaned = clean(&base, environment)?;
+        let base = base(environment);
+        let _guard = guard(&base)?;
+        let cleaned = clean::clean(&base, environment)?;
         // Short, because sockets lie in it, and their paths have 107 bytes.
         let path = base.join(format!("{}-{}", &bundle.to_string()[..8], std::process::id()));
         make_private(&path)?;
@@ -143,33 +140,87 @@ impl RunFolder {
         self.path.join(MOUNTPOINT)
     }
 
+    /// Remembers that the mount will be at `place` instead, so that a later run takes it away if this one is killed.
+    pub(crate) fn mounts_at(&self, place: &Path) -> Result<(), RunFolderError> {
+        let record = self.path.join(ELSEWHERE);
+        write_record(&record, place.as_os_str().as_bytes()).at("write", &record)
+    }
+
     /// The folders of all runs, living and dead.
     pub(crate) fn all(environment: &Environment) -> Result<Vec<PathBuf>, RunFolderError> {
-        runs(&base(environment)?)
+        let base = base(environment);
+        match fs::symlink_metadata(&base) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            _ => check_private(&base).and_then(|()| runs(&base)),
+        }
     }
 }
 
 impl Drop for RunFolder {
     fn drop(&mut self) {
         // A mount that could not be ended keeps its folder; the next start looks at it again.
-        if let Err(error) = remove(&self.path) {
+        // Under the lock, so that nobody who cleans meets half a folder.
+        let base = self.path.parent().unwrap_or(&self.path);
+        let guard = guard(base);
+        if let Err(error) = clean::remove(&self.path) {
             tracing::warn!(code = error.code(), %error, "left a temporary folder");
+        }
+        if guard.is_ok() && runs(base).is_ok_and(|runs| runs.is_empty()) {
+            remove_base(base);
         }
     }
 }
 
+/// Removes the folder of all runs, which is empty but for the lock that the caller holds.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the lock is in our private folder, not on the stick"
+)]
+fn remove_base(base: &Path) {
+    // What cannot be removed is an empty folder.
+    let _ = fs::remove_file(base.join(LOCK)).and_then(|()| fs::remove_dir(base));
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the record is in the private folder of this run, not on the stick"
+)]
+fn write_record(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    fs::write(path, bytes)
+}
+
 /// The folder of all runs of this user.
-fn base(environment: &Environment) -> Result<PathBuf, RunFolderError> {
+fn base(environment: &Environment) -> PathBuf {
     let uid = geteuid().as_raw();
     let is_ours =
         |folder: &&PathBuf| fs::metadata(folder).is_ok_and(|meta| meta.uid() == uid && meta.is_dir());
-    let base = match environment.runtime_folder.as_ref().filter(is_ours) {
+    match environment.runtime_folder.as_ref().filter(is_ours) {
         Some(folder) => folder.join("gobag"),
         None if uid == 0 => PathBuf::from("/run/gobag"),
         None => environment.temporary_folder().join(format!("gobag-{uid}")),
-    };
-    make_private(&base)?;
-    Ok(base)
+    }
+}
+
+/// The lock beside the folders of all runs, which are made if they are not there.
+fn guard(base: &Path) -> Result<File, RunFolderError> {
+    let path = base.join(LOCK);
+    loop {
+        make_private(base)?;
+        match lock(&path, FlockOperation::LockExclusive) {
+            Ok(lock) if is_at(&lock, &path) => return Ok(lock),
+            // The last run has just taken all of it away.
+            Ok(_) => {}
+            Err(RunFolderError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Whether the open file is still the one at `path`.
+fn is_at(file: &File, path: &Path) -> bool {
+    let identity = |meta: fs::Metadata| (meta.dev(), meta.ino());
+    let open = file.metadata().map(identity).ok();
+    open.is_some() && open == fs::symlink_metadata(path).map(identity).ok()
 }
 
 /// Makes a folder that only we can enter; one that is there must be like that.
@@ -179,6 +230,10 @@ fn make_private(path: &Path) -> Result<(), RunFolderError> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(error).at("make", path),
     }
+    check_private(path)
+}
+
+fn check_private(path: &Path) -> Result<(), RunFolderError> {
     // Not through a link that somebody else may have put there.
     let found = fs::symlink_metadata(path).at("look at", path)?;
     if found.is_dir() && found.uid() == geteuid().as_raw() && found.mode() & 0o077 == 0 {
@@ -211,139 +266,5 @@ fn runs(base: &Path) -> Result<Vec<PathBuf>, RunFolderError> {
     Ok(folders)
 }
 
-/// Puts every dead run away. The caller holds the lock beside them.
-fn clean(base: &Path, environment: &Environment) -> Result<usize, RunFolderError> {
-    let mut cleaned = 0;
-    for folder in runs(base)? {
-        match lock(&folder.join(LOCK), FlockOperation::NonBlockingLockExclusive) {
-            Ok(_lock) => {
-                end_orphan(&folder, CLEANING)?;
-                cleanup_stale(&folder, CLEANING)?;
-                detach(&folder.join(MOUNTPOINT), environment)?;
-                remove(&folder)?;
-                cleaned += 1;
-            }
-            Err(RunFolderError::Io { source, .. }) if source.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(cleaned)
-}
-
-fn is_mounted(mountpoint: &Path) -> bool {
-    mount_points()
-        .iter()
-        .any(|mount| mount.path == mountpoint && mount.is_ours())
-}
-
-/// Takes a dead mount away.
-fn detach(mountpoint: &Path, environment: &Environment) -> Result<(), RunFolderError> {
-    if !is_mounted(mountpoint) {
-        return Ok(());
-    }
-    let stale = |source: Box<dyn std::error::Error + Send + Sync>| RunFolderError::StaleMount {
-        path: mountpoint.to_owned(),
-        source,
-    };
-    match rustix::mount::unmount(mountpoint, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW) {
-        Ok(()) => Ok(()),
-        Err(Errno::PERM) => {
-            let helper = tools::find("fusermount3", environment.path.as_deref());
-            let helper = helper.map_err(|error| stale(error.into()))?;
-            let ended: Result<_, RunError> = Run::new(&helper)
-                .args(["-u", "-z", "--"])
-                .arg(mountpoint)
-                .deadline(CLEANING)
-                .success();
-            ended.map(drop).map_err(|error| stale(error.into()))
-        }
-        Err(errno) => Err(stale(io::Error::from(errno).into())),
-    }
-}
-
-/// Removes a run's folder, unless something is mounted in it.
-fn remove(folder: &Path) -> Result<(), RunFolderError> {
-    let mountpoint = folder.join(MOUNTPOINT);
-    if is_mounted(&mountpoint) {
-        return Err(RunFolderError::StaleMount {
-            path: mountpoint,
-            source: io::Error::from(Errno::BUSY).into(),
-        });
-    }
-    fs::remove_dir_all(folder).at("remove", folder)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn environment(folder: &Path) -> Environment {
-        Environment {
-            runtime_folder: Some(folder.to_owned()),
-            ..Environment::of_process()
-        }
-    }
-
-    #[test]
-    fn a_run_has_a_private_folder_that_is_gone_afterwards() {
-        let place = tempfile::tempdir().unwrap();
-        let environment = environment(place.path());
-        let (folder, cleaned) = RunFolder::create(&environment, BundleId([7; 16])).unwrap();
-        assert_eq!(cleaned, 0);
-        assert!(
-            folder
-                .path()
-                .ends_with(format!("07070707-{}", std::process::id()))
-        );
-        for path in [
-            folder.path(),
-            folder.path().parent().unwrap(),
-            &folder.mountpoint(),
-        ] {
-            assert_eq!(fs::metadata(path).unwrap().mode() & 0o777, 0o700);
-        }
-        let path = folder.path().to_owned();
-        drop(folder);
-        assert!(!path.exists());
-    }
-
-    #[test]
-    #[expect(clippy::disallowed_methods, reason = "the test makes a dead run's files")]
-    fn dead_runs_are_put_away_and_living_ones_left_alone() {
-        let place = tempfile::tempdir().unwrap();
-        let environment = environment(place.path());
-        let (living, _) = RunFolder::create(&environment, BundleId([1; 16])).unwrap();
-        let dead = place.path().join("gobag/02020202-1");
-        fs::create_dir_all(dead.join(MOUNTPOINT)).unwrap();
-        fs::write(dead.join("qmp.sock"), "").unwrap();
-        fs::write(dead.join(LOCK), "").unwrap();
-
-        let (second, cleaned) = RunFolder::create(&environment, BundleId([3; 16])).unwrap();
-        assert_eq!(cleaned, 1);
-        assert!(!dead.exists() && living.path().exists());
-        assert_eq!(
-            RunFolder::all(&environment).unwrap(),
-            [living.path(), second.path()]
-        );
-    }
-
-    #[test]
-    fn a_folder_that_others_can_enter_is_refused() {
-        use std::os::unix::fs::PermissionsExt;
-        let place = tempfile::tempdir().unwrap();
-        let base = place.path().join("gobag");
-        fs::create_dir(&base).unwrap();
-        fs::set_permissions(&base, PermissionsExt::from_mode(0o755)).unwrap();
-        let error = RunFolder::create(&environment(place.path()), BundleId([1; 16])).unwrap_err();
-        assert_eq!(error.code(), "gobag.run-folder-not-private");
-
-        fs::remove_dir(&base).unwrap();
-        std::os::unix::fs::symlink(place.path(), &base).unwrap();
-        let error = RunFolder::create(&environment(place.path()), BundleId([1; 16])).unwrap_err();
-        assert_eq!(
-            error.code(),
-            "gobag.run-folder-not-private",
-            "a link is not followed"
-        );
-    }
-}
+mod tests;
