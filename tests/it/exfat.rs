@@ -17,7 +17,6 @@ mod log;
 
 use std::{
     fs::File,
-    os::unix::fs::FileExt,
     path::Path,
     sync::Arc,
     time::{Duration, Instant},
@@ -91,7 +90,13 @@ struct Found {
 
 #[test]
 fn a_stick_pulled_at_any_write_is_clean_and_complete() {
-    let tools = ["qemu-system-x86_64", "mkfs.exfat", "fsck.exfat", "busybox", "cpio"];
+    let tools = [
+        "qemu-system-x86_64",
+        "mkfs.exfat",
+        "fsck.exfat",
+        "busybox",
+        "cpio",
+    ];
     if !ask::has("qemu", tools.iter().all(|tool| tools::find(tool, None).is_ok())) {
         return;
     }
@@ -235,9 +240,4 @@ fn a_reader_that_finds_less_than_was_flushed_is_caught() {
     let (untouched, _) = read_back(stick.path(), false, "untouched");
     assert_eq!(expected.model.locate(&untouched, 0), Some(0));
     assert_eq!(expected.model.locate(&untouched, 1), None);
-}
-
-/// Reads exactly `buffer.len()` bytes.
-fn read_at(file: &File, offset: u64, buffer: &mut [u8]) -> std::io::Result<()> {
-    file.read_exact_at(buffer, offset)
 }

@@ -30,6 +30,12 @@ fn failing_media_lose_nothing_confirmed() {
     sweep(1000, |seed| History::new(seed, World::Failing).run());
 }
 
+/// Found long after the others: a look between a failed flush and a crash.
+#[test]
+fn seeds_that_once_failed() {
+    History::new(2138, World::Failing).run();
+}
+
 #[test]
 fn lying_media_show_an_earlier_moment() {
     sweep(700, |seed| History::new(seed, World::Lying).run());
@@ -160,6 +166,8 @@ impl History {
     /// Opens the store and checks what it holds; `None` when a cut came first.
     fn open(&mut self) -> Option<Session> {
         let mut before = self.rng.chance(20).then(|| self.look_only()).flatten();
+        // A look may see what a failed flush left in the cache, and the next crash or failed flush takes it away.
+        let settled = self.world != World::Failing || self.medium.is_settled();
         if self.rng.chance(15) {
             self.throw_away();
         }
@@ -182,7 +190,7 @@ impl History {
         if let Some(before) = before {
             let same = before == seen;
             assert!(
-                same || self.world == World::Flipping,
+                same || !settled || self.world == World::Flipping,
                 "I7: opening again shows something else"
             );
         }

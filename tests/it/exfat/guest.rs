@@ -9,12 +9,12 @@ use std::{
 };
 
 use gobag_bundle::Session;
-use gobag_tests::{
-    model::Op,
-    rng::FixedRandom,
-};
+use gobag_tests::{model::Op, rng::FixedRandom};
 
-use super::{Plan, VOLUMES, log::{MARK_MAGIC, MARK_SECTOR, SECTOR}};
+use super::{
+    Plan, VOLUMES,
+    log::{MARK_MAGIC, MARK_SECTOR, SECTOR},
+};
 use crate::stick::{PASSPHRASE, ambient, open};
 
 /// What `init` is told: seed and number of operations.
@@ -90,10 +90,6 @@ fn mark(operations: usize) {
         .custom_flags(O_DIRECT_SYNC)
         .open(DEVICE)
         .unwrap();
-    std::io::Seek::seek(
-        &mut device,
-        std::io::SeekFrom::Start(MARK_SECTOR * SECTOR as u64),
-    )
-    .unwrap();
+    std::io::Seek::seek(&mut device, std::io::SeekFrom::Start(MARK_SECTOR * SECTOR as u64)).unwrap();
     device.write_all(sector).unwrap();
 }

@@ -107,7 +107,14 @@ impl Log {
     pub(super) fn entries(&self) -> impl Iterator<Item = Entry> {
         self.requests.iter().map(|request| {
             let has_data = request.flags & DISCARD == 0;
-            let mut data = vec![0; if has_data { request.sectors as usize * SECTOR } else { 0 }];
+            let mut data = vec![
+                0;
+                if has_data {
+                    request.sectors as usize * SECTOR
+                } else {
+                    0
+                }
+            ];
             self.file
                 .read_exact_at(&mut data, request.data)
                 .unwrap_or_else(|error| panic!("the log ends early: {error}"));

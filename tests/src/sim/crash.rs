@@ -36,6 +36,16 @@ impl SimMedium {
         inner.files.values().map(|file| file.unsynced.len()).sum()
     }
 
+    /// Whether everything that reads see is durable: no write waits for a flush, and none that a failed flush gave up
+    /// is still in the cache.
+    pub fn is_settled(&self) -> bool {
+        let inner = self.lock();
+        inner
+            .files
+            .values()
+            .all(|file| file.unsynced.is_empty() && !file.stale)
+    }
+
     /// The medium after a power cut, each write meeting its fate: files in order of [`FileRef`], writes in order
     /// of their making; missing fates are [`Fate::Lost`].
     pub fn crash_with(&self, fates: &[Fate]) -> Self {
