@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
-use gobag_term::{GlobalArgs, PassphraseArgs};
+use gobag_term::{DocsArgs, GlobalArgs, PassphraseArgs};
 
 use crate::{
-    build::BuildArgs, docs::DocsArgs, escrow::EscrowArgs, init::InitArgs, inspect::InspectArgs,
-    list::ListArgs, passwd::PasswdArgs, rm::RmArgs, stick::StickArgs, verify::VerifyArgs,
+    build::BuildArgs, escrow::EscrowArgs, init::InitArgs, inspect::InspectArgs, list::ListArgs,
+    passwd::PasswdArgs, rm::RmArgs, stick::StickArgs, verify::VerifyArgs,
 };
 
 /// Turns a golden disk into encrypted personal sticks

@@ -2,14 +2,13 @@
 //! wires together.
 //!
 //! * [`args`]: the command line; one module per command: [`init`], [`build`], [`list`], [`inspect`], [`verify`],
-//!   [`rm`], [`stick`], [`passwd`], [`escrow`], [`docs`]
+//!   [`rm`], [`stick`], [`passwd`], [`escrow`]
 //! * [`office`]: the organisation and its repository, opened and unlocked
 //! * [`environment`]: what is known from outside; [`progress`]: how long work tells where it is
 //! * [`error`]: every library error's exit code and hint
 
 mod args;
 mod build;
-mod docs;
 mod environment;
 mod error;
 mod escrow;
@@ -24,7 +23,7 @@ mod size;
 mod stick;
 mod verify;
 
-use clap::Parser;
+use clap::CommandFactory;
 use gobag_term::{CliError, ExitCode, Interrupt, Ui};
 
 use args::{Args, Command};
@@ -32,7 +31,10 @@ use environment::Environment;
 
 /// The whole program.
 pub fn run() -> std::process::ExitCode {
-    let args = Args::parse();
+    let args: Args = match gobag_term::parse(std::env::args_os()) {
+        Ok(args) => args,
+        Err(exit) => return exit,
+    };
     let ui = Ui::new(&args.global);
     gobag_term::run(&ui, |ui| {
         gobag_term::log::init(&args.global, ui)?;
@@ -42,7 +44,7 @@ pub fn run() -> std::process::ExitCode {
 
 fn dispatch(command: &Command, ui: &Ui, environment: &Environment) -> Result<ExitCode, CliError> {
     if let Command::Docs(args) = command {
-        return docs::docs(args, ui);
+        return gobag_term::docs::docs(args, &Args::command(), ui);
     }
     let interrupt = Interrupt::install()?;
     ui.set_interrupt(&interrupt);
@@ -56,6 +58,6 @@ fn dispatch(command: &Command, ui: &Ui, environment: &Environment) -> Result<Exi
         Command::Stick(args) => stick::stick(args, ui, environment),
         Command::Passwd(args) => passwd::passwd(args, ui, environment),
         Command::Escrow(args) => escrow::escrow(args, ui, environment),
-        Command::Docs(args) => docs::docs(args, ui),
+        Command::Docs(args) => gobag_term::docs::docs(args, &Args::command(), ui),
     }
 }

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use gobag_checklists::ModeChoice;
-use gobag_term::{GlobalArgs, PassphraseArgs};
+use gobag_term::{DocsArgs, GlobalArgs, PassphraseArgs};
 
 use crate::{
-    check::CheckArgs, docs::DocsArgs, mount::MountArgs, passwd::PasswdArgs, start::StartArgs,
-    status::StatusArgs, stop::StopArgs, verify::VerifyArgs,
+    check::CheckArgs, mount::MountArgs, passwd::PasswdArgs, start::StartArgs, status::StatusArgs,
+    stop::StopArgs, verify::VerifyArgs,
 };
 
 /// Your workstation on a stick

@@ -2,7 +2,7 @@
 //! back. It holds no logic of the parts it wires together.
 //!
 //! * [`args`]: the command line; one module per command: [`check`], [`start`], [`status`], [`stop`], [`mount`],
-//!   [`verify`], [`passwd`], [`docs`]
+//!   [`verify`], [`passwd`]
 //! * [`find`], [`unlock`], [`open`]: from a plugged-in stick to its volumes
 //! * [`run_folder`]: the private folder of one run, and what a killed launcher leaves behind
 //! * [`machine`], [`workplace`]: the virtual machine, container or bare mount that works on the volumes
@@ -14,7 +14,6 @@ mod args;
 mod check;
 mod console;
 mod control;
-mod docs;
 mod environment;
 mod error;
 mod find;
@@ -32,7 +31,7 @@ mod verify;
 mod words;
 mod workplace;
 
-use clap::Parser;
+use clap::CommandFactory;
 use gobag_term::{CliError, ExitCode, Interrupt, Ui};
 use rustix::process::{Resource, Rlimit, setrlimit};
 
@@ -41,7 +40,10 @@ use environment::Environment;
 
 /// The whole program.
 pub fn run() -> std::process::ExitCode {
-    let args = Args::parse();
+    let args: Args = match gobag_term::parse(std::env::args_os()) {
+        Ok(args) => args,
+        Err(exit) => return exit,
+    };
     let ui = Ui::new(&args.global);
     gobag_term::run(&ui, |ui| {
         gobag_term::log::init(&args.global, ui)?;
@@ -66,7 +68,7 @@ fn dispatch(command: &Command, ui: &Ui, environment: &Environment) -> Result<Exi
         Command::Mount(args) => mount::mount(args, ui, environment, &guarded(ui)?),
         Command::Verify(args) => guarded(ui).and_then(|_| verify::verify(args, ui, environment)),
         Command::Passwd(args) => guarded(ui).and_then(|_| passwd::passwd(args, ui, environment)),
-        Command::Docs(args) => docs::docs(args, ui),
+        Command::Docs(args) => gobag_term::docs::docs(args, &Args::command(), ui),
     }
 }
 

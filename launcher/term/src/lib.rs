@@ -1,7 +1,8 @@
 //! The terminal: output, prompts, progress, signals, exit codes. Knows nothing about bundles, images or hosts.
 //!
 //! * [`exit`]: what the programs' exit codes mean; [`error`]: the error a program ends with.
-//! * [`args`]: the options every command has; [`ui`]: standard output is the answer, standard error the conversation.
+//! * [`args`]: the options every command has; [`parse`] reads the command line, [`docs`] makes documents of it;
+//!   [`ui`]: standard output is the answer, standard error the conversation.
 //! * [`passphrase`], [`confirm`]: questions, always asked on the terminal itself.
 //! * [`progress`]: a live line on a terminal, one line per tenth elsewhere.
 //! * [`interrupt`]: Ctrl-C, `kill` and a closed terminal, as something one can wait for.
@@ -16,7 +17,9 @@ pub mod args;
 mod captured;
 #[cfg(test)]
 mod codes;
+mod command_line;
 pub mod confirm;
+pub mod docs;
 pub mod error;
 pub mod exit;
 pub mod human;
@@ -33,7 +36,9 @@ pub mod ui;
 
 pub use args::{ColorWhen, GlobalArgs};
 pub use captured::Captured;
+pub use command_line::parse;
 pub use confirm::ConfirmError;
+pub use docs::DocsArgs;
 pub use error::{CliError, ErrorReport};
 pub use exit::ExitCode;
 pub use interrupt::{Interrupt, Signal};
