@@ -72,7 +72,7 @@ fn inside() {
     println!("ALL_DONE");
 }
 
-fn volume<'a>(session: &'a Session, name: &str) -> &'a dyn gobag_bundle::Volume {
+pub(super) fn volume<'a>(session: &'a Session, name: &str) -> &'a dyn gobag_bundle::Volume {
     let found = session.volumes().iter().find(|volume| volume.name == name);
     &*found.unwrap().volume
 }

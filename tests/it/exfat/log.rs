@@ -60,7 +60,6 @@ pub(super) struct Log {
     requests: Vec<Request>,
     /// The first request after the guest said that work begins.
     work: usize,
-    partition_bytes: u64,
 }
 
 impl Log {
@@ -86,21 +85,14 @@ impl Log {
                 at += sectors * SECTOR as u64;
             }
         }
-        let end = requests.iter().map(|one| one.sector + one.sectors).max();
         let mut log = Self {
             file,
             requests,
             work: 0,
-            partition_bytes: (end.unwrap_or(0).saturating_sub(PARTITION_SECTOR)) * SECTOR as u64,
         };
         let begin = log.entries().position(|entry| entry.mark() == Some(0));
         log.work = begin.ok_or_else(|| bad("the guest never began"))? + 1;
         Ok(log)
-    }
-
-    /// Room that the partition needs at least.
-    pub(super) fn partition_bytes(&self) -> u64 {
-        self.partition_bytes
     }
 
     /// All requests in their order.
@@ -138,10 +130,6 @@ impl Log {
             .count() as u64
     }
 
-    pub(super) fn writes(&self) -> u64 {
-        self.writes_at_work()
-    }
-
     /// Times the stick was told to make everything durable.
     pub(super) fn flushes(&self) -> usize {
         self.at_work().filter(|one| one.flags & FLUSH != 0).count()
@@ -172,13 +160,9 @@ pub(super) struct Medium {
 }
 
 impl Medium {
-    pub(super) fn new(path: &Path, bytes: u64) -> io::Result<Self> {
-        let file = File::options()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .open(path)?;
-        file.set_len(bytes)?;
+    /// Over the image of the partition in `path`, as it was before the first request.
+    pub(super) fn new(path: &Path) -> io::Result<Self> {
+        let file = File::options().read(true).write(true).open(path)?;
         Ok(Self {
             path: path.to_owned(),
             file,
