@@ -1,14 +1,21 @@
 //! `cargo xtask bench`: measurements that a person can repeat. Each is one file; figures go to standard output.
 
 mod start;
+mod store;
 
 use crate::error::{Error, Result};
 
 /// The benches by name, with what they measure.
-const BENCHES: &[(&str, &str)] = &[(
-    "start",
-    "time to the login prompt, from a stick and from a raw disk in the same QEMU; memory of `gobag`; unlocking",
-)];
+const BENCHES: &[(&str, &str)] = &[
+    (
+        "start",
+        "time to the login prompt, from a stick and from a raw disk in the same QEMU; memory of `gobag`; unlocking",
+    ),
+    (
+        "store",
+        "the block layer beside gocryptfs, qcow2 with LUKS and others, on this disk and on models of sticks",
+    ),
+];
 
 pub(crate) fn run(args: &[&str]) -> Result<()> {
     match args {
@@ -19,6 +26,7 @@ pub(crate) fn run(args: &[&str]) -> Result<()> {
             Ok(())
         }
         ["start", rest @ ..] => start::run(rest),
+        ["store", rest @ ..] => store::run(rest),
         [other, ..] => Err(Error::usage(format!("there is no bench `{other}`"))),
     }
 }

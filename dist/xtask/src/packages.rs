@@ -48,23 +48,47 @@ const PACKAGES: &[Package] = &[
     package("zip", "zip", "packs the release"),
 ];
 
+/// Systems that `bench store` measures beside ours.
+const PEERS: &[Package] = &[
+    package("gocryptfs", "gocryptfs", "encrypted files by FUSE"),
+    package("securefs", "securefs", "encrypted files by FUSE"),
+    package("squashfuse", "squashfuse", "compressed images by FUSE"),
+    package("squashfs-tools", "mksquashfs", "compressed images"),
+    package("nbdkit", "nbdkit", "block sockets with filters"),
+    package("restic", "restic", "deduplicating backups"),
+    package("borgbackup", "borg", "deduplicating backups"),
+    package("rsync", "rsync", "copies of changes"),
+];
+
 /// Installs what is missing and says so; returns the names that had to be installed.
 pub(crate) fn ensure() -> Result<Vec<&'static str>> {
+    ensure_all(PACKAGES)
+}
+
+/// The same for the systems that a bench compares ours with.
+pub(crate) fn ensure_peers() -> Result<Vec<&'static str>> {
+    ensure_all(PEERS)
+}
+
+fn ensure_all(packages: &'static [Package]) -> Result<Vec<&'static str>> {
     if !sh::on_path("dpkg-query") {
-        return without_dpkg();
+        return without_dpkg(packages);
     }
-    let missing = missing()?;
+    let missing = missing(packages)?;
     if missing.is_empty() {
-        eprintln!("system packages: all {} are installed", PACKAGES.len());
+        eprintln!("system packages: all {} are installed", packages.len());
         return Ok(Vec::new());
     }
-    eprintln!("system packages missing: {} of {}", missing.len(), PACKAGES.len());
+    eprintln!("system packages missing: {} of {}", missing.len(), packages.len());
     for package in &missing {
         eprintln!("  {:<16} {}", package.name, package.why);
     }
     let names: Vec<&str> = missing.iter().map(|package| package.name).collect();
     apt::install(&names)?;
-    let still: Vec<&str> = self::missing()?.iter().map(|package| package.name).collect();
+    let still: Vec<&str> = self::missing(packages)?
+        .iter()
+        .map(|package| package.name)
+        .collect();
     if !still.is_empty() {
         return Err(Error::new(format!(
             "apt reported success, but these are not installed: {}",
@@ -82,15 +106,15 @@ pub(crate) fn ensure_for_tests() -> Result<String> {
     Ok(installed)
 }
 
-fn missing() -> Result<Vec<&'static Package>> {
+fn missing(packages: &'static [Package]) -> Result<Vec<&'static Package>> {
     // An unknown name makes dpkg-query exit with 1, but it still prints the known ones.
     let output = Cmd::new("dpkg-query")
         .args(["-W", "-f", "${Package} ${db:Status-Status}\n"])
-        .args(PACKAGES.iter().map(|package| package.name))
+        .args(packages.iter().map(|package| package.name))
         .env("LC_ALL", "C")
         .output()?;
     let installed = installed_names(&String::from_utf8_lossy(&output.stdout));
-    Ok(PACKAGES
+    Ok(packages
         .iter()
         .filter(|package| !installed.iter().any(|name| name == package.name))
         .collect())
@@ -104,8 +128,8 @@ fn installed_names(listing: &str) -> Vec<String> {
         .collect()
 }
 
-fn without_dpkg() -> Result<Vec<&'static str>> {
-    let absent: Vec<&Package> = PACKAGES
+fn without_dpkg(packages: &[Package]) -> Result<Vec<&'static str>> {
+    let absent: Vec<&Package> = packages
         .iter()
         .filter(|package| !package.program.is_empty() && !sh::on_path(package.program))
         .collect();
@@ -135,7 +159,8 @@ mod tests {
 
     #[test]
     fn no_package_is_listed_twice() {
-        let mut names: Vec<&str> = PACKAGES.iter().map(|package| package.name).collect();
+        let all = PACKAGES.iter().chain(PEERS);
+        let mut names: Vec<&str> = all.map(|package| package.name).collect();
         names.sort_unstable();
         let count = names.len();
         names.dedup();

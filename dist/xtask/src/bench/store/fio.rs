@@ -57,13 +57,23 @@ const fn job(
 }
 
 const TIMED: &str = "--time_based";
-const COMPRESSIBLE: &[&str] = &["--refill_buffers", "--buffer_compress_percentage=50", "--end_fsync=1"];
+const COMPRESSIBLE: &[&str] = &[
+    "--refill_buffers",
+    "--buffer_compress_percentage=50",
+    "--end_fsync=1",
+];
 
 /// All jobs, readers first: they must see the disk as it was made.
 pub(super) const JOBS: &[Job] = &[
     job("sequential read, cold", "read", "1M", 1, &[]),
     job("random 4 KiB read, cold", "randread", "4k", 1, &[TIMED]),
-    job("random 4 KiB read, cold, depth 16", "randread", "4k", 16, &[TIMED]),
+    job(
+        "random 4 KiB read, cold, depth 16",
+        "randread",
+        "4k",
+        16,
+        &[TIMED],
+    ),
     Job {
         cold: false,
         ..job(
@@ -75,7 +85,13 @@ pub(super) const JOBS: &[Job] = &[
         )
     },
     job("sequential write, one sync", "write", "1M", 1, COMPRESSIBLE),
-    job("random 4 KiB write, sync each", "randwrite", "4k", 1, &[TIMED, "--fdatasync=1"]),
+    job(
+        "random 4 KiB write, sync each",
+        "randwrite",
+        "4k",
+        1,
+        &[TIMED, "--fdatasync=1"],
+    ),
     job(
         "random 4 KiB write, sync every 32",
         "randwrite",
@@ -117,20 +133,20 @@ impl Job {
             (_, option) => option,
         });
         fio = match target {
-            Target::File(path) => {
+            Target::File(path) | Target::CachedFile(path) => {
+                let direct = matches!(target, Target::File(_));
                 let engine = if self.depth == 1 { "psync" } else { "libaio" };
-                fio.args(["--direct=1", "--ioengine"])
-                    .arg(engine)
-                    .arg("--filename")
-                    .arg(path)
+                fio.arg(format!("--direct={}", u8::from(direct)))
+                    .arg(format!("--ioengine={engine}"))
+                    .arg(format!("--filename={}", path.display()))
             }
-            Target::Socket(uri) => fio.args(["--ioengine=nbd", "--uri"]).arg(uri),
+            Target::Socket(uri) => fio.arg("--ioengine=nbd").arg(format!("--uri={uri}")),
         };
         let output = fio
             .args([format!("--rw={}", self.rw), format!("--bs={}", self.block)])
             .arg(format!("--iodepth={}", self.depth))
             .arg(format!("--size={}", corpus::SIZE_BYTES))
-            .args(self.amount(speed))
+            .arg(self.amount(speed))
             .args(options)
             .text()?;
         self.parse(&output)
@@ -148,8 +164,8 @@ impl Job {
         let strange = || Error::new(format!("fio's report on `{}` is not understood", self.name));
         // fio may print warnings before the report.
         let json = output.find('{').map(|at| &output[at..]).ok_or_else(strange)?;
-        let report: Value = serde_json::from_str(json)
-            .map_err(|cause| Error::because("fio printed no JSON", cause))?;
+        let report: Value =
+            serde_json::from_str(json).map_err(|cause| Error::because("fio printed no JSON", cause))?;
         let side = &report["jobs"][0][if self.writes() { "write" } else { "read" }];
         let number = |value: &Value| value.as_f64().ok_or_else(strange);
         let rate = match self.unit {

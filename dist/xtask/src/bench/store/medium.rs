@@ -119,11 +119,16 @@ impl Mounted {
 
     /// Ends the medium; bytes that were written to it, where it counts them.
     pub(super) fn end(self) -> Result<Option<u64>> {
-        let Some(served) = self.served else { return Ok(None) };
+        let Some(served) = self.served else {
+            return Ok(None);
+        };
         served.end()?;
         let report: Value = serde_json::from_str(&disk::read(&self.stats)?)
             .map_err(|cause| Error::because(format!("cannot read {}", self.stats.display()), cause))?;
-        Ok(report["host_written_bytes"].as_u64())
+        let bytes = |part: &Value| part["bytes"].as_u64();
+        Ok(bytes(&report["host"]["writes"])
+            .zip(bytes(&report["metadata"]))
+            .map(|(data, metadata)| data + metadata))
     }
 }
 

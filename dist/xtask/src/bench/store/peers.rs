@@ -93,7 +93,16 @@ impl Peer {
             Self::Squashfuse => Cmd::new("mksquashfs")
                 .arg(corpus)
                 .arg(store.join("disk.sqfs"))
-                .args(["-comp", "zstd", "-Xcompression-level", "5", "-b", "131072", "-no-progress", "-quiet"])
+                .args([
+                    "-comp",
+                    "zstd",
+                    "-Xcompression-level",
+                    "5",
+                    "-b",
+                    "131072",
+                    "-no-progress",
+                    "-quiet",
+                ])
                 .text()
                 .map(drop),
         }
@@ -129,18 +138,28 @@ impl Peer {
                     .args(["mount", "--pass", PASSWORD])
                     .arg(store.join("cipher"))
                     .arg(&folder);
-                Served::mounted(program, &folder, "disk.raw")
+                Served::mounted(program, &folder, "disk.raw").map(Served::through_the_cache)
             }
             Self::QcowFuse => {
                 let door = doors.join("disk.raw");
                 disk::write(&door, "")?;
                 let program = Cmd::new("qemu-storage-daemon")
                     .args(["--object", SECRET, "--blockdev"])
-                    .arg(format!("driver=file,node-name=file,filename={}", store.join("disk.qcow2").display()))
-                    .args(["--blockdev", "driver=qcow2,node-name=disk,file=file,encrypt.format=luks,encrypt.key-secret=key"])
+                    .arg(format!(
+                        "driver=file,node-name=file,filename={}",
+                        store.join("disk.qcow2").display()
+                    ))
+                    .args([
+                        "--blockdev",
+                        "driver=qcow2,node-name=disk,file=file,encrypt.format=luks,encrypt.key-secret=key",
+                    ])
                     .arg("--export")
-                    .arg(format!("type=fuse,id=door,node-name=disk,writable=on,mountpoint={}", door.display()));
-                Served::mounted(program, &door, "")
+                    .arg(format!(
+                        "type=fuse,id=door,node-name=disk,writable=on,mountpoint={}",
+                        door.display()
+                    ));
+                // It does not notice that it was unmounted from outside.
+                Served::mounted(program, &door, "").map(Served::ended_by_signal)
             }
             Self::QcowNbd => {
                 let program = Cmd::new("qemu-nbd")
@@ -160,7 +179,10 @@ impl Peer {
                 Served::listening(program, &socket, "")
             }
             Self::Squashfuse => {
-                let program = Cmd::new("squashfuse").arg("-f").arg(store.join("disk.sqfs")).arg(&folder);
+                let program = Cmd::new("squashfuse")
+                    .arg("-f")
+                    .arg(store.join("disk.sqfs"))
+                    .arg(&folder);
                 Served::mounted(program, &folder, "corpus.raw")
             }
         }
@@ -176,14 +198,19 @@ fn words(folder: &Path) -> Result<PathBuf> {
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {
-    Cmd::new("cp").arg("--sparse=never").arg(from).arg(to).text().map(drop)
+    Cmd::new("cp")
+        .arg("--sparse=never")
+        .arg(from)
+        .arg(to)
+        .text()
+        .map(drop)
 }
 
 /// Through the system itself, as there is no other way.
 fn copy_into(peer: Peer, corpus: &Path, store: &Path) -> Result<()> {
     let doors = store.with_extension("doors");
     let served = peer.serve(store, &doors)?;
-    if let Target::File(disk) = &served.target {
+    if let Target::File(disk) | Target::CachedFile(disk) = &served.target {
         copy(corpus, disk)?;
     }
     served.end()?;
@@ -191,7 +218,10 @@ fn copy_into(peer: Peer, corpus: &Path, store: &Path) -> Result<()> {
 }
 
 fn qcow_options(file: &Path) -> String {
-    format!("driver=qcow2,encrypt.key-secret=key,file.filename={}", file.display())
+    format!(
+        "driver=qcow2,encrypt.key-secret=key,file.filename={}",
+        file.display()
+    )
 }
 
 fn prepare_qcow(corpus: &Path, to: &Path) -> Result<()> {
@@ -215,23 +245,41 @@ fn prepare_gobag(corpus: &Path, store: &Path) -> Result<()> {
     disk::remove(&office)?;
     let passphrase = words(&store.with_extension("words"))?;
     let image = |command: &[&str]| Cmd::new(programs::folder().join("gobag-image")).args(command);
-    image(&["init", "--name", "Bench", "--contact", "nobody", "--new-passphrase-file"])
-        .arg(&passphrase)
-        .arg(&office)
-        .text()?;
+    image(&[
+        "init",
+        "--name",
+        "Bench",
+        "--contact",
+        "nobody",
+        "--new-passphrase-file",
+    ])
+    .arg(&passphrase)
+    .arg(&office)
+    .text()?;
     image(&["build", "--name", "disk", "--org"])
         .arg(&office)
         .arg("--passphrase-file")
         .arg(&passphrase)
         .arg(corpus)
         .text()?;
-    image(&["stick", "--image", "disk", "--user", "bench", "--home-size", "0", "--system-space", "2GiB", "--org"])
-        .arg(&office)
-        .arg("--passphrase-file")
-        .arg(&passphrase)
-        .arg("--new-passphrase-file")
-        .arg(&passphrase)
-        .arg(store)
-        .text()?;
+    image(&[
+        "stick",
+        "--image",
+        "disk",
+        "--user",
+        "bench",
+        "--home-size",
+        "0",
+        "--system-space",
+        "2GiB",
+        "--org",
+    ])
+    .arg(&office)
+    .arg("--passphrase-file")
+    .arg(&passphrase)
+    .arg("--new-passphrase-file")
+    .arg(&passphrase)
+    .arg(store)
+    .text()?;
     disk::remove(&office)
 }

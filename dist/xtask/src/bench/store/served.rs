@@ -15,6 +15,8 @@ const READY_WITHIN: u32 = 60;
 pub(super) enum Target {
     /// A file, by FUSE or plain.
     File(PathBuf),
+    /// A file that cannot be opened past the kernel's cache.
+    CachedFile(PathBuf),
     /// A block socket, as the address that clients understand.
     Socket(String),
 }
@@ -51,7 +53,11 @@ impl Served {
 
     /// Starts a program that mounts something at the folder or file `door`, in which `inside` is the disk.
     pub(super) fn mounted(program: Cmd, door: &Path, inside: &str) -> Result<Self> {
-        let file = if inside.is_empty() { door.to_owned() } else { door.join(inside) };
+        let file = if inside.is_empty() {
+            door.to_owned()
+        } else {
+            door.join(inside)
+        };
         let server = Server::start(program, door, End::Unmount)?;
         let served = Self {
             target: Target::File(file),
@@ -63,6 +69,14 @@ impl Served {
             door,
         )?;
         Ok(served)
+    }
+
+    /// The file it shows refuses `O_DIRECT`.
+    pub(super) fn through_the_cache(mut self) -> Self {
+        if let Target::File(path) = self.target.clone() {
+            self.target = Target::CachedFile(path);
+        }
+        self
     }
 
     /// The program unmounts by itself when it is told to end.
@@ -111,7 +125,9 @@ impl Drop for Served {
 
 impl Server {
     fn start(program: Cmd, door: &Path, end: End) -> Result<Self> {
-        let child = program.quiet().spawn(Stdio::null(), Stdio::null(), Stdio::null())?;
+        let child = program
+            .quiet()
+            .spawn(Stdio::null(), Stdio::null(), Stdio::null())?;
         Ok(Self {
             child,
             end,
