@@ -8,7 +8,7 @@ use std::{
 use gobag_bundle::{
     Bundle, Session, SessionError, SessionOptions, SessionVolume, VolumePurpose, store::StoreError,
 };
-use gobag_format::ids::BundleId;
+use gobag_format::{ids::BundleId, manifest::ContainerEntry};
 use gobag_mount::Export;
 
 use crate::find;
@@ -99,6 +99,24 @@ impl Work {
             cached: volume.purpose == VolumePurpose::Blob,
         };
         self.session.volumes().iter().map(export).collect()
+    }
+
+    /// The same for a container: of the disk it is entered in only the place that its file system has.
+    pub(crate) fn exports_for(&self, container: &ContainerEntry) -> Vec<Export> {
+        let (offset, len) = (
+            container.file_system_offset_bytes,
+            match container.file_system_size_bytes {
+                0 => u64::MAX,
+                len => len,
+            },
+        );
+        let mut exports = self.exports();
+        for (export, volume) in exports.iter_mut().zip(self.session.volumes()) {
+            if volume.name == container.volume {
+                *export = Export::part(&*export.name, Arc::clone(&export.volume), offset, len);
+            }
+        }
+        exports
     }
 }
 

@@ -42,7 +42,7 @@ pub(super) fn run(
         hold: Some(Arc::clone(&hold)),
         ..MountOptions::default()
     };
-    let mounted = mount(work.exports(), &start.folder.mountpoint(), &options).or_explain()?;
+    let mounted = mount(work.exports_for(&entry), &start.folder.mountpoint(), &options).or_explain()?;
     let spec = spec(start, work, &mounted, &entry)?;
     start
         .ui
