@@ -21,6 +21,9 @@ use crate::{
     stats::Report,
 };
 
+/// Ahead of everything that is not urgent.
+const DEVICE_NICENESS: i32 = -15;
+
 /// Shows a folder as a USB stick: the same files, as slow as the real thing.
 ///
 /// Prints one line when it is mounted and serves until SIGINT, SIGTERM or `umount`.
@@ -89,6 +92,9 @@ fn serve(args: &Args) -> Result<(), Box<dyn Error>> {
     };
     let listener = args.stats_socket.as_deref().map(UnixListener::bind).transpose()?;
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    // A stick has a processor of its own and does not answer late because the host is busy. Threads inherit it; an
+    // ordinary user may not.
+    let _ = rustix::process::setpriority_process(None, DEVICE_NICENESS);
     let mounted = mount(&args.backing, &args.mountpoint, &options)?;
     if let Some(listener) = listener {
         answer_with_counters(listener, &mounted)?;
