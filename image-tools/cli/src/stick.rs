@@ -34,8 +34,8 @@ use crate::{
 use people::{Person, people};
 use personal::{Personal, personal_bytes, provision_all};
 
-/// Where the launcher lies on a stick.
-const LAUNCHER: &str = "gobag";
+/// Where the launcher lies on a stick. Not beside the bundle's folder `GOBAG`: to exFAT that is the same name.
+const LAUNCHER: &str = "linux/gobag";
 
 /// Write sticks, one or many side by side
 ///

@@ -229,7 +229,8 @@ fn from_a_disk_to_two_sticks_and_back() {
             page.contains(&format!("the workstation of {name} at Acme")),
             "{page}"
         );
-        assert!(stick.join("gobag").is_file());
+        assert!(stick.join("linux/gobag").is_file());
+        assert_names_differ_by_more_than_case(stick);
     }
     let listed = desk.run(&["list", "--org", "acme", "--sticks"]);
     assert!(
@@ -415,4 +416,17 @@ fn interrupt_at(child: &mut Child, line: &str) -> String {
     rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
     errors.read_to_string(&mut said).unwrap();
     said
+}
+
+/// On exFAT, names that differ only in their case are one name.
+fn assert_names_differ_by_more_than_case(folder: &Path) {
+    let mut names = std::collections::HashSet::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().to_lowercase();
+        assert!(names.insert(name), "{} is there twice", path.display());
+        if path.is_dir() {
+            assert_names_differ_by_more_than_case(&path);
+        }
+    }
 }

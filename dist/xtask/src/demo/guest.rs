@@ -111,7 +111,7 @@ impl Drop for Workstation {
 }
 
 pub(crate) fn check(scene: &Scene) -> Result<String> {
-    let command = Cmd::new(scene.stick("alice").join("gobag")).arg("check");
+    let command = Cmd::new(scene.stick("alice").join("linux/gobag")).arg("check");
     let line = command.line();
     eprintln!("$ {line}");
     // 0: fit; 3: fit, with remarks. Anything else says that this computer cannot run the demo.

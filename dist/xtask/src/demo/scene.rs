@@ -64,7 +64,7 @@ impl Scene {
     /// `gobag COMMAND --stick …` as the user of that stick, from the stick itself.
     pub(crate) fn gobag(&self, user: &str, command: &str) -> Cmd {
         let stick = self.stick(user);
-        Cmd::new(stick.join("gobag"))
+        Cmd::new(stick.join("linux/gobag"))
             .arg(command)
             .arg("--stick")
             .arg(&stick)

@@ -8,20 +8,21 @@ use std::{
 
 use gobag_term::{CliError, ExitCode, Ui};
 
-use super::LAUNCHER;
 use crate::error::said;
 
+/// What it is called where programs are.
+const PROGRAM: &str = "gobag";
 const PT_INTERP: u32 = 3;
 /// No program of ours has more program headers.
 const MAX_PROGRAM_HEADERS: u16 = 64;
 
 /// The launcher: the named file, else the one beside this program. Warns when it would not start everywhere.
 pub(super) fn find(given: Option<&Path>, program: Option<&Path>, ui: &Ui) -> Result<PathBuf, CliError> {
-    let beside = || program.and_then(Path::parent).map(|folder| folder.join(LAUNCHER));
+    let beside = || program.and_then(Path::parent).map(|folder| folder.join(PROGRAM));
     let path = given
         .map(Path::to_owned)
         .or_else(beside)
-        .unwrap_or_else(|| PathBuf::from(LAUNCHER));
+        .unwrap_or_else(|| PathBuf::from(PROGRAM));
     match needs_interpreter(&path) {
         Ok(false) => {}
         Ok(true) => ui.warn(&format!(
