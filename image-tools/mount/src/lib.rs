@@ -1,6 +1,7 @@
-//! The kernel's FUSE interface: a folder in which every volume is one file.
+//! The doors of a volume: the kernel's FUSE interface, where every volume is one file of a folder, and the block
+//! socket ([`socket`]).
 //!
-//! This crate owns the door between the kernel and a [`gobag_bundle::Volume`]. It decides nothing about what a file
+//! This crate owns the way between other programs and a [`gobag_bundle::Volume`]. It decides nothing about what a file
 //! contains; it turns requests into volume calls and volume errors into error numbers, keeps a slow medium from
 //! blocking the door ([`lanes`]), and knows who still holds a file open when it is time to leave ([`handles`]).
 //!
@@ -22,6 +23,7 @@ mod mount_table;
 mod mounted;
 mod report;
 mod served;
+pub mod socket;
 
 pub use export::Export;
 pub use handles::Holder;

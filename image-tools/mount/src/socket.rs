@@ -1,0 +1,20 @@
+//! The block socket: volumes over NBD, for hosts without FUSE and for programs that speak NBD themselves.
+//!
+//! Spoken is the fixed newstyle of the NBD protocol with flush, FUA, trim, write zeroes and block sizes, in simple
+//! replies. Structured replies would add the offset of a read error and maps of holes; QEMU and the copying tools work
+//! without either, and a volume is a log, which has no holes to tell. Encryption (NBD's TLS) is left out: a private
+//! Unix socket is only reachable for its owner, and loopback TCP carries nothing that its two ends do not know.
+//!
+//! - [`wire`]: the numbers and the fixed structures; pure.
+//! - [`handshake`]: from the first byte to a chosen volume.
+//! - [`transmission`]: requests of one connection, several at a time.
+//! - [`door`]: listening, and ending in good order.
+
+mod door;
+mod handshake;
+#[cfg(test)]
+mod tests;
+mod transmission;
+mod wire;
+
+pub use door::{Address, BlockSocket, SocketError, SocketOptions, listen};
