@@ -26,8 +26,10 @@ pub(crate) const POWER_DOWN: Duration = Duration::from_secs(120);
 pub(crate) const POWER_DOWN_HURRIED: Duration = Duration::from_secs(45);
 /// How long QEMU may take to finish what its disks were asked to do.
 pub(crate) const QUIT: Duration = Duration::from_secs(20);
-/// A guest that stands still again so soon after it went on has the same trouble as before: it is not told again.
+/// A guest that stands still again so soon after it went on has the same trouble as before: it is not told again,
 const SAME_TROUBLE: Duration = Duration::from_secs(10);
+/// unless it lasts longer than this.
+const LASTING_TROUBLE: Duration = Duration::from_secs(3);
 
 /// Something happened.
 #[derive(Debug)]
@@ -119,6 +121,8 @@ pub(crate) struct State {
     trouble: Option<&'static str>,
     /// When the guest last went on after trouble, or programs were last told of it.
     resumed: Option<Instant>,
+    /// The stick is gone and nothing was said, because it was gone a moment ago: when to say it after all.
+    untold: Option<Instant>,
     exit: Option<Exit>,
 }
 
@@ -133,6 +137,7 @@ impl State {
             ending: None,
             trouble: None,
             resumed: None,
+            untold: None,
             exit: None,
         }
     }
@@ -154,13 +159,13 @@ impl State {
 
     /// When to come back with [`Input::Time`].
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        match self.phase {
-            Phase::Over => None,
-            _ => self
-                .ending
-                .filter(|(ending, _)| *ending < Ending::Killed)
-                .map(|(_, until)| until),
+        if self.phase == Phase::Over {
+            return None;
         }
+        let ending = self.ending.filter(|(ending, _)| *ending < Ending::Killed);
+        let ending = ending.map(|(_, until)| until);
+        let untold = self.untold.filter(|_| self.phase == Phase::StickGone);
+        ending.into_iter().chain(untold).min()
     }
 
     /// What to do about `input` at `now`.
@@ -197,6 +202,7 @@ impl State {
         match code {
             "volume.medium" => {
                 self.phase = Phase::StickGone;
+                self.untold = is_same.then_some(now + LASTING_TROUBLE);
                 let mut actions = told(Message::StickGone);
                 actions.push(Action::Search);
                 actions
@@ -282,7 +288,8 @@ impl State {
         self.phase = phase;
         let is_same = self.is_same_trouble(now);
         let mut actions = Vec::new();
-        if !is_same || !search {
+        self.untold = (is_same && search).then_some(now + LASTING_TROUBLE);
+        if self.untold.is_none() {
             actions.push(Action::Tell(message));
         }
         if search {
@@ -299,11 +306,11 @@ impl State {
         if self.phase != Phase::StickGone {
             return Vec::new();
         }
-        let is_same = self.is_same_trouble(now);
+        let was_told = self.untold.take().is_none();
         self.resumed = Some(now);
         self.set_running(Phase::Running);
         let mut actions = Vec::new();
-        if !is_same {
+        if was_told {
             actions.push(Action::Tell(Message::StickBack { path }));
         }
         actions.push(Action::Continue);
@@ -367,6 +374,10 @@ impl State {
     }
 
     fn time(&mut self, now: Instant) -> Vec<Action> {
+        if self.phase == Phase::StickGone && self.untold.is_some_and(|until| until <= now) {
+            self.untold = None;
+            return vec![Action::Tell(Message::StickGone)];
+        }
         match self.ending {
             Some((Ending::Asked, until)) if until <= now => {
                 let mut actions = vec![Action::Tell(Message::TookTooLong)];

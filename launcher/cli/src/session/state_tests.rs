@@ -147,6 +147,23 @@ fn a_loose_contact_is_told_once_in_a_while() {
 }
 
 #[test]
+fn a_stick_pulled_again_at_once_is_told_when_it_stays_away() {
+    let (mut state, now) = running();
+    state.on(io_error(false), now);
+    state.on(Input::StickBack("/s".into()), now);
+    let again = now + SAME_TROUBLE / 2;
+    assert_eq!(state.on(io_error(false), again), [Action::Search]);
+    let until = state.deadline().expect("it is told after a while");
+    assert_eq!(state.on(Input::Time, until), [Action::Tell(Message::StickGone)]);
+    assert_eq!(state.deadline(), None, "and once");
+    let back = Message::StickBack { path: "/s".into() };
+    assert_eq!(
+        state.on(Input::StickBack("/s".into()), until)[0],
+        Action::Tell(back)
+    );
+}
+
+#[test]
 fn a_stick_that_was_changed_elsewhere_does_not_let_the_guest_go_on() {
     let (mut state, now) = running();
     state.on(io_error(false), now);

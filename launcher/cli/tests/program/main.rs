@@ -1,0 +1,17 @@
+//! The program as a person with a stick uses it: the real binary, real bundles, what it prints and its exit codes; and a
+//! real guest in the real QEMU whose stick is pulled out while it writes.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod flaky;
+#[path = "../../../engine/tests/guest/initrd.rs"]
+mod initrd;
+#[path = "../../../engine/tests/guest/kernel.rs"]
+mod kernel;
+mod mounts;
+mod program;
+mod pulled;
+#[path = "../../../engine/tests/guest/require.rs"]
+mod require;
+mod stick;
+mod transcripts;

@@ -1,0 +1,131 @@
+//! The stick is pulled out while a guest writes, and comes back elsewhere: nothing acknowledged is lost, and the guest never
+//! learns of it.
+
+use std::fs;
+
+use fuser::Errno;
+
+use crate::{
+    flaky::{Medium, Port},
+    initrd, kernel,
+    program::{Desk, Running},
+    require,
+    stick::{Contents, Stick, folder},
+};
+
+const BLOCK_BYTES: usize = 4096;
+const LINES: usize = 240;
+
+/// Numbered lines, each in a block of its own on the home disk, flushed before it is acknowledged. A write that fails would
+/// be told.
+const WRITER: &str = "i=0; while [ $i -lt 240 ]; do i=$((i+1)); printf 'line %06d' $i | \
+    dd of=/dev/vdb bs=4096 seek=$i conv=sync,fsync 2>/tmp/dd || { echo FAILED $i; cat /tmp/dd; }; \
+    echo ACK $i; done";
+
+/// Hears acknowledgements up to number `last`.
+fn hear(gobag: &mut Running, from: usize, last: usize) {
+    for number in from..=last {
+        assert_eq!(gobag.answers.line(), format!("ACK {number}"));
+    }
+}
+
+#[test]
+fn a_guest_that_writes_all_the_while_goes_on_with_the_stick_at_another_place() {
+    let office = folder();
+    let kernel = kernel::kernel();
+    let initrd = kernel.as_ref().map_err(Clone::clone);
+    let initrd = initrd.and_then(|kernel| initrd::write(kernel, office.path()));
+    if !require::have("qemu", initrd.as_ref().err().cloned()) {
+        return;
+    }
+    let contents = Contents {
+        kernel: Some((kernel.unwrap().image, initrd.unwrap())),
+        ..Contents::default()
+    };
+    let stick = Stick::new(&contents);
+    let (medium, places) = (Medium::new(stick.path()), folder());
+    let (first, second) = (places.path().join("first"), places.path().join("second"));
+    for place in [&first, &second] {
+        fs::create_dir(place).unwrap();
+    }
+    let port = Port::mount(&medium, &first);
+    let missing = port.as_ref().err().map(|error| format!("no fuse: {error}"));
+    if !require::have("fuse", missing) {
+        return;
+    }
+    let port = port.unwrap();
+
+    let desk = Desk::new();
+    let mut gobag = desk.start(&[
+        &"start",
+        &"--stick",
+        &first,
+        &"--passphrase-file",
+        &desk.path("right"),
+        &"--mode",
+        &"vm",
+        &"--headless",
+        &"--memory",
+        &"256",
+        &"--cores",
+        &"1",
+        &"--network",
+        &"off",
+        // What this computer has does not matter here.
+        &"--force",
+    ]);
+    gobag.answers.wait_for("=== ready");
+    gobag.type_line(WRITER);
+    hear(&mut gobag, 1, 60);
+
+    port.pull(Errno::EIO);
+    let told = gobag.words.wait_for("does not answer");
+    assert!(
+        told.contains("Was it pulled out?") && told.contains("nothing is lost"),
+        "{told}"
+    );
+    assert!(port.refused() > 0);
+    let status = desk.run(&[&"status", &"--json"]).json();
+    assert_eq!(status["sessions"][0]["state"], "stick-gone");
+    let text = desk.run(&[&"status"]).stdout;
+    assert!(
+        text.starts_with("office: waiting for the stick: plug it in again"),
+        "{text}"
+    );
+
+    let elsewhere = Port::mount(&medium, &second).unwrap();
+    let back = gobag.words.wait_for("The stick is back");
+    assert!(back.contains(&*second.to_string_lossy()), "{back}");
+    // What was written before the pull and not yet acknowledged comes first; then it goes on.
+    hear(&mut gobag, 61, 150);
+    let status = desk.run(&[&"status", &"--json"]).json();
+    assert_eq!(
+        (&status["sessions"][0]["state"], &status["sessions"][0]["stick"]),
+        (&"running".into(), &second.to_string_lossy().into())
+    );
+
+    // Once more, with another word from the kernel, and back at the same place.
+    elsewhere.pull(Errno::ENODEV);
+    gobag.words.wait_for("does not answer");
+    elsewhere.plug_in();
+    gobag.words.wait_for("The stick is back");
+    hear(&mut gobag, 151, LINES);
+    assert_eq!(gobag.answers.line(), "=== 0");
+
+    gobag.type_line("dmesg | grep -i -c 'i/o error\\|blk_update\\|buffer i/o' || true");
+    assert_eq!(gobag.answers.line(), "0");
+    gobag.type_line("poweroff -f");
+    gobag.answers.wait_for("The stick is safe to remove.");
+    assert_eq!(gobag.finish(), Some(0));
+    drop((port, elsewhere));
+
+    let home = stick.home();
+    for number in 1..=LINES {
+        let block = &home[number * BLOCK_BYTES..][..BLOCK_BYTES];
+        let text = format!("line {number:06}");
+        let is_whole =
+            block.starts_with(text.as_bytes()) && block[text.len()..].iter().all(|byte| *byte == 0);
+        assert!(is_whole, "{text} was acknowledged and is not on the stick");
+    }
+    assert!(desk.is_tidy());
+}
