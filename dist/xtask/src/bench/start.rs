@@ -26,13 +26,23 @@ use raw::{Caching, RawDisks};
 const DEFAULT_RUNS: usize = 5;
 const USER: &str = "alice";
 
-/// What one kind of start was measured to be.
-#[derive(Default)]
-struct Times {
-    /// From the start of QEMU's process to the prompt.
-    login: Vec<Duration>,
+/// What a start took until the login prompt.
+#[derive(Clone, Copy, Debug)]
+struct Login {
+    /// From the start of QEMU's process.
+    time: Duration,
+    /// Processor time of QEMU, and of the launcher where there is one. Says something on a busy machine too.
+    cpu: Duration,
+}
+
+/// A start from the stick.
+#[derive(Clone, Copy, Debug)]
+struct StickLogin {
+    login: Login,
     /// From `gobag start` to the prompt.
-    whole: Vec<Duration>,
+    whole: Duration,
+    /// The launcher's.
+    memory: Memory,
 }
 
 /// `bench start [RUNS]`.
@@ -54,23 +64,18 @@ pub(super) fn run(args: &[&str]) -> Result<()> {
     office::stick(&scene, USER)?;
     let raw = prepare(&scene, &folder.join("raw"))?;
 
-    let mut bundle = Times::default();
-    let (mut direct, mut buffered) = (Vec::new(), Vec::new());
-    let (mut serving, mut unlocking) = (Vec::new(), Vec::new());
+    let (mut stick, mut direct, mut buffered, mut unlocking) = (vec![], vec![], vec![], vec![]);
     for number in 1..=runs.max(1) {
         eprintln!("run {number} of {runs}");
         forget_files()?;
         direct.push(raw.boot(Caching::AsTheLauncher)?);
         forget_files()?;
-        let (login, whole, memory) = boot_stick(&scene)?;
-        bundle.login.push(login);
-        bundle.whole.push(whole);
-        serving.push(memory);
+        stick.push(boot_stick(&scene)?);
         forget_files()?;
         buffered.push(raw.boot(Caching::PageCache)?);
         unlocking.push(refuse_wrong_passphrase(&scene)?);
     }
-    print!("{}", report(bundle, direct, buffered, unlocking, &serving));
+    print!("{}", report(&stick, &direct, &buffered, unlocking));
     disk::remove(&folder)
 }
 
@@ -94,14 +99,19 @@ fn prepare(scene: &Scene, folder: &Path) -> Result<RawDisks> {
     RawDisks::new(folder, &arguments)
 }
 
-fn boot_stick(scene: &Scene) -> Result<(Duration, Duration, Memory)> {
+fn boot_stick(scene: &Scene) -> Result<StickLogin> {
     let mut guest = Workstation::start(scene, USER)?;
     let whole = guest.until_login()?;
-    let login = Process::child_of(guest.launcher(), "qemu-system")?.age()?;
+    let launcher = Process::of(guest.launcher());
+    let qemu = Process::child_of(guest.launcher(), "qemu-system")?;
+    let login = Login {
+        time: qemu.age()?,
+        cpu: qemu.cpu()? + launcher.cpu()?,
+    };
     guest.until_shell_after_login()?;
-    let memory = Process::of(guest.launcher()).memory()?;
+    let memory = launcher.memory()?;
     guest.shut_down()?;
-    Ok((login, whole, memory))
+    Ok(StickLogin { login, whole, memory })
 }
 
 /// All that unlocking costs, and nothing else: the wrong passphrase needs the same work to be refused.
@@ -130,43 +140,57 @@ fn forget_files() -> Result<()> {
     Ok(())
 }
 
-fn report(
-    bundle: Times,
-    direct: Vec<Duration>,
-    buffered: Vec<Duration>,
-    unlocking: Vec<Duration>,
-    serving: &[Memory],
-) -> String {
-    let runs = direct.len();
-    let (login, whole) = (median(bundle.login), median(bundle.whole));
-    let (direct, buffered) = (median(direct), median(buffered));
-    let against = |other: Duration| login.as_secs_f64() / other.as_secs_f64();
-    let mib = |bytes: Option<u64>| bytes.unwrap_or_default() >> 20;
-    let mut text = format!("\nmedian of {runs} runs in turn\n");
+fn report(stick: &[StickLogin], direct: &[Login], buffered: &[Login], unlocking: Vec<Duration>) -> String {
+    let of = |all: &[Login], what: fn(&Login) -> Duration| median(all.iter().map(what).collect());
+    let logins: Vec<Login> = stick.iter().map(|one| one.login).collect();
+    let rows = [&logins[..], direct, buffered].map(|all| (of(all, |one| one.time), of(all, |one| one.cpu)));
+    let [ours, direct, buffered] = rows;
+    let mut text = format!(
+        "\nto the login prompt, median of {} runs in turn\n  {:<44} {:>10} {:>7} {:>10} {:>7}\n",
+        stick.len(),
+        "",
+        "time",
+        "ratio",
+        "CPU",
+        "ratio"
+    );
+    for (what, row) in [
+        ("the stick", ours),
+        ("its disks as plain files, the same QEMU", direct),
+        ("the same through the host's page cache", buffered),
+    ] {
+        let ratio = |ours: Duration, other: Duration| ours.as_secs_f64() / other.as_secs_f64();
+        text.push_str(&format!(
+            "  {what:<44} {:>10} {:>7.3} {:>10} {:>7.3}\n",
+            seconds(row.0),
+            ratio(ours.0, row.0),
+            seconds(row.1),
+            ratio(ours.1, row.1),
+        ));
+    }
+    let most = |what: fn(&Memory) -> u64| {
+        let most = stick.iter().map(|one| what(&one.memory)).max();
+        format!("{} MiB", most.unwrap_or_default() >> 20)
+    };
     for (what, value) in [
-        ("raw disk, the launcher's QEMU, to login", seconds(direct)),
-        ("the same through the host's page cache", seconds(buffered)),
-        ("stick, QEMU to login", seconds(login)),
-        ("stick, `gobag start` to login", seconds(whole)),
-        ("stick against raw disk", format!("{:.3}", against(direct))),
         (
-            "stick against raw disk in the page cache",
-            format!("{:.3}", against(buffered)),
+            "the stick from `gobag start` on",
+            seconds(median(stick.iter().map(|one| one.whole).collect())),
         ),
         (
             "a passphrase refused: unlocking and no more",
             seconds(median(unlocking)),
         ),
         (
-            "memory of `gobag` with its guest at the shell",
-            format!("{} MiB", mib(serving.iter().map(|one| one.now_bytes).max())),
+            "memory of `gobag`, its guest at the shell",
+            most(|one| one.now_bytes),
         ),
         (
             "most memory of `gobag`, unlocking included",
-            format!("{} MiB", mib(serving.iter().map(|one| one.peak_bytes).max())),
+            most(|one| one.peak_bytes),
         ),
     ] {
-        text.push_str(&format!("  {what:<46} {value:>10}\n"));
+        text.push_str(&format!("  {what:<44} {value:>10}\n"));
     }
     text
 }
@@ -194,18 +218,26 @@ mod tests {
         assert_eq!(median(of(&[])).as_secs(), 0);
     }
 
+    fn login(time: u64, cpu: u64) -> Login {
+        Login {
+            time: Duration::from_secs(time),
+            cpu: Duration::from_secs(cpu),
+        }
+    }
+
     #[test]
     fn the_report_compares_medians_and_names_the_most_memory() {
-        let bundle = Times {
-            login: of(&[11, 99, 10]),
-            whole: of(&[13, 12, 99]),
-        };
-        let memory = |now_bytes, peak_bytes| Memory {
-            now_bytes,
-            peak_bytes,
-        };
-        let serving = [memory(30 << 20, 150 << 20), memory(40 << 20, 140 << 20)];
-        let text = report(bundle, of(&[10, 10, 10]), of(&[20, 22, 44]), of(&[1]), &serving);
+        let stick = [(11, 30, 150), (99, 40, 140), (10, 20, 130)].map(|(time, now, peak)| StickLogin {
+            login: login(time, 2 * time),
+            whole: Duration::from_secs(time + 2),
+            memory: Memory {
+                now_bytes: now << 20,
+                peak_bytes: peak << 20,
+            },
+        });
+        let direct = [login(10, 20), login(10, 16)];
+        let text = report(&stick, &direct, &[login(22, 44)], of(&[1]));
+        // 11 to 10, 22 to 20, 11 to 22, 11 + 2
         for part in ["1.100", "0.500", "13.00 s", "40 MiB", "150 MiB"] {
             assert!(text.contains(part), "{part}: {text}");
         }

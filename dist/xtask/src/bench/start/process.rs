@@ -10,6 +10,8 @@ use crate::error::{Error, Result};
 const TICKS_PER_SECOND: f64 = 100.0;
 /// The fields of `/proc/PID/stat` after the program's name, counted from 0.
 const PARENT: usize = 1;
+const USER_TIME: usize = 11;
+const SYSTEM_TIME: usize = 12;
 const START_TIME: usize = 19;
 
 /// A process by its number.
@@ -74,6 +76,12 @@ impl Process {
         }
     }
 
+    /// The processor time it has used, all its threads and the kernel for it.
+    pub(super) fn cpu(self) -> Result<Duration> {
+        cpu(&self.read("stat")?)
+            .ok_or_else(|| Error::new(format!("the processor time of process {} is not known", self.0)))
+    }
+
     pub(super) fn memory(self) -> Result<Memory> {
         let status = self.read("status")?;
         memory(&status).ok_or_else(|| Error::new(format!("the memory of process {} is not known", self.0)))
@@ -93,6 +101,12 @@ fn name_of(stat: &str) -> &str {
 fn field(stat: &str, number: usize) -> Option<&str> {
     let (_, rest) = stat.rsplit_once(')')?;
     rest.split_whitespace().nth(number)
+}
+
+fn cpu(stat: &str) -> Option<Duration> {
+    let ticks = |number| field(stat, number)?.parse::<f64>().ok();
+    let sum = ticks(USER_TIME)? + ticks(SYSTEM_TIME)?;
+    Some(Duration::from_secs_f64(sum / TICKS_PER_SECOND))
 }
 
 fn memory(status: &str) -> Option<Memory> {
@@ -118,6 +132,7 @@ mod tests {
         assert_eq!(name_of(STAT), "odd) name");
         assert_eq!(field(STAT, PARENT), Some("7"));
         assert_eq!(field(STAT, START_TIME), Some("123456"));
+        assert_eq!(cpu(STAT), Some(Duration::from_millis(110)));
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
-use std::time::Duration;
 
+use super::Login;
 use super::process::Process;
 use crate::console::Console;
 use crate::demo::guest::BOOT_LIMIT;
@@ -44,8 +44,8 @@ impl RawDisks {
         })
     }
 
-    /// Starts the disks, waits for a shell, powers down; returns the time from QEMU's start to the login prompt.
-    pub(super) fn boot(&self, caching: Caching) -> Result<Duration> {
+    /// Starts the disks, waits for a shell, powers down; returns what it took to the login prompt.
+    pub(super) fn boot(&self, caching: Caching) -> Result<Login> {
         // Short and private: a socket's path has at most 107 bytes, and a guessable one could be taken by another.
         let private = disk::private_dir()?;
         let booted = self.boot_in(&private, caching);
@@ -53,7 +53,7 @@ impl RawDisks {
         booted
     }
 
-    fn boot_in(&self, private: &Path, caching: Caching) -> Result<Duration> {
+    fn boot_in(&self, private: &Path, caching: Caching) -> Result<Login> {
         let socket = private.join("console.sock");
         let listener = UnixListener::bind(&socket)
             .map_err(|cause| Error::because(format!("cannot listen on {}", socket.display()), cause))?;
@@ -68,7 +68,11 @@ impl RawDisks {
             .map_err(|cause| Error::because("QEMU did not open its serial console", cause))?;
         let failed = |error| Error::because("the plain disks do not start", error);
         console.wait_for("login: ", BOOT_LIMIT).map_err(failed)?;
-        let login = Process::of(guest.0.id()).age()?;
+        let qemu = Process::of(guest.0.id());
+        let login = Login {
+            time: qemu.age()?,
+            cpu: qemu.cpu()?,
+        };
         console.wait_for_shell(BOOT_LIMIT).map_err(failed)?;
         console.type_line("systemctl poweroff").map_err(failed)?;
         guest
