@@ -201,12 +201,14 @@ fn by_passphrase(slots: &[&HeaderSlot], passphrase: &[u8]) -> Result<(Key, usize
 fn by_escrow(medium: &dyn Medium, bundle: BundleId, identity: &dyn Identity) -> Result<Key, UnlockError> {
     let mut refused = UnlockError::NoEscrow;
     for number in 0..ESCROW_FILES {
-        let Some(file) = read_escrow(medium, number) else {
-            continue;
+        let opened = match read_escrow(medium, number) {
+            Ok(None) => continue,
+            Ok(Some(file)) => escrow::open(bundle, &file, identity).map_err(UnlockError::from),
+            Err(error) => Err(error),
         };
-        match escrow::open(bundle, &file, identity) {
+        match opened {
             Ok(key) => return Ok(key),
-            Err(error) => refused = error.into(),
+            Err(error) => refused = error,
         }
     }
     Err(refused)
@@ -215,15 +217,21 @@ fn by_escrow(medium: &dyn Medium, bundle: BundleId, identity: &dyn Identity) -> 
 /// Escrow files alternate between these numbers.
 pub(crate) const ESCROW_FILES: u32 = 2;
 
-pub(crate) fn read_escrow(medium: &dyn Medium, number: u32) -> Option<Vec<u8>> {
+/// An escrow file; `None` when there is none of this number.
+pub(crate) fn read_escrow(medium: &dyn Medium, number: u32) -> Result<Option<Vec<u8>>, UnlockError> {
     let file = FileRef::Escrow(number);
-    let len = medium
-        .len(file)
-        .ok()
-        .filter(|len| *len <= MAX_ESCROW_LEN as u64)?;
-    let mut bytes = vec![0; len as usize];
-    medium.read_at(file, 0, &mut bytes).ok()?;
-    Some(bytes)
+    let failed = |source| UnlockError::Medium { file, source };
+    let len = match medium.len(file) {
+        Ok(len) => usize::try_from(len).unwrap_or(usize::MAX),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(failed(source)),
+    };
+    if len > MAX_ESCROW_LEN {
+        return Err(EscrowError::TooLarge { len }.into());
+    }
+    let mut bytes = vec![0; len];
+    medium.read_at(file, 0, &mut bytes).map_err(failed)?;
+    Ok(Some(bytes))
 }
 
 /// Why a header could not be replaced; the one before is still in force, or the new one already is.

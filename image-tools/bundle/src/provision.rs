@@ -16,7 +16,7 @@ use gobag_format::{
     chunk::is_zero,
     crypto::{Key, random_bytes},
     escrow::EscrowError,
-    header::{HeaderRecord, ImageRecord, LogGeometry, VolumeRecord, VolumeRole},
+    header::{HeaderError, HeaderRecord, ImageRecord, LogGeometry, VolumeRecord, VolumeRole},
     ids::{BundleId, ImageId, OrgId, VolumeId},
     keyslot::{KdfCost, KeySlotError},
     limits::{BLOCK_LEN, HEADER_FILE_LEN},
@@ -25,10 +25,10 @@ use gobag_format::{
 use thiserror::Error;
 
 use crate::{
-    Ambient, Volume, VolumeError,
+    Ambient, Bundle, OpenError, Volume, VolumeError,
     bundle::escrow_file,
     files::{self, FileError},
-    headers::{ReplaceError, Unlocked, passphrase_slots, replace_all},
+    headers::{ReplaceError, UnlockError, Unlocked, passphrase_slots, replace_all},
     medium::{BUNDLE_FOLDER, FileRef, Medium, StickMedium},
     store::{LogKeys, LogVolume, Store, StoreError, StoreMode, StoreOptions, StoreVolume},
 };
@@ -186,6 +186,22 @@ impl Provision<'_> {
     }
 }
 
+/// Whether somebody's work may be on the stick, also if this program cannot open it: a damaged bundle may still be rescued,
+/// and one of a later version is in good order. Only what an interrupted run left is nobody's: the first header
+/// file, which is written last, is not there, and no copy of the header is in the second.
+pub fn is_taken(stick: &Path) -> bool {
+    let first = stick.join(BUNDLE_FOLDER).join(FileRef::Header(0).path());
+    match Bundle::identify(stick) {
+        Ok(_) => true,
+        Err(OpenError::NotFound { .. }) => false,
+        Err(OpenError::Unlock(UnlockError::Header(HeaderError::Damaged | HeaderError::NotAHeader))) => {
+            // What cannot be looked at counts as there.
+            first.try_exists().unwrap_or(true)
+        }
+        Err(_) => true,
+    }
+}
+
 /// Makes the personal part of the stick mounted at `stick`. `replace` allows a bundle that is there to be
 /// overwritten, with everything its user saved.
 pub fn provision(
@@ -195,14 +211,14 @@ pub fn provision(
     ambient: &Ambient,
     monitor: &dyn Monitor,
 ) -> Result<Provisioned, ProvisionError> {
+    if !replace && is_taken(stick) {
+        return Err(ProvisionError::AlreadyABundle {
+            stick: stick.display().to_string(),
+        });
+    }
     let folder = stick.join(BUNDLE_FOLDER);
     let header = folder.join(FileRef::Header(0).path());
     if header.exists() {
-        if !replace {
-            return Err(ProvisionError::AlreadyABundle {
-                stick: stick.display().to_string(),
-            });
-        }
         files::delete(&header)?;
     }
     let geometry = spec.geometry();

@@ -1,4 +1,4 @@
-//! Checking a whole bundle: every header copy, manifest, map, pack, and every changed block.
+//! Checking a whole bundle: every header copy, escrow file, manifest, map, pack, and every changed block.
 //!
 //! Damage is a finding here, not an error; the check goes on behind it. Nothing on the stick is changed.
 
@@ -14,6 +14,7 @@ use thiserror::Error;
 use crate::{
     Bundle, SessionOptions,
     base::BaseImage,
+    headers::read_escrow,
     medium::FileRef,
     session::{open_image, open_store},
     store::{StoreError, StoreMode},
@@ -91,6 +92,7 @@ pub fn verify(bundle: &Bundle, monitor: &dyn Monitor) -> Result<VerifyReport, Ve
             format!("{stale} of 8 copies of the header are damaged or old"),
         );
     }
+    check.escrow();
     for record in &bundle.record().images {
         check.image(record)?;
     }
@@ -107,6 +109,21 @@ struct Check<'a> {
 impl Check<'_> {
     fn find(&mut self, code: &'static str, message: String) {
         self.report.findings.push(Finding { code, message });
+    }
+
+    /// Without the escrow file a forgotten passphrase is the end of the stick. Whether it opens, only IT's key can tell; that
+    /// it is there, and an age file, anybody can.
+    fn escrow(&mut self) {
+        let Some(number) = self.bundle.record().escrow else {
+            return;
+        };
+        let file = FileRef::Escrow(number);
+        match read_escrow(&*self.bundle.medium(), number) {
+            Ok(Some(bytes)) if age::Decryptor::new(&bytes[..]).is_ok() => {}
+            Ok(Some(_)) => self.find("escrow.damaged", format!("{file} is damaged")),
+            Ok(None) => self.find("escrow.missing", format!("{file} is missing")),
+            Err(error) => self.find(error.code(), with_causes(&error)),
+        }
     }
 
     fn image(&mut self, record: &ImageRecord) -> Result<(), VerifyError> {

@@ -130,6 +130,9 @@ fn hints(code: &str) -> &'static [&'static str] {
         ],
         "provision.already-a-bundle" => &["`--replace` overwrites it, with everything its user saved"],
         "file.no-space" => &["make room, and run the same command again"],
+        "engine.ext4-attributes" | "import.attributes" => {
+            &["run the same command as root: `sudo gobag-image build …`"]
+        }
         "engine.tool-missing" => &["install it: `apt-get install qemu-utils e2fsprogs`"],
         _ if exit(code) == ExitCode::Damaged => &["see all damage with `gobag-image verify`"],
         _ => &[],

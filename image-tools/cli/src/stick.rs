@@ -14,7 +14,7 @@ use std::{
 use gobag_bundle::{
     Bundle, OpenError,
     medium::StickMedium,
-    provision::ProvisionError,
+    provision::{ProvisionError, is_taken},
     repository::Access,
     stick::{self, ExtraContent, ExtraFile, StickOptions, StickOutcome},
 };
@@ -180,23 +180,21 @@ fn distinct(targets: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
 fn check_bundles(targets: &[PathBuf], args: &StickArgs, ui: &Ui) -> Result<(), CliError> {
     let mut overwritten = Vec::new();
     for target in targets {
-        match Bundle::identify(target) {
-            Err(OpenError::NotFound { .. }) => {}
-            // An unfinished or damaged bundle has no header to respect.
-            Err(_) => {}
-            Ok(bundle) => {
-                let stick = target.display().to_string();
-                if !args.replace {
-                    return Err(ProvisionError::AlreadyABundle { stick }.explain());
-                }
-                if StickMedium::open(target, true)
-                    .is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
-                {
-                    return Err(OpenError::Busy { stick }.explain());
-                }
-                overwritten.push(format!("{stick} (bundle {bundle})"));
-            }
+        if !is_taken(target) {
+            continue;
         }
+        let stick = target.display().to_string();
+        if !args.replace {
+            return Err(ProvisionError::AlreadyABundle { stick }.explain());
+        }
+        if StickMedium::open(target, true).is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
+        {
+            return Err(OpenError::Busy { stick }.explain());
+        }
+        overwritten.push(match Bundle::identify(target) {
+            Ok(bundle) => format!("{stick} (bundle {bundle})"),
+            Err(error) => format!("{stick} (a bundle that this program cannot read: {error})"),
+        });
     }
     if overwritten.is_empty() || args.dry_run {
         return Ok(());

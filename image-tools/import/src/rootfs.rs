@@ -9,6 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use gobag_engine::ext4::keeps_attributes;
 use gobag_format::Monitor;
 
 use crate::{
@@ -20,8 +21,9 @@ use crate::{
     kind::SourceKind,
     oci::{self, Blobs, ContainerEntry, OciError},
     open::{Boot, ImportOptions},
+    path::ImagePath,
     survey::{self, FstabChange, KERNEL_HEAD_BYTES, Survey, is_x86_kernel},
-    tree::{self, Tree},
+    tree::{self, Found, Tree},
     volume::{self, HOME_LABEL, SYSTEM_LABEL, VolumeError, VolumeFile, Wanted},
 };
 
@@ -169,6 +171,9 @@ pub(crate) fn make(
     monitor: &dyn Monitor,
 ) -> Result<Made, VolumeError> {
     let tree = read_names(files, monitor).map_err(FlattenError::from)?;
+    if !keeps_attributes() {
+        refuse_attributes(&tree)?;
+    }
     let found = survey::survey(&tree, options.split_home);
     let unpacked = found.system.full_bytes + found.home_size.full_bytes;
     let stored = found.system.stored_bytes + found.home_size.stored_bytes;
@@ -219,6 +224,25 @@ pub(crate) fn make(
         architecture: found.architecture,
         notes,
     })
+}
+
+/// Refuses folders with extended attributes: without root they would be lost, and nothing would say so.
+fn refuse_attributes(tree: &Tree) -> Result<(), VolumeError> {
+    let mut first = None;
+    tree.walk(&mut |components, found| {
+        if let Found::Folder(folder) = found
+            && !folder.meta.records.is_empty()
+            && first.is_none()
+        {
+            first = ImagePath::from_components(components.iter().copied()).ok();
+        }
+    });
+    match first {
+        Some(path) => Err(VolumeError::Attributes {
+            path: path.to_string(),
+        }),
+        None => Ok(()),
+    }
 }
 
 fn read_names(files: &Files, monitor: &dyn Monitor) -> Result<Tree, ReadError> {
@@ -306,4 +330,29 @@ fn boot(
         initrd: files.initrd.map(|_| initrd.path),
         cmdline: format!("root={root} rootfstype=ext4 rw console=tty0 console=ttyS0"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use gobag_format::Silent;
+
+    use super::*;
+
+    #[test]
+    fn attributes_on_a_folder_are_refused_by_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let shared = folder.path().join("srv/shared");
+        std::fs::create_dir_all(&shared).unwrap();
+        let layers: Vec<Box<dyn Layer>> = vec![Box::new(FolderLayer::new(folder.path()))];
+        let tree = || tree::build(&layers, false, survey::keep, &Silent).unwrap();
+        refuse_attributes(&tree()).unwrap();
+        let set = rustix::fs::setxattr(&shared, "user.gobag", b"kept", rustix::fs::XattrFlags::empty());
+        if let Err(error) = set {
+            println!("skipped: no extended attributes here: {error}");
+            return;
+        }
+        let error = refuse_attributes(&tree()).unwrap_err();
+        assert_eq!(error.code(), "import.attributes");
+        assert!(error.to_string().contains("/srv/shared"), "{error}");
+    }
 }

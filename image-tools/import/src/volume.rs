@@ -63,6 +63,12 @@ pub enum VolumeError {
         /// What there is.
         available_bytes: u64,
     },
+    /// A folder of the content has extended attributes, which an ordinary user cannot preserve.
+    #[error("cannot preserve the extended attributes of folder {path} without being root")]
+    Attributes {
+        /// The folder in the image.
+        path: String,
+    },
     /// The work folder cannot be used.
     #[error("cannot use work folder {}", path.display())]
     WorkFolder {
@@ -83,6 +89,7 @@ impl VolumeError {
             Self::Content(error) => error.code(),
             Self::Ext4 { source, .. } => source.code(),
             Self::NoSpace { .. } => "import.no-space",
+            Self::Attributes { .. } => "import.attributes",
             Self::WorkFolder { .. } => "import.work-folder",
             Self::Pipe(_) => "import.pipe",
         }

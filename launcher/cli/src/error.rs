@@ -99,6 +99,7 @@ fn exit(code: &str) -> ExitCode {
         "keyslot.passphrase-length" => ExitCode::Failed,
         _ if code.ends_with(".newer-format") || code.contains(".unknown-feature") => ExitCode::Failed,
         _ if code.ends_with(".medium") => ExitCode::Failed,
+        _ if code.ends_with("cancelled") => ExitCode::Interrupted,
         "store.full" | "store.other-state" | "header.write" | "header.not-kept" | "session.no-image"
         | "map.other-image" => ExitCode::Failed,
         _ => match area {
@@ -197,6 +198,8 @@ mod tests {
             ("engine.tool-missing", ExitCode::HostUnfit),
             ("engine.qemu-ended", ExitCode::GuestFailed),
             ("engine.container-lost", ExitCode::GuestFailed),
+            ("engine.container-cancelled", ExitCode::Interrupted),
+            ("engine.ext4-cancelled", ExitCode::Interrupted),
             ("mount.fuse-missing", ExitCode::HostUnfit),
             ("mount.refused", ExitCode::Failed),
             ("gobag.no-stick", ExitCode::Failed),

@@ -33,7 +33,7 @@ mod workplace;
 
 use clap::CommandFactory;
 use gobag_term::{CliError, ExitCode, Interrupt, Ui};
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 
 use args::{Args, Command};
 use environment::Environment;
@@ -58,6 +58,11 @@ fn dispatch(command: &Command, ui: &Ui, environment: &Environment) -> Result<Exi
         maximum: Some(0),
     };
     if let Err(error) = setrlimit(Resource::Core, none) {
+        tracing::warn!(%error, "cannot switch core dumps off");
+    }
+    // The limit does not count where the system hands dumps to a program, as most desktops do. This does, for us alone:
+    // a child that starts another program is as any other.
+    if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
         tracing::warn!(%error, "cannot switch core dumps off");
     }
     match command {

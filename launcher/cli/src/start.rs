@@ -156,6 +156,11 @@ pub(crate) fn start(
     let requirements = requirements(&work, args.mode.into())?;
     let facts = facts.join().unwrap_or_default();
     let mode = choose(args, &requirements, &facts, ui)?;
+    // Not before it is sure that something will be started.
+    if args.reset_system {
+        work.session().reset_system().or_explain()?;
+        ui.ok("The system is as it came from IT; your own files are untouched.");
+    }
 
     let (folder, cleaned) = RunFolder::create(environment, id).or_explain()?;
     if cleaned > 0 {
@@ -271,10 +276,6 @@ fn open(args: &StartArgs, bundle: Bundle, stick: &Path, ui: &Ui) -> Result<Work,
     if args.throwaway {
         ui.say("Nothing of this run will be kept.");
     }
-    if args.reset_system {
-        work.session().reset_system().or_explain()?;
-        ui.ok("The system is as it came from IT; your own files are untouched.");
-    }
     Ok(work)
 }
 
@@ -323,6 +324,10 @@ fn choose(
             ModeArg::Auto | ModeArg::Vm => Mode::Vm,
         });
     }
+    if !ui.is_json() {
+        let columns = ui.columns();
+        ui.answer(&decision, |decision| check::page(decision, columns))?;
+    }
     Err(unfit(&decision))
 }
 
@@ -336,7 +341,7 @@ fn unfit(decision: &Decision) -> CliError {
             finding.title, finding.found, finding.needed
         ));
     }
-    shown.hint("see everything with `gobag check`; another PC is often the fastest help")
+    shown.hint("another PC is often the fastest help")
 }
 
 fn describe(board: &Board, work: &Work, user: &str, mode: Mode) {

@@ -21,7 +21,7 @@ use crate::{
 
 mod from_tar;
 
-pub use from_tar::make_from_tar;
+pub use from_tar::{keeps_attributes, make_from_tar};
 
 /// What the new file system shall be like.
 #[derive(Debug, Clone)]
@@ -149,6 +149,10 @@ impl Ext4Error {
                 ..
             }
             | Self::Make {
+                source: RunError::Cancelled { .. },
+                ..
+            }
+            | Self::Check {
                 source: RunError::Cancelled { .. },
                 ..
             } => "engine.ext4-cancelled",

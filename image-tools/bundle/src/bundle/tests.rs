@@ -261,3 +261,90 @@ fn what_is_no_bundle_and_what_is_one_already_are_told_apart() {
         "{refused}"
     );
 }
+
+/// Copies every slot, with its format version changed and its checksum right again.
+fn make_newer(stick: &Stick) {
+    for slot in stick.slots() {
+        let mut bytes = read_slot(&slot);
+        bytes[8..10].copy_from_slice(&2u16.to_le_bytes());
+        let at = bytes.len() - 32;
+        let sum = blake3::hash(&bytes[..at]);
+        bytes[at..].copy_from_slice(sum.as_bytes());
+        write_slot(&slot, &bytes);
+    }
+}
+
+#[test]
+fn a_bundle_that_cannot_be_opened_is_not_overwritten_unasked() {
+    type Harm = fn(&Stick);
+    let cases: [(&str, Harm); 3] = [
+        ("newer, its first file lost", |stick| {
+            make_newer(stick);
+            std::fs::remove_file(stick.file(FileRef::Header(0))).unwrap();
+        }),
+        ("its first file lost", |stick| {
+            std::fs::remove_file(stick.file(FileRef::Header(0))).unwrap();
+        }),
+        ("all copies of its header damaged", |stick| {
+            for slot in stick.slots() {
+                write_slot(&slot, &vec![9; HEADER_SLOT_LEN]);
+            }
+        }),
+    ];
+    for (name, harm) in cases {
+        let stick = Stick::new();
+        harm(&stick);
+        let segment = std::fs::read(stick.file(FileRef::Segment(0))).unwrap();
+        let refused = stick.provision(false).err();
+        assert_eq!(
+            refused.map(|error| error.code()),
+            Some("provision.already-a-bundle"),
+            "{name}"
+        );
+        assert!(
+            std::fs::read(stick.file(FileRef::Segment(0))).unwrap() == segment,
+            "{name}"
+        );
+        stick.provision(true).unwrap();
+        assert!(stick.open("correct horse").is_ok(), "{name}");
+    }
+    // What an interrupted run left is nobody's.
+    let stick = Stick::new();
+    for slot in stick.slots() {
+        write_slot(&slot, &vec![9; HEADER_SLOT_LEN]);
+    }
+    std::fs::remove_file(stick.file(FileRef::Header(0))).unwrap();
+    stick.provision(false).unwrap();
+}
+
+#[test]
+fn an_escrow_file_that_is_lost_or_harmed_is_found_and_said() {
+    type Harm = fn(&Path);
+    let cases: [(&str, Harm); 3] = [
+        ("escrow.too-large", |file| {
+            std::fs::write(file, vec![b'x'; (64 << 10) + 1]).unwrap()
+        }),
+        ("escrow.damaged", |file| {
+            std::fs::write(file, b"age-encryption.org/v1\nrubbish").unwrap()
+        }),
+        ("escrow.missing", |file| std::fs::remove_file(file).unwrap()),
+    ];
+    for (expected, harm) in cases {
+        let stick = Stick::new();
+        harm(&stick.file(FileRef::Escrow(0)));
+        let bundle = stick.open("correct horse").unwrap();
+        let report = crate::verify::verify(&bundle, &Silent).unwrap();
+        let codes: Vec<_> = report.findings.iter().map(|finding| finding.code).collect();
+        assert_eq!(codes, [expected]);
+        drop(bundle);
+        let secret = Secret::Escrow(&stick.identity);
+        let opened = Bundle::open(stick.path(), &secret, false, Ambient::system());
+        let said = opened.err().unwrap().code();
+        let expected = match expected {
+            "escrow.damaged" => "escrow.decrypt",
+            "escrow.missing" => "unlock.no-escrow",
+            other => other,
+        };
+        assert_eq!(said, expected);
+    }
+}

@@ -7,7 +7,8 @@
 //!
 //! `fakeroot` (seen with 1.31) cannot keep extended attributes: it forgets that a file with one is a regular file, which
 //! `mke2fs` then leaves out, and it does not carry attributes from one run to the next. Content with attributes on its
-//! files (`ping` has its capability in one) is therefore refused for an ordinary user, by name, and not made with loss.
+//! files (`ping` has its capability in one) is therefore refused for an ordinary user, by name, and not made with loss. Of
+//! attributes on folders nothing is seen afterwards: who has such content asks [`keeps_attributes`] first.
 
 use std::{
     ffi::OsStr,
@@ -34,6 +35,11 @@ pub fn make_from_tar(
     cancel: &dyn Fn() -> bool,
 ) -> Result<Ext4Report, Ext4Error> {
     make_as(geteuid().is_root(), options, tar, dest, work_dir, cancel)
+}
+
+/// Whether [`make_from_tar`] can keep the extended attributes of folders here.
+pub fn keeps_attributes() -> bool {
+    geteuid().is_root()
 }
 
 pub(super) fn make_as(

@@ -208,3 +208,12 @@ fn an_existing_file_is_not_overwritten() {
     assert_eq!(error.code(), "engine.ext4-file");
     assert_eq!(fs::read(&path).unwrap(), b"precious");
 }
+
+#[test]
+fn a_cancelled_check_is_no_failed_check() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("volume");
+    make_empty(&options(Some(64 << 20)), &path).unwrap();
+    let error = repair(&path, &|| true).unwrap_err();
+    assert_eq!(error.code(), "engine.ext4-cancelled");
+}
