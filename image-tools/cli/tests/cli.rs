@@ -6,6 +6,9 @@
 )]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "cli/age.rs"]
+mod age;
+
 use std::{
     fs::{self, File},
     io::{BufRead, BufReader, Read},
