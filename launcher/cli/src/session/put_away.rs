@@ -5,7 +5,10 @@
 //!
 //! Both can be repeated, and nothing is lost before they succeed, so a stick that is missing is waited for.
 
-use std::time::{Duration, Instant};
+use std::{
+    cell::Cell,
+    time::{Duration, Instant},
+};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use gobag_bundle::SessionError;
@@ -32,7 +35,12 @@ pub(crate) fn put_away(
     board: &Board,
     ui: &Ui,
 ) -> Result<(), CliError> {
-    let waiting = Waiting { signals, board, ui };
+    let waiting = Waiting {
+        signals,
+        board,
+        ui,
+        is_told: Cell::new(false),
+    };
     waiting.show(SessionState::Saving);
     // Wishes to end that came before are fulfilled by being here.
     signals.try_iter().for_each(drop);
@@ -89,6 +97,8 @@ struct Waiting<'a> {
     signals: &'a Receiver<Signal>,
     board: &'a Board,
     ui: &'a Ui,
+    /// Whether the person knows that the stick is waited for.
+    is_told: Cell<bool>,
 }
 
 impl Waiting<'_> {
@@ -104,11 +114,19 @@ impl Waiting<'_> {
     /// Waits for the stick, as long as the person does.
     fn for_stick(&self, work: &Work) -> Result<(), CliError> {
         self.show(SessionState::StickGone);
-        self.ui.warn(
-            "The last changes are not yet on the stick, and it does not answer. Plug it in again, and they will be written. \
-             (Ctrl-C gives them up; everything that was saved before is safe.)",
-        );
+        if !self.is_told.replace(true) {
+            self.ui.warn(
+                "The last changes are not yet on the stick, and it does not answer. Plug it in again, and they will be written. \
+                 (Ctrl-C gives them up; everything that was saved before is safe.)",
+            );
+        }
         loop {
+            // First a pause: a stick that can be read and not written is "back" at once, every time.
+            if self.is_impatient(LOOK_EVERY) {
+                let text = "the stick did not come back, so the last changes are not on it";
+                return Err(said(ExitCode::Failed, "gobag.not-saved", text)
+                    .hint("everything that was saved before is safe; start again with `gobag start`"));
+            }
             match work.look() {
                 Some(Found::Back(_)) => {
                     self.show(SessionState::Saving);
@@ -121,11 +139,6 @@ impl Waiting<'_> {
                     );
                     return Err(said(ExitCode::Failed, "gobag.stick-changed", text)
                         .hint("what is on the stick is safe; start again with `gobag start`"));
-                }
-                None if self.is_impatient(LOOK_EVERY) => {
-                    let text = "the stick did not come back, so the last changes are not on it";
-                    return Err(said(ExitCode::Failed, "gobag.not-saved", text)
-                        .hint("everything that was saved before is safe; start again with `gobag start`"));
                 }
                 None => {}
             }
