@@ -66,7 +66,7 @@ impl Personal<'_> {
         }
     }
 
-    /// Makes one personal part and enters the stick into the register.
+    /// Makes one personal part.
     fn make(
         &self,
         target: &Path,
@@ -82,23 +82,29 @@ impl Personal<'_> {
         let recipients = recipients.collect::<Result<Vec<_>, _>>().or_explain()?;
         let spec = self.provision(&person.user, person.passphrase.as_bytes(), &recipients);
         let made = provision(target, &spec, self.args.replace, &environment.ambient, monitor).or_explain()?;
-        let html = page::start_page(&person.user, profile, made.bundle);
+        Ok(made.bundle)
+    }
+
+    /// Writes the start page and enters the stick into the register.
+    fn complete(
+        &self,
+        target: &Path,
+        person: &Person,
+        bundle: BundleId,
+        environment: &Environment,
+    ) -> Result<(), CliError> {
+        let html = page::start_page(&person.user, &self.office.secrets.profile, bundle);
         put_file(target, start_page(), html.as_bytes()).or_explain()?;
         let manifest = &self.image.manifest;
         let entry = StickEntry {
-            bundle: made.bundle,
+            bundle,
             user: person.user.clone(),
             image: manifest.name.clone(),
             version: manifest.version,
             image_id: manifest.image,
             written_s: environment.now_s(),
         };
-        self.office
-            .office
-            .repository
-            .register_stick(&entry)
-            .or_explain()?;
-        Ok(made.bundle)
+        self.office.office.repository.register_stick(&entry).or_explain()
     }
 }
 
@@ -116,15 +122,20 @@ pub(super) fn provision_all(
     progress.phase("preparing personal space", Some(total));
     let finish = |(outcome, person): (StickOutcome, &Person)| {
         let StickOutcome { target, result } = outcome;
-        let (report, result) = match result {
+        let (report, made) = match result {
             Ok(report) => (report, spec.make(&target, person, environment, &Part(progress))),
             Err(error) => (StickReport::default(), Err(error).or_explain()),
         };
-        let made_up = (person.generated && result.is_ok()).then(|| person.passphrase.to_string());
+        // From here on the stick opens with its passphrase, whatever becomes of the rest: it must be told.
+        let bundle = made.as_ref().ok().copied();
+        let made_up = bundle
+            .filter(|_| person.generated)
+            .map(|_| person.passphrase.to_string());
+        let result = made.and_then(|bundle| spec.complete(&target, person, bundle, environment));
         OneReport {
             target,
             user: person.user.clone(),
-            bundle: result.as_ref().ok().map(BundleId::to_string),
+            bundle: bundle.map(|bundle| bundle.to_string()),
             passphrase: made_up,
             written_bytes: report.written_bytes,
             kept_bytes: report.kept_bytes,
