@@ -30,6 +30,11 @@ impl Records {
         self.0.extend(newer.0);
     }
 
+    /// Bytes of all keys and values.
+    pub(super) fn bytes(&self) -> usize {
+        self.0.iter().map(|(key, value)| key.len() + value.len()).sum()
+    }
+
     /// The value of `key`: the last one given, unless it is empty, which means "none".
     pub(super) fn get(&self, key: &str) -> Option<&[u8]> {
         let value = self.0.iter().rev().find(|(name, _)| name == key);

@@ -203,6 +203,10 @@ impl<R: Read> TarStream<R> {
                 b'g' => {
                     let records = self.records(&header)?;
                     self.globals.extend(records);
+                    // They stay for the rest of the archive, and every entry gets a copy.
+                    if self.globals.bytes() as u64 > MAX_EXTENSION_BYTES {
+                        return Err(self.limit("the global extension headers", MAX_EXTENSION_BYTES));
+                    }
                 }
                 b'L' => extensions.path = Some(without_nul(self.extension(&header)?)),
                 b'K' => extensions.link = Some(without_nul(self.extension(&header)?)),

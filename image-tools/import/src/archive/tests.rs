@@ -327,3 +327,20 @@ fn absurd_headers_are_refused_before_memory_is_spent() {
         assert_eq!(found, code, "kind {}", char::from(kind));
     }
 }
+
+#[test]
+fn global_headers_do_not_add_up_without_end() {
+    let mut record = Vec::new();
+    super::pax::encode(&mut record, "comment", &vec![b'x'; 900 << 10]);
+    let mut one = lone_header(b'g', record.len() as u64, b"global");
+    one.extend_from_slice(&record);
+    one.resize(one.len().next_multiple_of(super::BLOCK), 0);
+    let entry = lone_header(b'1', 0, b"link");
+    let enough = [&one[..], &entry].concat();
+    assert!(stream(&enough).next_entry().is_ok());
+    let endless = [&one[..], &one, &entry].concat();
+    assert_eq!(
+        stream(&endless).next_entry().map(drop).unwrap_err().code(),
+        "import.limit"
+    );
+}
