@@ -34,15 +34,12 @@ fn severity(rule: RuleId, mode: Mode) -> Option<Severity> {
     match (rule, mode) {
         (R::ModeOffered, _) => Some(Must),
         (_, Mode::Unknown) => None,
-        (
-            R::CpuArchitecture
-            | R::CpuFeatures
-            | R::MemoryTotal
-            | R::MemoryAvailable
-            | R::SpaceTemp
-            | R::FuseUsable,
-            _,
-        ) => Some(Must),
+        (R::CpuArchitecture | R::CpuFeatures | R::MemoryTotal | R::MemoryAvailable | R::SpaceTemp, _) => {
+            Some(Must)
+        }
+        // A virtual machine gets its disks through a block socket where there is no FUSE.
+        (R::FuseUsable, Mode::Vm) => Some(Should),
+        (R::FuseUsable, Mode::Container) => Some(Must),
         (R::CpuCores, _) => Some(Should),
         (R::VmQemu | R::VmAccelerator, Mode::Vm) => Some(Must),
         (R::CpuVirtualization, Mode::Vm) => Some(Should),

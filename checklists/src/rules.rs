@@ -43,7 +43,7 @@ pub(crate) fn judge(rule: RuleId, requirements: &Requirements, facts: &HostFacts
         RuleId::MemoryTotal => memory::total(requirements, facts),
         RuleId::MemoryAvailable => memory::available(requirements, facts, mode),
         RuleId::SpaceTemp => memory::temp(requirements, facts),
-        RuleId::FuseUsable => tools::fuse(facts),
+        RuleId::FuseUsable => tools::fuse(facts, mode),
         RuleId::VmQemu => tools::qemu(requirements, facts),
         RuleId::VmAccelerator => tools::accelerator(requirements, facts),
         RuleId::ContainerNamespaces => tools::namespaces(facts),

@@ -24,7 +24,9 @@ const CASES: &[Case] = &[
     ("no qemu, vm asked", |f, _| f.qemu = broken(Obstacle::Missing), ModeChoice::Vm, None, "vm: not possible here: Virtual machine program (QEMU) (not there"),
     ("container asked", |_, _| {}, ModeChoice::Container, Some(Mode::Container), "container: chosen"),
     ("image only for vm, container asked", |_, r| r.modes = vec![Mode::Vm], ModeChoice::Container, None, "container: not possible here: Mode offered"),
-    ("neither", |f, _| f.fuse = broken(Obstacle::Missing), ModeChoice::Auto, None, "vm: not possible here: Opening the stick"),
+    ("no fuse", |f, _| f.fuse = broken(Obstacle::Missing), ModeChoice::Auto, Some(Mode::Vm), "vm: chosen, with warnings: Opening the stick"),
+    ("no fuse, container asked", |f, _| f.fuse = broken(Obstacle::Missing), ModeChoice::Container, None, "container: not possible here: Opening the stick"),
+    ("neither", |f, _| { f.fuse = broken(Obstacle::Missing); f.qemu = broken(Obstacle::Missing); }, ModeChoice::Auto, None, "vm: not possible here: Virtual machine program"),
     ("image offers nothing", |_, r| r.modes.clear(), ModeChoice::Auto, None, "vm: not possible here: Mode offered by the image (none)"),
     ("nobody looked", |f, _| *f = HostFacts::default(), ModeChoice::Auto, Some(Mode::Vm), "vm: chosen; could not be determined: Kind of processor"),
     ("nobody looked, strict", |f, r| { *f = HostFacts::default(); r.on_unknown = OnUnknown::Fail; }, ModeChoice::Auto, None, "vm: not possible here"),
@@ -65,6 +67,7 @@ fn the_rejected_mode_keeps_its_reason() {
 fn with_no_mode_the_first_asked_is_shown() {
     let mut facts = good_pc();
     facts.fuse = broken(Obstacle::NoPermission);
+    facts.qemu = broken(Obstacle::Missing);
     let decision = decide(&Requirements::default(), &facts, ModeChoice::Auto);
     assert_eq!(decision.relevant().map(|findings| findings.mode), Some(Mode::Vm));
 }

@@ -2,9 +2,17 @@
 
 use super::{Judged, Outcome, ability, cannot_tell, known, missed, no};
 use crate::host::{Ability, BlockMount, HostFacts, Obstacle, Tool, UserMap};
-use crate::requirements::{AcceleratorRule, Requirements};
+use crate::requirements::{AcceleratorRule, Mode, Requirements};
 
-pub(super) fn fuse(facts: &HostFacts) -> Judged {
+/// A virtual machine can do without: then its disks come through a block socket.
+pub(super) fn fuse(facts: &HostFacts, mode: Mode) -> Judged {
+    let advice = |obstacle| match obstacle {
+        Obstacle::Missing => install("fuse3"),
+        Obstacle::NoPermission => {
+            "ask IT to allow FUSE for you (access to /dev/fuse, fusermount3 set-user-id root)".into()
+        }
+        _ => "ask IT why FUSE does not work on this computer".to_owned(),
+    };
     ability(
         &facts.fuse,
         "FUSE, usable by you",
@@ -12,12 +20,12 @@ pub(super) fn fuse(facts: &HostFacts) -> Judged {
             Some(helper) => format!("works, through {}", helper.display()),
             None => "works, as administrator".to_owned(),
         },
-        |obstacle| match obstacle {
-            Obstacle::Missing => install("fuse3"),
-            Obstacle::NoPermission => {
-                "ask IT to allow FUSE for you (access to /dev/fuse, fusermount3 set-user-id root)".into()
-            }
-            _ => "ask IT why FUSE does not work on this computer".into(),
+        |obstacle| match mode {
+            Mode::Vm => format!(
+                "nothing, a virtual machine works without; for a container, or the disks as files: {}",
+                advice(obstacle)
+            ),
+            _ => advice(obstacle),
         },
     )
 }

@@ -34,6 +34,17 @@ impl fmt::Display for Holder {
     }
 }
 
+impl Holder {
+    /// Process `pid`, if it can be seen from here, with its name.
+    pub(crate) fn of(pid: Option<u32>, path: PathBuf) -> Self {
+        Self {
+            name: pid.map_or_else(|| UNSEEN.to_owned(), program),
+            pid,
+            path,
+        }
+    }
+}
+
 /// An open file.
 #[derive(Clone)]
 pub(crate) struct Opened {
@@ -106,11 +117,7 @@ impl Handles {
                 None => mountpoint.to_owned(),
             };
             if !holders.iter().any(|holder| holder.path == path) {
-                holders.push(Holder {
-                    pid: opened.pid,
-                    name: opened.pid.map_or_else(|| UNSEEN.to_owned(), program),
-                    path,
-                });
+                holders.push(Holder::of(opened.pid, path));
             }
         }
         holders.sort();

@@ -8,13 +8,18 @@
 //! - [`wire`]: the numbers and the fixed structures; pure.
 //! - [`handshake`]: from the first byte to a chosen volume.
 //! - [`transmission`]: requests of one connection, several at a time.
+//! - [`address`]: where a door is, and the connections that come to it.
+//! - [`room`]: who is at the door; bounds and the end of every client.
 //! - [`door`]: listening, and ending in good order.
 
+mod address;
 mod door;
 mod handshake;
+mod room;
 #[cfg(test)]
 mod tests;
 mod transmission;
 mod wire;
 
-pub use door::{Address, BlockSocket, SocketError, SocketOptions, listen};
+pub use address::Address;
+pub use door::{BlockSocket, CloseError, SocketError, SocketOptions, listen};

@@ -1,47 +1,38 @@
 //! Listening at an address, and ending in good order.
+//!
+//! Order of [`BlockSocket::close`], so that nothing acknowledged is lost and a failure leaves everything as it was:
+//! 1. flush every volume; an error stops here, and the caller can try again;
+//! 2. let nobody in and wait a bounded time for the clients to leave by themselves, for only they know what they still
+//!    want to write. Busy stops here, and names them; so does a client that has left while the stick does not answer its
+//!    last request;
+//! 3. stop listening. From now on no thread can reach a volume;
+//! 4. flush once more, for what was written between 1 and 2, and let the volumes go.
 
 use std::{
-    fmt, fs, io,
-    net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
-    os::{
-        fd::AsFd,
-        unix::net::{UnixListener, UnixStream},
-    },
-    path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    io,
+    net::SocketAddr,
+    os::unix::ffi::OsStrExt,
+    path::Path,
+    sync::Arc,
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use gobag_bundle::VolumeError;
 use thiserror::Error;
 
 use super::{
+    address::{Address, Listener, MIN_SECRET_LEN, Stream, Timed},
     handshake::{Menu, Secret, shake_hands},
-    transmission,
+    room::{Place, Room},
+    transmission::{self, Budget},
 };
-use crate::{ErrorHook, Export, Hold, report::Reporter, served::Served};
+use crate::{ErrorHook, Export, Hold, Holder, limits::END_OF_THREADS, report::Reporter, served::Served};
 
-/// Clients at the same time; QEMU has one for each disk.
-const MAX_CLIENTS: usize = 16;
 /// How long a client may take to choose.
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
-
-/// Where the door is.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Address {
-    /// A Unix socket at this path; its folder must be private, for whoever reaches the socket reaches the volumes.
-    Unix(PathBuf),
-    /// A free port of this computer's own network. Every user of the computer can reach it, so the secret stands before
-    /// the name of every export: `SECRET/NAME`. Make a new one for every door.
-    Loopback {
-        /// What clients must know: letters and digits, at least 32 of them.
-        secret: String,
-    },
-}
+/// How long to leave the door alone when the system has no more descriptors or memory for a client.
+const BREATH: Duration = Duration::from_millis(100);
 
 /// How to listen.
 #[derive(Clone, Default)]
@@ -70,9 +61,6 @@ pub enum SocketError {
     Secret,
 }
 
-/// 128 bits as hexadecimal digits.
-const MIN_SECRET_LEN: usize = 32;
-
 impl SocketError {
     /// Stable code for scripts.
     pub fn code(&self) -> &'static str {
@@ -83,32 +71,55 @@ impl SocketError {
     }
 }
 
-/// Volumes served at an address, until [`BlockSocket::close`].
+/// Why a door could not be closed; it is still open then.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum CloseError {
+    /// A volume could not make its writes durable; they are kept in memory, and the call can be made again.
+    #[error("changes of `{export}` are not yet safe on the stick")]
+    Flush {
+        /// The export.
+        export: String,
+        /// The cause.
+        #[source]
+        source: VolumeError,
+    },
+    /// Clients have not left.
+    #[error("the block socket is still in use by {who}", who = list(.clients))]
+    Busy {
+        /// Who.
+        clients: Vec<Holder>,
+    },
+    /// Requests do not come to an end: the medium does not answer.
+    #[error("the stick has not answered the last requests of the block socket yet")]
+    Stuck,
+}
+
+impl CloseError {
+    /// Stable code for scripts.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Flush { .. } => "socket.flush",
+            Self::Busy { .. } => "socket.busy",
+            Self::Stuck => "socket.stuck",
+        }
+    }
+}
+
+fn list(clients: &[Holder]) -> String {
+    let names: Vec<String> = clients.iter().map(ToString::to_string).collect();
+    names.join(", ")
+}
+
+/// Volumes served at an address. Dropping it flushes and sends clients away without waiting for them; use
+/// [`BlockSocket::close`] to know that all is well.
 pub struct BlockSocket {
     listener: Arc<Listener>,
-    shared: Arc<Shared>,
+    menu: Arc<Menu>,
+    room: Arc<Room>,
+    /// `None` once nobody listens any more.
     accepting: Option<JoinHandle<()>>,
-}
-
-struct Shared {
-    menu: Menu,
-    clients: Mutex<Vec<Client>>,
-    is_closing: AtomicBool,
-}
-
-struct Client {
-    stream: Stream,
-    thread: JoinHandle<()>,
-}
-
-enum Listener {
-    Unix(UnixListener, PathBuf),
-    Loopback(TcpListener, SocketAddr),
-}
-
-enum Stream {
-    Unix(UnixStream),
-    Loopback(TcpStream),
+    is_over: bool,
 }
 
 /// Serves `exports` at `address`.
@@ -125,59 +136,97 @@ pub fn listen(
             Arc::new(Served::new(export, reporter, options.hold.clone()))
         })
         .collect();
-    let shared = Arc::new(Shared {
-        menu: Menu { exports, secret },
-        clients: Mutex::default(),
-        is_closing: AtomicBool::new(false),
-    });
-    let listener = Arc::new(listener);
-    let (door, room) = (Arc::clone(&listener), Arc::clone(&shared));
+    let menu = Arc::new(Menu { exports, secret });
+    let (room, listener) = (Arc::new(Room::default()), Arc::new(listener));
+    let (door, to_serve, clients) = (Arc::clone(&listener), Arc::clone(&menu), Arc::clone(&room));
     let accepting = thread::Builder::new()
         .name("gobag-door".to_owned())
-        .spawn(move || accept(&door, &room))
-        .map_err(|source| SocketError::Listen {
-            address: address.to_string(),
-            source,
+        .spawn(move || accept(&door, &to_serve, &clients))
+        .map_err(|source| {
+            listener.close();
+            SocketError::Listen {
+                address: address.to_string(),
+                source,
+            }
         })?;
     Ok(BlockSocket {
         listener,
-        shared,
+        menu,
+        room,
         accepting: Some(accepting),
+        is_over: false,
     })
 }
 
-fn accept(listener: &Listener, shared: &Arc<Shared>) {
-    while let Ok(stream) = listener.accept() {
-        let mut clients = lock(&shared.clients);
-        clients.retain(|client| !client.thread.is_finished());
-        if shared.is_closing.load(Ordering::Acquire) {
-            break;
-        }
-        if clients.len() >= MAX_CLIENTS {
-            // Dropped, and with it the connection.
+fn accept(listener: &Listener, menu: &Arc<Menu>, room: &Arc<Room>) {
+    let budget = Arc::new(Budget::default());
+    loop {
+        let stream = match listener.accept() {
+            Ok(stream) => Arc::new(stream),
+            // How a listener that was closed answers.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => return,
+            Err(error) => {
+                tracing::warn!(%error, "a client of the block socket was not let in");
+                thread::park_timeout(BREATH);
+                continue;
+            }
+        };
+        // Whoever is not let in is dropped, and with it the connection.
+        if !stream.is_welcome() {
             continue;
         }
-        let Ok(own) = stream.try_clone() else { continue };
-        let room = Arc::clone(shared);
-        let thread = thread::Builder::new()
+        let Some(place) = room.enter(&stream) else {
+            continue;
+        };
+        let (menu, budget) = (Arc::clone(menu), Arc::clone(&budget));
+        let converse = move || converse(&stream, &place, &menu, &budget);
+        // Without a thread the place is dropped with the closure.
+        let started = thread::Builder::new()
             .name("gobag-client".to_owned())
-            .spawn(move || own.converse(&room.menu));
-        if let Ok(thread) = thread {
-            clients.push(Client { stream, thread });
+            .spawn(converse);
+        if let Err(error) = started {
+            tracing::warn!(%error, "a client of the block socket was not let in");
         }
+    }
+}
+
+/// Serves a client until it leaves.
+fn converse(stream: &Stream, place: &Place, menu: &Menu, budget: &Budget) {
+    let mut timed = Timed::new(stream, HANDSHAKE_WITHIN);
+    let chosen = shake_hands(&mut timed, menu).and_then(|chosen| timed.lift().map(|()| chosen));
+    match chosen {
+        Ok(Some(served)) if place.serve(served.name()) => {
+            transmission::serve(&served, stream, stream, budget);
+        }
+        Ok(Some(_)) => tracing::info!("a client of the block socket was one too many"),
+        Ok(None) => {}
+        Err(error) => tracing::debug!(%error, "a client of the block socket was not served"),
     }
 }
 
 impl BlockSocket {
     /// Where clients find export `name`, as NBD clients write it. With a secret in it: not for a command line.
     pub fn uri(&self, name: &str) -> String {
-        let secret = match &self.shared.menu.secret {
-            Some(Secret(secret)) => format!("{secret}/"),
-            None => String::new(),
-        };
+        let name = encoded(name.as_bytes());
         match &*self.listener {
-            Listener::Unix(_, path) => format!("nbd+unix:///{name}?socket={}", path.display()),
-            Listener::Loopback(_, address) => format!("nbd://{address}/{secret}{name}"),
+            Listener::Unix(_, path) => {
+                format!(
+                    "nbd+unix:///{name}?socket={}",
+                    encoded(path.as_os_str().as_bytes())
+                )
+            }
+            Listener::Loopback(_, address) => match &self.menu.secret {
+                Some(Secret(secret)) => format!("nbd://{address}/{secret}/{name}"),
+                None => format!("nbd://{address}/{name}"),
+            },
+        }
+    }
+
+    /// The Unix socket, if the door is one.
+    pub fn path(&self) -> Option<&Path> {
+        match &*self.listener {
+            Listener::Unix(_, path) => Some(path),
+            Listener::Loopback(..) => None,
         }
     }
 
@@ -189,168 +238,82 @@ impl BlockSocket {
         }
     }
 
-    /// Sends clients away, makes every acknowledged write durable, and stops listening. On an error the writes are
-    /// still in memory; the volume can be flushed again.
-    pub fn close(mut self) -> Result<(), VolumeError> {
-        self.end();
-        for served in &self.shared.menu.exports {
-            if !served.is_read_only() {
-                served.flush_volume()?;
-            }
+    /// Who is being served now.
+    pub fn clients(&self) -> Vec<Holder> {
+        self.room.holders()
+    }
+
+    /// Makes every acknowledged write of every volume durable.
+    pub fn flush(&self) -> Result<(), CloseError> {
+        let mut writable = self.menu.exports.iter().filter(|served| !served.is_read_only());
+        writable.try_for_each(|served| {
+            served.flush_volume().map_err(|source| CloseError::Flush {
+                export: served.name().to_owned(),
+                source,
+            })
+        })
+    }
+
+    /// Waits at most `patience` for clients to leave, makes every acknowledged write durable, and returns when nobody
+    /// can reach a volume through the door any more. After an error it can be called again.
+    pub fn close(&mut self, patience: Duration) -> Result<(), CloseError> {
+        if self.is_over {
+            return Ok(());
         }
+        self.flush()?;
+        if self.accepting.is_some() {
+            self.room.close(true);
+            if !self.room.wait_for_last(Instant::now() + patience) {
+                self.room.close(false);
+                let clients = self.room.holders();
+                return Err(match clients.is_empty() {
+                    true => CloseError::Stuck,
+                    false => CloseError::Busy { clients },
+                });
+            }
+            self.stop_listening();
+            // Only such as were still choosing; they have touched nothing.
+            self.room.clear(Instant::now() + END_OF_THREADS);
+        }
+        self.flush()?;
+        self.menu.exports.iter().for_each(|served| served.retire());
+        self.is_over = true;
         Ok(())
     }
 
-    fn end(&mut self) {
-        self.shared.is_closing.store(true, Ordering::Release);
+    fn stop_listening(&mut self) {
         self.listener.close();
         if let Some(accepting) = self.accepting.take() {
             // It has nothing to panic about.
             let _ = accepting.join();
-        }
-        let clients = std::mem::take(&mut *lock(&self.shared.clients));
-        for client in &clients {
-            client.stream.shut_down();
-        }
-        for client in clients {
-            // A request under way is finished first: half a write must not be acknowledged to nobody.
-            let _ = client.thread.join();
         }
     }
 }
 
 impl Drop for BlockSocket {
     fn drop(&mut self) {
-        if self.accepting.is_some() {
-            self.end();
+        if self.is_over {
+            return;
+        }
+        self.room.close(true);
+        self.stop_listening();
+        // A request under way is finished first, unless the stick does not answer it.
+        self.room.clear(Instant::now() + END_OF_THREADS);
+        if let Err(error) = self.flush() {
+            tracing::error!(code = error.code(), %error, "left the block socket without a flush");
         }
     }
 }
 
-impl Listener {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the door to this computer's own programs; it never leaves it"
-    )]
-    fn bind(address: &Address) -> Result<(Self, Option<Secret>), SocketError> {
-        let failed = |source| SocketError::Listen {
-            address: address.to_string(),
-            source,
-        };
-        match address {
-            Address::Unix(path) => {
-                let listener = UnixListener::bind(path).map_err(failed)?;
-                Ok((Self::Unix(listener, path.clone()), None))
-            }
-            Address::Loopback { secret } => {
-                let is_word = secret.bytes().all(|byte| byte.is_ascii_alphanumeric());
-                if secret.len() < MIN_SECRET_LEN || !is_word {
-                    return Err(SocketError::Secret);
-                }
-                let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(failed)?;
-                let at = listener.local_addr().map_err(failed)?;
-                Ok((Self::Loopback(listener, at), Some(Secret(secret.clone()))))
-            }
+/// Text for an address: what could mean something else there as `%` and its number.
+fn encoded(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for &byte in bytes {
+        match byte {
+            b'/' | b'-' | b'.' | b'_' | b'~' => text.push(char::from(byte)),
+            _ if byte.is_ascii_alphanumeric() => text.push(char::from(byte)),
+            _ => text.push_str(&format!("%{byte:02X}")),
         }
     }
-
-    fn accept(&self) -> io::Result<Stream> {
-        match self {
-            Self::Unix(listener, _) => listener.accept().map(|(stream, _)| Stream::Unix(stream)),
-            Self::Loopback(listener, _) => listener.accept().map(|(stream, _)| Stream::Loopback(stream)),
-        }
-    }
-
-    /// Ends a waiting `accept`; nobody can connect any more.
-    fn close(&self) {
-        let _ = rustix::net::shutdown(self.as_fd(), rustix::net::Shutdown::Both);
-        if let Self::Unix(_, path) = self {
-            forget(path);
-        }
-    }
-
-    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
-        match self {
-            Self::Unix(listener, _) => listener.as_fd(),
-            Self::Loopback(listener, _) => listener.as_fd(),
-        }
-    }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the socket's own name, which this module made"
-)]
-fn forget(path: &Path) {
-    // Its folder may be gone already.
-    let _ = fs::remove_file(path);
-}
-
-impl Stream {
-    fn try_clone(&self) -> io::Result<Self> {
-        match self {
-            Self::Unix(stream) => stream.try_clone().map(Self::Unix),
-            Self::Loopback(stream) => stream.try_clone().map(Self::Loopback),
-        }
-    }
-
-    fn shut_down(&self) {
-        // One that is gone already is what we want.
-        let _ = match self {
-            Self::Unix(stream) => stream.shutdown(Shutdown::Both),
-            Self::Loopback(stream) => stream.shutdown(Shutdown::Both),
-        };
-    }
-
-    /// Serves a client until it leaves.
-    fn converse(self, menu: &Menu) {
-        let ended = match &self {
-            Self::Unix(stream) => greet(stream, menu, |limit| stream.set_read_timeout(limit))
-                .map(|chosen| chosen.map(|served| transmission::serve(&served, stream, stream))),
-            Self::Loopback(stream) => stream
-                .set_nodelay(true)
-                .and_then(|()| greet(stream, menu, |limit| stream.set_read_timeout(limit)))
-                .map(|chosen| chosen.map(|served| transmission::serve(&served, stream, stream))),
-        };
-        if let Err(error) = ended {
-            tracing::debug!(%error, "a client of the block socket was not served");
-        }
-        // The list of clients holds the connection too; the client must see that it is over.
-        self.shut_down();
-    }
-}
-
-/// The handshake, within its time.
-fn greet<S>(
-    stream: &S,
-    menu: &Menu,
-    set_timeout: impl Fn(Option<Duration>) -> io::Result<()>,
-) -> io::Result<Option<Arc<Served>>>
-where
-    for<'a> &'a S: io::Read + io::Write,
-{
-    set_timeout(Some(HANDSHAKE_WITHIN))?;
-    let chosen = shake_hands(&mut &*stream, menu)?;
-    set_timeout(None)?;
-    Ok(chosen)
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unix(path) => write!(f, "{}", path.display()),
-            Self::Loopback { .. } => f.write_str("the loopback network"),
-        }
-    }
-}
-
-impl fmt::Debug for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The secret must not reach a log.
-        write!(f, "Address({self})")
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    text
 }

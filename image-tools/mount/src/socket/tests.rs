@@ -5,8 +5,9 @@ use std::{
     os::unix::net::UnixStream,
     sync::{
         Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use gobag_bundle::{Volume, VolumeError};
@@ -14,12 +15,27 @@ use gobag_bundle::{Volume, VolumeError};
 use super::*;
 use crate::Export;
 
-const SIZE: usize = 1 << 20;
+const SIZE: usize = 8 << 20;
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A disk in memory that counts its flushes.
 struct Memory {
     bytes: Mutex<Vec<u8>>,
     flushes: AtomicUsize,
+    /// Bytes of the longest write.
+    longest: AtomicUsize,
+    is_gone: AtomicBool,
+}
+
+impl Memory {
+    fn new() -> std::sync::Arc<Self> {
+        std::sync::Arc::new(Self {
+            bytes: Mutex::new(vec![0; SIZE]),
+            flushes: AtomicUsize::new(0),
+            longest: AtomicUsize::new(0),
+            is_gone: AtomicBool::new(false),
+        })
+    }
 }
 
 impl Volume for Memory {
@@ -41,12 +57,19 @@ impl Volume for Memory {
         if data.starts_with(b"full") {
             return Err(VolumeError::Full);
         }
+        self.longest.fetch_max(data.len(), Ordering::SeqCst);
+        if self.is_gone.load(Ordering::SeqCst) {
+            return Err(VolumeError::Medium(std::io::ErrorKind::NotConnected.into()));
+        }
         let offset = offset as usize;
         self.bytes.lock().unwrap()[offset..offset + data.len()].copy_from_slice(data);
         Ok(())
     }
 
     fn flush(&self) -> Result<(), VolumeError> {
+        if self.is_gone.load(Ordering::SeqCst) {
+            return Err(VolumeError::Medium(std::io::ErrorKind::NotConnected.into()));
+        }
         self.flushes.fetch_add(1, Ordering::SeqCst);
         Ok(())
     }
@@ -65,14 +88,15 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
+        Self::with(&SocketOptions::default())
+    }
+
+    fn with(options: &SocketOptions) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let memory = std::sync::Arc::new(Memory {
-            bytes: Mutex::new(vec![0; SIZE]),
-            flushes: AtomicUsize::new(0),
-        });
+        let memory = Memory::new();
         let exports = vec![Export::volume("home", memory.clone())];
         let address = Address::Unix(folder.path().join("socket"));
-        let door = listen(exports, &address, &SocketOptions::default()).unwrap();
+        let door = listen(exports, &address, options).unwrap();
         Self {
             memory,
             door: Some(door),
@@ -237,15 +261,31 @@ fn nonsense_ends_the_connection_and_nothing_else() {
 }
 
 #[test]
-fn closing_sends_clients_away_and_makes_their_writes_durable() {
+fn closing_waits_for_clients_and_makes_their_writes_durable() {
     let mut scene = Scene::new();
     let mut client = scene.client();
     ask(&mut client, 0, 1, 0, 4, b"last");
     assert_eq!(error(&mut client).0, 0);
-    scene.door.take().unwrap().close().unwrap();
-    assert_eq!(client.read(&mut [0]).unwrap(), 0);
-    assert!(scene.memory.flushes.load(Ordering::SeqCst) > 0);
+    let mut door = scene.door.take().unwrap();
+    let busy = door.close(Duration::ZERO).unwrap_err();
+    assert_eq!(busy.code(), "socket.busy");
+    let me = format!("(process {}) in home", std::process::id());
+    assert!(busy.to_string().contains(&me), "{busy}");
+    ask(&mut client, 0, 0, 0, 4, b"");
+    assert_eq!(error(&mut client).0, 0, "a busy door stays open");
+    client.read_exact(&mut [0; 4]).unwrap();
+    let flushes = scene.memory.flushes.load(Ordering::SeqCst);
+    let idle = scene.connect();
+    drop(client);
+    door.close(PATIENCE).unwrap();
+    assert!(scene.memory.flushes.load(Ordering::SeqCst) > flushes);
     assert!(UnixStream::connect(scene.folder.path().join("socket")).is_err());
+    assert_eq!(
+        (&idle).read(&mut [0]).unwrap(),
+        0,
+        "who was choosing is sent away"
+    );
+    door.close(Duration::ZERO).unwrap();
 }
 
 #[test]
@@ -254,10 +294,7 @@ fn closing_sends_clients_away_and_makes_their_writes_durable() {
     reason = "the client of a door on this computer's own network"
 )]
 fn a_loopback_door_opens_only_to_the_secret() {
-    let memory = std::sync::Arc::new(Memory {
-        bytes: Mutex::new(vec![0; SIZE]),
-        flushes: AtomicUsize::new(0),
-    });
+    let memory = Memory::new();
     let exports = || vec![Export::volume("home", memory.clone())];
     let open = |secret: &str| {
         let address = Address::Loopback {
@@ -304,4 +341,102 @@ fn a_loopback_door_opens_only_to_the_secret() {
     ] {
         assert_eq!(choose(wrong), (1 << 31) | 6, "{wrong}");
     }
+}
+
+#[test]
+fn a_long_write_comes_in_pieces_and_a_long_read_leaves_as_one() {
+    let scene = Scene::new();
+    let mut client = scene.client();
+    let data: Vec<u8> = (0..5_000_001_u32).map(|at| ((at * 7) >> 3) as u8).collect();
+    ask(&mut client, 1, 1, 1234, data.len() as u32, &data);
+    assert_eq!(error(&mut client), (0, 1234));
+    assert_eq!(scene.memory.flushes.load(Ordering::SeqCst), 1, "FUA");
+    assert_eq!(scene.memory.longest.load(Ordering::SeqCst), 1 << 20);
+    ask(&mut client, 0, 0, 1234, data.len() as u32, b"");
+    assert_eq!(error(&mut client).0, 0);
+    let mut read = vec![0; data.len()];
+    client.read_exact(&mut read).unwrap();
+    assert!(read == data);
+    ask(
+        &mut client,
+        0,
+        1,
+        SIZE as u64 - 4_999_999,
+        data.len() as u32,
+        &data,
+    );
+    assert_eq!(
+        error(&mut client).0,
+        22,
+        "beyond the end, and the next request is found"
+    );
+    ask(&mut client, 0, 3, 0, 0, b"");
+    assert_eq!(error(&mut client).0, 0);
+}
+
+#[test]
+fn those_who_say_nothing_make_room_for_those_who_do() {
+    let scene = Scene::new();
+    let silent: Vec<UnixStream> = (0..100)
+        .map(|_| UnixStream::connect(scene.folder.path().join("socket")).unwrap())
+        .collect();
+    let mut client = scene.client();
+    ask(&mut client, 0, 3, 0, 0, b"");
+    assert_eq!(error(&mut client).0, 0);
+    drop(silent);
+}
+
+#[test]
+fn more_clients_than_there_are_places_are_sent_away_and_the_others_go_on() {
+    let scene = Scene::new();
+    let mut served: Vec<UnixStream> = (0..16).map(|_| scene.client()).collect();
+    for client in &mut served {
+        ask(client, 0, 3, 0, 0, b"");
+        assert_eq!(error(client).0, 0);
+    }
+    let mut late = scene.client();
+    assert_eq!(late.read(&mut [0]).unwrap(), 0);
+    ask(&mut served[0], 0, 3, 0, 0, b"");
+    assert_eq!(error(&mut served[0]).0, 0);
+}
+
+#[test]
+fn a_held_request_is_waited_for_and_done_when_the_stick_is_back() {
+    let hold = std::sync::Arc::new(crate::Hold::default());
+    let mut scene = Scene::with(&SocketOptions {
+        hold: Some(hold.clone()),
+        on_error: None,
+    });
+    let mut client = scene.client();
+    scene.memory.is_gone.store(true, Ordering::SeqCst);
+    ask(&mut client, 0, 1, 0, 4, b"last");
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while hold.held() == 0 {
+        assert!(std::time::Instant::now() < deadline, "the request is not held");
+        std::thread::yield_now();
+    }
+    let mut door = scene.door.take().unwrap();
+    assert_eq!(door.close(Duration::ZERO).unwrap_err().code(), "socket.flush");
+    // The client leaves without waiting for its answer.
+    drop(client);
+    scene.memory.is_gone.store(false, Ordering::SeqCst);
+    assert_eq!(door.close(Duration::ZERO).unwrap_err().code(), "socket.stuck");
+    hold.release();
+    door.close(PATIENCE).unwrap();
+    assert_eq!(&scene.memory.bytes.lock().unwrap()[..4], b"last");
+}
+
+#[test]
+fn a_door_dropped_while_a_request_is_held_does_not_wait_for_the_stick() {
+    let hold = std::sync::Arc::new(crate::Hold::default());
+    let mut scene = Scene::with(&SocketOptions {
+        hold: Some(hold.clone()),
+        on_error: None,
+    });
+    let mut client = scene.client();
+    scene.memory.is_gone.store(true, Ordering::SeqCst);
+    ask(&mut client, 0, 1, 0, 4, b"last");
+    drop(scene.door.take());
+    assert_eq!(client.read(&mut [0]).unwrap(), 0, "the client is sent away");
+    hold.give_up();
 }
