@@ -37,7 +37,7 @@ use cache::ChunkCache;
 pub struct BaseOptions {
     /// Memory for decrypted chunks, bytes.
     pub cache_bytes: u64,
-    /// Chunks read ahead of a sequential reader; 0 turns it off.
+    /// Chunks read ahead of a sequential reader at most; 0 also turns off that long reads use all cores.
     pub read_ahead_chunks: u64,
 }
 
@@ -45,7 +45,7 @@ impl Default for BaseOptions {
     fn default() -> Self {
         Self {
             cache_bytes: 64 << 20,
-            read_ahead_chunks: 16,
+            read_ahead_chunks: 32,
         }
     }
 }

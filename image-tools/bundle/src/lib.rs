@@ -9,6 +9,7 @@ mod headers;
 pub mod medium;
 pub mod org;
 mod parallel;
+mod pool;
 pub mod provision;
 pub mod repository;
 mod session;

@@ -1,6 +1,7 @@
 //! Work spread over threads, results gathered on the caller's.
 
 use std::num::NonZeroUsize;
+use std::sync::OnceLock;
 use std::thread;
 
 use crossbeam_channel::bounded;
@@ -40,9 +41,10 @@ pub(crate) fn for_each<J: Send, R: Send>(
     });
 }
 
-/// As many threads as the computer has processors.
+/// As many threads as the computer has processors. Asked once: finding out reads files of the system.
 pub(crate) fn all_cores() -> NonZeroUsize {
-    thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+    static CORES: OnceLock<NonZeroUsize> = OnceLock::new();
+    *CORES.get_or_init(|| thread::available_parallelism().unwrap_or(NonZeroUsize::MIN))
 }
 
 #[cfg(test)]

@@ -34,17 +34,18 @@ use gobag_format::{
     header::LogGeometry,
     ids::VolumeId,
     limits::BLOCK_LEN,
-    log::{TrimEntry, TrimKind},
+    log::{TrimEntry, TrimKind, UnitDecoder, UnitEncoder},
 };
 
 pub use error::StoreError;
 pub use recover::Recovery;
 pub use volume::{Base, StoreVolume};
 
-use crate::medium::Medium;
+use crate::{medium::Medium, pool::Pool};
 use pending::Pending;
 use read::{UnitCache, unit_cache};
 use state::State;
+use units::Units;
 use writer::{Batch, Writer};
 
 /// Log bytes between two checkpoints: what a crash makes the next opening replay at most.
@@ -127,6 +128,8 @@ struct Log {
     checkpoint_key: Key,
     state: RwLock<State>,
     cache: UnitCache,
+    encoders: Pool<UnitEncoder>,
+    decoders: Pool<UnitDecoder>,
     mode: StoreMode,
     /// Salts of the checkpoints found when opening, and of every use of a segment or area begun since, also of
     /// those that failed.
@@ -185,6 +188,8 @@ impl Store {
             checkpoint_key: keys.checkpoint,
             state: RwLock::new(recovered.state),
             cache: unit_cache(options.cache_bytes),
+            encoders: Pool::default(),
+            decoders: Pool::default(),
             mode: options.mode,
             known: Mutex::new(recovered.salts),
         };
@@ -230,6 +235,8 @@ impl Store {
             checkpoint_key: keys.checkpoint,
             state: RwLock::new(state),
             cache: unit_cache(0),
+            encoders: Pool::default(),
+            decoders: Pool::default(),
             mode: StoreMode::Keep,
             known: Mutex::default(),
         };
@@ -284,12 +291,12 @@ impl Store {
             blocks,
         };
         let batch = Batch {
-            units: Vec::new(),
+            units: Units::Blocks(Vec::new()),
             trims: vec![trim],
             relocation: false,
         };
         self.log.make_room(&mut writer, &batch)?;
-        self.log.append(&mut writer, &batch)?;
+        self.log.append(&mut writer, batch)?;
         self.checkpoint_when_due(&mut writer);
         Ok(())
     }
@@ -360,12 +367,12 @@ impl Store {
         for _ in 0..=usize::from(failed_before) {
             let Some(pending) = self.next_batch() else { break };
             let batch = Batch {
-                units: units::encode(units::runs(&pending)),
+                units: Units::Blocks(pending.runs()),
                 trims: pending.trims().collect(),
                 relocation: false,
             };
             self.log.make_room(writer, &batch)?;
-            self.log.append(writer, &batch)?;
+            self.log.append(writer, batch)?;
             let mut buffers = lock(&self.pending);
             buffers.appending = None;
             buffers.batches += 1;

@@ -6,6 +6,7 @@
 
 mod body;
 mod check;
+mod leaf;
 
 use crate::{
     crypto::{Cipher, Key, OpenError, TAG_LEN, position_nonce},
@@ -13,8 +14,9 @@ use crate::{
     reader::{Malformed, Reader},
 };
 
-pub use body::{Checkpoint, DirtyMap, LEAF_BLOCKS, Leaf, LeafRef, Position, SegmentUse, VolumeMap};
+pub use body::{Checkpoint, DirtyMap, LEAF_BLOCKS, LeafRef, Position, SegmentUse, VolumeMap};
 pub use check::CheckpointError;
+pub use leaf::Leaf;
 
 /// Bytes of an area's head; the body follows.
 pub const CHECKPOINT_HEAD_LEN: usize = BLOCK_LEN;

@@ -115,7 +115,8 @@ pub fn open(bundle: BundleId, file: &[u8], identity: &dyn Identity) -> Result<Ke
     Ok(key)
 }
 
-fn parse(payload: &str) -> Option<(BundleId, Key)> {
+/// Reads the text inside an escrow file: whose key it is, and the key. `None` where it is another text.
+pub fn parse(payload: &str) -> Option<(BundleId, Key)> {
     use base64::Engine as _;
     let mut lines = payload.lines();
     if lines.next()? != FIRST_LINE {

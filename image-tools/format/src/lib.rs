@@ -23,5 +23,6 @@ mod reader;
 pub mod sign;
 #[cfg(test)]
 mod testing;
+pub mod wiped;
 
 pub use monitor::{Monitor, Silent};

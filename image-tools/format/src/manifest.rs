@@ -26,7 +26,7 @@ pub use key::{IMAGE_KEY_FILE_LEN, open_image_key, seal_image_key};
 pub use model::{
     Boot, ContainerEntry, DirectKernel, Features, Firmware, Manifest, PackEntry, VolumeEntry, VolumeKind,
 };
-pub use seal::{OpenedManifest, Trust, open, seal};
+pub use seal::{OpenedManifest, Trust, open, parse, seal};
 
 /// The format version written, and the newest read.
 pub const MANIFEST_FORMAT: u32 = 1;

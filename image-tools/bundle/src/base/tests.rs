@@ -203,6 +203,30 @@ fn a_sequential_reader_finds_its_chunks_brought_ahead() {
     assert!(medium.pack_reads.load(Ordering::SeqCst) > 8);
 }
 
+#[test]
+fn what_was_brought_ahead_is_still_there_when_its_reader_comes() {
+    const CHUNKS: usize = 640;
+    let content = noise(1, CHUNKS * CHUNK_LEN);
+    let (office, image) = built(&content);
+    let options = BaseOptions {
+        cache_bytes: (CHUNKS / 4 * CHUNK_LEN) as u64,
+        read_ahead_chunks: 8,
+    };
+    let (medium, base) = watched(&office, &image, &options);
+    let volume = base.volume(0).unwrap();
+    let mut buffer = vec![0; 4 * CHUNK_LEN];
+    for at in (0..content.len()).step_by(buffer.len()) {
+        volume.read_at(at as u64, &mut buffer).unwrap();
+        assert_eq!(buffer, content[at..at + buffer.len()]);
+    }
+    drop(volume);
+    let reads = medium.pack_reads.load(Ordering::SeqCst) as usize;
+    assert!(
+        (CHUNKS..CHUNKS + CHUNKS / 20).contains(&reads),
+        "{reads} reads for {CHUNKS} chunks"
+    );
+}
+
 /// Somebody with all keys of a stick, but not IT's signing key, puts other content into a frame: it opens
 /// and decompresses, and must still be refused.
 #[test]

@@ -87,13 +87,19 @@ impl BaseVolume {
         if offset.checked_add(len).is_none_or(|end| end > size) {
             return Err(VolumeError::OutOfRange { offset, len, size });
         }
+        if let (Some(ahead), 1..) = (&self.ahead, len) {
+            ahead.note(offset / CHUNK_LEN as u64..(offset + len).div_ceil(CHUNK_LEN as u64));
+        }
         let mut at = offset;
         let mut rest = buffer;
         while !rest.is_empty() {
             let (index, from) = (at / CHUNK_LEN as u64, (at % CHUNK_LEN as u64) as usize);
             let len = rest.len().min(CHUNK_LEN - from);
             let (part, behind) = rest.split_at_mut(len);
-            part.copy_from_slice(&self.read_chunk(index)?[from..from + len]);
+            if let Some(ahead) = &self.ahead {
+                ahead.reached(index);
+            }
+            part.copy_from_slice(&self.source.read_chunk(index)?[from..from + len]);
             (at, rest) = (at + len as u64, behind);
         }
         Ok(())
@@ -101,11 +107,10 @@ impl BaseVolume {
 
     /// The `index`-th chunk of the volume, always 64 KiB long; what lies past the end of the volume is zero.
     pub fn read_chunk(&self, index: u64) -> Result<Arc<[u8]>, VolumeError> {
-        let chunk = self.source.read_chunk(index)?;
         if let Some(ahead) = &self.ahead {
-            ahead.note(index);
+            ahead.note(index..index + 1);
         }
-        Ok(chunk)
+        self.source.read_chunk(index)
     }
 
     /// Whether the `index`-th chunk is stored; a chunk of zeros is not.
@@ -132,13 +137,10 @@ impl Source {
         if let Some(chunk) = cache.get(&entry.chunk) {
             return Ok(chunk);
         }
-        cache.get_or_read(&entry.chunk, |decoder| {
-            let mut sealed = vec![0; entry.frame.sealed_len()];
+        cache.get_or_read(&entry.chunk, |opener| {
+            let (decoder, sealed) = opener.parts(entry.frame.sealed_len());
             let file = self.place(&entry, index)?;
-            let read = self
-                .shared
-                .medium
-                .read_at(file, entry.frame.offset(), &mut sealed);
+            let read = self.shared.medium.read_at(file, entry.frame.offset(), sealed);
             read.map_err(|error| match error.kind() {
                 // The file is shorter than the manifest says: no trouble of the medium.
                 io::ErrorKind::UnexpectedEof => damaged(file, index),
@@ -147,7 +149,7 @@ impl Source {
             let mut chunk = empty_chunk();
             let target = Arc::get_mut(&mut chunk).expect("nobody else has a chunk just made");
             let opened = self.shared.packs[usize::from(entry.pack)]
-                .open_frame(entry.frame.offset(), &mut sealed)
+                .open_frame(entry.frame.offset(), sealed)
                 .and_then(|payload| decoder.decode(payload, target));
             if opened.is_err() || self.shared.namer.id(target).short() != entry.chunk {
                 return Err(damaged(file, index));

@@ -16,6 +16,12 @@ use super::{FileRef, Medium};
 /// Name of the bundle's folder on a stick.
 pub const BUNDLE_FOLDER: &str = "GOBAG";
 
+/// An open file. Its size does not change while it is open: nothing in daily use resizes, and nobody else may write.
+struct Opened {
+    file: File,
+    len: u64,
+}
+
 /// The files of a bundle, opened on first use and held open. Unless it only peeks, it holds an exclusive lock
 /// on the first header file for as long as it lives, so that two launchers never write to one stick.
 pub struct StickMedium {
@@ -25,7 +31,7 @@ pub struct StickMedium {
 
 struct State {
     folder: PathBuf,
-    open: HashMap<FileRef, Arc<File>>,
+    open: HashMap<FileRef, Arc<Opened>>,
     /// Whether files may be opened only while the lock is held.
     exclusive: bool,
 }
@@ -89,7 +95,7 @@ impl StickMedium {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn file(&self, file: FileRef) -> io::Result<Arc<File>> {
+    fn file(&self, file: FileRef) -> io::Result<Arc<Opened>> {
         let mut state = self.lock();
         if state.exclusive && !state.open.contains_key(&FileRef::Header(0)) {
             // A re-attachment failed after the lock was given up; somebody else may have the stick by now.
@@ -98,7 +104,7 @@ impl StickMedium {
         self.file_of(&mut state, file)
     }
 
-    fn file_of(&self, state: &mut State, file: FileRef) -> io::Result<Arc<File>> {
+    fn file_of(&self, state: &mut State, file: FileRef) -> io::Result<Arc<Opened>> {
         if let Some(open) = state.open.get(&file) {
             return Ok(Arc::clone(open));
         }
@@ -111,7 +117,7 @@ impl StickMedium {
 impl State {
     fn locked(folder: PathBuf, writable: bool) -> io::Result<Self> {
         let header = open_file(&folder, FileRef::Header(0), writable)?;
-        flock(&header, FlockOperation::NonBlockingLockExclusive)?;
+        flock(&header.file, FlockOperation::NonBlockingLockExclusive)?;
         Ok(Self {
             folder,
             open: HashMap::from([(FileRef::Header(0), Arc::new(header))]),
@@ -120,24 +126,26 @@ impl State {
     }
 }
 
-fn open_file(folder: &Path, file: FileRef, writable: bool) -> io::Result<File> {
+fn open_file(folder: &Path, file: FileRef, writable: bool) -> io::Result<Opened> {
     let immutable = matches!(
         file,
         FileRef::Pack(_) | FileRef::Manifest(_) | FileRef::Map(..) | FileRef::Escrow(_)
     );
-    OpenOptions::new()
+    let file = OpenOptions::new()
         .read(true)
         .write(writable && !immutable)
-        .open(folder.join(file.path()))
+        .open(folder.join(file.path()))?;
+    let len = file.metadata()?.len();
+    Ok(Opened { file, len })
 }
 
 impl Medium for StickMedium {
     fn len(&self, file: FileRef) -> io::Result<u64> {
-        Ok(self.file(file)?.metadata()?.len())
+        Ok(self.file(file)?.len)
     }
 
     fn read_at(&self, file: FileRef, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
-        self.file(file)?.read_exact_at(buffer, offset)
+        self.file(file)?.file.read_exact_at(buffer, offset)
     }
 
     fn write_at(&self, file: FileRef, offset: u64, data: &[u8]) -> io::Result<()> {
@@ -145,21 +153,21 @@ impl Medium for StickMedium {
         let end = offset
             .checked_add(data.len() as u64)
             .ok_or(io::ErrorKind::InvalidInput)?;
-        if end > open.metadata()?.len() {
+        if end > open.len {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
                 "write past the end of a fixed-size file",
             ));
         }
-        open.write_all_at(data, offset)
+        open.file.write_all_at(data, offset)
     }
 
     fn flush(&self, file: FileRef) -> io::Result<()> {
-        self.file(file)?.sync_data()
+        self.file(file)?.file.sync_data()
     }
 
     fn forget_cached(&self, file: FileRef) -> io::Result<()> {
-        fadvise(&*self.file(file)?, 0, None, Advice::DontNeed)?;
+        fadvise(&self.file(file)?.file, 0, None, Advice::DontNeed)?;
         Ok(())
     }
 }

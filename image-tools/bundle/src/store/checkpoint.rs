@@ -2,7 +2,8 @@
 //!
 //! A checkpoint goes into the area whose content is oldest, never over the newest whole one; it is flushed
 //! and read back before it counts. Areas rotate, so two older ones stay; where one fails for good, the others
-//! go on. A segment emptied by cleaning is
+//! go on. What is written is made piece by piece and compared by its hash, so a checkpoint of any size takes no
+//! memory of its own, and the index can be read meanwhile. A segment emptied by cleaning is
 //! named as resting in the next checkpoint and as free in the one after: while it can be overwritten, no
 //! checkpoint that anyone would still load refers to it.
 
@@ -15,8 +16,8 @@ use gobag_format::{
     },
     crypto::{Key, TAG_LEN, random_bytes},
     header::LogGeometry,
+    wiped::Wiped,
 };
-use zeroize::Zeroizing;
 
 use super::{Log, StoreError, lock, writer::Writer};
 use crate::medium::{FileRef, Medium};
@@ -31,9 +32,8 @@ impl Log {
         for area in writer.areas_but_newest() {
             // One that failed may be whole on the medium all the same: its number must not come again.
             writer.generation += 1;
-            let body = self.encode_checkpoint(writer, free.clone());
             writer.areas[usize::from(area)] = 0;
-            match self.write_area(area, writer.generation, &body) {
+            match self.write_area(area, writer, free.clone()) {
                 Ok(()) => {
                     writer.areas[usize::from(area)] = writer.generation;
                     writer.free = free.into();
@@ -50,7 +50,8 @@ impl Log {
         }))
     }
 
-    fn encode_checkpoint(&self, writer: &Writer, free: Vec<u16>) -> Zeroizing<Vec<u8>> {
+    /// The part of a checkpoint before the volumes.
+    fn front(&self, writer: &Writer, free: Vec<u16>) -> Wiped {
         let state = self.read_state();
         let checkpoint = Checkpoint {
             generation: writer.generation,
@@ -68,56 +69,106 @@ impl Log {
             resting: writer.cleaned.clone(),
             dirty: state.unconfirmed(),
         };
-        let mut body = Zeroizing::new(Vec::new());
-        checkpoint.encode(state.volumes.len(), &mut body);
-        for index in &state.volumes {
-            let leaves = index.leaves();
-            Checkpoint::encode_volume(index.volume, index.size_bytes, leaves.into_iter(), &mut body);
-        }
-        body
+        let mut front = Wiped::new(Vec::new());
+        checkpoint.encode(state.volumes.len(), &mut front);
+        front
     }
 
-    fn write_area(&self, area: u8, generation: u64, body: &[u8]) -> Result<(), StoreError> {
+    /// Hands the volumes' part of a checkpoint to `take`, a leaf or so at a time, in a buffer that it may empty. The
+    /// index is changed only by the writer, so each call gives the same.
+    fn volumes(
+        &self,
+        mut take: impl FnMut(&mut Vec<u8>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut out = Vec::new();
+        let volumes = self.read_state().volumes.len();
+        for volume in 0..volumes {
+            let leaves = {
+                let index = &self.read_state().volumes[volume];
+                Checkpoint::encode_volume_head(index.volume, index.size_bytes, index.used_leaves(), &mut out);
+                index.leaf_count()
+            };
+            for leaf in 0..leaves {
+                // Not locked while `take` waits for the medium: reads go on.
+                self.read_state().volumes[volume].encode_leaf(leaf, &mut out);
+                if !out.is_empty() {
+                    take(&mut out)?;
+                }
+            }
+        }
+        if out.is_empty() { Ok(()) } else { take(&mut out) }
+    }
+
+    fn write_area(&self, area: u8, writer: &Writer, free: Vec<u16>) -> Result<(), StoreError> {
         let file = FileRef::Checkpoint(area);
-        if area_bytes(body.len() as u64) > self.geometry.checkpoint_len {
+        let generation = writer.generation;
+        let front = self.front(writer, free);
+        let mut body_len = front.len() as u64;
+        self.volumes(|part| {
+            body_len += part.len() as u64;
+            part.clear();
+            Ok(())
+        })?;
+        if area_bytes(body_len) > self.geometry.checkpoint_len {
             return Err(StoreError::Full);
         }
         let salt = random_bytes(&*self.random);
         lock(&self.known).insert(salt);
         let cipher = CheckpointCipher::new(&self.checkpoint_key, area, &salt);
-        let head = cipher.seal_head(
-            &salt,
-            &CheckpointHead {
-                generation,
-                body_len: body.len() as u64,
-            },
-        );
+        let head = cipher.seal_head(&salt, &CheckpointHead { generation, body_len });
         let write = |offset, data: &[u8]| {
             self.medium
                 .write_at(file, offset, data)
                 .map_err(StoreError::medium("write", file))
         };
         write(0, &head)?;
-        let mut at = CHECKPOINT_HEAD_LEN as u64;
-        let mut sealed = Vec::with_capacity(SEALED_PIECE_LEN);
-        for (nth, piece) in body.chunks(PIECE_LEN).enumerate() {
-            sealed.clear();
+        let (mut at, mut nth, mut hasher) = (CHECKPOINT_HEAD_LEN as u64, 0, blake3::Hasher::new());
+        let mut seal = |piece: &[u8]| {
+            hasher.update(piece);
+            let mut sealed = Vec::with_capacity(SEALED_PIECE_LEN);
             sealed.extend_from_slice(piece);
-            cipher.seal_piece(nth as u64, &mut sealed, 0);
+            cipher.seal_piece(nth, &mut sealed, 0);
             write(at, &sealed)?;
             at += sealed.len() as u64;
+            nth += 1;
+            Ok::<_, StoreError>(())
+        };
+        let mut body = front;
+        self.volumes(|part| {
+            body.append(part);
+            while body.len() >= PIECE_LEN {
+                seal(&body[..PIECE_LEN])?;
+                body.drain(..PIECE_LEN);
+            }
+            Ok(())
+        })?;
+        if !body.is_empty() {
+            seal(&body)?;
         }
+        let written = hasher.finalize();
         self.medium
             .flush(file)
             .map_err(StoreError::medium("flush", file))?;
         self.medium
             .forget_cached(file)
             .map_err(StoreError::medium("read", file))?;
-        match read_area(&*self.medium, &self.checkpoint_key, &self.geometry, area)? {
-            Some((_, back)) if *back == body => Ok(()),
-            _ => Err(StoreError::Damaged {
+        let mut hasher = blake3::Hasher::new();
+        let back = read_area(
+            &*self.medium,
+            &self.checkpoint_key,
+            &self.geometry,
+            area,
+            |piece| {
+                hasher.update(piece);
+            },
+        )?;
+        let same = back.is_some_and(|back| (back.generation, back.body_len) == (generation, body_len));
+        if same && hasher.finalize() == written {
+            Ok(())
+        } else {
+            Err(StoreError::Damaged {
                 what: file.to_string(),
-            }),
+            })
         }
     }
 }
@@ -168,11 +219,15 @@ pub(super) fn load(medium: &dyn Medium, key: &Key, geometry: &LogGeometry) -> Re
     let newest = heads.first().map_or(0, |(generation, _)| *generation);
     let mut fell_back = areas.contains(&0);
     for (generation, area) in heads.into_iter().filter(|(generation, _)| *generation > 0) {
-        let body = read_area(medium, key, geometry, area).unwrap_or_else(|error| {
+        let mut body = Wiped::new(Vec::new());
+        let whole = read_area(medium, key, geometry, area, |piece| {
+            body.extend_from_slice(piece);
+        });
+        let whole = whole.unwrap_or_else(|error| {
             failed = Some(error);
             None
         });
-        let decoded = body.and_then(|(_, body)| Checkpoint::decode(&body, geometry.segment_len).ok());
+        let decoded = whole.and_then(|_| Checkpoint::decode(&body, geometry.segment_len).ok());
         match decoded {
             Some((checkpoint, volumes)) if checkpoint.generation == generation => {
                 let unseen = if failed.is_some() { GENERATIONS_UNSEEN } else { 0 };
@@ -219,16 +274,15 @@ pub(super) fn read_head(medium: &dyn Medium, key: &Key, area: u8) -> Result<Opti
     }))
 }
 
-/// Head and body.
-type WholeArea = (CheckpointHead, Zeroizing<Vec<u8>>);
-
-/// Reads and opens a whole area; `None` when it is torn, damaged or was never written.
+/// Reads and opens a whole area, handing its body to `take` piece by piece; `None` when it is torn, damaged or was
+/// never written.
 fn read_area(
     medium: &dyn Medium,
     key: &Key,
     geometry: &LogGeometry,
     area: u8,
-) -> Result<Option<WholeArea>, StoreError> {
+    mut take: impl FnMut(&[u8]),
+) -> Result<Option<CheckpointHead>, StoreError> {
     let Some(AreaHead { cipher, head, .. }) = read_head(medium, key, area)? else {
         return Ok(None);
     };
@@ -236,12 +290,10 @@ fn read_area(
         return Ok(None);
     }
     let file = FileRef::Checkpoint(area);
-    let mut body = Zeroizing::new(Vec::with_capacity(head.body_len as usize));
-    let mut piece = Zeroizing::new(vec![0; SEALED_PIECE_LEN]);
+    let mut piece = Wiped::new(vec![0; SEALED_PIECE_LEN]);
     let mut at = CHECKPOINT_HEAD_LEN as u64;
-    while (body.len() as u64) < head.body_len {
-        let len = PIECE_LEN.min((head.body_len - body.len() as u64) as usize) + TAG_LEN;
-        let nth = (body.len() / PIECE_LEN) as u64;
+    for nth in 0..head.body_len.div_ceil(PIECE_LEN as u64) {
+        let len = PIECE_LEN.min((head.body_len - nth * PIECE_LEN as u64) as usize) + TAG_LEN;
         match medium.read_at(file, at, &mut piece[..len]) {
             Ok(()) => {}
             Err(error) if is_damage(&error) => return Ok(None),
@@ -250,10 +302,10 @@ fn read_area(
         let Ok(plain) = cipher.open_piece(nth, &mut piece[..len]) else {
             return Ok(None);
         };
-        body.extend_from_slice(plain);
+        take(plain);
         at += len as u64;
     }
-    Ok(Some((head, body)))
+    Ok(Some(head))
 }
 
 /// Whether a read error speaks of this file rather than of a medium that is gone: a file cut short or

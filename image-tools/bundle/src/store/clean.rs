@@ -11,14 +11,14 @@ use gobag_format::{
     ids::VolumeId,
     limits::{BLOCK_LEN, MAX_UNIT_BLOCKS},
     log::{Place, RECORD_ALIGN, RecordHeader, SEGMENT_HEAD_LEN, UNIT_ALIGN},
+    wiped::Wiped,
 };
-use zeroize::Zeroizing;
 
 use super::{
     Log, StoreError, StoreMode,
     record::read_record,
     state::OpenUse,
-    units::{Run, Unit, decode, encode},
+    units::{Run, Unit, Units, decode},
     writer::{Batch, Writer},
 };
 use crate::medium::FileRef;
@@ -151,11 +151,11 @@ impl Log {
 
     fn append_copies(&self, writer: &mut Writer, units: &mut Vec<Unit>) -> Result<(), StoreError> {
         let batch = Batch {
-            units: std::mem::take(units),
+            units: Units::Ready(std::mem::take(units)),
             trims: Vec::new(),
             relocation: true,
         };
-        self.append(writer, &batch)
+        self.append(writer, batch)
     }
 
     /// What still counts of one record, as units to be sealed anew.
@@ -171,7 +171,7 @@ impl Log {
         for entry in &header.units {
             let live = self.live_blocks(segment, offset, entry.sealed_len, entry.volume, entry.first_block);
             if live.iter().any(|live| *live) {
-                let mut sealed = Zeroizing::new(vec![0; entry.sealed_len as usize]);
+                let mut sealed = Wiped::new(vec![0; entry.sealed_len as usize]);
                 let file = FileRef::Segment(segment);
                 self.medium
                     .read_at(file, offset.into(), &mut sealed)
@@ -189,7 +189,7 @@ impl Log {
                             payload,
                         });
                     }
-                    Ok(payload) => units.extend(split(entry.volume, entry.first_block, &payload, &live)),
+                    Ok(payload) => self.split(entry.volume, entry.first_block, &payload, &live, &mut units),
                     Err(_) => tracing::warn!(segment, offset, "a damaged unit cannot be copied"),
                 }
             }
@@ -221,26 +221,32 @@ impl Log {
             live
         })
     }
-}
 
-/// Cuts the live blocks out of a unit.
-fn split(volume: VolumeId, first_block: u64, payload: &[u8], live: &[bool]) -> Vec<Unit> {
-    let Ok(blocks) = decode(payload) else {
-        return Vec::new();
-    };
-    let mut runs: Vec<Run> = Vec::new();
-    let mut open = false;
-    for (nth, (block, live)) in blocks.chunks(BLOCK_LEN).zip(live).enumerate() {
-        match runs.last_mut() {
-            Some(run) if *live && open => run.data.extend_from_slice(block),
-            _ if *live => runs.push(Run {
-                volume,
-                first_block: first_block + nth as u64,
-                data: Zeroizing::new(block.to_vec()),
-            }),
-            _ => {}
+    /// Cuts the live blocks out of a unit.
+    fn split(
+        &self,
+        volume: VolumeId,
+        first_block: u64,
+        payload: &[u8],
+        live: &[bool],
+        units: &mut Vec<Unit>,
+    ) {
+        let Ok(blocks) = decode(&self.decoders, payload) else {
+            return;
+        };
+        let mut nth = 0;
+        for run in live[..blocks.len() / BLOCK_LEN].chunk_by(|one, next| one == next) {
+            let data = &blocks[nth * BLOCK_LEN..(nth + run.len()) * BLOCK_LEN];
+            if run[0] {
+                let first_block = first_block + nth as u64;
+                let run = Run {
+                    volume,
+                    first_block,
+                    data,
+                };
+                units.push(self.encoders.with(|encoder| run.encode(encoder)));
+            }
+            nth += run.len();
         }
-        open = *live;
     }
-    encode(runs)
 }

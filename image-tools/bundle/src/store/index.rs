@@ -1,9 +1,10 @@
 //! The index of one volume: for each block, where its newest content lies.
 //!
-//! Two levels: a table of leaves, each for 512 blocks and allocated on first use. A block costs 8 bytes.
+//! Two levels: a table of leaves, each for 512 blocks and there only where something was written. A block in the
+//! log costs 8 bytes, a leaf about a hundred.
 
 use gobag_format::{
-    checkpoint::{LEAF_BLOCKS, Leaf, LeafRef, VolumeMap},
+    checkpoint::{Checkpoint, LEAF_BLOCKS, Leaf, LeafRef, VolumeMap},
     ids::VolumeId,
     limits::BLOCK_LEN,
     log::Place,
@@ -13,14 +14,8 @@ pub(super) struct VolumeIndex {
     pub(super) volume: VolumeId,
     pub(super) size_bytes: u64,
     pub(super) has_base: bool,
-    leaves: Vec<Slot>,
-}
-
-#[derive(Clone)]
-enum Slot {
-    Base,
-    Zero,
-    Words(Box<[u64; LEAF_BLOCKS]>),
+    /// `None` where every block is the base's.
+    leaves: Vec<Option<Box<Leaf>>>,
 }
 
 impl VolumeIndex {
@@ -30,7 +25,7 @@ impl VolumeIndex {
             volume,
             size_bytes,
             has_base,
-            leaves: vec![Slot::Base; leaves],
+            leaves: vec![None; leaves],
         }
     }
 
@@ -42,34 +37,21 @@ impl VolumeIndex {
     pub(super) fn get(&self, block: u64) -> u64 {
         let (leaf, at) = split(block);
         match self.leaves.get(leaf) {
-            Some(Slot::Words(words)) => words[at],
-            Some(Slot::Zero) => Place::ZERO,
-            Some(Slot::Base) | None => Place::BASE,
+            Some(Some(leaf)) => leaf.get(at),
+            Some(None) | None => Place::BASE,
         }
     }
 
     /// Sets a block's word and returns the one before. A block outside the volume is ignored.
     pub(super) fn set(&mut self, block: u64, word: u64) -> u64 {
         let (leaf, at) = split(block);
-        let Some(slot) = self.leaves.get_mut(leaf) else {
-            return Place::BASE;
-        };
-        let words = match slot {
-            Slot::Words(words) => words,
-            Slot::Base => {
-                if word == Place::BASE {
-                    return Place::BASE;
-                }
-                slot.expand(Place::BASE)
-            }
-            Slot::Zero => {
-                if word == Place::ZERO {
-                    return Place::ZERO;
-                }
-                slot.expand(Place::ZERO)
-            }
-        };
-        std::mem::replace(&mut words[at], word)
+        match self.leaves.get_mut(leaf) {
+            None => Place::BASE,
+            Some(None) if word == Place::BASE => Place::BASE,
+            Some(slot) => slot
+                .get_or_insert_with(|| Box::new(Leaf::filled(Place::BASE)))
+                .set(at, word),
+        }
     }
 
     /// Gives up a range of blocks; `dropped` hears every unit word that goes.
@@ -82,17 +64,9 @@ impl VolumeIndex {
             // The last leaf may be shorter than 512 blocks: a fill to the end of the volume empties it too.
             let whole = at == 0 && (upto - block == LEAF_BLOCKS as u64 || upto == self.blocks());
             if whole {
-                let fresh = if word == Place::ZERO {
-                    Slot::Zero
-                } else {
-                    Slot::Base
-                };
-                if let Slot::Words(words) = std::mem::replace(&mut self.leaves[leaf], fresh) {
-                    words
-                        .iter()
-                        .copied()
-                        .filter(|word| Place::segment_of(*word).is_some())
-                        .for_each(&mut dropped);
+                let fresh = (word != Place::BASE).then(|| Box::new(Leaf::filled(word)));
+                if let Some(leaf) = std::mem::replace(&mut self.leaves[leaf], fresh) {
+                    leaf.units().for_each(|(_, word)| dropped(word));
                 }
             } else {
                 for block in block..upto {
@@ -106,25 +80,31 @@ impl VolumeIndex {
         }
     }
 
-    pub(super) fn leaves(&self) -> Vec<(u32, LeafRef<'_>)> {
-        let numbered = self.leaves.iter().enumerate();
-        numbered
-            .filter_map(|(number, slot)| match slot {
-                Slot::Base => None,
-                Slot::Zero => Some((number as u32, LeafRef::Zero)),
-                Slot::Words(words) => Some((number as u32, LeafRef::Words(words))),
-            })
-            .collect()
+    /// Leaves that a checkpoint lists.
+    pub(super) fn used_leaves(&self) -> u32 {
+        self.leaves.iter().flatten().count() as u32
+    }
+
+    /// Appends the leaf's part of a checkpoint to `out`: nothing where every block is the base's.
+    pub(super) fn encode_leaf(&self, number: usize, out: &mut Vec<u8>) {
+        let Some(leaf) = self.leaves.get(number).and_then(Option::as_ref) else {
+            return;
+        };
+        let words;
+        let leaf = if leaf.common() == Some(Place::ZERO) {
+            LeafRef::Zero
+        } else {
+            words = leaf.to_words();
+            LeafRef::Words(&words)
+        };
+        Checkpoint::encode_leaf(number as u32, leaf, out);
     }
 
     /// Takes over what a checkpoint recorded.
     pub(super) fn load(&mut self, map: VolumeMap) {
         for (number, leaf) in map.leaves {
             if let Some(slot) = self.leaves.get_mut(number as usize) {
-                *slot = match leaf {
-                    Leaf::Zero => Slot::Zero,
-                    Leaf::Words(words) => Slot::Words(words),
-                };
+                *slot = Some(Box::new(leaf));
             }
         }
     }
@@ -135,35 +115,16 @@ impl VolumeIndex {
 
     /// Blocks of one leaf that lie in the log, with their words.
     pub(super) fn unit_words_of(&self, leaf: usize) -> Vec<(u64, u64)> {
-        let Some(Slot::Words(words)) = self.leaves.get(leaf) else {
-            return Vec::new();
-        };
-        let numbered = words
-            .iter()
-            .enumerate()
-            .map(|(at, word)| ((leaf * LEAF_BLOCKS + at) as u64, *word));
-        numbered
-            .filter(|(_, word)| Place::segment_of(*word).is_some())
-            .collect()
+        let first = (leaf * LEAF_BLOCKS) as u64;
+        let leaf = self.leaves.get(leaf).and_then(Option::as_ref);
+        let units = leaf.into_iter().flat_map(|leaf| leaf.units());
+        units.map(|(at, word)| (first + at as u64, word)).collect()
     }
 
     /// Every word that points into the log.
     pub(super) fn unit_words(&self) -> impl Iterator<Item = u64> + '_ {
-        let words = self.leaves.iter().filter_map(|slot| match slot {
-            Slot::Words(words) => Some(words.iter().copied()),
-            _ => None,
-        });
-        words.flatten().filter(|word| Place::segment_of(*word).is_some())
-    }
-}
-
-impl Slot {
-    fn expand(&mut self, word: u64) -> &mut Box<[u64; LEAF_BLOCKS]> {
-        *self = Slot::Words(Box::new([word; LEAF_BLOCKS]));
-        match self {
-            Slot::Words(words) => words,
-            _ => unreachable!("just set"),
-        }
+        let leaves = self.leaves.iter().flatten();
+        leaves.flat_map(|leaf| leaf.units()).map(|(_, word)| word)
     }
 }
 

@@ -41,9 +41,9 @@ impl Log {
     }
 
     /// Makes sure the batch fits and cleaning keeps its reserve.
-    pub(super) fn make_room(&self, writer: &mut Writer, batch: &Batch) -> Result<(), StoreError> {
+    pub(super) fn make_room(&self, writer: &mut Writer, batch: &Batch<'_>) -> Result<(), StoreError> {
         // A unit's seal, alignment and entry; a trim's entry; and a twentieth for record heads and padding.
-        let units: usize = batch.units.iter().map(|unit| unit.payload.len() + 64).sum();
+        let units = batch.units.most_bytes() + batch.units.len() * 64;
         let bytes = (units + batch.trims.len() * 32) * 21 / 20;
         // One more where the batch before left the current segment nearly full.
         let needed = segments_for(&self.geometry, bytes) + 1;

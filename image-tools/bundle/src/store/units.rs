@@ -1,19 +1,22 @@
-//! From a batch's blocks to units and back: grouping, compressing on all cores, decoding.
+//! From a batch's blocks to units and back: compressing on all cores, in order, while earlier ones are written.
 
-use std::{cell::RefCell, thread};
+use std::{num::NonZeroUsize, thread};
 
+use crossbeam_channel::{Receiver, bounded};
 use gobag_format::{
     crypto::OpenError,
     ids::VolumeId,
-    limits::{BLOCK_LEN, MAX_UNIT_BLOCKS},
+    limits::BLOCK_LEN,
     log::{UnitDecoder, UnitEncoder},
+    wiped::Wiped,
 };
-use zeroize::Zeroizing;
 
-use super::pending::Pending;
+use crate::{parallel::all_cores, pool::Pool};
 
 /// Below this many bytes threads cost more than they bring.
 const PARALLEL_FROM: usize = 512 * 1024;
+/// Units each thread may be ahead of the writer: together a record or more.
+const AHEAD: usize = 16;
 
 /// A unit ready for sealing.
 pub(super) struct Unit {
@@ -21,96 +24,96 @@ pub(super) struct Unit {
     pub(super) first_block: u64,
     pub(super) blocks: u8,
     /// Codec byte and data.
-    pub(super) payload: Zeroizing<Vec<u8>>,
+    pub(super) payload: Wiped,
 }
 
-/// Consecutive blocks that will be one unit.
-pub(super) struct Run {
+/// Consecutive blocks of one aligned 64 KiB that will be one unit.
+pub(super) struct Run<'a> {
     pub(super) volume: VolumeId,
     pub(super) first_block: u64,
-    pub(super) data: Zeroizing<Vec<u8>>,
+    pub(super) data: &'a [u8],
 }
 
-/// Groups a batch's blocks into runs that stay within one aligned 64 KiB, so that reading one block of a
-/// sequentially written file finds its neighbours in the same unit.
-pub(super) fn runs(pending: &Pending) -> Vec<Run> {
-    let mut runs: Vec<Run> = Vec::new();
-    for (volume, block, data) in pending.blocks() {
-        match runs.last_mut() {
-            Some(run) if run.continues_with(volume, block) => run.data.extend_from_slice(&data[..]),
-            _ => {
-                let mut buffer = Zeroizing::new(Vec::with_capacity(MAX_UNIT_BLOCKS * BLOCK_LEN));
-                buffer.extend_from_slice(&data[..]);
-                runs.push(Run {
-                    volume,
-                    first_block: block,
-                    data: buffer,
-                });
-            }
-        }
-    }
-    runs
-}
-
-impl Run {
-    fn blocks(&self) -> u64 {
-        (self.data.len() / BLOCK_LEN) as u64
-    }
-
-    fn continues_with(&self, volume: VolumeId, block: u64) -> bool {
-        let group = |block: u64| block / MAX_UNIT_BLOCKS as u64;
-        volume == self.volume
-            && block == self.first_block + self.blocks()
-            && group(block) == group(self.first_block)
-    }
-
-    fn encode(self, encoder: &mut UnitEncoder) -> Unit {
+impl Run<'_> {
+    pub(super) fn encode(&self, encoder: &mut UnitEncoder) -> Unit {
         Unit {
             volume: self.volume,
             first_block: self.first_block,
-            blocks: self.blocks() as u8,
-            payload: encoder.encode(&self.data),
+            blocks: (self.data.len() / BLOCK_LEN) as u8,
+            payload: encoder.encode(self.data),
         }
     }
 }
 
-/// Compresses runs, on all cores when there is enough to do. The order stays.
-pub(super) fn encode(runs: Vec<Run>) -> Vec<Unit> {
-    let bytes: usize = runs.iter().map(|run| run.data.len()).sum();
-    let workers = thread::available_parallelism().map_or(1, usize::from);
-    if bytes < PARALLEL_FROM || workers == 1 {
-        return encode_here(runs);
-    }
-    let share = runs.len().div_ceil(workers);
-    let mut rest = runs;
-    let mut shares = Vec::new();
-    while !rest.is_empty() {
-        let tail = rest.split_off(share.min(rest.len()));
-        shares.push(std::mem::replace(&mut rest, tail));
-    }
-    thread::scope(|scope| {
-        let workers: Vec<_> = shares
-            .into_iter()
-            .map(|share| scope.spawn(|| encode_here(share)))
-            .collect();
-        let joined = workers.into_iter().map(|worker| worker.join());
-        joined
-            .flat_map(|units| units.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect()
-    })
+/// The units of a batch, encoded or still to be.
+pub(super) enum Units<'a> {
+    /// To be compressed.
+    Blocks(Vec<Run<'a>>),
+    /// As they were read for copying.
+    Ready(Vec<Unit>),
 }
 
-fn encode_here(runs: Vec<Run>) -> Vec<Unit> {
-    thread_local! {
-        static ENCODER: RefCell<UnitEncoder> = RefCell::new(UnitEncoder::new());
+impl Units<'_> {
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Blocks(runs) => runs.len(),
+            Self::Ready(units) => units.len(),
+        }
     }
-    ENCODER.with_borrow_mut(|encoder| runs.into_iter().map(|run| run.encode(encoder)).collect())
+
+    /// Most bytes their payloads can take.
+    pub(super) fn most_bytes(&self) -> usize {
+        match self {
+            Self::Blocks(runs) => runs.iter().map(|run| run.data.len() + 1).sum(),
+            Self::Ready(units) => units.iter().map(|unit| unit.payload.len()).sum(),
+        }
+    }
+
+    /// Hands the units to `take` in order, compressing a few ahead of it on all cores when there is enough to do.
+    pub(super) fn hand_to<R>(
+        self,
+        encoders: &Pool<UnitEncoder>,
+        take: impl FnOnce(&mut dyn Iterator<Item = Unit>) -> R,
+    ) -> R {
+        let runs = match self {
+            Self::Ready(units) => return take(&mut units.into_iter()),
+            Self::Blocks(runs) => runs,
+        };
+        let bytes: usize = runs.iter().map(|run| run.data.len()).sum();
+        let workers = all_cores();
+        if bytes < PARALLEL_FROM || workers == NonZeroUsize::MIN {
+            return encoders.with(|encoder| take(&mut runs.iter().map(|run| run.encode(encoder))));
+        }
+        thread::scope(|scope| {
+            // Each worker has every n-th unit, so taking from them in turn keeps the order.
+            let (runs, workers) = (&runs, workers.get());
+            let queues: Vec<Receiver<Unit>> = (0..workers)
+                .map(|first| {
+                    let (sender, receiver) = bounded(AHEAD);
+                    scope.spawn(move || {
+                        encoders.with(|encoder| {
+                            for run in runs.iter().skip(first).step_by(workers) {
+                                if sender.send(run.encode(encoder)).is_err() {
+                                    // The writer has met an error.
+                                    return;
+                                }
+                            }
+                        });
+                    });
+                    receiver
+                })
+                .collect();
+            let unit = |nth: usize| {
+                let unit = queues[nth % workers].recv();
+                unit.expect("a worker hands over each of its units unless it panicked itself")
+            };
+            take(&mut (0..runs.len()).map(unit))
+        })
+    }
 }
 
 /// The blocks of a unit's payload.
-pub(super) fn decode(payload: &[u8]) -> Result<Zeroizing<Vec<u8>>, OpenError> {
-    thread_local! {
-        static DECODER: RefCell<UnitDecoder> = RefCell::new(UnitDecoder::new());
-    }
-    DECODER.with_borrow_mut(|decoder| decoder.decode(payload))
+pub(super) fn decode(decoders: &Pool<UnitDecoder>, payload: &[u8]) -> Result<Wiped, OpenError> {
+    decoders.with(|decoder| decoder.decode(payload))
 }

@@ -2,13 +2,10 @@
 
 use std::{ops::Range, sync::Arc};
 
-use gobag_format::{ids::VolumeId, limits::BLOCK_LEN, log::Place};
+use gobag_format::{ids::VolumeId, limits::BLOCK_LEN, log::Place, wiped::Wiped};
 use zeroize::Zeroizing;
 
-use super::{
-    Buffers, Store, StoreMode, lock,
-    pending::{Block, Hit},
-};
+use super::{Buffers, Store, StoreMode, lock, pending::Hit};
 use crate::{Volume, VolumeError};
 
 const BLOCK: u64 = BLOCK_LEN as u64;
@@ -65,7 +62,7 @@ impl StoreVolume {
             if batches().next().is_some() {
                 for (nth, (word, out)) in words.iter_mut().zip(buffer.chunks_mut(BLOCK_LEN)).enumerate() {
                     match batches().find_map(|batch| batch.get(self.id, first + nth as u64)) {
-                        Some(Hit::Data(data)) => out.copy_from_slice(&data[..]),
+                        Some(Hit::Data(data)) => out.copy_from_slice(data),
                         Some(Hit::Zero) => out.fill(0),
                         None => continue,
                     }
@@ -83,15 +80,11 @@ impl StoreVolume {
         let mut nth = 0;
         while nth < count {
             let word = words[nth].unwrap_or(Place::BASE);
-            let same = words[nth..]
-                .iter()
-                .take_while(|other| **other == Some(word))
-                .count();
-            let run = if word == Place::BASE || word == Place::ZERO {
-                same
-            } else {
-                1
-            };
+            // The base's blocks and zeros are alike, the blocks of a unit count up.
+            let step = Place::segment_of(word).map_or(0, |_| Place::NEXT_BLOCK);
+            let expected = (0..).map(|nth| Some(word.wrapping_add(nth * step)));
+            let alike = words[nth..].iter().zip(expected);
+            let run = alike.take_while(|(word, expected)| *word == expected).count();
             let out = &mut buffer[nth * BLOCK_LEN..(nth + run) * BLOCK_LEN];
             match word {
                 DONE => {}
@@ -103,7 +96,7 @@ impl StoreVolume {
                 word => self
                     .store
                     .log
-                    .read_block(self.id, first + nth as u64, word, out)?,
+                    .read_blocks(self.id, first + nth as u64, word, out)?,
             }
             nth += run;
         }
@@ -128,7 +121,7 @@ impl StoreVolume {
                 // What was read for the partial blocks may be old by now.
                 continue;
             }
-            self.put(&mut buffers, &blocks, offset, data, &edges);
+            self.put(&mut buffers, &blocks, offset, data, edges);
             if buffers.active.bytes() >= self.store.log.pending_soon() {
                 self.store.work.notify_one();
             }
@@ -201,37 +194,37 @@ impl StoreVolume {
         blocks.clone().filter(is_new).count() as u64
     }
 
-    fn put(&self, buffers: &mut Buffers, blocks: &Range<u64>, offset: u64, data: &[u8], edges: &Edges) {
+    fn put(&self, buffers: &mut Buffers, blocks: &Range<u64>, offset: u64, data: &[u8], edges: Edges) {
         let end = offset + data.len() as u64;
-        for block in blocks.clone() {
+        let whole = offset.div_ceil(BLOCK)..end / BLOCK;
+        if !whole.is_empty() {
+            let inside = (whole.start * BLOCK - offset) as usize..(whole.end * BLOCK - offset) as usize;
+            buffers.active.write(self.id, whole.start, &data[inside]);
+        }
+        for (block, edge) in [(blocks.start, edges.first), (blocks.end - 1, edges.last)] {
+            let Some(mut content) = edge else { continue };
+            let batches = [Some(&buffers.active), buffers.appending.as_deref()];
+            // What a batch says of a partly written block is newer than what was read before.
+            let newer = batches
+                .into_iter()
+                .flatten()
+                .find_map(|batch| batch.get(self.id, block));
+            match newer {
+                Some(Hit::Data(data)) => content.copy_from_slice(data),
+                Some(Hit::Zero) => content.fill(0),
+                None => {}
+            }
             let start = block * BLOCK;
             let (from, upto) = (offset.max(start), end.min(start + BLOCK));
-            let source = &data[(from - offset) as usize..(upto - offset) as usize];
-            let edge = if block == blocks.start {
-                &edges.first
-            } else {
-                &edges.last
-            };
-            let zeros = || Box::new(Zeroizing::new([0; BLOCK_LEN]));
-            // What a batch says of a partly written block is newer than what was read before.
-            let below = match buffers.active.get(self.id, block) {
-                _ if source.len() == BLOCK_LEN => None,
-                Some(Hit::Data(_)) => None,
-                Some(Hit::Zero) => Some(zeros()),
-                None => {
-                    let appending = buffers
-                        .appending
-                        .as_ref()
-                        .and_then(|batch| batch.get(self.id, block));
-                    appending.map(content).or_else(|| edge.clone())
-                }
-            };
-            let fill = || below.unwrap_or_else(zeros);
-            let target = buffers.active.block_mut(self.id, block, fill);
-            target[(from - start) as usize..(upto - start) as usize].copy_from_slice(source);
+            content[(from - start) as usize..(upto - start) as usize]
+                .copy_from_slice(&data[(from - offset) as usize..(upto - offset) as usize]);
+            buffers.active.write(self.id, block, &content[..]);
         }
     }
 }
+
+/// The content of a block.
+type Block = Zeroizing<[u8; BLOCK_LEN]>;
 
 /// Contents of the first and last block of a write, where it covers them only in part.
 struct Edges {
@@ -241,13 +234,6 @@ struct Edges {
 
 /// Marks a block that was found in a batch; no packed place has this value.
 const DONE: u64 = u64::MAX;
-
-fn content(hit: Hit<'_>) -> Box<Block> {
-    match hit {
-        Hit::Data(data) => Box::new(data.clone()),
-        Hit::Zero => Box::new(Zeroizing::new([0; BLOCK_LEN])),
-    }
-}
 
 impl Volume for StoreVolume {
     fn size_bytes(&self) -> u64 {
@@ -269,7 +255,7 @@ impl Volume for StoreVolume {
             if skip == 0 && len.is_multiple_of(BLOCK_LEN) {
                 self.read_blocks(at / BLOCK, now)?;
             } else {
-                let mut whole = Zeroizing::new(vec![0; (skip + len).next_multiple_of(BLOCK_LEN)]);
+                let mut whole = Wiped::new(vec![0; (skip + len).next_multiple_of(BLOCK_LEN)]);
                 self.read_blocks(at / BLOCK, &mut whole)?;
                 now.copy_from_slice(&whole[skip..skip + len]);
             }

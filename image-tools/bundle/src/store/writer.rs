@@ -13,11 +13,12 @@
 //! higher number than all before, failed ones included, and replay follows the highest.
 
 use std::collections::{HashMap, VecDeque};
+use std::iter::Peekable;
 use std::sync::Arc;
 
 use gobag_format::{
     checkpoint::{Position, SegmentUse},
-    crypto::{Random, random_bytes},
+    crypto::random_bytes,
     limits::{MAX_RECORD_BODY_LEN, MAX_RECORD_UNITS},
     log::{
         RECORD_ALIGN, RecordHeader, SEGMENT_HEAD_LEN, SegmentCipher, SegmentHead, TrimEntry, UNIT_ALIGN,
@@ -28,7 +29,7 @@ use gobag_format::{
 use super::{
     Log, StoreError, lock,
     state::{OpenUse, Placed},
-    units::Unit,
+    units::{Unit, Units},
 };
 use crate::medium::FileRef;
 
@@ -67,8 +68,8 @@ pub(super) struct Writer {
 }
 
 /// What a batch adds.
-pub(super) struct Batch {
-    pub(super) units: Vec<Unit>,
+pub(super) struct Batch<'a> {
+    pub(super) units: Units<'a>,
     pub(super) trims: Vec<TrimEntry>,
     pub(super) relocation: bool,
 }
@@ -82,6 +83,12 @@ struct Cursor {
     /// Segments begun for this batch.
     begun: Vec<(u16, Arc<OpenUse>)>,
     bytes: u64,
+    /// Where the units of this batch will be found.
+    placed: Vec<Placed>,
+    /// The record being built.
+    record: Vec<u8>,
+    /// What is between sealed parts: one system call a batch instead of one a gap.
+    noise: blake3::OutputReader,
 }
 
 impl Writer {
@@ -117,18 +124,28 @@ impl Writer {
 
 impl Log {
     /// Writes a batch, flushes it, and points the index to it.
-    pub(super) fn append(&self, writer: &mut Writer, batch: &Batch) -> Result<(), StoreError> {
-        if batch.units.is_empty() && batch.trims.is_empty() {
+    pub(super) fn append(&self, writer: &mut Writer, batch: Batch<'_>) -> Result<(), StoreError> {
+        let Batch {
+            units,
+            trims,
+            relocation,
+        } = batch;
+        if units.len() == 0 && trims.is_empty() {
             return Ok(());
         }
         self.ensure_same(writer)?;
-        match self.try_append(writer, batch) {
-            Ok((cursor, placed)) => {
-                self.adopt(writer, cursor, batch, &placed);
+        let mut cursor = self.cursor(writer, units.len());
+        // Until the batch counts, and so also should something panic, the segment holds what must not be continued.
+        writer.must_roll = true;
+        let written = units.hand_to(&self.encoders, |units| {
+            self.write_batch(writer, &mut cursor, units.peekable(), &trims, relocation)
+        });
+        match written {
+            Ok(()) => {
+                self.adopt(writer, cursor, &trims);
                 Ok(())
             }
             Err(error) => {
-                writer.must_roll = true;
                 writer.suspect = true;
                 if let StoreError::Medium {
                     file: FileRef::Segment(number),
@@ -142,112 +159,110 @@ impl Log {
         }
     }
 
-    fn try_append(&self, writer: &mut Writer, batch: &Batch) -> Result<(Cursor, Vec<Placed>), StoreError> {
+    fn cursor(&self, writer: &Writer, units: usize) -> Cursor {
         let open = writer.position.segment.filter(|_| !writer.must_roll);
-        let mut cursor = Cursor {
+        Cursor {
             position: writer.position,
             last_record: writer.last_record,
             open: open.and_then(|(segment, _)| self.read_state().uses[usize::from(segment)].clone()),
             durable_seq: writer.durable_seq,
             begun: Vec::new(),
             bytes: 0,
-        };
-        let mut placed = Vec::with_capacity(batch.units.len());
-        let (mut units, mut trims) = (&batch.units[..], &batch.trims[..]);
-        while !units.is_empty() || !trims.is_empty() {
+            placed: Vec::with_capacity(units),
+            record: Vec::new(),
+            noise: blake3::Hasher::new_keyed(&random_bytes(&*self.random)).finalize_xof(),
+        }
+    }
+
+    fn write_batch(
+        &self,
+        writer: &mut Writer,
+        cursor: &mut Cursor,
+        mut units: Peekable<impl Iterator<Item = Unit>>,
+        mut trims: &[TrimEntry],
+        relocation: bool,
+    ) -> Result<(), StoreError> {
+        while units.peek().is_some() || !trims.is_empty() {
             let room = match cursor.open {
                 Some(_) => self.geometry.segment_len as usize - cursor.position.offset as usize,
                 None => 0,
             };
-            let (take_units, take_trims) = fit(units, trims, room);
-            if take_units + take_trims == 0 {
-                self.roll(writer, &mut cursor)?;
+            // Trims go first: they count before all units of their batch.
+            let (trims_now, trims_later) = trims.split_at(fitting_trims(trims, room));
+            let units_now = match trims_later {
+                [] => fitting_units(&mut units, trims_now.len(), room),
+                _ => Vec::new(),
+            };
+            if units_now.is_empty() && trims_now.is_empty() {
+                self.roll(writer, cursor)?;
                 continue;
             }
-            let (now, later) = units.split_at(take_units);
-            let (trims_now, trims_later) = trims.split_at(take_trims);
-            let commit = later.is_empty() && trims_later.is_empty();
-            self.write_record(
-                writer,
-                &mut cursor,
-                now,
-                trims_now,
-                batch.relocation,
-                commit,
-                &mut placed,
-            )?;
-            (units, trims) = (later, trims_later);
+            let header = RecordHeader {
+                seq: cursor.position.seq + 1,
+                batch: writer.next_batch,
+                commit: trims_later.is_empty() && units.peek().is_none(),
+                relocation,
+                clock_s: (self.clock)(),
+                durable_seq: cursor.durable_seq,
+                prev_tag: cursor.position.tag,
+                body_hash: [0; 32],
+                units: Vec::with_capacity(units_now.len()),
+                trims: trims_now.to_vec(),
+            };
+            self.write_record(cursor, header, units_now)?;
+            trims = trims_later;
         }
-        self.flush_segment(&mut cursor)?;
-        Ok((cursor, placed))
+        self.flush_segment(cursor)
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "one record needs all of them, and only one caller builds it"
-    )]
+    /// Seals `units` as the body of a record, completes its header and writes it.
     fn write_record(
         &self,
-        writer: &Writer,
         cursor: &mut Cursor,
-        units: &[Unit],
-        trims: &[TrimEntry],
-        relocation: bool,
-        commit: bool,
-        placed: &mut Vec<Placed>,
+        mut header: RecordHeader,
+        units: Vec<Unit>,
     ) -> Result<(), StoreError> {
-        let (Some(open), Some((segment, _))) = (cursor.open.clone(), cursor.position.segment) else {
+        let (Some(open), Some((segment, _))) = (&cursor.open, cursor.position.segment) else {
             return Err(StoreError::Full);
         };
         let offset = cursor.position.offset;
-        let body_at = RecordHeader::body_at(units.len(), trims.len());
-        let mut body = Vec::with_capacity(body_len(units));
-        let mut entries = Vec::with_capacity(units.len());
+        let body_at = RecordHeader::body_at(units.len(), header.trims.len());
+        let (record, noise) = (&mut cursor.record, &mut cursor.noise);
+        record.clear();
+        record.resize(body_at, 0);
         for unit in units {
-            let from = body.len();
-            let unit_offset = offset + (body_at + from) as u32;
-            body.extend_from_slice(&unit.payload);
+            let (from, volume, first_block, blocks) =
+                (record.len(), unit.volume, unit.first_block, unit.blocks);
+            let unit_offset = offset + from as u32;
+            record.extend_from_slice(&unit.payload);
             open.cipher
-                .seal_unit(unit_offset.into(), unit.volume, unit.first_block, &mut body, from);
-            let sealed_len = (body.len() - from) as u32;
-            pad(&mut body, UNIT_ALIGN, &*self.random);
-            let (volume, first_block, blocks) = (unit.volume, unit.first_block, unit.blocks);
-            entries.push(UnitEntry {
+                .seal_unit(unit_offset.into(), volume, first_block, record, from);
+            let sealed_len = (record.len() - from) as u32;
+            pad(record, UNIT_ALIGN, noise);
+            header.units.push(UnitEntry {
                 volume,
                 blocks,
                 sealed_len,
                 first_block,
             });
-            placed.push(Placed {
+            cursor.placed.push(Placed {
                 volume,
                 first_block,
                 blocks,
                 segment,
                 offset: unit_offset,
                 sealed_len,
-                relocation,
+                relocation: header.relocation,
             });
         }
-        let header = RecordHeader {
-            seq: cursor.position.seq + 1,
-            batch: writer.next_batch,
-            commit,
-            relocation,
-            clock_s: (self.clock)(),
-            durable_seq: cursor.durable_seq,
-            prev_tag: cursor.position.tag,
-            body_hash: body_hash(&body),
-            units: entries,
-            trims: trims.to_vec(),
-        };
-        let (mut record, tag) = header.seal(&open.cipher, offset.into(), body.len());
-        pad(&mut record, UNIT_ALIGN, &*self.random);
-        debug_assert_eq!(record.len(), body_at);
-        record.extend_from_slice(&body);
-        pad(&mut record, RECORD_ALIGN, &*self.random);
+        header.body_hash = body_hash(&record[body_at..]);
+        let (mut front, tag) = header.seal(&open.cipher, offset.into(), record.len() - body_at);
+        pad(&mut front, UNIT_ALIGN, noise);
+        record[..body_at].copy_from_slice(&front);
+        pad(record, RECORD_ALIGN, noise);
         let file = FileRef::Segment(segment);
         self.medium
-            .write_at(file, offset.into(), &record)
+            .write_at(file, offset.into(), record)
             .map_err(StoreError::medium("write", file))?;
         cursor.last_record = Some(offset);
         cursor.bytes += record.len() as u64;
@@ -301,7 +316,7 @@ impl Log {
     }
 
     /// Makes a written and flushed batch count.
-    fn adopt(&self, writer: &mut Writer, cursor: Cursor, batch: &Batch, placed: &[Placed]) {
+    fn adopt(&self, writer: &mut Writer, cursor: Cursor, trims: &[TrimEntry]) {
         let begun: Vec<u16> = cursor.begun.iter().map(|(number, _)| *number).collect();
         writer.free.retain(|number| !begun.contains(number));
         writer.position = cursor.position;
@@ -314,47 +329,46 @@ impl Log {
         for (number, open) in cursor.begun {
             state.uses[usize::from(number)] = Some(open);
         }
-        batch.trims.iter().for_each(|trim| state.trim(trim));
-        placed.iter().for_each(|placed| state.place(placed));
+        trims.iter().for_each(|trim| state.trim(trim));
+        cursor.placed.iter().for_each(|placed| state.place(placed));
     }
 }
 
 /// Fills up to a multiple of `align` with noise: what is not sealed must not show either.
-fn pad(bytes: &mut Vec<u8>, align: usize, random: &dyn Random) {
+fn pad(bytes: &mut Vec<u8>, align: usize, noise: &mut blake3::OutputReader) {
     let used = bytes.len();
     bytes.resize(used.next_multiple_of(align), 0);
-    random.fill(&mut bytes[used..]);
+    noise.fill(&mut bytes[used..]);
 }
 
-/// Bytes the units take in a body.
-fn body_len(units: &[Unit]) -> usize {
-    units.iter().map(sealed_and_aligned).sum()
+/// How many of `trims` go into one record of at most `room` bytes.
+fn fitting_trims(trims: &[TrimEntry], room: usize) -> usize {
+    let mut take = trims.len().min(MAX_RECORD_UNITS);
+    while take > 0 && record_len(0, take, 0) > room {
+        take /= 2;
+    }
+    take
+}
+
+/// Takes the units that go into one record of at most `room` bytes beside so many trims.
+fn fitting_units(units: &mut Peekable<impl Iterator<Item = Unit>>, trims: usize, room: usize) -> Vec<Unit> {
+    let (mut taken, mut body) = (Vec::new(), 0);
+    while taken.len() < MAX_RECORD_UNITS {
+        let fits = |unit: &Unit| {
+            let longer = body + sealed_and_aligned(unit);
+            longer <= MAX_RECORD_BODY_LEN && record_len(taken.len() + 1, trims, longer) <= room
+        };
+        let Some(unit) = units.next_if(fits) else { break };
+        body += sealed_and_aligned(&unit);
+        taken.push(unit);
+    }
+    taken
 }
 
 fn sealed_and_aligned(unit: &Unit) -> usize {
     (unit.payload.len() + gobag_format::crypto::TAG_LEN).next_multiple_of(UNIT_ALIGN)
 }
 
-/// How many units and trims go into one record of at most `room` bytes. Trims go first: they count before
-/// all units of their batch.
-fn fit(units: &[Unit], trims: &[TrimEntry], room: usize) -> (usize, usize) {
-    let mut take_trims = trims.len().min(MAX_RECORD_UNITS);
-    let record_len = |units: usize, trims: usize, body: usize| {
-        (RecordHeader::body_at(units, trims) + body).next_multiple_of(RECORD_ALIGN)
-    };
-    while take_trims > 0 && record_len(0, take_trims, 0) > room {
-        take_trims /= 2;
-    }
-    if take_trims < trims.len() {
-        return (0, take_trims);
-    }
-    let (mut take_units, mut body) = (0, 0);
-    for unit in units.iter().take(MAX_RECORD_UNITS) {
-        let longer = body + sealed_and_aligned(unit);
-        if longer > MAX_RECORD_BODY_LEN || record_len(take_units + 1, take_trims, longer) > room {
-            break;
-        }
-        (take_units, body) = (take_units + 1, longer);
-    }
-    (take_units, take_trims)
+fn record_len(units: usize, trims: usize, body: usize) -> usize {
+    (RecordHeader::body_at(units, trims) + body).next_multiple_of(RECORD_ALIGN)
 }

@@ -1,6 +1,9 @@
 //! The body of a checkpoint: position in the log, segments, index leaves, dirty maps.
 
-use super::check::{CheckpointError, check};
+use super::{
+    check::{CheckpointError, check},
+    leaf::Leaf,
+};
 use crate::{
     ids::VolumeId,
     limits::{BLOCK_LEN, MAX_SEGMENTS, MAX_VOLUME_LEN, MAX_VOLUMES},
@@ -83,15 +86,6 @@ pub enum LeafRef<'a> {
     Words(&'a [u64; LEAF_BLOCKS]),
 }
 
-/// A decoded leaf.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Leaf {
-    /// Every block reads as zero.
-    Zero,
-    /// One packed [`Place`] a block.
-    Words(Box<[u64; LEAF_BLOCKS]>),
-}
-
 /// A volume's decoded index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VolumeMap {
@@ -147,15 +141,23 @@ impl Checkpoint {
         leaves: impl ExactSizeIterator<Item = (u32, LeafRef<'a>)>,
         out: &mut Vec<u8>,
     ) {
+        Self::encode_volume_head(volume, size_bytes, leaves.len() as u32, out);
+        leaves.for_each(|(number, leaf)| Self::encode_leaf(number, leaf, out));
+    }
+
+    /// Encodes what comes before the leaves of a volume's index.
+    pub fn encode_volume_head(volume: VolumeId, size_bytes: u64, leaves: u32, out: &mut Vec<u8>) {
         out.push(volume.0);
         out.extend_from_slice(&size_bytes.to_le_bytes());
-        out.extend_from_slice(&(leaves.len() as u32).to_le_bytes());
-        for (number, leaf) in leaves {
-            out.extend_from_slice(&number.to_le_bytes());
-            match leaf {
-                LeafRef::Zero => out.push(KIND_ZERO),
-                LeafRef::Words(words) => encode_words(words, out),
-            }
+        out.extend_from_slice(&leaves.to_le_bytes());
+    }
+
+    /// Encodes leaf `number` of a volume's index.
+    pub fn encode_leaf(number: u32, leaf: LeafRef<'_>, out: &mut Vec<u8>) {
+        out.extend_from_slice(&number.to_le_bytes());
+        match leaf {
+            LeafRef::Zero => out.push(KIND_ZERO),
+            LeafRef::Words(words) => encode_words(words, out),
         }
     }
 
@@ -318,9 +320,9 @@ fn decode_volume(reader: &mut Reader<'_>) -> Result<VolumeMap, Malformed> {
 }
 
 fn decode_leaf(reader: &mut Reader<'_>) -> Result<Leaf, Malformed> {
-    let mut words = Box::new([Place::BASE; LEAF_BLOCKS]);
+    let mut words = [Place::BASE; LEAF_BLOCKS];
     match reader.u8()? {
-        KIND_ZERO => return Ok(Leaf::Zero),
+        KIND_ZERO => return Ok(Leaf::filled(Place::ZERO)),
         KIND_WORDS => {
             for word in words.iter_mut() {
                 *word = checked(reader.u64()?)?;
@@ -347,7 +349,7 @@ fn decode_leaf(reader: &mut Reader<'_>) -> Result<Leaf, Malformed> {
         }
         _ => return Err(Malformed),
     }
-    Ok(Leaf::Words(words))
+    Ok(Leaf::from_words(&words))
 }
 
 fn checked(word: u64) -> Result<u64, Malformed> {

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 
 use thiserror::Error;
 
-use super::body::{Checkpoint, LEAF_BLOCKS, Leaf, VolumeMap};
+use super::body::{Checkpoint, LEAF_BLOCKS, VolumeMap};
 use crate::{
     crypto::TAG_LEN,
     limits::{BLOCK_LEN, CHUNK_LEN, MAX_COUNT, MAX_UNIT_BLOCKS},
@@ -120,14 +120,14 @@ fn check_volume(checkpoint: &Checkpoint, map: &VolumeMap, segment_len: u32) -> C
     )?;
     let blocks = map.size_bytes.div_ceil(BLOCK_LEN as u64);
     for (number, leaf) in &map.leaves {
-        let Leaf::Words(words) = leaf else { continue };
         let first = u64::from(*number) * LEAF_BLOCKS as u64;
-        for (block, word) in (first..).zip(words.iter()) {
+        for (at, word) in leaf.units() {
+            let block = first + at as u64;
             if let Some(
                 place @ Place::Unit {
                     segment, block: nth, ..
                 },
-            ) = Place::unpack(*word)
+            ) = Place::unpack(word)
             {
                 let ours = block < blocks && u64::from(nth) <= block;
                 ensure(ours, "a place belongs to no block of the volume")?;

@@ -147,7 +147,8 @@ impl LogGeometry {
 }
 
 impl HeaderRecord {
-    pub(super) fn to_json(&self) -> Result<Vec<u8>, HeaderError> {
+    /// The record as it is sealed.
+    pub fn to_json(&self) -> Result<Vec<u8>, HeaderError> {
         let json =
             Zeroizing::new(
                 serde_json::to_vec(self).map_err(|error| HeaderError::MalformedRecord {
@@ -160,7 +161,9 @@ impl HeaderRecord {
         Ok(json.to_vec())
     }
 
-    pub(super) fn from_json(json: &[u8]) -> Result<Self, HeaderError> {
+    /// Reads an opened record; refuses what no bundle of this version holds. [`super::HeaderSlot::open`] is the way
+    /// here: a record that did not come out of its seal is nobody's.
+    pub fn from_json(json: &[u8]) -> Result<Self, HeaderError> {
         let malformed = |reason: &str| HeaderError::MalformedRecord {
             reason: reason.to_owned(),
         };

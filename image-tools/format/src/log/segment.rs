@@ -1,13 +1,12 @@
 //! A segment's head and the cipher of one use of a segment.
 
-use zeroize::Zeroizing;
-
 use super::{ChainTag, NotARecord};
 use crate::{
     crypto::{Cipher, Key, OpenError, TAG_LEN, position_nonce},
     ids::VolumeId,
     limits::{BLOCK_LEN, MAX_COUNT},
     reader::{Malformed, Reader},
+    wiped::Wiped,
 };
 
 /// Bytes of a segment's head; the first record follows.
@@ -124,8 +123,8 @@ impl SegmentCipher {
         offset: u64,
         volume: VolumeId,
         first_block: u64,
-        mut sealed: Zeroizing<Vec<u8>>,
-    ) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+        mut sealed: Wiped,
+    ) -> Result<Wiped, OpenError> {
         let len = self
             .0
             .open(
