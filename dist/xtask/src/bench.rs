@@ -1,5 +1,7 @@
 //! `cargo xtask bench`: measurements that a person can repeat. Each is one file; figures go to standard output.
 
+mod build;
+mod machine;
 mod start;
 mod store;
 
@@ -7,6 +9,10 @@ use crate::error::{Error, Result};
 
 /// The benches by name, with what they measure.
 const BENCHES: &[(&str, &str)] = &[
+    (
+        "build",
+        "an image and its next version beside restic, borg, mksquashfs, qemu-img and rsync: time, work, bytes",
+    ),
     (
         "start",
         "time to the login prompt, from a stick and from a raw disk in the same QEMU; memory of `gobag`; unlocking",
@@ -25,6 +31,7 @@ pub(crate) fn run(args: &[&str]) -> Result<()> {
             }
             Ok(())
         }
+        ["build", rest @ ..] => build::run(rest),
         ["start", rest @ ..] => start::run(rest),
         ["store", rest @ ..] => store::run(rest),
         [other, ..] => Err(Error::usage(format!("there is no bench `{other}`"))),

@@ -112,15 +112,20 @@ impl Cmd {
     /// Runs silently and returns standard output; a non-zero exit is an error that carries standard error.
     pub(crate) fn text(self) -> Result<String> {
         let line = self.line();
-        let output = self.output()?;
-        if output.status.success() {
-            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-        }
-        let stderr = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        Err(Error::because(
-            format!("`{line}` ended with {}", output.status),
-            stderr,
-        ))
+        text_of(line, &self.output()?)
+    }
+
+    /// [`Cmd::text`] with a file as standard input.
+    pub(crate) fn text_from(self, input: &Path) -> Result<String> {
+        let unreadable = |cause| Error::because(format!("cannot open {}", input.display()), cause);
+        let file = std::fs::File::open(input).map_err(unreadable)?;
+        let line = self.line();
+        let output = self
+            .command()
+            .stdin(file)
+            .output()
+            .map_err(|cause| self.not_started(cause))?;
+        text_of(line, &output)
     }
 
     /// Starts with the given ends and leaves the child to the caller.
@@ -159,6 +164,18 @@ impl Cmd {
     fn not_started(&self, cause: std::io::Error) -> Error {
         Error::because(format!("cannot run `{}`", self.program.to_string_lossy()), cause)
     }
+}
+
+/// Standard output of a command that went well; else an error that carries standard error.
+fn text_of(line: String, output: &Output) -> Result<String> {
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let stderr = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    Err(Error::because(
+        format!("`{line}` ended with {}", output.status),
+        stderr,
+    ))
 }
 
 fn copy_lines(

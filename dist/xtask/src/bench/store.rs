@@ -5,7 +5,6 @@
 
 mod corpus;
 mod fio;
-mod machine;
 mod medium;
 mod peers;
 mod report;
@@ -14,6 +13,7 @@ mod targets;
 
 use std::path::{Path, PathBuf};
 
+use super::machine;
 use crate::disk;
 use crate::error::{Error, Result};
 use crate::{packages, programs};
@@ -137,7 +137,7 @@ impl Plan {
             .peers
             .iter()
             .copied()
-            .filter(|peer| peer.takes(job.writes()))
+            .filter(|peer| peer.takes(job.writes()) && (medium == Medium::Native || peer.is_for_sticks()))
             .collect();
         for round in 1..=self.rounds {
             for peer in &order {
@@ -194,9 +194,9 @@ fn measure(medium: Medium, peer: Peer, job: &Job, folder: &Path) -> Result<Figur
     let mounted = medium.mount(&store(folder, peer, job.writes()))?;
     let served = peer.serve(mounted.folder(), &folder.join("doors"))?;
     machine::forget_caches()?;
-    let before = machine::busy()?;
+    let before = machine::ended_programs()? + served.processor_time()?;
     let seen = job.run(&served.target, medium.speed())?;
-    let busy = machine::busy()?.saturating_sub(before);
+    let busy = (machine::ended_programs()? + served.processor_time()?).saturating_sub(before);
     let memory = served.peak_memory();
     served.end()?;
     let written = mounted.end()?;

@@ -40,16 +40,16 @@ impl Speed {
         match (self, writes) {
             (Self::Disk, false) => 1024,
             (Self::Disk, true) => 512,
-            (Self::Stick, false) => 192,
-            (Self::Stick, true) => 64,
+            (Self::Stick, false) => 96,
+            (Self::Stick, true) => 48,
         }
     }
 
     /// Seconds of a random job.
     pub(super) fn seconds(self) -> u32 {
         match self {
-            Self::Disk => 4,
-            Self::Stick => 8,
+            Self::Disk => 3,
+            Self::Stick => 6,
         }
     }
 }

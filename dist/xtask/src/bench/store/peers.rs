@@ -60,9 +60,15 @@ impl Peer {
         }
     }
 
-    /// Whether it can do the job at all, and keeps what it is given.
+    /// Whether it can do the job at all.
     pub(super) fn takes(self, writes: bool) -> bool {
         !(writes && self == Self::Squashfuse)
+    }
+
+    /// Whether it is measured on a slow medium too, where every second counts: the encrypted ones with a name, and
+    /// the plain file.
+    pub(super) fn is_for_sticks(self) -> bool {
+        !matches!(self, Self::Securefs | Self::NbdkitCow | Self::Squashfuse)
     }
 
     /// Stores `corpus` in the empty folder `store`.

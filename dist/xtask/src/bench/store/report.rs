@@ -22,7 +22,7 @@ pub(super) struct Figures {
     pub(super) median_us: f64,
     /// Bytes the guest's side read or wrote.
     pub(super) bytes: u64,
-    /// Processor time of the whole machine.
+    /// Processor time of fio and of the serving process.
     pub(super) busy: Duration,
     /// Peak memory of the serving process, bytes.
     pub(super) memory: Option<u64>,
@@ -120,9 +120,10 @@ pub(super) fn render(results: &Results, media: &[Medium]) -> String {
             })
         }));
         text.push('\n');
-        text.push_str(&table("processor time, ms/MB", |job, peer| {
-            results.work(*medium, job.name, peer).map(short)
-        }));
+        text.push_str(&table(
+            "processor time of fio and the system, ms/MB",
+            |job, peer| results.work(*medium, job.name, peer).map(short),
+        ));
         if *medium != Medium::Native {
             text.push('\n');
             text.push_str(&table(

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
+use std::time::Duration;
 
+use crate::bench::machine;
 use crate::disk;
 use crate::error::{Error, Result};
 use crate::sh::Cmd;
@@ -106,6 +108,14 @@ impl Served {
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
         let kib: u64 = line.trim().trim_end_matches(" kB").parse().ok()?;
         Some(kib << 10)
+    }
+
+    /// Processor time of the serving process so far.
+    pub(super) fn processor_time(&self) -> Result<Duration> {
+        match &self.server {
+            Some(server) => machine::running_program(server.child.id()),
+            None => Ok(Duration::ZERO),
+        }
     }
 
     /// Ends the system in good order, so that all it holds is on the medium.

@@ -1,0 +1,64 @@
+//! Processor time of measured programs, and caches that are forgotten.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::disk;
+use crate::error::{Error, Result};
+use crate::sh::Cmd;
+
+/// One tick of the kernel's accounting: a hundredth of a second on every Linux.
+const TICK: Duration = Duration::from_millis(10);
+
+/// Processor time of all programs that this one has run to their end.
+pub(crate) fn ended_programs() -> Result<Duration> {
+    ticks(Path::new("/proc/self/stat"), 15)
+}
+
+/// Processor time of a running program so far.
+pub(crate) fn running_program(pid: u32) -> Result<Duration> {
+    ticks(&PathBuf::from(format!("/proc/{pid}/stat")), 13)
+}
+
+/// The sum of two neighbouring fields of a process's `stat`, counted from 0: 13 and 14 are its own time as user and in the
+/// kernel, 15 and 16 that of its ended children.
+fn ticks(stat: &Path, field: usize) -> Result<Duration> {
+    let text = disk::read(stat)?;
+    sum(&text, field).ok_or_else(|| Error::new(format!("{} is not understood", stat.display())))
+}
+
+fn sum(text: &str, field: usize) -> Option<Duration> {
+    // The second field is the program's name in brackets, in which anything may stand.
+    let (_, rest) = text.rsplit_once(") ")?;
+    let mut fields = rest
+        .split(' ')
+        .skip(field - 2)
+        .map_while(|field| field.parse::<u32>().ok());
+    Some(TICK * (fields.next()? + fields.next()?))
+}
+
+/// Everything written goes to the disk, and the kernel forgets what it has read.
+pub(crate) fn forget_caches() -> Result<()> {
+    Cmd::new("sync").text()?;
+    disk::write(Path::new("/proc/sys/vm/drop_caches"), "3\n")
+        .map_err(|cause| cause.hint("this bench empties the kernel's caches, so it needs root"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_right_fields_are_added() {
+        let text = "7 (a) b) S 1 2 3 4 5 6 7 8 9 10 100 20 3000 400 20 0 1 0 5\n";
+        assert_eq!(sum(text, 13), Some(Duration::from_millis(1200)));
+        assert_eq!(sum(text, 15), Some(Duration::from_millis(34_000)));
+        assert_eq!(sum("7 (a", 13), None);
+    }
+
+    #[test]
+    fn our_own_account_is_read() {
+        assert!(ended_programs().is_ok());
+        assert!(running_program(std::process::id()).is_ok());
+    }
+}
