@@ -108,6 +108,8 @@ pub(crate) struct Report {
     pub(crate) since_s: u64,
     /// Where the disks are, for `mount`.
     pub(crate) mountpoint: Option<String>,
+    /// The block socket where the disks are, if it is one.
+    pub(crate) socket: Option<String>,
     /// Socket of the screen, for `--vnc`.
     pub(crate) vnc: Option<String>,
 }

@@ -15,10 +15,13 @@ use gobag_engine::{
     tools::NotFound,
     userns::UsernsError,
 };
-use gobag_mount::{MountError, UnmountError};
+use gobag_mount::{
+    MountError, UnmountError,
+    socket::{CloseError, SocketError},
+};
 use gobag_term::{CliError, ExitCode};
 
-use crate::{control::ControlError, find::FindError, run_folder::RunFolderError};
+use crate::{boot_files::BlobError, control::ControlError, find::FindError, run_folder::RunFolderError};
 
 /// An error that a program can end with.
 pub(crate) trait Explain {
@@ -37,7 +40,9 @@ macro_rules! explain {
 }
 
 explain!(
+    BlobError,
     ChangeError,
+    CloseError,
     ContainerError,
     ContainerVolumeError,
     ControlError,
@@ -50,6 +55,7 @@ explain!(
     QmpError,
     RunFolderError,
     SessionError,
+    SocketError,
     SpecError,
     StaleError,
     StartError,
@@ -83,7 +89,7 @@ pub(crate) fn said(exit: ExitCode, code: &'static str, text: impl Into<String>) 
 fn exit(code: &str) -> ExitCode {
     let (area, _) = code.split_once('.').unwrap_or((code, ""));
     match code {
-        "bundle.busy" | "mount.busy" => ExitCode::Busy,
+        "bundle.busy" | "mount.busy" | "socket.busy" => ExitCode::Busy,
         "unlock.wrong-passphrase" | "unlock.passphrase-replaced" | "keyslot.wrong-passphrase" => {
             ExitCode::LockedOut
         }
@@ -151,16 +157,18 @@ fn hints(code: &str) -> &'static [&'static str] {
         "unlock.medium" | "session.medium" | "base.medium" | "store.medium" | "bundle.medium" => {
             &["pull the stick out, plug it in again (best into another socket), and try again"]
         }
-        "mount.fuse-missing" | "mount.fuse-denied" | "mount.fusermount-missing" | "engine.tool-missing" => {
-            &["see what this computer lacks, and what to do, with `gobag check`"]
-        }
+        "mount.fuse-missing" | "mount.fuse-denied" | "mount.fusermount-missing" => &[
+            "see what this computer lacks, and what to do, with `gobag check`",
+            "or do without FUSE: a virtual machine with `gobag start --door nbd`, the disks with `gobag mount --door nbd`",
+        ],
+        "engine.tool-missing" => &["see what this computer lacks, and what to do, with `gobag check`"],
         "engine.userns-refused" | "engine.userns-helper" | "engine.container-namespaces" => &[
             "see what this computer lacks with `gobag check --mode container`",
             "a virtual machine may work: `gobag start --mode vm`",
         ],
         "engine.qemu-ended" => &["try without a window: `gobag start --headless`"],
-        "mount.busy" => &["close the programs named above, then try again"],
-        "mount.flush" | "mount.stuck" => {
+        "mount.busy" | "socket.busy" => &["close the programs named above, then try again"],
+        "mount.flush" | "mount.stuck" | "socket.flush" | "socket.stuck" => {
             &["plug the stick in again; leave it in until it says \"safe to remove\""]
         }
         "manifest.bad-signature"
@@ -186,6 +194,8 @@ mod tests {
         for (code, expected) in [
             ("bundle.busy", ExitCode::Busy),
             ("mount.busy", ExitCode::Busy),
+            ("socket.busy", ExitCode::Busy),
+            ("socket.listen", ExitCode::Failed),
             ("unlock.wrong-passphrase", ExitCode::LockedOut),
             ("unlock.medium", ExitCode::Failed),
             ("header.damaged", ExitCode::Damaged),

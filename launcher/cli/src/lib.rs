@@ -4,6 +4,7 @@
 //! * [`args`]: the command line; one module per command: [`check`], [`start`], [`status`], [`stop`], [`mount`],
 //!   [`verify`], [`passwd`]
 //! * [`find`], [`unlock`], [`open`]: from a plugged-in stick to its volumes
+//! * [`door`], [`boot_files`]: from its volumes to other programs, as files or as a block socket
 //! * [`run_folder`]: the private folder of one run, and what a killed launcher leaves behind
 //! * [`machine`], [`workplace`]: the virtual machine, container or bare mount that works on the volumes
 //! * [`session`]: keeping it company until the stick is safe to remove; [`words`]: what is said meanwhile
@@ -11,9 +12,11 @@
 //! * [`error`]: every library error's exit code and hint
 
 mod args;
+mod boot_files;
 mod check;
 mod console;
 mod control;
+mod door;
 mod environment;
 mod error;
 mod find;

@@ -9,7 +9,7 @@ use gobag_checklists::{Ability, Fact, HostFacts, Requirements};
 use gobag_engine::{
     accel::Accelerator,
     machine::{
-        Boot, Clock, CpuModel, Disk, DiskBus, Display, MachineSpec, Network, NetworkCard,
+        Boot, Clock, CpuModel, Disk, DiskBus, DiskSource, Display, MachineSpec, Network, NetworkCard,
         PINNED_MACHINE_TYPE, Serial,
     },
 };
@@ -39,9 +39,9 @@ pub(crate) struct MachineChoice {
 #[derive(Debug, Clone)]
 pub(crate) struct MachineFiles {
     /// The system's disk.
-    pub(crate) system: PathBuf,
+    pub(crate) system: DiskSource,
     /// The user's own disk.
-    pub(crate) home: Option<PathBuf>,
+    pub(crate) home: Option<DiskSource>,
     /// Folder where blobs are files under their own names.
     pub(crate) blobs: PathBuf,
     /// UEFI code and variables, if the image starts with UEFI.
@@ -82,9 +82,9 @@ pub(crate) fn machine(
 ) -> MachineSpec {
     let is_windows = is_windows(manifest);
     let is_compatible = choice.is_compatible || is_windows;
-    let disk = |serial: &str, path: &PathBuf| Disk {
+    let disk = |serial: &str, source: &DiskSource| Disk {
         serial: serial.to_owned(),
-        path: path.clone(),
+        source: source.clone(),
         bus: if is_compatible {
             DiskBus::Sata
         } else {
@@ -225,8 +225,8 @@ mod tests {
 
     fn built(manifest: &Manifest, facts: &HostFacts, choice: &MachineChoice) -> MachineSpec {
         let files = MachineFiles {
-            system: "/run/system.img".into(),
-            home: Some("/run/home.img".into()),
+            system: DiskSource::File("/run/system.img".into()),
+            home: Some(DiskSource::File("/run/home.img".into())),
             blobs: "/run".into(),
             uefi: None,
         };

@@ -1,17 +1,22 @@
-//! `gobag mount`: the stick's disks as files, without starting anything.
+//! `gobag mount`: the stick's disks as files or as a block socket, without starting anything.
+//!
+//! An address on the loopback network has a secret in it. It is neither printed nor logged, but written to a file that
+//! only its owner can read, in the private folder of this run.
 
-use std::{fs, path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
+use clap::ValueEnum;
 use gobag_bundle::{SessionOptions, store::StoreMode};
-use gobag_mount::{Hold, MountOptions, mount as mount_volumes};
+use gobag_mount::Hold;
 use gobag_term::{CliError, ExitCode, Interrupt, Ui};
 use serde::Serialize;
 
 use crate::{
     args::UnlockArgs,
     control::{Board, Report, Server},
+    door::{Door, DoorOptions},
     environment::Environment,
-    error::OrExplain,
+    error::{OrExplain, said},
     find,
     open::{Work, file_name},
     run_folder::RunFolder,
@@ -21,9 +26,10 @@ use crate::{
     workplace::Bare,
 };
 
-/// Open the stick's disks as files without starting anything
+/// Open the stick's disks without starting anything
 ///
-/// For IT and for rescue. The files are raw disks; `gobag stop` or Ctrl-C closes them again.
+/// For IT and for rescue. The files, or the exports of the block socket, are raw disks; `gobag stop` or Ctrl-C closes
+/// them again.
 #[derive(Debug, clap::Args)]
 pub(crate) struct MountArgs {
     #[command(flatten)]
@@ -36,6 +42,23 @@ pub(crate) struct MountArgs {
     /// Refuse every write
     #[arg(long)]
     read_only: bool,
+    /// How the disks are shown
+    #[arg(long, value_enum, default_value_t, value_name = "DOOR")]
+    door: DoorArg,
+}
+
+/// How the disks are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum DoorArg {
+    /// As files
+    #[default]
+    Fuse,
+    /// As a block socket (NBD) that only you can reach
+    Nbd,
+    /// As a block socket on this computer's own network, for programs that cannot use a Unix socket. The address has a
+    /// secret in it and is in a file that only you can read: give it only to programs that take it otherwise than as an
+    /// argument, which every user of this computer can see
+    NbdLoopback,
 }
 
 #[derive(Serialize)]
@@ -43,6 +66,7 @@ struct MountReport {
     bundle: String,
     image: String,
     files: Vec<PathBuf>,
+    addresses: Vec<String>,
     session: Report,
 }
 
@@ -74,28 +98,13 @@ pub(crate) fn mount(
 
     let (hook, troubles) = crate::session::troubles();
     let hold = Arc::new(Hold::default());
-    let mount_options = MountOptions {
+    let options = DoorOptions {
         on_error: Some(hook),
         hold: Some(Arc::clone(&hold)),
-        ..MountOptions::default()
     };
-    let place = match &args.folder {
-        // What cannot be resolved is refused with a reason when it is mounted.
-        Some(place) => {
-            let place = place.canonicalize().unwrap_or_else(|_| place.clone());
-            folder.mounts_at(&place).or_explain()?;
-            place
-        }
-        None => folder.mountpoint(),
-    };
-    let mounted = mount_volumes(work.exports(), &place, &mount_options).or_explain()?;
+    let door = open(args, &work, &folder, &options)?;
     let image = work.session().manifest().name.clone();
-    let files: Vec<PathBuf> = work
-        .session()
-        .volumes()
-        .iter()
-        .map(|volume| mounted.file(&file_name(volume)))
-        .collect();
+    let shown = show(&door, &work, &folder)?;
     let since_s = (gobag_bundle::Ambient::system().clock)();
     board.update(|report| {
         report.pid = std::process::id();
@@ -104,16 +113,10 @@ pub(crate) fn mount(
         report.image = Some(image.clone());
         report.mode = Some("mount".to_owned());
         report.since_s = since_s;
-        report.mountpoint = Some(mounted.mountpoint().display().to_string());
+        report.mountpoint = door.mountpoint().map(|place| place.display().to_string());
+        report.socket.clone_from(&shown.socket);
     });
-    for file in &files {
-        let size = fs::metadata(file).map_or(0, |file| file.len());
-        ui.say(&format!(
-            "{} ({})",
-            file.display(),
-            gobag_term::human::bytes(size)
-        ));
-    }
+    shown.lines.iter().for_each(|line| ui.say(line));
     ui.ok("The disks are open. Ctrl-C here, or `gobag stop`, closes them.");
 
     let inbox = Inbox {
@@ -123,15 +126,86 @@ pub(crate) fn mount(
     };
     keep(&Bare::new(hold), Kind::Programs, &work, &inbox, &board, ui);
     let work = Arc::into_inner(work).ok_or_else(still_shared)?;
-    let saved = put_away(mounted, work, &inbox.signals, &board, ui);
+    let saved = put_away(door, work, &inbox.signals, &board, ui);
     drop(server);
     saved?;
     let report = MountReport {
         bundle: id.to_string(),
         image,
-        files,
+        files: shown.files,
+        addresses: shown.addresses,
         session: board.report(),
     };
     ui.answer(&report, |_| "The stick is safe to remove.\n".to_owned())?;
     Ok(ExitCode::Ok)
+}
+
+fn open(args: &MountArgs, work: &Work, folder: &RunFolder, options: &DoorOptions) -> Result<Door, CliError> {
+    let place = match (&args.folder, args.door) {
+        // What cannot be resolved is refused with a reason when it is mounted.
+        (Some(place), DoorArg::Fuse) => {
+            let place = place.canonicalize().unwrap_or_else(|_| place.clone());
+            folder.mounts_at(&place).or_explain()?;
+            place
+        }
+        (Some(_), DoorArg::Nbd | DoorArg::NbdLoopback) => {
+            let text = "a block socket shows no files, so it needs no folder";
+            return Err(said(ExitCode::Usage, "gobag.door-folder", text)
+                .hint("leave the folder out, or leave `--door` out"));
+        }
+        (None, _) => folder.mountpoint(),
+    };
+    match args.door {
+        DoorArg::Fuse => Door::files(work.exports(), &place, options).or_explain(),
+        DoorArg::Nbd => Door::socket(work.exports(), folder, options).or_explain(),
+        DoorArg::NbdLoopback => Door::loopback(work.exports(), options).or_explain(),
+    }
+}
+
+/// Where the disks are, for the person and for the report.
+#[derive(Default)]
+struct Shown {
+    lines: Vec<String>,
+    files: Vec<PathBuf>,
+    /// Those that hold no secret.
+    addresses: Vec<String>,
+    socket: Option<String>,
+}
+
+fn show(door: &Door, work: &Work, folder: &RunFolder) -> Result<Shown, CliError> {
+    let mut shown = Shown::default();
+    let mut secrets = String::new();
+    for volume in work.session().volumes() {
+        let (name, size) = (file_name(volume), volume.volume.size_bytes());
+        let size = gobag_term::human::bytes(size);
+        let Some(socket) = door.block_socket() else {
+            if let Some(file) = door.file(&name) {
+                shown.lines.push(format!("{} ({size})", file.display()));
+                shown.files.push(file);
+            }
+            continue;
+        };
+        let address = socket.uri(&name);
+        if socket.loopback().is_some() {
+            shown.lines.push(format!("{name} ({size})"));
+            secrets.push_str(&format!("{name} {address}\n"));
+        } else {
+            shown.lines.push(format!("{address} ({size})"));
+            shown.addresses.push(address);
+        }
+    }
+    let Some(socket) = door.block_socket() else {
+        return Ok(shown);
+    };
+    shown.socket = socket.path().map(|path| path.display().to_string());
+    if let Some(address) = socket.loopback() {
+        let file = folder.keep_addresses(&secrets).or_explain()?;
+        let text = format!(
+            "{address}; the full addresses, with their secret, are in {}",
+            file.display()
+        );
+        shown.lines.push(text.clone());
+        shown.socket = Some(text);
+    }
+    Ok(shown)
 }

@@ -101,6 +101,16 @@ impl Work {
         self.session.volumes().iter().map(export).collect()
     }
 
+    /// The disks alone, for whoever gets the blobs another way.
+    pub(crate) fn disks(&self) -> Vec<Export> {
+        let purposes = self.session.volumes().iter().map(|volume| volume.purpose);
+        let exports = self.exports().into_iter().zip(purposes);
+        exports
+            .filter(|(_, purpose)| *purpose != VolumePurpose::Blob)
+            .map(|(export, _)| export)
+            .collect()
+    }
+
     /// The same for a container: of the disk it is entered in only the place that its file system has.
     pub(crate) fn exports_for(&self, container: &ContainerEntry) -> Vec<Export> {
         let (offset, len) = (

@@ -13,7 +13,7 @@ mod clean;
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
-    io,
+    io::{self, Write},
     os::unix::{
         ffi::OsStrExt,
         fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
@@ -34,6 +34,12 @@ use crate::environment::Environment;
 const LOCK: &str = "lock";
 /// Below a run's folder: where its volumes are mounted.
 const MOUNTPOINT: &str = "disks";
+/// Below a run's folder: the block socket of its volumes.
+const BLOCK_SOCKET: &str = "nbd.sock";
+/// Below a run's folder: addresses with a secret in them.
+const ADDRESSES: &str = "addresses";
+/// Below a run's folder: what a machine boots from, where its volumes are no files.
+const BOOT: &str = "boot";
 /// Below a run's folder: the path of the mount point, when it is elsewhere.
 const ELSEWHERE: &str = "mountpoint";
 
@@ -138,6 +144,28 @@ impl RunFolder {
     /// An empty folder in it, for the mount.
     pub(crate) fn mountpoint(&self) -> PathBuf {
         self.path.join(MOUNTPOINT)
+    }
+
+    /// Where the block socket of its volumes will be.
+    pub(crate) fn block_socket(&self) -> PathBuf {
+        self.path.join(BLOCK_SOCKET)
+    }
+
+    /// Where boot files will be.
+    pub(crate) fn boot(&self) -> PathBuf {
+        self.path.join(BOOT)
+    }
+
+    /// Writes addresses with a secret into a file that nobody else can read.
+    pub(crate) fn keep_addresses(&self, text: &str) -> Result<PathBuf, RunFolderError> {
+        let path = self.path.join(ADDRESSES);
+        let mut options = OpenOptions::new();
+        let options = options.write(true).create_new(true).mode(0o600);
+        let written = options
+            .open(&path)
+            .and_then(|mut file| file.write_all(text.as_bytes()));
+        written.at("write", &path)?;
+        Ok(path)
     }
 
     /// Remembers that the mount will be at `place` instead, so that a later run takes it away if this one is killed.

@@ -60,6 +60,9 @@ pub(crate) struct StartArgs {
     /// Go on from an earlier state if the stick lost the newest changes
     #[arg(long)]
     accept_earlier_state: bool,
+    /// How the disks reach the virtual machine; by FUSE where this computer has it. A container needs FUSE
+    #[arg(long, value_enum, value_name = "DOOR")]
+    door: Option<DoorArg>,
     /// Start although this computer does not meet the image's requirements
     #[arg(long)]
     force: bool,
@@ -91,6 +94,15 @@ enum NetworkArg {
     On,
     /// It has none
     Off,
+}
+
+/// How a virtual machine's disks reach it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum DoorArg {
+    /// As files
+    Fuse,
+    /// As a block socket that only you can reach
+    Nbd,
 }
 
 /// How a run went.
@@ -156,6 +168,11 @@ pub(crate) fn start(
     let requirements = requirements(&work, args.mode.into())?;
     let facts = facts.join().unwrap_or_default();
     let mode = choose(args, &requirements, &facts, ui)?;
+    if mode == Mode::Container && args.door == Some(DoorArg::Nbd) {
+        let text = "a container needs the disks as files, so `--door nbd` is for virtual machines";
+        return Err(said(ExitCode::Usage, "gobag.door-container", text)
+            .hint("start without `--door`, or as a virtual machine with `--mode vm`"));
+    }
     // Not before it is sure that something will be started.
     if args.reset_system {
         work.session().reset_system().or_explain()?;
@@ -187,7 +204,7 @@ pub(crate) fn start(
         requirements,
     };
     let work = Arc::new(work);
-    let (mounted, ran) = match mode {
+    let (door, ran) = match mode {
         Mode::Vm => vm::run(&mut start, &work, hook)?,
         _ => container::run(&mut start, &work, hook)?,
     };
@@ -206,7 +223,7 @@ pub(crate) fn start(
         state: SessionState::SafeToRemove,
     };
     let work = Arc::into_inner(work).ok_or_else(still_shared)?;
-    let saved = put_away(mounted, work, &start.inbox.signals, &board, ui);
+    let saved = put_away(door, work, &start.inbox.signals, &board, ui);
     drop(server);
     saved?;
     match ran.failure {

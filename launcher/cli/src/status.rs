@@ -78,6 +78,7 @@ fn one(report: &Report) -> String {
         ("runs as", how),
         ("stick", Some(human::printable(&report.stick).into_owned())),
         ("disks", known(&report.mountpoint)),
+        ("socket", known(&report.socket)),
         ("screen", known(&report.vnc)),
         ("process", Some(report.pid.to_string())),
     ];

@@ -138,12 +138,29 @@ pub struct Disk {
     /// Serial number the guest sees (`/dev/disk/by-id/virtio-…`), and its name in events: up to 20 letters, digits and
     /// `-`, beginning with a letter.
     pub serial: String,
-    /// The raw image.
-    pub path: PathBuf,
+    /// Where its bytes are.
+    pub source: DiskSource,
     /// How it is connected.
     pub bus: DiskBus,
     /// Refuse the guest's writes.
     pub read_only: bool,
+}
+
+/// Where a disk's bytes are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum DiskSource {
+    /// A raw image as a file.
+    File(PathBuf),
+    /// An export of an NBD server at a Unix socket. (There is no network address: it would need a secret, and every
+    /// process of the host can read QEMU's arguments.)
+    Socket {
+        /// The socket.
+        path: PathBuf,
+        /// The export's name.
+        export: String,
+    },
 }
 
 /// How a disk is connected.

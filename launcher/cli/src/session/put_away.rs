@@ -1,6 +1,6 @@
 //! The end: everything written, everything unmounted.
 //!
-//! 1. The mount is flushed and unmounted: nobody can write any more.
+//! 1. The door (mount or block socket) is flushed and closed: nobody can write any more.
 //! 2. The log is closed: its last checkpoint is on the stick.
 //!
 //! Both can be repeated, and nothing is lost before they succeed, so a stick that is missing is waited for.
@@ -12,12 +12,12 @@ use std::{
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use gobag_bundle::SessionError;
-use gobag_mount::{Mounted, UnmountError};
 use gobag_term::{CliError, ExitCode, Signal, Ui};
 
 use super::LOOK_EVERY;
 use crate::{
     control::{Board, SessionState},
+    door::{Door, Obstacle},
     error::{Explain, said},
     open::{Found, Work},
 };
@@ -27,9 +27,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How often those who still hold files are named again if they stay the same.
 const NAME_EVERY: Duration = Duration::from_secs(120);
 
-/// Unmounts and closes. On success the stick is safe to remove: the caller says so, as its last word.
+/// Closes the door, then the log. On success the stick is safe to remove: the caller says so, as its last word.
 pub(crate) fn put_away(
-    mut mounted: Mounted,
+    mut door: Door,
     mut work: Work,
     signals: &Receiver<Signal>,
     board: &Board,
@@ -44,7 +44,7 @@ pub(crate) fn put_away(
     waiting.show(SessionState::Saving);
     // Wishes to end that came before are fulfilled by being here.
     signals.try_iter().for_each(drop);
-    let result = unmount(&mut mounted, &work, &waiting).and_then(|()| close(&mut work, &waiting));
+    let result = leave(&mut door, &work, &waiting).and_then(|()| close(&mut work, &waiting));
     match &result {
         Ok(()) => {
             waiting.show(SessionState::SafeToRemove);
@@ -55,13 +55,19 @@ pub(crate) fn put_away(
     result
 }
 
-fn unmount(mounted: &mut Mounted, work: &Work, waiting: &Waiting<'_>) -> Result<(), CliError> {
+fn leave(door: &mut Door, work: &Work, waiting: &Waiting<'_>) -> Result<(), CliError> {
     let mut named: Option<(Instant, String)> = None;
     loop {
-        match mounted.unmount(PATIENCE) {
-            Ok(()) => return Ok(()),
-            Err(UnmountError::Flush { .. } | UnmountError::Stuck { .. }) => waiting.for_stick(work)?,
-            Err(error @ UnmountError::Busy { .. }) => {
+        let Err(error) = door.close(PATIENCE) else {
+            return Ok(());
+        };
+        tracing::debug!(code = error.code(), %error, "the disks stay open");
+        match error.obstacle() {
+            Obstacle::Stick => {
+                waiting.for_stick(work)?;
+                door.release();
+            }
+            Obstacle::Busy => {
                 let text = error.to_string();
                 let is_news = |(at, said): &(Instant, String)| *said != text || at.elapsed() > NAME_EVERY;
                 if named.as_ref().is_none_or(is_news) {
@@ -74,7 +80,7 @@ fn unmount(mounted: &mut Mounted, work: &Work, waiting: &Waiting<'_>) -> Result<
                     return Err(error.explain());
                 }
             }
-            Err(error) => return Err(error.explain()),
+            Obstacle::Other => return Err(error.explain()),
         }
     }
 }

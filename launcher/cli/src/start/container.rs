@@ -14,11 +14,12 @@ use gobag_engine::{
     userns::probe_userns,
 };
 use gobag_format::manifest::ContainerEntry;
-use gobag_mount::{ErrorHook, Hold, MountOptions, Mounted, mount};
+use gobag_mount::{ErrorHook, Hold};
 use gobag_term::{CliError, ExitCode};
 
 use super::{NetworkArg, Ran, Start};
 use crate::{
+    door::{Door, DoorOptions},
     error::{Explain, OrExplain, said},
     open::{Work, file_name},
     session::{Ended, Kind, keep},
@@ -29,21 +30,16 @@ use crate::{
 const PROBE: Duration = Duration::from_secs(10);
 
 /// Mounts, enters, and keeps company until the container's program has ended.
-pub(super) fn run(
-    start: &mut Start<'_>,
-    work: &Arc<Work>,
-    hook: ErrorHook,
-) -> Result<(Mounted, Ran), CliError> {
+pub(super) fn run(start: &mut Start<'_>, work: &Arc<Work>, hook: ErrorHook) -> Result<(Door, Ran), CliError> {
     let entry = entry(work)?;
     let proof = probe_userns(start.environment.path.as_deref(), PROBE).or_explain()?;
     let hold = Arc::new(Hold::default());
-    let options = MountOptions {
+    let options = DoorOptions {
         on_error: Some(hook),
         hold: Some(Arc::clone(&hold)),
-        ..MountOptions::default()
     };
-    let mounted = mount(work.exports_for(&entry), &start.folder.mountpoint(), &options).or_explain()?;
-    let spec = spec(start, work, &mounted, &entry)?;
+    let door = Door::files(work.exports_for(&entry), &start.folder.mountpoint(), &options).or_explain()?;
+    let spec = spec(start, work, &door, &entry)?;
     start
         .ui
         .say("Your workstation opens as a container. To end, leave its shell (`exit`).");
@@ -94,7 +90,7 @@ pub(super) fn run(
             ))
         }
     }
-    Ok((mounted, ran))
+    Ok((door, ran))
 }
 
 /// While it lives, what is written to standard output goes to standard error.
@@ -130,12 +126,13 @@ fn entry(work: &Work) -> Result<ContainerEntry, CliError> {
 fn spec(
     start: &Start<'_>,
     work: &Work,
-    mounted: &Mounted,
+    door: &Door,
     entry: &ContainerEntry,
 ) -> Result<ContainerSpec, CliError> {
     let source = |purpose| {
-        work.volume(purpose).map(|volume| VolumeSource {
-            image: mounted.file(&file_name(volume)),
+        let image = door.file(&file_name(work.volume(purpose)?))?;
+        Some(VolumeSource {
+            image,
             read_only: false,
         })
     };

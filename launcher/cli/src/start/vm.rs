@@ -1,4 +1,7 @@
 //! The workstation as a virtual machine.
+//!
+//! Its disks are files where this computer has FUSE, else exports of a block socket; then what it boots from is written
+//! to the run's private folder. The guest sees no difference.
 
 use std::{fs, path::PathBuf, sync::Arc};
 
@@ -8,16 +11,18 @@ use gobag_engine::{
     accel::Accelerator,
     guest::Guest,
     limits::SIGN_OF_LIFE,
-    machine::{Display, MachineSpec, machine_type},
+    machine::{DiskSource, Display, MachineSpec, machine_type},
     supervise::{self, Fallback, StartError, StartOptions},
     tools,
 };
-use gobag_mount::{ErrorHook, MountOptions, Mounted, mount};
+use gobag_mount::ErrorHook;
 use gobag_term::{CliError, ExitCode};
 
-use super::{NetworkArg, Ran, Start};
+use super::{DoorArg, NetworkArg, Ran, Start};
 use crate::{
+    boot_files::BootFiles,
     console::Console,
+    door::{Door, DoorOptions, is_without_fuse},
     error::{Explain, OrExplain, said},
     machine::{BootWay, MachineChoice, MachineFiles, boot_way, machine},
     open::{Work, file_name},
@@ -53,20 +58,12 @@ const UEFI: [(&str, &str); 6] = [
     ),
 ];
 
-/// Mounts, starts, and keeps company until the guest has ended.
-pub(super) fn run(
-    start: &mut Start<'_>,
-    work: &Arc<Work>,
-    hook: ErrorHook,
-) -> Result<(Mounted, Ran), CliError> {
+/// Opens a door to the disks, starts, and keeps company until the guest has ended.
+pub(super) fn run(start: &mut Start<'_>, work: &Arc<Work>, hook: ErrorHook) -> Result<(Door, Ran), CliError> {
     let qemu = qemu(start)?;
     let uefi = uefi(start, work)?;
-    let options = MountOptions {
-        on_error: Some(hook),
-        ..MountOptions::default()
-    };
-    let mounted = mount(work.exports(), &start.folder.mountpoint(), &options).or_explain()?;
-    let mut spec = spec(start, work, &mounted, uefi)?;
+    let disks = disks(start, work, hook)?;
+    let mut spec = spec(start, work, &disks, uefi)?;
     let found = machine_type(&qemu, &spec.machine_type, QEMU_ANSWER).or_explain()?;
     if !found.exact {
         tracing::warn!(
@@ -82,9 +79,12 @@ pub(super) fn run(
         Some(socket) => Some(Console::connect(socket, !start.ui.is_json()).map_err(console_error)?),
         None => None,
     };
+    let Disks { door, boot, .. } = disks;
     let machine = Machine::new(guest, start.folder.path());
     let (ended, exit) = keep(&machine, Kind::Machine, work, &start.inbox, start.board, start.ui);
     drop(machine);
+    // Not earlier: a fall-back starts the machine anew.
+    drop(boot);
     if let Some(console) = console {
         console.finish();
     }
@@ -104,7 +104,77 @@ pub(super) fn run(
         container: None,
         failure,
     };
-    Ok((mounted, ran))
+    Ok((door, ran))
+}
+
+/// The machine's disks, and what it boots from.
+struct Disks {
+    door: Door,
+    /// Where blobs are files under their own names.
+    blobs: PathBuf,
+    /// They are there as long as this lives, where the door shows no files.
+    boot: Option<BootFiles>,
+}
+
+impl Disks {
+    fn source(&self, start: &Start<'_>, name: String) -> DiskSource {
+        match self.door.file(&name) {
+            Some(file) => DiskSource::File(file),
+            None => DiskSource::Socket {
+                path: start.folder.block_socket(),
+                export: name,
+            },
+        }
+    }
+}
+
+/// Files, if nothing else was asked for and this computer has FUSE; else a block socket.
+fn disks(start: &Start<'_>, work: &Work, hook: ErrorHook) -> Result<Disks, CliError> {
+    let options = DoorOptions {
+        on_error: Some(hook),
+        hold: None,
+    };
+    let place = start.folder.mountpoint();
+    let files = || Door::files(work.exports(), &place, &options);
+    let door = match (start.args.door, files_are_hopeless(start)) {
+        (Some(DoorArg::Nbd), _) => None,
+        (None, true) => {
+            tell_socket(start);
+            None
+        }
+        (Some(DoorArg::Fuse), _) => Some(files().or_explain()?),
+        (None, false) => match files() {
+            Err(error) if is_without_fuse(&error) => {
+                tracing::info!(code = error.code(), %error, "no files");
+                tell_socket(start);
+                None
+            }
+            mounted => Some(mounted.or_explain()?),
+        },
+    };
+    if let Some(door) = door {
+        let blobs = door.mountpoint().unwrap_or(&place).to_owned();
+        let boot = None;
+        return Ok(Disks { door, blobs, boot });
+    }
+    let volumes = work.session().volumes().iter();
+    let blobs = volumes.filter(|volume| volume.purpose == VolumePurpose::Blob);
+    let blobs = blobs.map(|volume| (volume.name.as_str(), &*volume.volume));
+    let boot = BootFiles::write(start.folder.boot(), blobs).or_explain()?;
+    Ok(Disks {
+        door: Door::socket(work.disks(), start.folder, &options).or_explain()?,
+        blobs: boot.folder().to_owned(),
+        boot: Some(boot),
+    })
+}
+
+fn files_are_hopeless(start: &Start<'_>) -> bool {
+    matches!(start.facts.fuse.value(), Some(Ability::No { .. }))
+}
+
+fn tell_socket(start: &Start<'_>) {
+    let text = "This computer has no FUSE for you; the disks reach the virtual machine through a private socket instead.";
+    start.ui.say(text);
 }
 
 fn qemu(start: &Start<'_>) -> Result<PathBuf, CliError> {
@@ -148,14 +218,14 @@ fn uefi(start: &Start<'_>, work: &Work) -> Result<Option<(PathBuf, PathBuf)>, Cl
 fn spec(
     start: &Start<'_>,
     work: &Work,
-    mounted: &Mounted,
+    disks: &Disks,
     uefi: Option<(PathBuf, PathBuf)>,
 ) -> Result<MachineSpec, CliError> {
-    let file = |purpose| {
+    let source = |purpose| {
         work.volume(purpose)
-            .map(|volume| mounted.file(&file_name(volume)))
+            .map(|volume| disks.source(start, file_name(volume)))
     };
-    let system = file(VolumePurpose::System).ok_or_else(|| {
+    let system = source(VolumePurpose::System).ok_or_else(|| {
         let text = format!(
             "image `{}` has no disk to start from",
             work.session().manifest().name
@@ -164,8 +234,8 @@ fn spec(
     })?;
     let files = MachineFiles {
         system,
-        home: file(VolumePurpose::Home),
-        blobs: mounted.mountpoint().to_owned(),
+        home: source(VolumePurpose::Home),
+        blobs: disks.blobs.clone(),
         uefi,
     };
     let choice = MachineChoice {

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod doors;
 mod flaky;
 #[path = "../../../engine/tests/guest/initrd.rs"]
 mod initrd;

@@ -57,6 +57,13 @@ impl Desk {
         names.into_iter().filter(|name| name.contains('-')).collect()
     }
 
+    /// What lies in the folder of the only session.
+    pub(crate) fn in_session(&self) -> Vec<String> {
+        let sessions = self.sessions();
+        assert_eq!(sessions.len(), 1, "{sessions:?}");
+        names(&self.runtime().join("gobag").join(&sessions[0]))
+    }
+
     /// Whether no session has left anything.
     pub(crate) fn is_tidy(&self) -> bool {
         self.sessions().is_empty()

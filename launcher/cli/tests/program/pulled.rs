@@ -31,6 +31,15 @@ fn hear(gobag: &mut Running, from: usize, last: usize) {
 
 #[test]
 fn a_guest_that_writes_all_the_while_goes_on_with_the_stick_at_another_place() {
+    pull_while_a_guest_writes("fuse");
+}
+
+#[test]
+fn and_so_does_one_whose_disks_come_through_a_socket() {
+    pull_while_a_guest_writes("nbd");
+}
+
+fn pull_while_a_guest_writes(door: &str) {
     let office = folder();
     let kernel = kernel::kernel();
     let initrd = kernel.as_ref().map_err(Clone::clone);
@@ -71,10 +80,23 @@ fn a_guest_that_writes_all_the_while_goes_on_with_the_stick_at_another_place() {
         &"1",
         &"--network",
         &"off",
+        &"--door",
+        &door,
         // What this computer has does not matter here.
         &"--force",
     ]);
     gobag.answers.wait_for("=== ready");
+    let in_folder = desk.in_session();
+    assert_eq!(
+        in_folder.contains(&"nbd.sock".to_owned()),
+        door == "nbd",
+        "{in_folder:?}"
+    );
+    assert_eq!(
+        in_folder.contains(&"boot".to_owned()),
+        door == "nbd",
+        "{in_folder:?}"
+    );
     gobag.type_line(WRITER);
     hear(&mut gobag, 1, 60);
 

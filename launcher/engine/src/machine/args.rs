@@ -11,13 +11,17 @@
 //! reaching the guest, and the request is repeated on `cont`. An I/O thread keeps the disk going while a window is
 //! drawn.
 //!
+//! A disk behind a block socket has all of that in the protocol itself: flushes, trim and zeroes are requests, errors are
+//! answers, and the server is this launcher, so a lost connection needs no second try.
+//!
 //! `-nodefaults -no-user-config`: nothing but what stands here, whatever the host's QEMU was configured to do.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use super::{
-    Boot, Clock, Disk, DiskBus, Display, MachineSpec, Network, NetworkCard, RuntimePaths, SANDBOX, Serial,
+    Boot, Clock, Disk, DiskBus, DiskSource, Display, MachineSpec, Network, NetworkCard, RuntimePaths,
+    SANDBOX, Serial,
 };
 use crate::accel::Accelerator;
 
@@ -109,9 +113,17 @@ fn add_disk(args: &mut Args, index: usize, disk: &Disk) {
         .text(on_off)
         .text(",discard=unmap,detect-zeroes=")
         .text(if disk.read_only { "off" } else { "unmap" })
-        .text(",cache.direct=on,cache.no-flush=off,file.driver=file,file.aio=threads")
-        .text(",file.filename=")
-        .escaped(&disk.path);
+        .text(",cache.direct=on,cache.no-flush=off");
+    let node = match &disk.source {
+        DiskSource::File(path) => node
+            .text(",file.driver=file,file.aio=threads,file.filename=")
+            .escaped(path),
+        DiskSource::Socket { path, export } => node
+            .text(",file.driver=nbd,file.server.type=unix,file.server.path=")
+            .escaped(path)
+            .text(",file.export=")
+            .escaped(export),
+    };
     args.add("-blockdev", node);
     let (driver, only_here) = match disk.bus {
         DiskBus::Virtio => ("virtio-blk-pci".to_owned(), ",iothread=disks"),

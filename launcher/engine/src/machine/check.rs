@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{DiskBus, MachineSpec, Network, agent_socket};
+use super::{DiskBus, DiskSource, MachineSpec, Network, agent_socket};
 use crate::limits::{MACHINE_CORES, MACHINE_DISKS, MACHINE_MEMORY_MIB, UNIX_PATH_BYTES};
 
 /// A machine that cannot be built.
@@ -90,6 +90,12 @@ impl MachineSpec {
         for (index, disk) in self.disks.iter().enumerate() {
             let shape = "up to 20 letters, digits and `-`, beginning with a letter";
             form("disk serial number", &disk.serial, is_serial, shape)?;
+            if let DiskSource::Socket { path, export } = &disk.source {
+                form("export", export, is_export, "up to 255 visible letters")?;
+                if path.as_os_str().len() > UNIX_PATH_BYTES {
+                    return Err(SpecError::FolderName { folder: path.clone() });
+                }
+            }
             if self.disks[..index].iter().any(|d| d.serial == disk.serial) {
                 return Err(SpecError::SameSerial {
                     serial: disk.serial.clone(),
@@ -138,6 +144,10 @@ fn is_word(text: &str) -> bool {
 fn is_serial(text: &str) -> bool {
     let is_good = |c: char| c.is_ascii_alphanumeric() || c == '-';
     text.len() <= 20 && text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.chars().all(is_good)
+}
+
+fn is_export(text: &str) -> bool {
+    !text.is_empty() && text.len() <= 255 && !text.chars().any(char::is_control)
 }
 
 fn is_uuid(text: &str) -> bool {

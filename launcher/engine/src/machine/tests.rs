@@ -27,9 +27,16 @@ pub(crate) fn small() -> MachineSpec {
 fn disk(serial: &str, path: &str) -> Disk {
     Disk {
         serial: serial.into(),
-        path: path.into(),
+        source: DiskSource::File(path.into()),
         bus: DiskBus::Virtio,
         read_only: false,
+    }
+}
+
+fn socket(path: &str, export: &str) -> DiskSource {
+    DiskSource::Socket {
+        path: path.into(),
+        export: export.into(),
     }
 }
 
@@ -99,6 +106,20 @@ fn another_system_with_uefi_and_no_drivers_of_ours() {
 }
 
 #[test]
+fn disks_behind_a_block_socket() {
+    let mut spec = small();
+    for (disk, export) in [("gobag-home", "home.img"), ("gobag-tools", "a, b")] {
+        spec.disks.push(Disk {
+            source: socket("/run/with, comma/nbd.sock", export),
+            ..self::disk(disk, "")
+        });
+    }
+    spec.disks[1].bus = DiskBus::Sata;
+    spec.disks[2].read_only = true;
+    assert_golden("block-socket", &spec);
+}
+
+#[test]
 fn every_golden_file_belongs_to_a_test() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/machine/golden");
     let mut names: Vec<String> = std::fs::read_dir(folder)
@@ -106,7 +127,12 @@ fn every_golden_file_belongs_to_a_test() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort_unstable();
-    let known = ["desktop-gtk.args", "kernel-headless.args", "uefi-foreign.args"];
+    let known = [
+        "block-socket.args",
+        "desktop-gtk.args",
+        "kernel-headless.args",
+        "uefi-foreign.args",
+    ];
     assert_eq!(names, known);
 }
 
@@ -132,6 +158,13 @@ fn what_cannot_be_built_is_refused() {
     assert_eq!(code(&|s| s.uuid = "6ba7b810".into()), form);
     assert_eq!(code(&|s| s.disks[0].serial = "a,b".into()), form);
     assert_eq!(code(&|s| s.disks[0].serial = "a".repeat(21)), form);
+    for export in ["", "a\nb", &"x".repeat(256)] {
+        let set = |s: &mut MachineSpec| s.disks[0].source = socket("/run/x/nbd.sock", export);
+        assert_eq!(code(&set), form, "{export:?}");
+    }
+    let far = format!("/run/{}", "x".repeat(103));
+    let set = |s: &mut MachineSpec| s.disks[0].source = socket(&far, "home");
+    assert_eq!(code(&set), Err("engine.machine-folder-name"));
     for mac in [
         "52:54:00:12:34",
         "53:54:00:12:34:56",

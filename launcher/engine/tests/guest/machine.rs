@@ -6,7 +6,8 @@ use gobag_engine::{
     accel::Accelerator,
     guest::{Event, Guest},
     machine::{
-        Boot, Clock, CpuModel, Disk, DiskBus, Display, MachineSpec, Network, PINNED_MACHINE_TYPE, Serial,
+        Boot, Clock, CpuModel, Disk, DiskBus, DiskSource, Display, MachineSpec, Network, PINNED_MACHINE_TYPE,
+        Serial,
     },
     supervise::{self, Fallback, StartOptions},
     tools,
@@ -78,7 +79,7 @@ impl Bench {
     pub(crate) fn disk(&mut self, serial: &str, path: &Path) {
         self.spec.disks.push(Disk {
             serial: serial.into(),
-            path: path.into(),
+            source: DiskSource::File(path.into()),
             bus: DiskBus::Virtio,
             read_only: false,
         });
