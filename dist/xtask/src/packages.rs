@@ -43,6 +43,7 @@ const PACKAGES: &[Package] = &[
     package("python3-venv", "", "the second reader's packages"),
     package("strace", "strace", "watches system calls in tests"),
     package("expect", "expect", "types passphrases in tests"),
+    package("libnbd-bin", "nbdinfo", "clients for the block socket"),
     package("fio", "fio", "checks and measures block devices"),
     package("binutils", "readelf", "shows that released programs are static"),
     package("zip", "zip", "packs the release"),

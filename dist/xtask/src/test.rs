@@ -60,6 +60,7 @@ pub(crate) fn capabilities(strict: bool) -> String {
         ("fuse", strict || fuse),
         ("age", strict || sh::on_path("age")),
         ("qemu", strict || qemu),
+        ("nbd", strict || sh::on_path("nbdinfo")),
         ("python", strict || crate::packages::python::is_there()),
         ("root", sh::is_root()),
     ];
