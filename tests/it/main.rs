@@ -6,6 +6,7 @@ mod bundles;
 mod checkpoints;
 mod daily;
 mod decoders;
+mod doors;
 mod exfat;
 mod exhaustive;
 mod failures;
