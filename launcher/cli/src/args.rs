@@ -34,7 +34,7 @@ pub(crate) enum Command {
     Status(StatusArgs),
     /// Shut a running workstation down and wait until the stick is safe to remove
     Stop(StopArgs),
-    /// Open the stick's disks as files without starting anything
+    /// Open the stick's disks without starting anything
     Mount(MountArgs),
     /// Read everything on the stick and report damage
     Verify(VerifyArgs),
