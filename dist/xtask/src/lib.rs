@@ -15,6 +15,7 @@ mod disk;
 mod dist;
 mod docs;
 mod error;
+mod fuzz;
 mod packages;
 mod programs;
 mod sh;
@@ -33,6 +34,8 @@ usage: cargo xtask <task> [options]
   test  [--long] [FILTER…] install what is missing, then unit, integration and doc tests
   tidy                     rules no compiler checks: arrows between crates, sizes, docs, layout hash
   demo  [--fresh]          the main job on a real Debian disk, in minutes, on one screen
+  fuzz  [TARGET…] [--runs N|--seconds N]
+                           parsers under a coverage-guided fuzzer; the corpora are stored
   bench <name> [options]   measure; without a name: list the benches
   dist                     release: static binaries, completions, man pages, zip, .deb, SHA256SUMS
   packages                 install the system packages the other tasks need
@@ -52,6 +55,7 @@ pub fn run(args: impl Iterator<Item = String>) -> ExitCode {
         "test" => test::run(&rest),
         "tidy" => tidy::run(&rest),
         "demo" => demo::run(&rest),
+        "fuzz" => fuzz::run(&rest),
         "bench" => bench::run(&rest),
         "dist" => dist::run(&rest),
         "packages" => packages::ensure().map(drop),

@@ -22,6 +22,7 @@ const fn package(name: &'static str, program: &'static str, why: &'static str) -
 
 const PACKAGES: &[Package] = &[
     package("gcc", "gcc", "C parts of zstd and the cryptography"),
+    package("g++", "g++", "LLVM's fuzzer"),
     package("libc6-dev", "cc", "C parts of zstd and the cryptography"),
     package("qemu-system-x86", "qemu-system-x86_64", "runs the guest"),
     package("qemu-utils", "qemu-img", "reads qcow2, vmdk, vhdx, vdi"),

@@ -109,6 +109,15 @@ impl Cmd {
             .map_err(|cause| self.not_started(cause))
     }
 
+    /// Runs silently; whether it went well, and standard error.
+    pub(crate) fn captured(self) -> Result<(bool, String)> {
+        let output = self.output()?;
+        Ok((
+            output.status.success(),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        ))
+    }
+
     /// Runs silently and returns standard output; a non-zero exit is an error that carries standard error.
     pub(crate) fn text(self) -> Result<String> {
         let line = self.line();

@@ -8,10 +8,12 @@
 
 mod header;
 mod pax;
+mod read_through;
 mod reader;
 mod sparse;
 mod writer;
 
+pub use read_through::{ArchiveContent, read_archive};
 pub(crate) use reader::TarStream;
 pub(crate) use writer::TarWriter;
 

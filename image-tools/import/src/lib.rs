@@ -41,6 +41,7 @@ mod survey;
 mod tree;
 mod volume;
 
+pub use archive::{ArchiveContent, read_archive};
 pub use disk::{
     DiskBoot, DiskError, DiskFacts, FileSystemPlace, Partition, PartitionKind, PartitionTable,
     facts as disk_facts,

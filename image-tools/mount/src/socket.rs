@@ -11,10 +11,12 @@
 //! - [`address`]: where a door is, and the connections that come to it.
 //! - [`room`]: who is at the door; bounds and the end of every client.
 //! - [`door`]: listening, and ending in good order.
+//! - [`rehearsal`]: one client without a door.
 
 mod address;
 mod door;
 mod handshake;
+mod rehearsal;
 mod room;
 #[cfg(test)]
 mod tests;
@@ -23,3 +25,4 @@ mod wire;
 
 pub use address::Address;
 pub use door::{BlockSocket, CloseError, SocketError, SocketOptions, listen};
+pub use rehearsal::rehearse;

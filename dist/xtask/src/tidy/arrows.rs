@@ -54,6 +54,11 @@ const BORDERS: &[Border] = &[
     ("gobag-stick-model", 0, &[]),
     ("xtask", 5, &[]),
     (
+        "gobag-fuzz",
+        5,
+        &["gobag-bundle", "gobag-format", "gobag-import", "gobag-mount"],
+    ),
+    (
         "gobag-tests",
         6,
         &[

@@ -105,6 +105,17 @@ pub(super) fn serve(served: &Served, reader: impl Read + Send, writer: impl Writ
     }
 }
 
+/// The same on the caller's thread alone: answers come in the order of the requests.
+pub(super) fn serve_alone(served: &Served, reader: impl Read, writer: impl Write, budget: &Budget) {
+    let connection = Connection {
+        served,
+        budget,
+        reader: Mutex::new(Some(BufReader::with_capacity(READ_AHEAD, reader))),
+        writer: Mutex::new(writer),
+    };
+    connection.work();
+}
+
 impl<R: Read, W: Write> Connection<'_, R, W> {
     /// Takes requests until there are no more.
     fn work(&self) {

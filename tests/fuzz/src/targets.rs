@@ -1,0 +1,90 @@
+//! All targets.
+
+mod archive;
+mod checkpoint;
+mod header;
+mod log;
+mod manifest;
+mod map;
+mod pack;
+mod people;
+mod socket;
+
+use crate::Target;
+
+/// What one input may take where nothing larger is made of it.
+const SMALL: u64 = 1 << 20;
+
+/// Every target, in the order in which a stick is opened; what IT reads comes last.
+pub const TARGETS: &[Target] = &[
+    target("header", 4096, SMALL, header::slot, header::slots),
+    target("header-record", 4096, SMALL, header::record, header::records),
+    target("keyslot", 128, SMALL, header::key_slot, header::key_slots),
+    target(
+        "escrow-file",
+        4096,
+        SMALL,
+        people::escrow_file,
+        people::escrow_files,
+    ),
+    target(
+        "escrow-text",
+        512,
+        SMALL,
+        people::escrow_text,
+        people::escrow_texts,
+    ),
+    target("org-public", 2048, SMALL, people::public, people::publics),
+    target("image-key", 128, SMALL, people::image_key, people::image_keys),
+    target("manifest-file", 8192, SMALL, manifest::file, manifest::files),
+    target(
+        "manifest-payload",
+        4096,
+        SMALL,
+        manifest::payload,
+        manifest::payloads,
+    ),
+    target("map-root", 4096, SMALL, map::root, map::roots),
+    target("map-leaf", 4096, SMALL, map::leaf, map::leaves),
+    target("pack", 4096, SMALL, pack::directory, pack::directories),
+    target("pack-frame", 4096, SMALL, pack::frame, pack::frames),
+    target("segment-head", 128, SMALL, log::head, log::heads),
+    target("record", 4096, SMALL, log::record, log::records),
+    target("unit", 4200, SMALL, log::unit, log::units),
+    target("checkpoint-head", 64, SMALL, checkpoint::head, checkpoint::heads),
+    // A run of zeros in three bytes stands for a leaf of 512 words.
+    target("checkpoint", 4096, 8 << 20, checkpoint::body, checkpoint::bodies),
+    target(
+        "nbd-handshake",
+        1024,
+        SMALL,
+        socket::handshake,
+        socket::handshakes,
+    ),
+    // A long write is taken in by pieces of a MiB.
+    target(
+        "nbd-requests",
+        2048,
+        4 << 20,
+        socket::requests,
+        socket::conversations,
+    ),
+    target("tar", 8192, 4 << 20, archive::tar, archive::tars),
+    target("disk", 4096, SMALL, archive::disk, archive::disks),
+];
+
+const fn target(
+    name: &'static str,
+    max_len: usize,
+    max_memory: u64,
+    run: fn(&[u8]),
+    seeds: fn() -> Vec<Vec<u8>>,
+) -> Target {
+    Target {
+        name,
+        max_len,
+        max_memory,
+        run,
+        seeds,
+    }
+}
