@@ -14,6 +14,7 @@ mod histories;
 mod modes;
 mod reader;
 mod resume;
+mod secrets;
 mod space;
 mod stick;
 mod threads;

@@ -33,28 +33,55 @@ pub fn random_bytes<const N: usize>(random: &dyn Random) -> [u8; N] {
 }
 
 /// A 256-bit secret; erased on drop, printed by nothing.
-#[derive(Clone, Zeroize, ZeroizeOnDrop)]
-pub struct Key([u8; KEY_LEN]);
+///
+/// On the heap, so that there is one copy: a key that is moved, or lies in a vector that grows, would leave its bytes on
+/// the stack and in memory that was given back, where nothing erases them.
+pub struct Key(Box<[u8; KEY_LEN]>);
+
+impl ZeroizeOnDrop for Key {}
+
+impl Drop for Key {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl Clone for Key {
+    fn clone(&self) -> Self {
+        Self::filled(|bytes| bytes.copy_from_slice(&self.0[..]))
+    }
+}
 
 impl Key {
-    /// Takes over existing key bytes.
-    pub fn from_bytes(bytes: [u8; KEY_LEN]) -> Self {
-        Self(bytes)
+    /// A key whose bytes are written where they stay.
+    fn filled(fill: impl FnOnce(&mut [u8; KEY_LEN])) -> Self {
+        let mut key = Self(Box::new([0; KEY_LEN]));
+        fill(&mut key.0);
+        key
+    }
+
+    /// Takes over existing key bytes, and erases the copy that was handed over.
+    pub fn from_bytes(mut bytes: [u8; KEY_LEN]) -> Self {
+        let key = Self::filled(|place| place.copy_from_slice(&bytes));
+        bytes.zeroize();
+        key
     }
 
     /// Draws a fresh key.
     pub fn generate(random: &dyn Random) -> Self {
-        Self(random_bytes(random))
+        Self::filled(|bytes| random.fill(bytes))
     }
 
     /// Derives the key for one purpose: BLAKE3 `derive_key` with context `gobag v1 <label>` over this key
     /// followed by `context`, whose length must be fixed for a label.
     pub fn derive(&self, label: &str, context: &[u8]) -> Self {
         let mut hasher = blake3::Hasher::new_derive_key(&format!("gobag v1 {label}"));
-        hasher.update(&self.0);
+        hasher.update(&self.0[..]);
         hasher.update(context);
-        let key = Self(*hasher.finalize().as_bytes());
+        let mut hash = hasher.finalize();
         hasher.zeroize();
+        let key = Self::filled(|bytes| bytes.copy_from_slice(hash.as_bytes()));
+        hash.zeroize();
         key
     }
 
@@ -71,7 +98,7 @@ impl Key {
 
 impl Serialize for Key {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let text = Zeroizing::new(BASE64.encode(self.0));
+        let text = Zeroizing::new(BASE64.encode(&self.0[..]));
         serializer.serialize_str(&text)
     }
 }
@@ -81,9 +108,11 @@ impl<'de> Deserialize<'de> for Key {
         use serde::de::Error as _;
         let text = Zeroizing::new(String::deserialize(deserializer)?);
         let bytes = Zeroizing::new(BASE64.decode(text.as_bytes()).map_err(D::Error::custom)?);
-        let array = <[u8; KEY_LEN]>::try_from(bytes.as_slice())
+        let bytes: &[u8; KEY_LEN] = bytes
+            .as_slice()
+            .try_into()
             .map_err(|_| D::Error::custom("a key has 32 bytes"))?;
-        Ok(Self(array))
+        Ok(Self::filled(|place| place.copy_from_slice(bytes)))
     }
 }
 

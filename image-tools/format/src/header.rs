@@ -8,6 +8,7 @@
 mod record;
 
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 pub use record::{HeaderRecord, ImageRecord, LogGeometry, VolumeRecord, VolumeRole};
 
@@ -212,7 +213,7 @@ impl HeaderSlot {
         if len > MAX_HEADER_RECORD_LEN + TAG_LEN {
             return Err(HeaderError::NotAuthentic);
         }
-        let mut sealed = reader.bytes(len)?.to_vec();
+        let mut sealed = Zeroizing::new(reader.bytes(len)?.to_vec());
         let json = record_cipher(bundle_key, &salt)
             .open(
                 position_nonce(0, self.generation),

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::HeaderError;
 use crate::{
-    crypto::Key,
+    crypto::{Key, TAG_LEN},
     digest::Digest,
     ids::{ImageId, OrgId, VolumeId},
     limits::{
@@ -148,17 +148,16 @@ impl LogGeometry {
 
 impl HeaderRecord {
     /// The record as it is sealed.
-    pub fn to_json(&self) -> Result<Vec<u8>, HeaderError> {
-        let json =
-            Zeroizing::new(
-                serde_json::to_vec(self).map_err(|error| HeaderError::MalformedRecord {
-                    reason: error.to_string(),
-                })?,
-            );
+    pub fn to_json(&self) -> Result<Zeroizing<Vec<u8>>, HeaderError> {
+        // As long as it may get once sealed: growing would leave copies of the keys behind.
+        let mut json = Zeroizing::new(Vec::with_capacity(MAX_HEADER_RECORD_LEN + TAG_LEN));
+        serde_json::to_writer(&mut *json, self).map_err(|error| HeaderError::MalformedRecord {
+            reason: error.to_string(),
+        })?;
         if json.len() > MAX_HEADER_RECORD_LEN {
             return Err(HeaderError::RecordTooLarge { len: json.len() });
         }
-        Ok(json.to_vec())
+        Ok(json)
     }
 
     /// Reads an opened record; refuses what no bundle of this version holds. [`super::HeaderSlot::open`] is the way

@@ -149,5 +149,5 @@ pub(super) fn records() -> Vec<Vec<u8>> {
     let text = String::from_utf8_lossy(&json);
     let image = r#""images":[{"id":"1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a","name":"office","version":3,"manifest":"0000000000000000000000000000000000000000000000000000000000000000","image_key":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=","x":1.5}]"#;
     let with_image = text.replacen(r#""images":[]"#, image, 1);
-    vec![json.clone(), with_image.into_bytes()]
+    vec![json.to_vec(), with_image.into_bytes()]
 }
