@@ -88,7 +88,10 @@ impl DoorError {
 pub(crate) fn is_without_fuse(error: &MountError) -> bool {
     matches!(
         error,
-        MountError::DeviceMissing | MountError::Device(_) | MountError::HelperMissing
+        MountError::DeviceMissing
+            | MountError::Device(_)
+            | MountError::HelperMissing
+            | MountError::Refused { .. }
     )
 }
 

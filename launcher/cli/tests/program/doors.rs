@@ -9,9 +9,10 @@ use std::{
 };
 
 use crate::{
+    initrd, kernel,
     program::{Desk, Running},
     require,
-    stick::{Contents, Stick},
+    stick::{Contents, Stick, folder},
 };
 
 fn has_client() -> bool {
@@ -127,6 +128,48 @@ fn a_door_on_the_loopback_network_says_its_secret_only_in_a_private_file() {
     assert!(!words.contains(secret), "{words}");
     assert_eq!(open.finish(), Some(0));
     assert!(stick.home()[..4096].iter().all(|byte| *byte == 0x6e));
+    assert!(desk.is_tidy());
+}
+
+#[test]
+fn without_fuse_a_virtual_machine_gets_its_disks_through_the_socket_by_itself() {
+    let office = folder();
+    let kernel = kernel::kernel();
+    let initrd = kernel.as_ref().map_err(Clone::clone);
+    let initrd = initrd.and_then(|kernel| initrd::write(kernel, office.path()));
+    let no_root = (!rustix::process::geteuid().is_root()).then(|| "another user".to_owned());
+    if !require::have("qemu", initrd.as_ref().err().cloned()) || !require::have("root", no_root) {
+        return;
+    }
+    let stick = Stick::new(&Contents {
+        kernel: Some((kernel.unwrap().image, initrd.unwrap())),
+        ..Contents::default()
+    });
+    let desk = Desk::new();
+    let mut gobag = desk.start_without_fuse(&[
+        &"start",
+        &"--stick",
+        &stick.path(),
+        &"--passphrase-file",
+        &desk.path("right"),
+        &"--mode",
+        &"vm",
+        &"--headless",
+        &"--memory",
+        &"256",
+        &"--network",
+        &"off",
+        &"--force",
+    ]);
+    gobag
+        .words
+        .wait_for("has no FUSE for you; the disks reach the virtual machine through a private socket");
+    gobag.answers.wait_for("=== ready");
+    assert!(desk.in_session().contains(&"nbd.sock".to_owned()));
+    gobag.type_line("printf kept | dd of=/dev/vdb bs=4096 seek=2 conv=sync,fsync 2>/dev/null; poweroff -f");
+    gobag.answers.wait_for("The stick is safe to remove.");
+    assert_eq!(gobag.finish(), Some(0));
+    assert_eq!(&stick.home()[8192..8196], b"kept");
     assert!(desk.is_tidy());
 }
 

@@ -87,8 +87,28 @@ impl Desk {
 
     /// Starts it.
     pub(crate) fn start(&self, args: &[&dyn AsRef<OsStr>]) -> Running {
-        let mut child = self
-            .command(args)
+        Self::accompany(self.command(args))
+    }
+
+    /// Starts it where `/dev/fuse` is no FUSE. Needs root.
+    pub(crate) fn start_without_fuse(&self, args: &[&dyn AsRef<OsStr>]) -> Running {
+        let inner = self.command(args);
+        let mut command = Command::new("unshare");
+        command
+            .args(["--mount", "sh", "-c"])
+            .arg("mount --bind /dev/null /dev/fuse && exec \"$0\" \"$@\"")
+            .arg(inner.get_program())
+            .args(inner.get_args())
+            .current_dir(self.folder.path())
+            .env_clear();
+        for (name, value) in inner.get_envs() {
+            value.map(|value| command.env(name, value));
+        }
+        Self::accompany(command)
+    }
+
+    fn accompany(mut command: Command) -> Running {
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
