@@ -36,7 +36,8 @@ mod workplace;
 
 use clap::CommandFactory;
 use gobag_term::{CliError, ExitCode, Interrupt, Ui};
-use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+use rustix::mm::{MlockAllFlags, mlockall};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
 
 use args::{Args, Command};
 use environment::Environment;
@@ -54,6 +55,22 @@ pub fn run() -> std::process::ExitCode {
     })
 }
 
+/// Keeps memory, and so keys and guest data, out of the swap file: where the system sets no bound. An ordinary user's is
+/// usually 8 MiB, and the allocation that meets it would fail in the middle of work, which is worse.
+fn lock_memory() {
+    let capable = rustix::thread::capabilities(None)
+        .is_ok_and(|sets| sets.effective.contains(rustix::thread::CapabilitySet::IPC_LOCK));
+    if !capable && getrlimit(Resource::Memlock).current.is_some() {
+        tracing::debug!("memory is not locked: the system bounds how much may be");
+        return;
+    }
+    // Pages that were never touched are not brought in; children start unlocked.
+    let flags = MlockAllFlags::CURRENT | MlockAllFlags::FUTURE | MlockAllFlags::ONFAULT;
+    if let Err(error) = mlockall(flags) {
+        tracing::debug!(%error, "memory is not locked");
+    }
+}
+
 fn dispatch(command: &Command, ui: &Ui, environment: &Environment) -> Result<ExitCode, CliError> {
     // A core dump would put keys and guest data on the host's disk. Children inherit it.
     let none = Rlimit {
@@ -68,6 +85,7 @@ fn dispatch(command: &Command, ui: &Ui, environment: &Environment) -> Result<Exi
     if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
         tracing::warn!(%error, "cannot switch core dumps off");
     }
+    lock_memory();
     match command {
         Command::Check(args) => check::check(args, ui, environment),
         Command::Start(args) => start::start(args, ui, environment, &guarded(ui)?),

@@ -14,5 +14,6 @@ mod program;
 mod pulled;
 #[path = "../../../engine/tests/guest/require.rs"]
 mod require;
+mod secrets;
 mod stick;
 mod transcripts;

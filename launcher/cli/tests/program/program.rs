@@ -176,6 +176,11 @@ impl Running {
         self.input.write_all(format!("{line}\n").as_bytes()).unwrap();
     }
 
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
