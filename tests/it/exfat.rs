@@ -13,6 +13,8 @@ mod boot;
 mod fat;
 mod guest;
 mod log;
+mod peers;
+mod rekey;
 
 use std::{
     fs::File,
@@ -56,9 +58,59 @@ const FSCK: Duration = Duration::from_secs(60);
 struct Plan {
     seed: u64,
     operations: u64,
+    job: Job,
+    /// A word for the job.
+    word: String,
+    /// Programs of the host that the guest needs, and what its `init` does with them before the work.
+    programs: Vec<&'static str>,
+    setup: String,
+}
+
+/// Kinds of work for the guest.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Job {
+    /// Random operations on a bundle's volumes.
+    Operations,
+    /// Passphrases and escrow files, one after another.
+    Rekey,
+    /// Blocks of our home volume: [`peers`].
+    Ours,
+    /// Blocks of a file that somebody else's program shows.
+    Peer,
+}
+
+impl Job {
+    const ALL: [Self; 4] = [Self::Operations, Self::Rekey, Self::Ours, Self::Peer];
 }
 
 impl Plan {
+    fn new(seed: u64, operations: u64, job: Job) -> Self {
+        Self {
+            seed,
+            operations,
+            job,
+            word: "-".to_owned(),
+            programs: Vec::new(),
+            setup: String::new(),
+        }
+    }
+
+    /// As the guest reads it.
+    fn text(&self) -> String {
+        format!("{} {} {:?} {}", self.seed, self.operations, self.job, self.word)
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let mut words = text.split_whitespace();
+        let seed = words.next()?.parse().ok()?;
+        let operations = words.next()?.parse().ok()?;
+        let job = words.next()?;
+        let job = Job::ALL.into_iter().find(|known| format!("{known:?}") == job)?;
+        let mut plan = Self::new(seed, operations, job);
+        plan.word = words.next()?.to_owned();
+        Some(plan)
+    }
+
     fn operations(&self, sizes: &[u64]) -> Vec<Op> {
         let mut rng = Rng::new(self.seed);
         let mut drawn = Vec::new();
@@ -87,8 +139,8 @@ struct Found {
     confirmed: usize,
 }
 
-#[test]
-fn a_stick_pulled_at_any_write_is_clean_and_complete() {
+/// A kernel for the rig, if the machine has all it needs; says so where not.
+fn kernel() -> Option<boot::Kernel> {
     let tools = [
         "qemu-system-x86_64",
         "mkfs.exfat",
@@ -101,16 +153,20 @@ fn a_stick_pulled_at_any_write_is_clean_and_complete() {
         eprintln!("{error}");
     }
     let are_here = tools.iter().all(|tool| tools::find(tool, None).is_ok());
-    let Some(kernel) = kernel.ok().filter(|_| are_here) else {
+    let kernel = kernel.ok().filter(|_| are_here);
+    if kernel.is_none() {
         ask::has("qemu", false);
-        return;
-    };
+    }
+    kernel
+}
+
+#[test]
+fn a_stick_pulled_at_any_write_is_clean_and_complete() {
+    let Some(kernel) = kernel() else { return };
     let started = Instant::now();
     let points = ask::seeds(POINTS);
-    let plan = Plan {
-        seed: ask::seed().unwrap_or(2026),
-        operations: (points * OPERATIONS_PER_POINT).clamp(POINTS * OPERATIONS_PER_POINT, MOST_OPERATIONS),
-    };
+    let operations = (points * OPERATIONS_PER_POINT).clamp(POINTS * OPERATIONS_PER_POINT, MOST_OPERATIONS);
+    let plan = Plan::new(ask::seed().unwrap_or(2026), operations, Job::Operations);
     let stick = Stick::new(plan.seed, SIZES);
     let expected = expect(&stick, &plan);
     let folder = TempDir::new().unwrap();
@@ -240,10 +296,7 @@ fn read_back(stick: &Path, writable: bool, place: &str) -> (Vec<Seen>, Session) 
 
 #[test]
 fn a_reader_that_finds_less_than_was_flushed_is_caught() {
-    let plan = Plan {
-        seed: 3,
-        operations: 30,
-    };
+    let plan = Plan::new(3, 30, Job::Operations);
     let stick = Stick::new(plan.seed, SIZES);
     let expected = expect(&stick, &plan);
     let (untouched, _) = read_back(stick.path(), false, "untouched");

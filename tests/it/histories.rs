@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use crate::worn;
 use gobag_bundle::{
     Volume as _, VolumeError,
     store::{StoreError, StoreMode},
@@ -22,12 +23,12 @@ use gobag_tests::{
 
 #[test]
 fn honest_media_lose_nothing_confirmed() {
-    sweep(1500, |seed| History::new(seed, World::Honest).run());
+    sweep(1500, |seed| History::new(seed, World::Honest).run()).had_cuts(5000);
 }
 
 #[test]
 fn failing_media_lose_nothing_confirmed() {
-    sweep(1000, |seed| History::new(seed, World::Failing).run());
+    sweep(1000, |seed| History::new(seed, World::Failing).run()).had_cuts(3500);
 }
 
 /// Found long after the others: a look between a failed flush and a crash.
@@ -38,17 +39,38 @@ fn seeds_that_once_failed() {
 
 #[test]
 fn lying_media_show_an_earlier_moment() {
-    sweep(700, |seed| History::new(seed, World::Lying).run());
+    sweep(700, |seed| History::new(seed, World::Lying).run()).had_cuts(1500);
 }
 
 #[test]
 fn damaged_media_show_an_earlier_moment_or_an_error() {
-    sweep(700, |seed| History::new(seed, World::Damaged).run());
+    sweep(700, |seed| History::new(seed, World::Damaged).run()).had_cuts(1500);
 }
 
 #[test]
 fn media_that_flip_bits_never_show_wrong_bytes() {
     sweep(300, |seed| History::new(seed, World::Flipping).run());
+}
+
+const WORLDS: [World; 5] = [
+    World::Honest,
+    World::Failing,
+    World::Lying,
+    World::Damaged,
+    World::Flipping,
+];
+
+/// All worlds in turn, and a worn store, for as long as it is asked to.
+#[test]
+#[ignore = "the long run: `cargo xtask crash`"]
+fn long_run() {
+    let tally = worn::Tally::default();
+    sweep(1000, |seed| {
+        match WORLDS.get(seed as usize % (WORLDS.len() + 1)) {
+            Some(world) => History::new(seed, *world).run(),
+            None => worn::cut_everywhere(seed, &tally),
+        }
+    });
 }
 
 /// What the medium does beyond losing its cache in a crash.

@@ -5,6 +5,7 @@
 mod bundles;
 mod checkpoints;
 mod daily;
+mod damage;
 mod decoders;
 mod doors;
 mod exfat;
@@ -14,8 +15,10 @@ mod histories;
 mod modes;
 mod reader;
 mod resume;
+mod rollback;
 mod secrets;
 mod space;
 mod stick;
 mod threads;
 mod vectors;
+mod worn;

@@ -24,6 +24,25 @@ pub fn seeds(usual: u64) -> u64 {
     }
 }
 
+/// Whether the run is the usual one: nobody asked for one seed or for another number of them.
+pub fn is_usual() -> bool {
+    ["GOBAG_SEED", "GOBAG_LONG", "GOBAG_FROM"]
+        .iter()
+        .all(|name| env::var_os(name).is_none())
+}
+
+/// `GOBAG_FROM`: the first seed of a long run.
+pub fn first_seed() -> u64 {
+    env::var("GOBAG_FROM")
+        .ok()
+        .map_or(0, |text| text.parse().expect("GOBAG_FROM is a number"))
+}
+
+/// Whether somebody watches a long run (`GOBAG_PROGRESS`).
+pub fn wants_progress() -> bool {
+    env::var_os("GOBAG_PROGRESS").is_some()
+}
+
 /// Whether `need` (such as `fuse`, `qemu`, `root`) is there. Where it is not, says so and returns false, so that
 /// the test can leave; panics when `GOBAG_REQUIRE` lists it.
 pub fn has(need: &str, there: bool) -> bool {

@@ -20,7 +20,7 @@ use std::{
 
 use gobag_bundle::medium::{FileRef, Medium};
 
-pub use crash::{Damage, Fate};
+pub use crash::{Damage, Fate, take_cuts};
 use oracle::{Salts, Use};
 use pages::Pages;
 
@@ -66,6 +66,10 @@ struct Inner {
     luck: Rng,
     /// Files that were written or flushed since the last look.
     touched: HashSet<FileRef>,
+    /// Files that were read since the last look.
+    read: HashSet<FileRef>,
+    /// The file whose write or flush the cut interrupted.
+    cut_in: Option<FileRef>,
 }
 
 #[derive(Clone)]
@@ -113,6 +117,8 @@ impl SimMedium {
             salts: Salts::default(),
             luck,
             touched: HashSet::new(),
+            read: HashSet::new(),
+            cut_in: None,
         })
     }
 
@@ -208,9 +214,26 @@ impl SimMedium {
         bytes
     }
 
+    /// `len` live bytes of a file; they must be there.
+    pub fn bytes_at(&self, file: FileRef, offset: u64, len: usize) -> Vec<u8> {
+        let mut bytes = vec![0; len];
+        self.lock().files[&file].live.read(offset, &mut bytes);
+        bytes
+    }
+
     /// The files written or flushed since this was last asked.
     pub fn take_touched(&self) -> HashSet<FileRef> {
         std::mem::take(&mut self.lock().touched)
+    }
+
+    /// The files read since this was last asked.
+    pub fn take_read(&self) -> HashSet<FileRef> {
+        std::mem::take(&mut self.lock().read)
+    }
+
+    /// The file whose write or flush the cut interrupted, if it was cut.
+    pub fn cut_in(&self) -> Option<FileRef> {
+        self.lock().cut_in
     }
 }
 
@@ -226,6 +249,7 @@ impl Inner {
         self.touched.insert(file);
         if self.faults.cut_at == Some(count) {
             self.gone = true;
+            self.cut_in = Some(file);
             Verdict::Cut
         } else if self.faults.fail_once.contains(&count) || self.faults.fail_writes_of == Some(file) {
             Verdict::Fails
@@ -260,6 +284,7 @@ impl Medium for SimMedium {
         if inner.gone || inner.faults.fail_reads_of == Some(file) {
             return Err(eio());
         }
+        inner.read.insert(file);
         let flip = inner.faults.flips > 0 && inner.luck.below(1000) < inner.faults.flips;
         let bit = inner.luck.next();
         let file = inner.file(file)?;

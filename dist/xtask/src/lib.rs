@@ -10,6 +10,7 @@ mod bench;
 mod cargo;
 mod ci;
 pub mod console;
+mod crash;
 mod demo;
 mod disk;
 mod dist;
@@ -37,6 +38,8 @@ usage: cargo xtask <task> [options]
   fuzz  [TARGET…] [--runs N|--seconds N]
                            parsers under a coverage-guided fuzzer; the corpora are stored
   bench <name> [options]   measure; without a name: list the benches
+  crash [--seeds N] [--from SEED] | --kill ROUNDS | --peers [--points N]
+                           random crash runs, for as long as one likes; the same for others
   dist                     release: static binaries, completions, man pages, zip, .deb, SHA256SUMS
   packages                 install the system packages the other tasks need
   docs                     write the generated documents again
@@ -57,6 +60,7 @@ pub fn run(args: impl Iterator<Item = String>) -> ExitCode {
         "demo" => demo::run(&rest),
         "fuzz" => fuzz::run(&rest),
         "bench" => bench::run(&rest),
+        "crash" => crash::run(&rest),
         "dist" => dist::run(&rest),
         "packages" => packages::ensure().map(drop),
         "docs" => docs::write(),

@@ -19,7 +19,7 @@ use super::{
 /// Debian's kernel for PCs; the one for clouds has no USB.
 const META_PACKAGE: &str = "linux-image-amd64";
 /// In the order they need each other.
-const MODULES: [&str; 16] = [
+const MODULES: [&str; 17] = [
     "crct10dif_common",
     "crct10dif_generic",
     "crc-t10dif",
@@ -36,6 +36,7 @@ const MODULES: [&str; 16] = [
     "sd_mod",
     "usb-storage",
     "exfat",
+    "fuse",
 ];
 const STICK_BYTES: u64 = 192 << 20;
 const DOWNLOAD: Duration = Duration::from_secs(300);
@@ -54,11 +55,16 @@ echo 5 > /proc/sys/vm/dirty_expire_centisecs
 for module in MODULES; do insmod /modules/$module.ko; done
 until [ -b /dev/sda1 ]; do :; done
 mount -t exfat /dev/sda1 /mnt && cp -r /stick/* /mnt/ && umount /mnt && mount -t exfat /dev/sda1 /mnt
+. /setup.sh
 RUST_BACKTRACE=1 /work exfat::guest::inside --exact --ignored --nocapture --test-threads=1
+. /end.sh
 umount /mnt
 sync
 poweroff -f
 "#;
+
+/// Programs that serve files end before the stick is unmounted.
+const END: &str = "sync; killall qemu-storage-daemon 2>/dev/null; umount /served 2>/dev/null; true\n";
 
 /// The partition before the first write, and the log of all writes since.
 pub(super) struct Written {
@@ -147,17 +153,19 @@ fn archive(kernel: &Kernel, plan: &Plan, stick: &Path, folder: &Path) -> Result<
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
     put(&program, "work")?;
     tool("strip", TOOL, |run| run.arg(root.join("work")))?;
-    let libraries = tool("ldd", TOOL, |run| run.arg(&program))?;
-    for library in String::from_utf8_lossy(&libraries).split_whitespace() {
-        if library.starts_with('/') {
-            put(Path::new(library), library)?;
-        }
+    put_libraries(&put, &program)?;
+    for name in &plan.programs {
+        let file = tools::find(name, None).map_err(|error| error.to_string())?;
+        put(&file, &format!("usr/bin/{name}"))?;
+        put_libraries(&put, &file)?;
     }
     let write = |name: &str, text: &str| {
         let path = root.join(name.trim_start_matches('/'));
         write(&path, text)
     };
-    write(PLAN, &format!("{} {}", plan.seed, plan.operations))?;
+    write(PLAN, &plan.text())?;
+    write("setup.sh", &plan.setup)?;
+    write("end.sh", END)?;
     write("init", &INIT.replace("MODULES", &MODULES.join(" ")))?;
     fs::set_permissions(root.join("init"), fs::Permissions::from_mode(0o755))
         .map_err(|error| error.to_string())?;
@@ -168,6 +176,17 @@ fn archive(kernel: &Kernel, plan: &Plan, stick: &Path, folder: &Path) -> Result<
     tool_in(&root, "sh", TOOL, |run| run.args(["-c", pack]).arg(&archive))?;
     fs::remove_dir_all(&root).map_err(|error| error.to_string())?;
     Ok(archive)
+}
+
+/// The shared libraries of a program, and its loader.
+fn put_libraries(put: &impl Fn(&Path, &str) -> Result<(), String>, program: &Path) -> Result<(), String> {
+    let libraries = tool("ldd", TOOL, |run| run.arg(program))?;
+    for library in String::from_utf8_lossy(&libraries).split_whitespace() {
+        if library.starts_with('/') {
+            put(Path::new(library), library)?;
+        }
+    }
+    Ok(())
 }
 
 #[expect(clippy::disallowed_methods, reason = "tests prepare their input")]
@@ -240,7 +259,11 @@ fn rename(from: &Path, to: &Path) -> std::io::Result<()> {
 }
 
 /// Runs a tool to a good end and returns what it printed.
-fn tool(name: &str, deadline: Duration, with: impl FnOnce(Run<'_>) -> Run<'_>) -> Result<Vec<u8>, String> {
+pub(super) fn tool(
+    name: &str,
+    deadline: Duration,
+    with: impl FnOnce(Run<'_>) -> Run<'_>,
+) -> Result<Vec<u8>, String> {
     tool_in(Path::new("/"), name, deadline, with)
 }
 

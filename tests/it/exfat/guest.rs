@@ -12,12 +12,13 @@ use gobag_bundle::Session;
 use gobag_tests::{model::Op, rng::FixedRandom};
 
 use super::{
-    Plan, VOLUMES,
+    Job, Plan, VOLUMES,
     log::{MARK_MAGIC, MARK_SECTOR, SECTOR},
+    peers, rekey,
 };
 use crate::stick::{PASSPHRASE, ambient, open};
 
-/// What `init` is told: seed and number of operations.
+/// What `init` is told: [`Plan::text`].
 pub(super) const PLAN: &str = "/plan";
 const STICK: &str = "/mnt";
 const DEVICE: &str = "/dev/sda";
@@ -33,11 +34,25 @@ fn inside() {
         eprintln!("skipped: not in the rig's guest");
         return;
     };
-    let (seed, operations) = plan.trim().split_once(' ').unwrap();
-    let plan = Plan {
-        seed: seed.parse().unwrap(),
-        operations: operations.parse().unwrap(),
-    };
+    let plan = Plan::parse(&plan).unwrap();
+    match plan.job {
+        Job::Operations => operate(&plan),
+        Job::Rekey => rekey::work(&plan, Path::new(STICK)),
+        Job::Ours => {
+            let session = open(
+                Path::new(STICK),
+                PASSPHRASE,
+                true,
+                ambient(Arc::new(FixedRandom::new(1000))),
+            );
+            peers::work(&plan, &peers::Ours(&session));
+        }
+        Job::Peer => peers::work(&plan, &peers::Served::open(Path::new(&plan.word))),
+    }
+    println!("ALL_DONE");
+}
+
+fn operate(plan: &Plan) {
     let mut random = 1000;
     let mut start = || {
         random += 1;
@@ -69,7 +84,6 @@ fn inside() {
         }
     }
     session.close().unwrap();
-    println!("ALL_DONE");
 }
 
 pub(super) fn volume<'a>(session: &'a Session, name: &str) -> &'a dyn gobag_bundle::Volume {
@@ -78,7 +92,7 @@ pub(super) fn volume<'a>(session: &'a Session, name: &str) -> &'a dyn gobag_bund
 }
 
 /// Puts into the log of the stick's writes that so many operations are confirmed.
-fn mark(operations: usize) {
+pub(super) fn mark(operations: usize) {
     let mut buffer = vec![0; 2 * SECTOR];
     // Such a write must start at a multiple of the sector in memory too.
     let start = buffer.as_ptr().align_offset(SECTOR);

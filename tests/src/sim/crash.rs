@@ -3,10 +3,21 @@
 //! Writes to different places may arrive in any order and any subset; of two writes to one place the later
 //! wins if it arrives. So choosing the fate of each write, in the order of their making, covers all orders.
 
+use std::cell::Cell;
+
 use gobag_bundle::medium::FileRef;
 
 use super::{Faults, File, Inner, SECTOR, SimMedium, Write};
 use crate::rng::Rng;
+
+thread_local! {
+    static CUTS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Crashes made on this thread since this was last asked.
+pub fn take_cuts() -> u64 {
+    CUTS.take()
+}
 
 /// What became of a write that no flush covered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +60,7 @@ impl SimMedium {
     /// The medium after a power cut, each write meeting its fate: files in order of [`FileRef`], writes in order
     /// of their making; missing fates are [`Fate::Lost`].
     pub fn crash_with(&self, fates: &[Fate]) -> Self {
+        CUTS.set(CUTS.get() + 1);
         let mut inner = self.lock().clone();
         let mut fates = fates.iter().copied().chain(std::iter::repeat(Fate::Lost));
         for file in inner.files.values_mut() {
@@ -125,6 +137,7 @@ impl Inner {
         self.session += 1;
         self.faults = Faults::default();
         self.gone = false;
+        self.cut_in = None;
     }
 
     fn interrupted(&self) -> Vec<(FileRef, u64)> {

@@ -9,6 +9,7 @@ mod flaky;
 mod initrd;
 #[path = "../../../engine/tests/guest/kernel.rs"]
 mod kernel;
+mod killed;
 mod mounts;
 mod program;
 mod pulled;

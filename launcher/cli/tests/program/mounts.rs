@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// An open mount and the home disk in it; none without FUSE, and the test is skipped.
-fn mount(desk: &Desk, stick: &Stick) -> Option<(Running, PathBuf)> {
+pub(crate) fn mount(desk: &Desk, stick: &Stick) -> Option<(Running, PathBuf)> {
     let missing = File::open("/dev/fuse")
         .err()
         .map(|error| format!("/dev/fuse: {error}"));
