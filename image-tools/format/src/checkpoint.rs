@@ -6,6 +6,7 @@
 
 mod body;
 mod check;
+mod dirty;
 mod leaf;
 
 use crate::{
@@ -14,8 +15,9 @@ use crate::{
     reader::{Malformed, Reader},
 };
 
-pub use body::{Checkpoint, DirtyMap, LEAF_BLOCKS, LeafRef, Position, SegmentUse, VolumeMap};
+pub use body::{Checkpoint, LEAF_BLOCKS, LeafRef, Position, SegmentUse, VolumeMap};
 pub use check::CheckpointError;
+pub use dirty::DirtyMap;
 pub use leaf::Leaf;
 
 /// Bytes of an area's head; the body follows.

@@ -4,12 +4,17 @@
 //! [`Store::received`] confirms it. A write meanwhile sets it anew, so no change is ever missed. What was told
 //! but not confirmed is kept as unreceived in every checkpoint.
 
-use gobag_format::{checkpoint::DirtyMap, ids::VolumeId, limits::CHUNK_LEN};
+use gobag_format::{
+    checkpoint::{DirtyMap, area_bytes},
+    header::LogGeometry,
+    ids::VolumeId,
+};
 
-use super::{Store, StoreError, StoreMode, lock};
+use super::{Store, StoreError, StoreMode, index::VolumeIndex, lock};
 
 impl Store {
-    /// Starts to remember which 64 KiB of `volume` change, for `replica`; everything counts as changed now.
+    /// Starts to remember which blocks of `volume` change, for `replica`; everything counts as changed now. Refused as
+    /// *full* where a checkpoint of everything, with this map, would be too long for its area.
     pub fn track(&self, replica: u8, volume: VolumeId) -> Result<(), StoreError> {
         self.writable()?;
         let mut writer = lock(&self.writer);
@@ -23,13 +28,17 @@ impl Store {
                 return Ok(());
             }
             let size = state.volume(volume).map_or(0, |index| index.size_bytes);
-            let bits = vec![0xff; size.div_ceil(CHUNK_LEN as u64 * 8) as usize];
-            state.told.push(vec![0; bits.len()]);
-            state.dirty.push(DirtyMap {
-                replica,
-                volume,
-                bits,
-            });
+            let map = DirtyMap::all(replica, volume, size);
+            let maps = state.dirty.iter().chain([&map]);
+            let map_bytes = maps.map(|map| map.bits.len() as u64 + 6).sum();
+            let volume_blocks = state.volumes.iter().map(VolumeIndex::blocks).sum();
+            let geometry = &self.log.geometry;
+            let most = LogGeometry::checkpoint_bytes(geometry.segments, volume_blocks, map_bytes);
+            if area_bytes(most) > geometry.checkpoint_len {
+                return Err(StoreError::Full);
+            }
+            state.told.push(vec![0; map.bits.len()]);
+            state.dirty.push(map);
         }
         match self.log.mode {
             StoreMode::Keep => self.log.checkpoint(&mut writer),
@@ -37,7 +46,7 @@ impl Store {
         }
     }
 
-    /// The chunks of `volume` that `replica` still has to receive, one bit each, least significant first. Read
+    /// The blocks of `volume` that `replica` still has to receive, one bit each, least significant first. Read
     /// them after this call; what changes from now on will be told by the next.
     pub fn dirty(&self, replica: u8, volume: VolumeId) -> Option<Vec<u8>> {
         let state = &mut *self.log.write_state();
@@ -49,7 +58,7 @@ impl Store {
         Some(told.clone())
     }
 
-    /// Notes that `replica` has received the chunks set in `received`, as [`Store::dirty`] told them; durable
+    /// Notes that `replica` has received the blocks set in `received`, as [`Store::dirty`] told them; durable
     /// with the next checkpoint, until then they may be told again.
     pub fn received(&self, replica: u8, volume: VolumeId, received: &[u8]) {
         let state = &mut *self.log.write_state();

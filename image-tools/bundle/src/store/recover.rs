@@ -20,7 +20,7 @@ use std::{
 };
 
 use gobag_format::{
-    checkpoint::{Position, SegmentUse},
+    checkpoint::{DirtyMap, Position, SegmentUse},
     header::LogGeometry,
     log::{
         ChainTag, Lead, RECORD_ALIGN, RecordHeader, SEGMENT_HEAD_LEN, SegmentCipher, SegmentHead, TrimEntry,
@@ -94,6 +94,9 @@ pub(super) fn recover(
             Arc::new(OpenUse { current, cipher })
         })
     };
+    // A volume that is gone has nothing to be received.
+    let is_there = |map: &&DirtyMap| volumes.iter().any(|volume| volume.id == map.volume);
+    let dirty: Vec<DirtyMap> = start.dirty.iter().filter(is_there).cloned().collect();
     let mut state = State {
         volumes: volumes
             .iter()
@@ -102,8 +105,8 @@ pub(super) fn recover(
         uses: start.segments.iter().enumerate().map(open).collect(),
         live: vec![0; start.segments.len()],
         occupied: 0,
-        dirty: start.dirty.clone(),
-        told: start.dirty.iter().map(|map| vec![0; map.bits.len()]).collect(),
+        told: dirty.iter().map(|map| vec![0; map.bits.len()]).collect(),
+        dirty,
     };
     for map in loaded.volumes {
         if let Some(index) = state.volumes.iter_mut().find(|index| index.volume == map.volume) {

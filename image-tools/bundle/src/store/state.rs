@@ -5,7 +5,6 @@ use std::sync::Arc;
 use gobag_format::{
     checkpoint::{DirtyMap, SegmentUse},
     ids::VolumeId,
-    limits::{BLOCK_LEN, CHUNK_LEN},
     log::{Place, SegmentCipher, TrimEntry, TrimKind},
 };
 
@@ -123,16 +122,8 @@ impl State {
     }
 
     fn mark_dirty(&mut self, volume: VolumeId, first_block: u64, blocks: u64) {
-        if blocks == 0 {
-            return;
-        }
-        let per_bit = (CHUNK_LEN / BLOCK_LEN) as u64;
-        for map in self.dirty.iter_mut().filter(|map| map.volume == volume) {
-            let end = first_block.saturating_add(blocks - 1) / per_bit + 1;
-            for bit in first_block / per_bit..end.min(map.bits.len() as u64 * 8) {
-                map.bits[(bit / 8) as usize] |= 1 << (bit % 8);
-            }
-        }
+        let maps = self.dirty.iter_mut().filter(|map| map.volume == volume);
+        maps.for_each(|map| map.mark(first_block, blocks));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{
     check::{CheckpointError, check},
+    dirty::DirtyMap,
     leaf::Leaf,
 };
 use crate::{
@@ -64,17 +65,6 @@ pub struct SegmentUse {
     pub incarnation: u64,
     /// The salt its key is derived from.
     pub salt: [u8; 32],
-}
-
-/// Which parts of a volume a replica still has to receive; one bit for each 64 KiB.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DirtyMap {
-    /// Replica.
-    pub replica: u8,
-    /// Volume.
-    pub volume: VolumeId,
-    /// Bits, least significant first.
-    pub bits: Vec<u8>,
 }
 
 /// A leaf of the index as it is encoded.
@@ -164,9 +154,14 @@ impl Checkpoint {
     /// Decodes a body and checks that it makes sense for segments of `segment_len` bytes.
     pub fn decode(body: &[u8], segment_len: u32) -> Result<(Self, Vec<VolumeMap>), CheckpointError> {
         let mut reader = Reader(body);
-        let (checkpoint, volumes) = decode(&mut reader).map_err(|_| CheckpointError::Malformed)?;
+        let (mut checkpoint, volumes) = decode(&mut reader).map_err(|_| CheckpointError::Malformed)?;
         if !reader.0.is_empty() {
             return Err(CheckpointError::Malformed);
+        }
+        for map in &mut checkpoint.dirty {
+            if let Some(volume) = volumes.iter().find(|volume| volume.volume == map.volume) {
+                map.widen(volume.size_bytes);
+            }
         }
         check(&checkpoint, &volumes, segment_len)?;
         Ok((checkpoint, volumes))

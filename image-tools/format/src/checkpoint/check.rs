@@ -11,7 +11,7 @@ use thiserror::Error;
 use super::body::{Checkpoint, LEAF_BLOCKS, VolumeMap};
 use crate::{
     crypto::TAG_LEN,
-    limits::{BLOCK_LEN, CHUNK_LEN, MAX_COUNT, MAX_UNIT_BLOCKS},
+    limits::{BLOCK_LEN, MAX_COUNT, MAX_UNIT_BLOCKS},
     log::{Place, RECORD_ALIGN, SEGMENT_HEAD_LEN},
 };
 
@@ -169,7 +169,7 @@ fn check_dirty(checkpoint: &Checkpoint, volumes: &[VolumeMap]) -> Checked {
             .iter()
             .find(|map| map.volume == dirty.volume)
             .map(|map| map.size_bytes);
-        let fits = size.is_none_or(|size| size.div_ceil(CHUNK_LEN as u64 * 8) == dirty.bits.len() as u64);
+        let fits = size.is_none_or(|size| dirty.fits(size));
         ensure(fits, "a dirty map does not fit its volume")?;
     }
     Ok(())

@@ -118,13 +118,13 @@ impl LogGeometry {
     /// Plans a log that can hold `blocks` changed blocks of volumes that have `volume_blocks` altogether.
     ///
     /// A quarter more than the blocks keeps cleaning cheap; six segments are the reserve that cleaning needs
-    /// to make progress. A checkpoint takes at most 4,110 bytes a leaf of 512 blocks, whatever was written.
+    /// to make progress. A checkpoint takes at most [`LogGeometry::checkpoint_bytes`], whatever was written; there is
+    /// room for the dirty maps of four replicas.
     pub fn plan(blocks: u64, volume_blocks: u64, segment_len: u32) -> Self {
         let per_segment = u64::from(segment_len) * 96 / 100 / BLOCK_LEN as u64;
         let segments = (blocks * 5 / 4).div_ceil(per_segment) + 6;
         let segments = segments.clamp(u64::from(Self::MIN_SEGMENTS), MAX_SEGMENTS as u64) as u16;
-        let leaves = volume_blocks.div_ceil(512) + 64;
-        let bytes = 64 * 1024 + leaves * 4110 + volume_blocks / 16 + u64::from(segments) * 64;
+        let bytes = Self::checkpoint_bytes(segments, volume_blocks, 4 * volume_blocks.div_ceil(8));
         Self {
             segments,
             segment_len,
@@ -134,6 +134,13 @@ impl LogGeometry {
             // More than the segments hold only where a log of the longest kind is too short for what was asked.
             quota_blocks: blocks.min(u64::from(segments) * per_segment),
         }
+    }
+
+    /// Most bytes a checkpoint takes of volumes that have `volume_blocks` altogether, beside `map_bytes` of dirty maps:
+    /// 4,110 a leaf of 512 blocks.
+    pub fn checkpoint_bytes(segments: u16, volume_blocks: u64, map_bytes: u64) -> u64 {
+        let leaves = volume_blocks.div_ceil(512) + 64;
+        64 * 1024 + leaves * 4110 + u64::from(segments) * 64 + map_bytes
     }
 
     fn is_sane(&self) -> bool {
