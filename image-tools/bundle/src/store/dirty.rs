@@ -10,7 +10,7 @@ use gobag_format::{
     ids::VolumeId,
 };
 
-use super::{Store, StoreError, StoreMode, index::VolumeIndex, lock};
+use super::{Store, StoreError, StoreMode, lock};
 
 impl Store {
     /// Starts to remember which blocks of `volume` change, for `replica`; everything counts as changed now. Refused as
@@ -30,10 +30,11 @@ impl Store {
             let size = state.volume(volume).map_or(0, |index| index.size_bytes);
             let map = DirtyMap::all(replica, volume, size);
             let maps = state.dirty.iter().chain([&map]);
-            let map_bytes = maps.map(|map| map.bits.len() as u64 + 6).sum();
-            let volume_blocks = state.volumes.iter().map(VolumeIndex::blocks).sum();
+            let map_bytes: u64 = maps.map(|map| map.bits.len() as u64 + 6).sum();
+            let leaves = state.volumes.iter().map(|index| index.blocks().div_ceil(512));
             let geometry = &self.log.geometry;
-            let most = LogGeometry::checkpoint_bytes(geometry.segments, volume_blocks, map_bytes);
+            // As in `LogGeometry::plan`, without its reserve.
+            let most = 1024 + u64::from(geometry.segments) * 64 + leaves.sum::<u64>() * 4110 + map_bytes;
             if area_bytes(most) > geometry.checkpoint_len {
                 return Err(StoreError::Full);
             }
