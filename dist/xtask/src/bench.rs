@@ -1,6 +1,8 @@
 //! `cargo xtask bench`: measurements that a person can repeat. Each is one file; figures go to standard output.
 
 mod build;
+mod document;
+mod limits;
 mod machine;
 mod start;
 mod store;
@@ -12,6 +14,10 @@ const BENCHES: &[(&str, &str)] = &[
     (
         "build",
         "an image and its next version beside restic, borg, mksquashfs, qemu-img and rsync: time, work, bytes",
+    ),
+    (
+        "limits",
+        "what must not be exceeded: memory, opening, replication, wear, work of a build",
     ),
     (
         "start",
@@ -32,6 +38,7 @@ pub(crate) fn run(args: &[&str]) -> Result<()> {
             Ok(())
         }
         ["build", rest @ ..] => build::run(rest),
+        ["limits", rest @ ..] => limits::run(rest),
         ["start", rest @ ..] => start::run(rest),
         ["store", rest @ ..] => store::run(rest),
         [other, ..] => Err(Error::usage(format!("there is no bench `{other}`"))),

@@ -3,7 +3,7 @@
 //! For one job all systems run one after another, each started anew; then the next round turns the order round. So a
 //! slow minute of the machine meets neighbours, and the ratios stand even where the figures do not.
 
-mod corpus;
+pub(super) mod corpus;
 mod fio;
 mod medium;
 mod peers;
@@ -13,7 +13,7 @@ mod targets;
 
 use std::path::{Path, PathBuf};
 
-use super::machine;
+use super::{document, machine};
 use crate::disk;
 use crate::error::{Error, Result};
 use crate::{packages, programs};
@@ -70,7 +70,7 @@ pub(super) fn run(args: &[&str]) -> Result<()> {
     let text = report::render(&results, &plan.media);
     println!("{text}");
     if plan.is_whole() {
-        report::write_document(&text)?;
+        document::renew("store", &text)?;
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ pub(super) const SIZE_BYTES: u64 = 1 << 30;
 const CONTENT_BYTES: u64 = 880 << 20;
 
 /// The disk as a file; made once and kept in `folder`.
-pub(super) fn ensure(folder: &Path) -> Result<PathBuf> {
+pub(in crate::bench) fn ensure(folder: &Path) -> Result<PathBuf> {
     let disk = folder.join("corpus.raw");
     if disk.exists() {
         return Ok(disk);

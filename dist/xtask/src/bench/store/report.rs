@@ -6,13 +6,6 @@ use super::fio::{JOBS, Job, Unit};
 use super::medium::Medium;
 use super::peers::{PEERS, Peer};
 use super::targets;
-use crate::disk;
-use crate::error::{Error, Result};
-
-const DOCUMENT: &str = "docs/performance.md";
-const BEGIN: &str = "<!-- written by `cargo xtask bench store`: begin -->\n";
-const END: &str = "<!-- end -->";
-
 /// One run of one job.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Figures {
@@ -174,21 +167,6 @@ fn table(title: &str, cell: impl Fn(&Job, Peer) -> Option<String>) -> String {
     text
 }
 
-/// Renews the part of the document that is ours.
-pub(super) fn write_document(text: &str) -> Result<()> {
-    let path = disk::root().join(DOCUMENT);
-    let old = disk::read(&path)?;
-    let new = replace(&old, text)
-        .ok_or_else(|| Error::new(format!("{DOCUMENT} has lost the marks of its tables")))?;
-    disk::write(&path, new)
-}
-
-fn replace(document: &str, text: &str) -> Option<String> {
-    let (before, rest) = document.split_once(BEGIN)?;
-    let (_, after) = rest.split_once(END)?;
-    Some(format!("{before}{BEGIN}\n{text}\n{END}{after}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -215,14 +193,5 @@ mod tests {
         assert!(text.contains("| 20.0 MB/s | 40.0 MB/s (0.50) |"), "{text}");
         assert!(!text.contains("securefs"), "{text}");
         assert_eq!(results.work(Medium::Native, JOBS[0].name, Peer::Plain), Some(5.0));
-    }
-
-    #[test]
-    fn only_our_part_of_the_document_changes() {
-        let document = format!("a\n{BEGIN}old{END}\nz\n");
-        let new = replace(&document, "new").unwrap();
-        assert!(new.starts_with("a\n") && new.ends_with("\nz\n") && !new.contains("old"));
-        assert_eq!(replace(&new, "new").unwrap(), new);
-        assert!(replace("no marks", "new").is_none());
     }
 }
