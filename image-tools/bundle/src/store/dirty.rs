@@ -6,7 +6,6 @@
 
 use gobag_format::{
     checkpoint::{DirtyMap, area_bytes},
-    header::LogGeometry,
     ids::VolumeId,
 };
 
