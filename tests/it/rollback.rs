@@ -91,7 +91,6 @@ fn an_earlier_log_is_refused() {
 }
 
 #[test]
-#[ignore = "shows a defect: checkpoints put back that call the log closed are believed"]
 fn earlier_checkpoints_are_healed_or_refused() {
     for seed in 0..3 {
         let moments = Moments::new(seed);

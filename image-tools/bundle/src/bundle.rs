@@ -183,7 +183,13 @@ impl Bundle {
         } else {
             let number = old.map_or(0, |old| (old + 1) % ESCROW_FILES);
             let file = escrow_file(self.unlocked.bundle, &self.unlocked.key, recipients)?;
-            files::replace(&folder.join(FileRef::Escrow(number).path()), &file)?;
+            let path = folder.join(FileRef::Escrow(number).path());
+            if let Some(keys) = path.parent() {
+                // A stick that was made without escrow has no place for it yet.
+                files::make_folder(keys)?;
+                files::sync_folder(&folder)?;
+            }
+            files::replace(&path, &file)?;
             Some(number)
         };
         self.replace_header()?;

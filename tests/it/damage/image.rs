@@ -151,8 +151,9 @@ fn places(image: &Image) -> Vec<(FileRef, usize)> {
                 .any(|(pack, range)| *pack == file && range.contains(at))
         };
         let is_small = !matches!(file, FileRef::Pack(_)) || !ask::is_usual();
-        let counts =
-            |at: &usize| is_small || is_frame(at) || *at < ENDS || at + ENDS >= len || at % STEP == 0;
+        let counts = |at: &usize| {
+            is_small || is_frame(at) || *at < ENDS || at + ENDS >= len || at.is_multiple_of(STEP)
+        };
         (0..len).filter(counts).map(|at| (file, at)).collect::<Vec<_>>()
     };
     image.files.iter().flat_map(of_file).collect()

@@ -55,10 +55,7 @@ fn a_loopback_door_serves_other_programs() {
 fn has_programs() -> bool {
     let is_there = |name: &&str| Command::new(name).arg("--version").output().is_ok();
     ask::has("qemu", ["qemu-img", "qemu-io"].iter().all(is_there))
-        && ask::has(
-            "nbd",
-            ["nbdinfo", "nbdcopy", "fio"].iter().all(is_there),
-        )
+        && ask::has("nbd", ["nbdinfo", "nbdcopy", "fio"].iter().all(is_there))
 }
 
 /// An open door with an empty volume behind it.

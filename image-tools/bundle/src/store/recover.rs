@@ -238,6 +238,7 @@ impl Replay<'_> {
     fn run(&mut self, closed: bool) -> Result<(), StoreError> {
         // Nothing was appended to a closed segment after the checkpoint, only to further ones.
         let mut skip = closed;
+        let mut went_on = false;
         loop {
             let next = self.find_next()?;
             if !skip {
@@ -245,14 +246,15 @@ impl Replay<'_> {
             }
             skip = false;
             let Some(next) = next else { break };
-            self.evidence = self.evidence.max(next.head.durable_seq);
-            self.next_incarnation = self.next_incarnation.max(next.head.incarnation + 1);
             if (self.seen.seq + 1, self.seen.tag) != (next.head.first_seq, next.head.prev_tag) {
                 break;
             }
             self.enter(&next);
+            went_on = true;
         }
-        self.report.clean = closed && self.report.replayed_records == 0 && !self.report.checkpoint_fell_back;
+        // Where the log went on, there was a record: should it be damaged, those behind it tell.
+        let is_all = self.evidence <= self.seen.seq;
+        self.report.clean = closed && !went_on && is_all && !self.report.checkpoint_fell_back;
         if !self.report.clean {
             self.look_behind()?;
         }
@@ -266,12 +268,11 @@ impl Replay<'_> {
         let mut best: Option<Next> = None;
         let candidates: Vec<u16> = self.queue.iter().copied().take(MAX_PASSED_OVER + 1).collect();
         for number in candidates {
-            let Some(next) = self.read_head(number)? else {
+            let Some(next) = self.read_head(number)?.filter(|next| self.is_news(&next.head)) else {
                 continue;
             };
-            let follows = next.head.previous == self.seen.segment
-                && next.head.first_seq > 0
-                && self.is_news(&next.head);
+            self.learn(&next.head);
+            let follows = next.head.previous == self.seen.segment && next.head.first_seq > 0;
             if follows
                 && best
                     .as_ref()
@@ -281,6 +282,13 @@ impl Replay<'_> {
             }
         }
         Ok(best)
+    }
+
+    /// Takes from a head how far the log once was, and which numbers are used. One that does not follow tells as
+    /// well: checkpoints of earlier that were put back beside a log that went on are found by it.
+    fn learn(&mut self, head: &SegmentHead) {
+        self.evidence = self.evidence.max(head.durable_seq);
+        self.next_incarnation = self.next_incarnation.max(head.incarnation + 1);
     }
 
     fn is_news(&self, head: &SegmentHead) -> bool {
@@ -403,8 +411,7 @@ impl Replay<'_> {
             if let Some(next) = self.read_head(number)?
                 && self.is_news(&next.head)
             {
-                self.evidence = self.evidence.max(next.head.durable_seq);
-                self.next_incarnation = self.next_incarnation.max(next.head.incarnation + 1);
+                self.learn(&next.head);
             }
         }
         Ok(())
