@@ -124,6 +124,11 @@ impl Job {
         self.rw.ends_with("write")
     }
 
+    /// Whether the job ends in reasonable time: hundreds of scattered writes before a sync take a slow stick many minutes.
+    pub(super) fn suits(&self, speed: Speed) -> bool {
+        speed == Speed::Disk || !self.writes() || self.depth == 1
+    }
+
     /// Runs the job on `target`.
     pub(super) fn run(&self, target: &Target, speed: Speed) -> Result<Seen> {
         let mut fio = Cmd::new("fio").args(["--name=job", "--output-format=json", "--norandommap"]);
