@@ -151,7 +151,7 @@ impl Drop for Named<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Mutex, atomic::AtomicU64};
+    use std::sync::Mutex;
 
     use super::*;
     use crate::sim::SimMedium;
@@ -179,14 +179,10 @@ mod tests {
 
     #[test]
     fn after_a_failure_no_further_number_is_begun() {
-        let begun = AtomicU64::new(0);
+        // So many that the run ends in our lifetime only if it is stopped.
         let failed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            each(1_000_000, |number| {
-                begun.fetch_add(1, Ordering::Relaxed);
-                assert!(number != 3, "as the test wants it");
-            })
+            each(u64::MAX, |number| assert!(number != 3, "as the test wants it"))
         }));
         assert!(failed.is_err());
-        assert!(begun.into_inner() < 1_000_000);
     }
 }

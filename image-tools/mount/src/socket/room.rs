@@ -7,7 +7,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use super::address::Stream;
@@ -19,6 +19,9 @@ const MAX_SERVED: usize = 16;
 const MAX_CHOOSING: usize = 16;
 /// Those who were sent away and have not left yet count as well.
 const MAX_SEATS: usize = MAX_SERVED + 2 * MAX_CHOOSING;
+
+/// How long a new client waits for those who were sent away and are still leaving.
+const LEAVE_WITHIN: Duration = Duration::from_secs(1);
 
 /// All clients of one door.
 #[derive(Default)]
@@ -56,7 +59,16 @@ pub(super) struct Place {
 impl Room {
     /// Lets a client in to choose; `None` when it has to go at once.
     pub(super) fn enter(self: &Arc<Self>, stream: &Arc<Stream>) -> Option<Place> {
-        let mut table = self.lock();
+        let is_crowded = |table: &mut Table| {
+            let mut seats = table.seats.values();
+            !table.is_closed
+                && seats.len() >= MAX_SEATS
+                && seats.any(|seat| seat.standing == Standing::SentAway)
+        };
+        let left = self
+            .changed
+            .wait_timeout_while(self.lock(), LEAVE_WITHIN, is_crowded);
+        let (mut table, _) = left.unwrap_or_else(PoisonError::into_inner);
         if table.is_closed || table.seats.len() >= MAX_SEATS {
             return None;
         }
@@ -85,6 +97,7 @@ impl Room {
     /// Lets nobody in any more, or somebody again.
     pub(super) fn close(&self, close: bool) {
         self.lock().is_closed = close;
+        self.changed.notify_all();
     }
 
     /// Waits until nobody is served or `deadline` has passed; tells which.

@@ -400,6 +400,14 @@ fn more_clients_than_there_are_places_are_sent_away_and_the_others_go_on() {
     assert_eq!(error(&mut served[0]).0, 0);
 }
 
+fn until_held(hold: &crate::Hold) {
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while hold.held() == 0 {
+        assert!(std::time::Instant::now() < deadline, "the request is not held");
+        std::thread::yield_now();
+    }
+}
+
 #[test]
 fn a_held_request_is_waited_for_and_done_when_the_stick_is_back() {
     let hold = std::sync::Arc::new(crate::Hold::default());
@@ -410,11 +418,7 @@ fn a_held_request_is_waited_for_and_done_when_the_stick_is_back() {
     let mut client = scene.client();
     scene.memory.is_gone.store(true, Ordering::SeqCst);
     ask(&mut client, 0, 1, 0, 4, b"last");
-    let deadline = std::time::Instant::now() + PATIENCE;
-    while hold.held() == 0 {
-        assert!(std::time::Instant::now() < deadline, "the request is not held");
-        std::thread::yield_now();
-    }
+    until_held(&hold);
     let mut door = scene.door.take().unwrap();
     assert_eq!(door.close(Duration::ZERO).unwrap_err().code(), "socket.flush");
     // The client leaves without waiting for its answer.
@@ -436,6 +440,7 @@ fn a_door_dropped_while_a_request_is_held_does_not_wait_for_the_stick() {
     let mut client = scene.client();
     scene.memory.is_gone.store(true, Ordering::SeqCst);
     ask(&mut client, 0, 1, 0, 4, b"last");
+    until_held(&hold);
     drop(scene.door.take());
     assert_eq!(client.read(&mut [0]).unwrap(), 0, "the client is sent away");
     hold.give_up();

@@ -6,7 +6,7 @@ use std::{
     os::unix::fs::{FileExt, OpenOptionsExt},
     process::{Child, ChildStdout, Stdio},
     sync::{Arc, PoisonError, atomic::Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use gobag_mount::{Export, MountError, MountOptions, UnmountError, mount, mount_points};
@@ -106,7 +106,16 @@ fn a_dropped_mount_is_gone_and_flushed() {
     assert!(!disk.exists());
     assert!(volume.flushes.load(Ordering::SeqCst) > 0);
     drop(file);
-    mount(exports, folder.path(), &MountOptions::default()).expect("the folder can be used again");
+    // The threads of the dropped mount end when its last file is closed, and fuser's last act is then to unmount by path: a
+    // mount that is made in that moment meets it. `unmount` waits for them, a drop cannot.
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while let Err(error) = mount(exports.clone(), folder.path(), &MountOptions::default()) {
+        assert!(
+            Instant::now() < deadline,
+            "the folder cannot be used again: {error}"
+        );
+        std::thread::yield_now();
+    }
 }
 
 /// A sandbox that somebody starts while we are mounted gets a copy of the mount, and with it a reference to the
