@@ -348,3 +348,63 @@ fn a_fresh_log_is_empty() {
     assert_eq!(model.locate(&session.look(), 0), Some(0));
     let _: &Store = &session.store;
 }
+
+/// A batch that goes over into the next segment fails there and is made again, and that is cut: what the first attempt
+/// had already flushed was given up, so the head it left behind is no sign of anything lost.
+#[test]
+fn what_an_attempt_left_behind_that_was_given_up_is_no_loss() {
+    let mut cuts = 0;
+    for filled in 0..8 {
+        for fail in 0..6 {
+            for cut in 0.. {
+                let seed = (filled * 6 + fail) * 100 + cut;
+                let (rig, medium, mut model) = rig(seed);
+                let mut rng = Rng::new(seed);
+                let session = rig.open_sound(&medium);
+                for block in 0..=filled {
+                    noise(&mut model, &session, &mut rng, block * 4, 4);
+                    insist(&session, 1);
+                    confirm(&mut model);
+                }
+                noise(&mut model, &session, &mut rng, 40, 12);
+                medium.set_faults(Faults {
+                    fail_once: [medium.operations() + fail].into(),
+                    ..Faults::default()
+                });
+                if session.run(&Op::Flush).is_ok() {
+                    break;
+                }
+                medium.set_faults(Faults {
+                    cut_at: Some(medium.operations() + cut),
+                    ..Faults::default()
+                });
+                let is_made_again = session.run(&Op::Flush).is_ok();
+                if is_made_again {
+                    confirm(&mut model);
+                }
+                drop(session);
+                for fates in [&[][..], &[Fate::Kept; 50], &[Fate::Kept], &[Fate::Kept; 2]] {
+                    assert_confirmed(&rig, &Arc::new(medium.crash_with(fates)), &model);
+                    cuts += 1;
+                }
+                if is_made_again {
+                    break;
+                }
+            }
+        }
+    }
+    assert!(cuts > 200, "only {cuts} cuts");
+}
+
+/// A write that does not compress.
+fn noise(model: &mut Model, session: &Session, rng: &mut Rng, block: u64, blocks: usize) {
+    let mut data = vec![0; blocks << 12];
+    rng.fill(&mut data);
+    let op = Op::Write {
+        volume: 1,
+        offset: block << 12,
+        data,
+    };
+    model.apply(&op);
+    session.run(&op).unwrap();
+}

@@ -246,12 +246,14 @@ impl Replay<'_> {
             }
             skip = false;
             let Some(next) = next else { break };
+            self.learn(&next.head);
             if (self.seen.seq + 1, self.seen.tag) != (next.head.first_seq, next.head.prev_tag) {
                 break;
             }
             self.enter(&next);
             went_on = true;
         }
+        self.look_at_heads()?;
         // Where the log went on, there was a record: should it be damaged, those behind it tell.
         let is_all = self.evidence <= self.seen.seq;
         self.report.clean = closed && !went_on && is_all && !self.report.checkpoint_fell_back;
@@ -268,11 +270,12 @@ impl Replay<'_> {
         let mut best: Option<Next> = None;
         let candidates: Vec<u16> = self.queue.iter().copied().take(MAX_PASSED_OVER + 1).collect();
         for number in candidates {
-            let Some(next) = self.read_head(number)?.filter(|next| self.is_news(&next.head)) else {
+            let Some(next) = self.read_head(number)? else {
                 continue;
             };
-            self.learn(&next.head);
-            let follows = next.head.previous == self.seen.segment && next.head.first_seq > 0;
+            let follows = next.head.previous == self.seen.segment
+                && next.head.first_seq > 0
+                && self.is_news(&next.head);
             if follows
                 && best
                     .as_ref()
@@ -284,8 +287,7 @@ impl Replay<'_> {
         Ok(best)
     }
 
-    /// Takes from a head how far the log once was, and which numbers are used. One that does not follow tells as
-    /// well: checkpoints of earlier that were put back beside a log that went on are found by it.
+    /// Takes from a head how far the log once was, and which numbers are used.
     fn learn(&mut self, head: &SegmentHead) {
         self.evidence = self.evidence.max(head.durable_seq);
         self.next_incarnation = self.next_incarnation.max(head.incarnation + 1);
@@ -392,16 +394,10 @@ impl Replay<'_> {
         }
     }
 
-    /// Looks for readable records behind the end, which would prove that confirmed ones are gone. In the
-    /// current segment every possible place is tried; of further segments only the head. When an older
-    /// checkpoint had to be used, all segments are looked at: the log may have gone on further.
-    fn look_behind(&mut self) -> Result<(), StoreError> {
-        if let Some((number, _)) = self.seen.segment
-            && let Some(open) = self.state.uses[usize::from(number)].clone()
-        {
-            let from = self.seen.offset;
-            self.scan_for_records(number, &open.cipher, from)?;
-        }
+    /// Looks for heads beyond the end, which would prove that the log went on: also where it is called closed, for
+    /// checkpoints of earlier may have been put back beside it. Heads older than the last segment's do not count: an
+    /// attempt that failed left them. When an older checkpoint had to be used, all segments are looked at.
+    fn look_at_heads(&mut self) -> Result<(), StoreError> {
         let heads: Vec<u16> = if self.report.checkpoint_fell_back {
             (0..self.geometry.segments).collect()
         } else {
@@ -413,6 +409,17 @@ impl Replay<'_> {
             {
                 self.learn(&next.head);
             }
+        }
+        Ok(())
+    }
+
+    /// Looks for readable records behind the end of the current segment, at every possible place; they would prove
+    /// that confirmed ones are gone.
+    fn look_behind(&mut self) -> Result<(), StoreError> {
+        if let Some((number, _)) = self.seen.segment
+            && let Some(open) = self.state.uses[usize::from(number)].clone()
+        {
+            self.scan_for_records(number, &open.cipher, self.seen.offset)?;
         }
         Ok(())
     }
