@@ -82,7 +82,7 @@ fn parse(args: &[&str]) -> Result<Asked> {
         match *word {
             "--from" => from = value()?,
             "--seeds" => count = Some(value()?.max(1)),
-            "--kill" => kill = Some(value()?.max(1)),
+            "--kill" => kill = Some(value()?.max(2)),
             "--points" => points = Some(value()?.max(2)),
             "--peers" => peers = true,
             other => return Err(Error::usage(format!("`crash` does not know `{other}`"))),

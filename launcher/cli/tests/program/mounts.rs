@@ -1,6 +1,6 @@
 //! Disks open as files: one program at a time, closed by `gobag stop`, and after a launcher that was killed.
 
-use std::{fs::File, os::unix::fs::FileExt, path::PathBuf};
+use std::{ffi::OsStr, fs::File, os::unix::fs::FileExt, path::PathBuf};
 
 use crate::{
     program::{Desk, Running},
@@ -10,19 +10,24 @@ use crate::{
 
 /// An open mount and the home disk in it; none without FUSE, and the test is skipped.
 pub(crate) fn mount(desk: &Desk, stick: &Stick) -> Option<(Running, PathBuf)> {
+    mount_with(desk, stick, &[])
+}
+
+/// The same with options of the program before its command.
+pub(crate) fn mount_with(
+    desk: &Desk,
+    stick: &Stick,
+    options: &[&dyn AsRef<OsStr>],
+) -> Option<(Running, PathBuf)> {
     let missing = File::open("/dev/fuse")
         .err()
         .map(|error| format!("/dev/fuse: {error}"));
     if !require::have("fuse", missing) {
         return None;
     }
-    let mut running = desk.start(&[
-        &"mount",
-        &"--stick",
-        &stick.path(),
-        &"--passphrase-file",
-        &"right",
-    ]);
+    let path = stick.path();
+    let command: [&dyn AsRef<OsStr>; 5] = [&"mount", &"--stick", &path, &"--passphrase-file", &"right"];
+    let mut running = desk.start(&[options, &command].concat());
     let home = running.words.wait_for("home.img (");
     let open = running.words.wait_for("The disks are open");
     assert_eq!(

@@ -26,6 +26,19 @@ pub(crate) struct Desk {
     folder: TempDir,
 }
 
+impl Drop for Desk {
+    /// What a killed program had mounted outlives it, and keeps its folder from being removed.
+    fn drop(&mut self) {
+        for session in self.sessions() {
+            let disks = self.runtime().join("gobag").join(session).join("disks");
+            let _ = Command::new("fusermount3")
+                .args(["-q", "-u", "-z"])
+                .arg(disks)
+                .status();
+        }
+    }
+}
+
 impl Desk {
     pub(crate) fn new() -> Self {
         let desk = Self { folder: folder() };

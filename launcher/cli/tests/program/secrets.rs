@@ -8,6 +8,7 @@ use std::{
 };
 
 use crate::{
+    mounts::mount_with,
     program::{Desk, Running},
     require,
     stick::{Contents, PASSPHRASE, Stick},
@@ -16,27 +17,9 @@ use crate::{
 /// Written by the guest's user.
 const WRITTEN: &[u8] = b"a sentence that only its writer may read";
 
+/// An open mount that writes its log, as much as it can.
 fn mounted(desk: &Desk, stick: &Stick) -> Option<(Running, PathBuf)> {
-    let missing = File::open("/dev/fuse")
-        .err()
-        .map(|error| format!("/dev/fuse: {error}"));
-    if !require::have("fuse", missing) {
-        return None;
-    }
-    let log = desk.path("log");
-    let mut running = desk.start(&[
-        &"-vvvv",
-        &"--log-file",
-        &log,
-        &"mount",
-        &"--stick",
-        &stick.path(),
-        &"--passphrase-file",
-        &"right",
-    ]);
-    let home = running.words.wait_for("home.img (");
-    running.words.wait_for("The disks are open");
-    Some((running, home.rsplit_once(" (")?.0.into()))
+    mount_with(desk, stick, &[&"-vvvv", &"--log-file", &desk.path("log")])
 }
 
 /// Every file below `folder` that has `secret` in it.

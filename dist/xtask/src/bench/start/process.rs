@@ -123,6 +123,8 @@ fn memory(status: &str) -> Option<Memory> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+
     use super::*;
 
     const STAT: &str = "42 (odd) name) S 7 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 123456 1 2";
@@ -152,10 +154,13 @@ mod tests {
             .arg("-")
             .spawn(
                 std::process::Stdio::piped(),
-                std::process::Stdio::null(),
+                std::process::Stdio::piped(),
                 std::process::Stdio::null(),
             )
             .unwrap();
+        // A process has its name before its arguments: one that answers has both.
+        child.stdin.as_mut().unwrap().write_all(b"!").unwrap();
+        child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
         let found = Process::child_of(std::process::id(), "cat").unwrap();
         assert_eq!(found.arguments().unwrap(), ["-"]);
         assert!(found.age().unwrap() < Duration::from_secs(60));
