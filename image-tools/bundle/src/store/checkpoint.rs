@@ -34,7 +34,8 @@ impl Log {
             writer.generation += 1;
             writer.areas[usize::from(area)] = 0;
             match self.write_area(area, writer, free.clone()) {
-                Ok(()) => {
+                Ok(bytes) => {
+                    writer.checkpoint_bytes = bytes;
                     writer.areas[usize::from(area)] = writer.generation;
                     writer.free = free.into();
                     writer.resting = std::mem::take(&mut writer.cleaned);
@@ -99,7 +100,8 @@ impl Log {
         if out.is_empty() { Ok(()) } else { take(&mut out) }
     }
 
-    fn write_area(&self, area: u8, writer: &Writer, free: Vec<u16>) -> Result<(), StoreError> {
+    /// Writes a checkpoint and reads it back; returns its length.
+    fn write_area(&self, area: u8, writer: &Writer, free: Vec<u16>) -> Result<u64, StoreError> {
         let file = FileRef::Checkpoint(area);
         let generation = writer.generation;
         let front = self.front(writer, free);
@@ -164,7 +166,7 @@ impl Log {
         )?;
         let same = back.is_some_and(|back| (back.generation, back.body_len) == (generation, body_len));
         if same && hasher.finalize() == written {
-            Ok(())
+            Ok(area_bytes(body_len))
         } else {
             Err(StoreError::Damaged {
                 what: file.to_string(),

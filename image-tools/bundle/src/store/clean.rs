@@ -30,24 +30,34 @@ const COPY_BYTES: usize = 8 << 20;
 /// Rounds that free no more than they use up, after which cleaning gives up.
 const MAX_FRUITLESS: u32 = 32;
 
+/// Numbers of free segments.
+pub(super) struct Goals {
+    /// At any cost.
+    pub(super) needed: usize,
+    /// While a quarter of what is emptied is won.
+    pub(super) wanted: usize,
+    /// While half of it is won.
+    pub(super) comfortable: usize,
+}
+
+impl Goals {
+    fn highest(&self) -> usize {
+        self.needed.max(self.wanted).max(self.comfortable)
+    }
+}
+
 impl Log {
-    /// Brings the number of free segments to `needed` if it can, and to `comfortable` where that is cheap. What
-    /// it freed can be used at once.
-    pub(super) fn clean(
-        &self,
-        writer: &mut Writer,
-        needed: usize,
-        comfortable: usize,
-    ) -> Result<(), StoreError> {
+    /// Frees segments until `goals` are reached or cost too much. What it freed can be used at once.
+    pub(super) fn clean(&self, writer: &mut Writer, goals: &Goals) -> Result<(), StoreError> {
         // Segments that were emptied before need no more than the checkpoints.
         if !writer.resting.is_empty() || !writer.cleaned.is_empty() {
             self.release_cleaned(writer)?;
         }
         let mut stuck = HashSet::new();
         let mut fruitless = 0;
-        while writer.free.len() < needed.max(comfortable) && fruitless < MAX_FRUITLESS {
+        while writer.free.len() < goals.highest() && fruitless < MAX_FRUITLESS {
             let before = writer.free.len();
-            if self.empty_some(writer, needed, comfortable, &mut stuck)? == 0 {
+            if self.empty_some(writer, goals, &mut stuck)? == 0 {
                 return Ok(());
             }
             self.release_cleaned(writer)?;
@@ -75,18 +85,19 @@ impl Log {
     fn empty_some(
         &self,
         writer: &mut Writer,
-        needed: usize,
-        comfortable: usize,
+        goals: &Goals,
         stuck: &mut HashSet<u16>,
     ) -> Result<usize, StoreError> {
         let mut emptied = 0;
-        let cheap = self.geometry.segment_len / BLOCK_LEN as u32 / 2;
+        let blocks = self.geometry.segment_len / BLOCK_LEN as u32;
         loop {
             let reached = writer.free.len() + writer.cleaned.len();
             let Some((victim, live)) = self.best_victim(writer, stuck) else {
                 break;
             };
-            let worth_it = reached < needed || (reached < comfortable && live <= cheap);
+            let worth_it = reached < goals.needed
+                || (reached < goals.wanted && live <= blocks / 4 * 3)
+                || (reached < goals.comfortable && live <= blocks / 2);
             if !worth_it || !self.fits_copies(writer, live) {
                 break;
             }

@@ -9,6 +9,7 @@ use gobag_format::{header::LogGeometry, limits::BLOCK_LEN};
 
 use super::{
     Log, StoreError,
+    clean::Goals,
     writer::{Batch, Writer},
 };
 
@@ -18,6 +19,8 @@ const PENDING_LIMIT: usize = 32 << 20;
 const SPAN: usize = 1 << 20;
 /// Segments that only cleaning may use.
 const RESERVE: usize = 2;
+/// Cleaning begins while this many checkpoints' bytes are free.
+const SPARE_CHECKPOINTS: u64 = 8;
 /// What a segment may lose: its head, the end that the next unit does not fit into, record heads, padding.
 const SEGMENT_LOSS: usize = 84 << 10;
 /// What a unit of one block that does not compress takes, with its share of the record's head.
@@ -47,16 +50,29 @@ impl Log {
         let bytes = (units + batch.trims.len() * 32) * 21 / 20;
         // One more where the batch before left the current segment nearly full.
         let needed = segments_for(&self.geometry, bytes) + 1;
-        if writer.free.len() >= needed + RESERVE {
+        let spare = self.spare(writer);
+        if writer.free.len() >= needed + RESERVE + spare {
             return Ok(());
         }
-        let comfortable = usize::from(self.geometry.segments) / 8;
-        self.clean(writer, needed + RESERVE, comfortable)?;
+        let goals = Goals {
+            needed: needed + RESERVE,
+            wanted: needed + RESERVE + 2 * spare,
+            comfortable: usize::from(self.geometry.segments) / 8,
+        };
+        self.clean(writer, &goals)?;
         if writer.free.len() >= needed {
             Ok(())
         } else {
             Err(StoreError::Full)
         }
+    }
+
+    /// Free segments below which cleaning begins before it must. What a round frees can be used after two checkpoints,
+    /// and a round can empty only as much as its copies find room: where a checkpoint is long and cleaning waited until
+    /// nothing was left, checkpoints would be most of what the medium is given.
+    fn spare(&self, writer: &Writer) -> usize {
+        let checkpoints = SPARE_CHECKPOINTS * writer.checkpoint_bytes / u64::from(self.geometry.segment_len);
+        usize::from(self.geometry.segments / 16).min(checkpoints as usize)
     }
 
     /// Whether the copies of `live` blocks fit into the free segments.
