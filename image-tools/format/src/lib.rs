@@ -16,6 +16,7 @@ pub mod limits;
 pub mod log;
 pub mod manifest;
 pub mod map;
+pub mod memory;
 mod monitor;
 pub mod org;
 pub mod pack;
@@ -23,6 +24,7 @@ mod reader;
 pub mod sign;
 #[cfg(test)]
 mod testing;
+pub mod token;
 pub mod wiped;
 
 pub use monitor::{Monitor, Silent};

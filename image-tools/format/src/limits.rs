@@ -62,3 +62,8 @@ pub const MAX_UNIT_BLOCKS: usize = 16;
 pub const MAX_RECORD_UNITS: usize = 2048;
 /// Largest checkpoint body, bytes.
 pub const MAX_CHECKPOINT_LEN: u64 = 4 << 30;
+
+/// Longest restore token, bytes.
+pub const MAX_TOKEN_LEN: usize = 2048;
+/// Longest code of a refused stick as it is typed, bytes.
+pub const MAX_CODE_LEN: usize = 256;

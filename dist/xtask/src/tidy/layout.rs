@@ -26,9 +26,11 @@ const MODULES: &[&str] = &[
     "log",
     "manifest",
     "map",
+    "memory",
     "org",
     "pack",
     "sign",
+    "token",
 ];
 const DOCUMENT: &str = "docs/format.md";
 const KEY: &str = "layout-hash:";
