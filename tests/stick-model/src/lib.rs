@@ -18,12 +18,15 @@
 //! - [`model`], [`layout`], [`volume`], [`schedule`]: pure; tested with no clock and no file system.
 //! - [`stats`]: what was counted, as JSON.
 //! - [`mount`]: the file system itself.
+//!
+//! Apart from all that stands [`port`], a place where a stick can be pulled out: at full speed, for what must not be lost.
 
 mod args;
 mod device;
 mod fs;
 pub mod layout;
 pub mod model;
+pub mod port;
 pub mod preset;
 pub mod schedule;
 pub mod stats;

@@ -4,7 +4,6 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod doors;
-mod flaky;
 #[path = "../../../engine/tests/guest/initrd.rs"]
 mod initrd;
 #[path = "../../../engine/tests/guest/kernel.rs"]

@@ -4,9 +4,9 @@
 use std::fs;
 
 use fuser::Errno;
+use gobag_stick_model::port::{Medium, Port};
 
 use crate::{
-    flaky::{Medium, Port},
     initrd, kernel,
     program::{Desk, Running},
     require,
@@ -100,7 +100,7 @@ fn pull_while_a_guest_writes(door: &str) {
     gobag.type_line(WRITER);
     hear(&mut gobag, 1, 60);
 
-    port.pull(Errno::EIO);
+    port.pull(Errno::EIO).unwrap();
     let told = gobag.words.wait_for("does not answer");
     assert!(
         told.contains("Was it pulled out?") && told.contains("nothing is lost"),
@@ -127,7 +127,7 @@ fn pull_while_a_guest_writes(door: &str) {
     );
 
     // Once more, with another word from the kernel, and back at the same place.
-    elsewhere.pull(Errno::ENODEV);
+    elsewhere.pull(Errno::ENODEV).unwrap();
     gobag.words.wait_for("does not answer");
     elsewhere.plug_in();
     gobag.words.wait_for("The stick is back");

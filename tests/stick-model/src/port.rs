@@ -1,5 +1,8 @@
-//! A USB port as a file system: a folder, passed on, until the stick is pulled out. Then every request fails, and what no
-//! flush has covered is lost, as on a medium with a cache. One stick can be seen through several ports, one after another.
+//! A USB port as a file system: a folder, passed on at full speed, until the stick is pulled out. Then every request fails,
+//! and what no flush has covered is lost, as on a medium with a cache. One stick can be seen through several ports, one
+//! after another.
+//!
+//! What it does not do: add, rename or remove files. In daily use nothing on a stick asks for that, so it is refused.
 
 use std::{
     collections::HashMap,
@@ -8,8 +11,8 @@ use std::{
     io,
     os::unix::fs::{FileExt, MetadataExt},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard},
-    time::Duration,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime},
 };
 
 use fuser::{
@@ -22,7 +25,7 @@ use fuser::{
 const TTL: Duration = Duration::ZERO;
 
 /// What a stick keeps.
-pub(crate) struct Medium {
+pub struct Medium {
     root: PathBuf,
     cache: Mutex<Vec<Unflushed>>,
 }
@@ -35,27 +38,32 @@ struct Unflushed {
 }
 
 impl Medium {
-    pub(crate) fn new(root: &Path) -> Arc<Self> {
+    /// The stick whose files lie in the folder `root`.
+    pub fn new(root: &Path) -> Arc<Self> {
         Arc::new(Self {
             root: root.to_owned(),
             cache: Mutex::default(),
         })
     }
 
+    fn cache(&self) -> MutexGuard<'_, Vec<Unflushed>> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Loses what was not flushed; says how many writes.
-    fn lose_cache(&self) -> usize {
-        let mut cache = self.cache.lock().unwrap();
+    fn lose_cache(&self) -> io::Result<usize> {
+        let mut cache = self.cache();
         let lost = cache.len();
         for write in cache.drain(..).rev() {
-            let file = File::options().write(true).open(&write.path).unwrap();
-            file.write_all_at(&write.before, write.offset).unwrap();
+            let file = File::options().write(true).open(&write.path)?;
+            file.write_all_at(&write.before, write.offset)?;
         }
-        lost
+        Ok(lost)
     }
 }
 
 /// A place where the stick is plugged in; unmounted when dropped.
-pub(crate) struct Port {
+pub struct Port {
     medium: Arc<Medium>,
     state: Arc<Mutex<State>>,
     _session: BackgroundSession,
@@ -73,7 +81,7 @@ struct State {
 
 impl Port {
     /// Plugs the stick in at `folder`.
-    pub(crate) fn mount(medium: &Arc<Medium>, folder: &Path) -> io::Result<Self> {
+    pub fn mount(medium: &Arc<Medium>, folder: &Path) -> io::Result<Self> {
         let state = Arc::new(Mutex::new(State {
             paths: vec![medium.root.clone()],
             ..State::default()
@@ -89,24 +97,29 @@ impl Port {
         })
     }
 
-    /// Pulls the stick out: from now on every request fails like this.
-    pub(crate) fn pull(&self, trouble: Errno) {
+    /// Pulls the stick out: from now on every request fails like this. Says how many writes no flush had covered; they
+    /// are lost.
+    pub fn pull(&self, trouble: Errno) -> io::Result<usize> {
         // With the state held no request is under way.
-        let mut state = self.state.lock().unwrap();
+        let mut state = lock(&self.state);
         state.trouble = Some(trouble);
         state.files.clear();
-        self.medium.lose_cache();
+        self.medium.lose_cache()
     }
 
     /// Plugs it in again.
-    pub(crate) fn plug_in(&self) {
-        self.state.lock().unwrap().trouble = None;
+    pub fn plug_in(&self) {
+        lock(&self.state).trouble = None;
     }
 
     /// Requests that failed.
-    pub(crate) fn refused(&self) -> u64 {
-        self.state.lock().unwrap().refused
+    pub fn refused(&self) -> u64 {
+        lock(&self.state).refused
     }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 struct Served {
@@ -117,7 +130,7 @@ struct Served {
 impl Served {
     /// The state, unless the stick is out.
     fn plugged(&self) -> Result<MutexGuard<'_, State>, Errno> {
-        let mut state = self.state.lock().unwrap();
+        let mut state = lock(&self.state);
         match state.trouble {
             Some(trouble) => {
                 state.refused += 1;
@@ -163,18 +176,14 @@ impl Served {
         file.read_exact_at(&mut before, offset).map_err(errno)?;
         file.write_all_at(data, offset).map_err(errno)?;
         let write = Unflushed { path, offset, before };
-        self.medium.cache.lock().unwrap().push(write);
+        self.medium.cache().push(write);
         Ok(data.len() as u32)
     }
 
     fn flush_file(&self, ino: INodeNo) -> Result<(), Errno> {
         let state = self.plugged()?;
         let path = state.path(ino)?;
-        self.medium
-            .cache
-            .lock()
-            .unwrap()
-            .retain(|write| write.path != path);
+        self.medium.cache().retain(|write| write.path != path);
         Ok(())
     }
 }
@@ -196,12 +205,20 @@ impl State {
     }
 }
 
+/// What an open file says after a pull that leaves no names behind.
+fn gone(errno: Errno) -> Errno {
+    match i32::from(errno) == i32::from(Errno::ENOENT) {
+        true => Errno::EIO,
+        false => errno,
+    }
+}
+
 fn errno(error: io::Error) -> Errno {
     Errno::from_i32(error.raw_os_error().unwrap_or(5))
 }
 
 fn attributes(ino: INodeNo, found: &Metadata) -> FileAttr {
-    let time = found.modified().unwrap();
+    let time = found.modified().unwrap_or(SystemTime::UNIX_EPOCH);
     FileAttr {
         ino,
         size: found.len(),
@@ -236,14 +253,14 @@ impl Filesystem for Served {
     fn getattr(&self, _: &Request, ino: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
         match self.attributes(ino) {
             Ok(found) => reply.attr(&TTL, &found),
-            Err(errno) => reply.error(errno),
+            Err(errno) => reply.error(gone(errno)),
         }
     }
 
     fn open(&self, _: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
         match self.plugged() {
             Ok(_) => reply.opened(FileHandle(0), FopenFlags::FOPEN_DIRECT_IO),
-            Err(errno) => reply.error(errno),
+            Err(errno) => reply.error(gone(errno)),
         }
     }
 
@@ -260,7 +277,7 @@ impl Filesystem for Served {
     ) {
         match self.read_at(ino, offset, size) {
             Ok(bytes) => reply.data(&bytes),
-            Err(errno) => reply.error(errno),
+            Err(errno) => reply.error(gone(errno)),
         }
     }
 
@@ -278,14 +295,14 @@ impl Filesystem for Served {
     ) {
         match self.write_at(ino, offset, data) {
             Ok(written) => reply.written(written),
-            Err(errno) => reply.error(errno),
+            Err(errno) => reply.error(gone(errno)),
         }
     }
 
     fn fsync(&self, _: &Request, ino: INodeNo, _: FileHandle, _: bool, reply: ReplyEmpty) {
         match self.flush_file(ino) {
             Ok(()) => reply.ok(),
-            Err(errno) => reply.error(errno),
+            Err(errno) => reply.error(gone(errno)),
         }
     }
 
