@@ -4,6 +4,7 @@
 
 mod bundles;
 mod checkpoints;
+mod ciphers;
 mod daily;
 mod damage;
 mod decoders;
