@@ -28,7 +28,7 @@ pub mod socket;
 pub use export::Export;
 pub use handles::Holder;
 pub use hold::Hold;
-pub use mount::{MountError, MountOptions, mount};
+pub use mount::{EndHook, MountError, MountOptions, mount};
 pub use mount_table::{MountPoint, mount_points};
 pub use mounted::{Mounted, UnmountError};
 pub use report::ErrorHook;

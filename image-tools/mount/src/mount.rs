@@ -34,7 +34,12 @@ pub struct MountOptions {
     pub on_error: Option<ErrorHook>,
     /// Lets requests wait for a medium that does not answer, instead of failing.
     pub hold: Option<Arc<Hold>>,
+    /// Told once when nothing is served any more, whoever unmounted.
+    pub on_end: Option<EndHook>,
 }
+
+/// Hears of the end of a mount.
+pub type EndHook = Arc<dyn Fn() + Send + Sync>;
 
 impl Default for MountOptions {
     fn default() -> Self {
@@ -43,6 +48,7 @@ impl Default for MountOptions {
             allow_other: false,
             on_error: None,
             hold: None,
+            on_end: None,
         }
     }
 }
@@ -165,7 +171,7 @@ fn start(
     let (config, to_server) = (config(options, event_threads), Arc::clone(&shared));
     let (ready, is_ready) = mpsc::channel();
     let (ended, has_ended) = mpsc::channel();
-    let folder = mountpoint.clone();
+    let (folder, on_end) = (mountpoint.clone(), options.on_end.clone());
     let serve = move || {
         // A guest's disk may be a loop device of this very host. Then the kernel must not wait for that disk in order
         // to give *us* memory: the threads that serve it are marked (the mark is inherited). Needs root, as do loop
@@ -188,6 +194,9 @@ fn start(
         }
         // Nobody waits if the handle was dropped.
         let _ = ended.send(());
+        if let Some(on_end) = on_end {
+            on_end();
+        }
     };
     let builder = std::thread::Builder::new().name("gobag-mount".to_owned());
     builder.spawn(serve).map_err(threads)?;

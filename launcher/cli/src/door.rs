@@ -12,7 +12,7 @@ use std::{
 use gobag_bundle::Ambient;
 use gobag_format::crypto::Random;
 use gobag_mount::{
-    ErrorHook, Export, Hold, MountError, MountOptions, Mounted, UnmountError, mount,
+    EndHook, ErrorHook, Export, Hold, MountError, MountOptions, Mounted, UnmountError, mount,
     socket::{Address, BlockSocket, CloseError, SocketError, SocketOptions, listen},
 };
 use gobag_term::CliError;
@@ -41,6 +41,8 @@ pub(crate) struct DoorOptions {
     pub(crate) on_error: Option<ErrorHook>,
     /// Where requests wait that the medium does not answer.
     pub(crate) hold: Option<Arc<Hold>>,
+    /// Told when files are gone, also where somebody else has unmounted them. A block socket is closed by us only.
+    pub(crate) on_end: Option<EndHook>,
 }
 
 /// Why a door stays open.
@@ -102,10 +104,15 @@ impl Door {
         place: &Path,
         options: &DoorOptions,
     ) -> Result<Self, MountError> {
-        let DoorOptions { on_error, hold } = options.clone();
+        let DoorOptions {
+            on_error,
+            hold,
+            on_end,
+        } = options.clone();
         let mount_options = MountOptions {
             on_error,
             hold: hold.clone(),
+            on_end,
             ..MountOptions::default()
         };
         let way = Way::Files(mount(exports, place, &mount_options)?);
@@ -128,7 +135,7 @@ impl Door {
     }
 
     fn listen(exports: Vec<Export>, address: &Address, options: &DoorOptions) -> Result<Self, SocketError> {
-        let DoorOptions { on_error, hold } = options.clone();
+        let DoorOptions { on_error, hold, .. } = options.clone();
         let socket_options = SocketOptions {
             on_error,
             hold: hold.clone(),

@@ -98,9 +98,11 @@ pub(crate) fn mount(
 
     let (hook, troubles) = crate::session::troubles();
     let hold = Arc::new(Hold::default());
+    let bare = Bare::new(Arc::clone(&hold));
     let options = DoorOptions {
         on_error: Some(hook),
-        hold: Some(Arc::clone(&hold)),
+        hold: Some(hold),
+        on_end: Some(bare.ender()),
     };
     let door = open(args, &work, &folder, &options)?;
     let image = work.session().manifest().name.clone();
@@ -124,7 +126,7 @@ pub(crate) fn mount(
         commands: wishes,
         troubles,
     };
-    keep(&Bare::new(hold), Kind::Programs, &work, &inbox, &board, ui);
+    keep(&bare, Kind::Programs, &work, &inbox, &board, ui);
     let work = Arc::into_inner(work).ok_or_else(still_shared)?;
     let saved = put_away(door, work, &inbox.signals, &board, ui);
     drop(server);

@@ -16,7 +16,7 @@ use gobag_engine::{
     guest::{Event, Exit, Guest},
     userns::IdMap,
 };
-use gobag_mount::Hold;
+use gobag_mount::{EndHook, Hold};
 
 /// The guest agent's socket in the run's folder, as the engine names it.
 const AGENT_SOCKET: &str = "agent.sock";
@@ -171,6 +171,12 @@ impl Bare {
     pub(crate) fn new(hold: Arc<Hold>) -> Self {
         let (sender, events) = unbounded();
         Self { events, sender, hold }
+    }
+
+    /// What to call when the volumes can no longer be reached: then it has ended.
+    pub(crate) fn ender(&self) -> EndHook {
+        let sender = self.sender.clone();
+        Arc::new(move || send_exit(&sender, true))
     }
 }
 

@@ -37,6 +37,7 @@ pub(super) fn run(start: &mut Start<'_>, work: &Arc<Work>, hook: ErrorHook) -> R
     let options = DoorOptions {
         on_error: Some(hook),
         hold: Some(Arc::clone(&hold)),
+        on_end: None,
     };
     let door = Door::files(work.exports_for(&entry), &start.folder.mountpoint(), &options).or_explain()?;
     let spec = spec(start, work, &door, &entry)?;

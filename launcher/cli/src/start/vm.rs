@@ -132,7 +132,7 @@ impl Disks {
 fn disks(start: &Start<'_>, work: &Work, hook: ErrorHook) -> Result<Disks, CliError> {
     let options = DoorOptions {
         on_error: Some(hook),
-        hold: None,
+        ..DoorOptions::default()
     };
     let place = start.folder.mountpoint();
     let files = || Door::files(work.exports(), &place, &options);

@@ -1,6 +1,8 @@
 //! Disks open as files: one program at a time, closed by `gobag stop`, and after a launcher that was killed.
 
-use std::{ffi::OsStr, fs::File, os::unix::fs::FileExt, path::PathBuf};
+#![expect(clippy::disallowed_methods, reason = "another program unmounts")]
+
+use std::{ffi::OsStr, fs::File, os::unix::fs::FileExt, path::PathBuf, process::Command};
 
 use crate::{
     program::{Desk, Running},
@@ -115,5 +117,23 @@ fn after_a_killed_launcher_the_next_one_cleans_up_and_everything_flushed_is_ther
         "{stopped:?}"
     );
     assert_eq!(again.finish(), Some(0));
+    assert!(desk.is_tidy());
+}
+
+#[test]
+fn disks_that_another_program_unmounts_are_closed_in_good_order() {
+    let (desk, stick) = (Desk::new(), Stick::new(&Contents::default()));
+    let Some((mut first, home)) = mount(&desk, &stick) else {
+        return;
+    };
+    write(&home, "left behind");
+    let unmounted = Command::new("fusermount3")
+        .arg("-u")
+        .arg(home.parent().unwrap())
+        .status();
+    assert!(unmounted.unwrap().success());
+    first.words.wait_for("All changes are on the stick");
+    assert_eq!(first.finish(), Some(0));
+    assert_eq!(&stick.home()[8192..8203], b"left behind");
     assert!(desk.is_tidy());
 }
