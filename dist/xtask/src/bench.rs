@@ -4,6 +4,10 @@ mod build;
 mod document;
 mod limits;
 mod machine;
+mod medium;
+mod office;
+mod qcow;
+mod served;
 mod start;
 mod store;
 
@@ -21,7 +25,7 @@ const BENCHES: &[(&str, &str)] = &[
     ),
     (
         "start",
-        "time to the login prompt, from a stick and from a raw disk in the same QEMU; memory of `gobag`; unlocking",
+        "a login prompt and a package installed then, from a stick and from raw files in the same QEMU; memory; unlocking",
     ),
     (
         "store",

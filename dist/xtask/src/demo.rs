@@ -5,6 +5,7 @@
 
 pub(crate) mod golden;
 pub(crate) mod guest;
+pub(crate) mod installable;
 pub(crate) mod office;
 pub(crate) mod scene;
 mod trouble;
@@ -52,7 +53,7 @@ fn play(steps: &mut Steps, golden: &Golden) {
         }
     };
     let _ = steps.step("organisation", || office::init(&scene))
-        && steps.step("image", || office::build(&scene, golden))
+        && steps.step("image", || office::build(&scene, &golden.tar))
         && steps.step("sticks", || office::sticks(&scene))
         && steps.step("check", || guest::check(&scene))
         && steps.step("work", || guest::work_and_be_killed(&scene))

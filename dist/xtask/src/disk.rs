@@ -70,6 +70,20 @@ pub(crate) fn private_dir() -> Result<PathBuf> {
     Ok(PathBuf::from(text.trim_end()))
 }
 
+/// The same in memory, where the system has a place for that.
+pub(crate) fn private_memory_dir() -> Result<Option<PathBuf>> {
+    let shared = Path::new("/dev/shm");
+    if !shared.is_dir() {
+        return Ok(None);
+    }
+    let text = crate::sh::Cmd::new("mktemp")
+        .args(["-d", "-p"])
+        .arg(shared)
+        .arg("gobag-xtask.XXXXXXXX")
+        .text()?;
+    Ok(Some(PathBuf::from(text.trim_end())))
+}
+
 /// Sets the permission bits.
 pub(crate) fn set_mode(path: &Path, mode: u32) -> Result<()> {
     use std::os::unix::fs::PermissionsExt;

@@ -1,245 +1,206 @@
-//! How long a start takes until the login prompt, from a stick and from the same disks as plain files.
+//! How long a start takes until the login prompt, and installing a package then: from a stick, and from the same disks as plain
+//! files, on this machine's disk and on the model of a usual stick.
 //!
 //! The plain files are the stick's own volumes, copied through `gobag mount` after one start, and QEMU gets the very
-//! arguments that the launcher gave it ([`process`]), so that nothing differs but where the bytes come from. Runs of all
-//! kinds take turns, because a shared machine is never equally fast for long: only the ratios mean something elsewhere.
-//! As root the host's page cache is emptied before each.
+//! arguments that the launcher gave it ([`process`]), so that nothing differs but where the bytes come from. Each session
+//! has a fresh copy of its disks and empty caches. Runs of all kinds take turns, because a shared machine is never
+//! equally fast for long: only the ratios mean something elsewhere.
 
+mod disks;
 mod process;
 mod raw;
+mod report;
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::demo::golden;
-use crate::demo::guest::{Workstation, with_disks};
-use crate::demo::scene::Scene;
-use crate::demo::{EPOCH, office};
+use super::document;
+use super::machine;
+use super::medium::{self, Medium};
+use crate::console::Console;
+use crate::demo::EPOCH;
+use crate::demo::guest::{BOOT_LIMIT, Workstation};
+use crate::demo::installable::{self, EDITOR};
 use crate::disk;
 use crate::error::{Error, Result};
 use crate::packages;
 use crate::programs;
-use crate::sh::{self, Cmd};
+use disks::{Copy, Templates};
 use process::{Memory, Process};
-use raw::{Caching, RawDisks};
+use raw::Format;
+use report::Results;
 
-const DEFAULT_RUNS: usize = 5;
-const USER: &str = "alice";
+const DEFAULT_RUNS: usize = 3;
+const USAGE: &str = "usage: cargo xtask bench start [RUNS] [--no-build]";
+const INSTALL_LIMIT: Duration = Duration::from_secs(600);
 
-/// What a start took until the login prompt.
+/// Where the disks come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum System {
+    Gobag,
+    Files(Format),
+}
+
+/// What is measured, in this order and then the other way round.
+const SESSIONS: &[(Medium, System)] = &[
+    (Medium::Native, System::Gobag),
+    (Medium::Native, System::Files(Format::Raw)),
+    (Medium::Native, System::Files(Format::RawCached)),
+    (USUAL, System::Gobag),
+    (USUAL, System::Files(Format::Raw)),
+    (USUAL, System::Files(Format::QcowLuks)),
+];
+const USUAL: Medium = Medium::Stick("usual");
+
+/// What a piece of work took.
 #[derive(Clone, Copy, Debug)]
-struct Login {
-    /// From the start of QEMU's process.
+struct Cost {
     time: Duration,
     /// Processor time of QEMU, and of the launcher where there is one. Says something on a busy machine too.
     cpu: Duration,
+    /// Bytes written to the medium.
+    written: u64,
+    /// The time the medium was at work, where it counts that.
+    medium: Option<Duration>,
 }
 
-/// A start from the stick.
+/// One session.
 #[derive(Clone, Copy, Debug)]
-struct StickLogin {
-    login: Login,
-    /// From `gobag start` to the prompt.
-    whole: Duration,
-    /// The launcher's.
-    memory: Memory,
+struct Seen {
+    /// From the start of QEMU's process to the login prompt.
+    login: Cost,
+    /// From the command to the end of its sync.
+    install: Cost,
+    /// From `gobag start` to the prompt, and the launcher's memory; only for ours.
+    launcher: Option<(Duration, Memory)>,
 }
 
-/// `bench start [RUNS]`.
+/// `bench start [RUNS] [--no-build]`.
 pub(super) fn run(args: &[&str]) -> Result<()> {
-    let runs: usize = match args {
+    let (words, build) = match args {
+        [words @ .., "--no-build"] => (words, false),
+        words => (words, true),
+    };
+    let runs: usize = match words {
         [] => DEFAULT_RUNS,
         [number] => number
             .parse()
             .map_err(|cause| Error::because(format!("`{number}` is no number of runs"), cause))?,
-        _ => return Err(Error::usage("usage: cargo xtask bench start [RUNS]")),
+        _ => return Err(Error::usage(USAGE)),
     };
     packages::ensure()?;
-    programs::build(EPOCH)?;
-    let folder = disk::target().join("bench/start");
-    disk::remove(&folder)?;
-    let scene = Scene::set(folder.join("scene"))?;
-    office::init(&scene)?;
-    office::build(&scene, &golden::ensure(false)?)?;
-    office::stick(&scene, USER)?;
-    let raw = prepare(&scene, &folder.join("raw"))?;
-
-    let (mut stick, mut direct, mut buffered, mut unlocking) = (vec![], vec![], vec![], vec![]);
-    for number in 1..=runs.max(1) {
-        eprintln!("run {number} of {runs}");
-        forget_files()?;
-        direct.push(raw.boot(Caching::AsTheLauncher)?);
-        forget_files()?;
-        stick.push(boot_stick(&scene)?);
-        forget_files()?;
-        buffered.push(raw.boot(Caching::PageCache)?);
-        unlocking.push(refuse_wrong_passphrase(&scene)?);
+    if build {
+        programs::build(EPOCH)?;
+        medium::build_model()?;
     }
-    print!("{}", report(&stick, &direct, &buffered, unlocking));
-    disk::remove(&folder)
-}
-
-/// One start that nobody measures, whose machine and disks become the plain ones.
-fn prepare(scene: &Scene, folder: &Path) -> Result<RawDisks> {
-    disk::make_dir(folder)?;
-    let mut first = Workstation::start(scene, USER)?;
-    first.until_shell()?;
-    let qemu = Process::child_of(first.launcher(), "qemu-system")?;
-    let arguments = qemu.arguments()?;
-    first.shut_down()?;
-    with_disks(scene, USER, |disks| {
-        for file in disk::files_below(disks, &[])? {
-            Cmd::new("cp")
-                .arg("--sparse=always")
-                .args([file.as_path(), folder])
-                .run()?;
+    let templates = Templates::make(&disk::target().join("bench/start"))?;
+    let mut results = Results::default();
+    let mut order = SESSIONS.to_vec();
+    for number in 1..=runs.max(1) {
+        for (medium, system) in &order {
+            let seen = session(&templates, *medium, *system)?;
+            eprintln!(
+                "run {number} of {runs} · {} · {}: login prompt {:.1} s, installation {:.1} s",
+                medium.title(),
+                system.name(),
+                seen.login.time.as_secs_f64(),
+                seen.install.time.as_secs_f64()
+            );
+            results.add(*medium, *system, seen);
         }
-        Ok(())
-    })?;
-    RawDisks::new(folder, &arguments)
+        order.reverse();
+        results.unlocking.push(templates.refuse_wrong_passphrase()?);
+    }
+    let text = results.render();
+    println!("{text}");
+    document::renew("start", &text)?;
+    templates.remove()
 }
 
-fn boot_stick(scene: &Scene) -> Result<StickLogin> {
-    let mut guest = Workstation::start(scene, USER)?;
+impl System {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Gobag => "the stick",
+            Self::Files(Format::Raw) => "its disks as raw files",
+            Self::Files(Format::RawCached) => "the same through the host's page cache",
+            Self::Files(Format::QcowLuks) => "the same as qcow2 with LUKS",
+        }
+    }
+}
+
+fn session(templates: &Templates, medium: Medium, system: System) -> Result<Seen> {
+    let copy = templates.copy(medium, system)?;
+    machine::forget_caches()?;
+    match system {
+        System::Gobag => from_stick(templates, &copy),
+        System::Files(format) => from_files(templates, &copy, format),
+    }
+}
+
+fn from_stick(templates: &Templates, copy: &Copy) -> Result<Seen> {
+    let start = templates.gobag(copy.folder(), "start");
+    let mut guest = Workstation::launch(start, std::process::Stdio::inherit())?;
     let whole = guest.until_login()?;
     let launcher = Process::of(guest.launcher());
     let qemu = Process::child_of(guest.launcher(), "qemu-system")?;
-    let login = Login {
-        time: qemu.age()?,
-        cpu: qemu.cpu()? + launcher.cpu()?,
+    let so_far = || {
+        // What QEMU writes goes to the launcher.
+        let (written, medium) = copy.counted(launcher)?;
+        Ok(Cost {
+            time: qemu.age()?,
+            cpu: qemu.cpu()? + launcher.cpu()?,
+            written,
+            medium,
+        })
     };
-    guest.until_shell_after_login()?;
+    let login = so_far()?;
+    let install = install(guest.console(), so_far)?;
     let memory = launcher.memory()?;
-    guest.shut_down()?;
-    Ok(StickLogin { login, whole, memory })
+    guest.switch_off(templates.stop(copy.folder()))?;
+    Ok(Seen {
+        login,
+        install,
+        launcher: Some((whole, memory)),
+    })
 }
 
-/// All that unlocking costs, and nothing else: the wrong passphrase needs the same work to be refused.
-fn refuse_wrong_passphrase(scene: &Scene) -> Result<Duration> {
-    let started = Instant::now();
-    let output = scene
-        .gobag(USER, "start")
-        .arg("--passphrase-file")
-        .arg(scene.passphrase("wrong"))
-        .output()?;
-    match output.status.code() {
-        Some(5) => Ok(started.elapsed()),
-        _ => Err(Error::because(
-            "a wrong passphrase was not refused",
-            String::from_utf8_lossy(&output.stderr).trim(),
-        )),
-    }
-}
-
-/// Empties the host's page cache where we may.
-fn forget_files() -> Result<()> {
-    Cmd::new("sync").quiet().run()?;
-    if sh::is_root() {
-        disk::write(Path::new("/proc/sys/vm/drop_caches"), "3\n")?;
-    }
-    Ok(())
-}
-
-fn report(stick: &[StickLogin], direct: &[Login], buffered: &[Login], unlocking: Vec<Duration>) -> String {
-    let of = |all: &[Login], what: fn(&Login) -> Duration| median(all.iter().map(what).collect());
-    let logins: Vec<Login> = stick.iter().map(|one| one.login).collect();
-    let rows = [&logins[..], direct, buffered].map(|all| (of(all, |one| one.time), of(all, |one| one.cpu)));
-    let [ours, direct, buffered] = rows;
-    let mut text = format!(
-        "\nto the login prompt, median of {} runs in turn\n  {:<44} {:>10} {:>7} {:>10} {:>7}\n",
-        stick.len(),
-        "",
-        "time",
-        "ratio",
-        "CPU",
-        "ratio"
-    );
-    for (what, row) in [
-        ("the stick", ours),
-        ("its disks as plain files, the same QEMU", direct),
-        ("the same through the host's page cache", buffered),
-    ] {
-        let ratio = |ours: Duration, other: Duration| ours.as_secs_f64() / other.as_secs_f64();
-        text.push_str(&format!(
-            "  {what:<44} {:>10} {:>7.3} {:>10} {:>7.3}\n",
-            seconds(row.0),
-            ratio(ours.0, row.0),
-            seconds(row.1),
-            ratio(ours.1, row.1),
-        ));
-    }
-    let most = |what: fn(&Memory) -> u64| {
-        let most = stick.iter().map(|one| what(&one.memory)).max();
-        format!("{} MiB", most.unwrap_or_default() >> 20)
+fn from_files(templates: &Templates, copy: &Copy, format: Format) -> Result<Seen> {
+    let mut guest = templates.machine().start(copy.folder(), format)?;
+    guest.until_login()?;
+    let qemu = guest.process();
+    let so_far = || {
+        let (written, medium) = copy.counted(qemu)?;
+        Ok(Cost {
+            time: qemu.age()?,
+            cpu: qemu.cpu()?,
+            written,
+            medium,
+        })
     };
-    for (what, value) in [
-        (
-            "the stick from `gobag start` on",
-            seconds(median(stick.iter().map(|one| one.whole).collect())),
-        ),
-        (
-            "a passphrase refused: unlocking and no more",
-            seconds(median(unlocking)),
-        ),
-        (
-            "memory of `gobag`, its guest at the shell",
-            most(|one| one.now_bytes),
-        ),
-        (
-            "most memory of `gobag`, unlocking included",
-            most(|one| one.peak_bytes),
-        ),
-    ] {
-        text.push_str(&format!("  {what:<44} {value:>10}\n"));
-    }
-    text
+    let login = so_far()?;
+    Ok(Seen {
+        login,
+        install: install(guest.console(), so_far)?,
+        launcher: None,
+    })
 }
 
-fn seconds(time: Duration) -> String {
-    format!("{:.2} s", time.as_secs_f64())
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort_unstable();
-    times.get(times.len() / 2).copied().unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn of(all: &[u64]) -> Vec<Duration> {
-        all.iter().map(|s| Duration::from_secs(*s)).collect()
-    }
-
-    #[test]
-    fn the_median_is_the_middle() {
-        assert_eq!(median(of(&[9, 1, 5])).as_secs(), 5);
-        assert_eq!(median(of(&[])).as_secs(), 0);
-    }
-
-    fn login(time: u64, cpu: u64) -> Login {
-        Login {
-            time: Duration::from_secs(time),
-            cpu: Duration::from_secs(cpu),
-        }
-    }
-
-    #[test]
-    fn the_report_compares_medians_and_names_the_most_memory() {
-        let stick = [(11, 30, 150), (99, 40, 140), (10, 20, 130)].map(|(time, now, peak)| StickLogin {
-            login: login(time, 2 * time),
-            whole: Duration::from_secs(time + 2),
-            memory: Memory {
-                now_bytes: now << 20,
-                peak_bytes: peak << 20,
-            },
-        });
-        let direct = [login(10, 20), login(10, 16)];
-        let text = report(&stick, &direct, &[login(22, 44)], of(&[1]));
-        // 11 to 10, 22 to 20, 11 to 22, 11 + 2
-        for part in ["1.100", "0.500", "13.00 s", "40 MiB", "150 MiB"] {
-            assert!(text.contains(part), "{part}: {text}");
-        }
-    }
+/// Installs the editor and syncs, in a guest at its login prompt; `so_far` tells what the session has cost.
+fn install(console: &mut Console, so_far: impl Fn() -> Result<Cost>) -> Result<Cost> {
+    let failed = |error| Error::because("the package is not installed", error);
+    console.wait_for_shell(BOOT_LIMIT).map_err(failed)?;
+    // What a start leaves to be written belongs to the start.
+    console.must("sync", INSTALL_LIMIT).map_err(failed)?;
+    let (before, started) = (so_far()?, Instant::now());
+    let command = format!("dpkg -i {} >/dev/null && sync", installable::files(EDITOR));
+    console.must(&command, INSTALL_LIMIT).map_err(failed)?;
+    let (time, after) = (started.elapsed(), so_far()?);
+    Ok(Cost {
+        time,
+        cpu: after.cpu.saturating_sub(before.cpu),
+        written: after.written.saturating_sub(before.written),
+        medium: after
+            .medium
+            .zip(before.medium)
+            .map(|(after, before)| after.saturating_sub(before)),
+    })
 }

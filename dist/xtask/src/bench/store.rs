@@ -5,21 +5,19 @@
 
 pub(super) mod corpus;
 mod fio;
-mod medium;
 mod peers;
 mod report;
-mod served;
 mod targets;
 
 use std::path::{Path, PathBuf};
 
+use super::medium::{self, MEDIA, Medium};
 use super::{document, machine};
 use crate::disk;
 use crate::error::{Error, Result};
 use crate::{packages, programs};
 
 use fio::{JOBS, Job};
-use medium::{MEDIA, Medium};
 use peers::{PEERS, Peer};
 use report::{Figures, Results};
 

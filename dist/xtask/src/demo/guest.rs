@@ -23,12 +23,15 @@ pub(crate) struct Workstation {
 
 impl Workstation {
     pub(crate) fn start(scene: &Scene, user: &str) -> Result<Self> {
-        let command = scene
-            .unlocked(user, "start")
-            .args(["--mode", "vm", "--headless", "--memory", "768"]);
+        Self::launch(scene.unlocked(user, "start"), Stdio::inherit())
+    }
+
+    /// The same with a `gobag start …` of one's own, whose words go to `words`.
+    pub(crate) fn launch(start: Cmd, words: Stdio) -> Result<Self> {
+        let command = start.args(["--mode", "vm", "--headless", "--memory", "768"]);
         eprintln!("$ {}", command.line());
         let started = Instant::now();
-        let mut launcher = command.spawn(Stdio::piped(), Stdio::piped(), Stdio::inherit())?;
+        let mut launcher = command.spawn(Stdio::piped(), Stdio::piped(), words)?;
         match (launcher.stdout.take(), launcher.stdin.take()) {
             (Some(output), Some(input)) => Ok(Self {
                 launcher,
@@ -66,6 +69,11 @@ impl Workstation {
         self.launcher.id()
     }
 
+    /// The guest's console.
+    pub(crate) fn console(&mut self) -> &mut Console {
+        &mut self.console
+    }
+
     fn must(&mut self, command: &str) -> Result<String> {
         self.console
             .must(command, COMMAND_LIMIT)
@@ -88,6 +96,15 @@ impl Workstation {
         } else {
             Err(Error::new(format!("the launcher ended with {status}")))
         }
+    }
+
+    /// Switches the machine off, by the launcher's own command `stop`, and waits for its end.
+    pub(crate) fn switch_off(mut self, stop: Cmd) -> Result<()> {
+        expect(stop, 0)?;
+        self.launcher
+            .wait()
+            .map(drop)
+            .map_err(|cause| Error::because("the launcher is lost", cause))
     }
 
     /// Kills the launcher as a pulled power plug would; the guest dies with it.

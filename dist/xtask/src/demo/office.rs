@@ -1,6 +1,5 @@
 //! IT's side: keys, an image from the golden disk, sticks for two people.
 
-use super::golden::Golden;
 use super::scene::{Scene, expect, size_of};
 use crate::error::Result;
 
@@ -20,13 +19,13 @@ pub(crate) fn init(scene: &Scene) -> Result<String> {
     Ok("signing key and escrow key, both encrypted under IT's passphrase".to_owned())
 }
 
-pub(crate) fn build(scene: &Scene, golden: &Golden) -> Result<String> {
+pub(crate) fn build(scene: &Scene, root: &std::path::Path) -> Result<String> {
     let command = scene
         .image(&["build", "--name", "office", "--system-size", "2GiB", "--org"])
         .arg(scene.org())
         .arg("--passphrase-file")
         .arg(scene.passphrase("it"))
-        .arg(&golden.tar);
+        .arg(root);
     expect(command, 0)?;
     let bytes = size_of(&scene.org().join("repository/packs"))?;
     Ok(format!(

@@ -63,11 +63,15 @@ impl Scene {
 
     /// `gobag COMMAND --stick …` as the user of that stick, from the stick itself.
     pub(crate) fn gobag(&self, user: &str, command: &str) -> Cmd {
-        let stick = self.stick(user);
+        Self::gobag_of(&self.stick(user), command)
+    }
+
+    /// The same for a stick wherever it is plugged in.
+    pub(crate) fn gobag_of(stick: &Path, command: &str) -> Cmd {
         Cmd::new(stick.join("linux/gobag"))
             .arg(command)
             .arg("--stick")
-            .arg(&stick)
+            .arg(stick)
     }
 
     /// The same with the user's passphrase.

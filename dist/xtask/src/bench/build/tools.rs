@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::versions::Versions;
+use crate::bench::office::{Office, PASSPHRASE, squash};
 use crate::demo::scene::size_of;
 use crate::disk;
 use crate::error::{Error, Result};
-use crate::programs;
 use crate::sh::Cmd;
 
 /// A tool under measurement.
@@ -31,8 +31,6 @@ pub(super) const TOOLS: &[Tool] = &[
     Tool::Rsync,
 ];
 
-const PASSWORD: &str = "two green plants";
-
 impl Tool {
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -48,19 +46,7 @@ impl Tool {
     /// Makes an empty store.
     pub(super) fn prepare(self, versions: &Versions, store: &Path) -> Result<()> {
         match self {
-            Self::Gobag => Cmd::new(programs::folder().join("gobag-image"))
-                .args([
-                    "init",
-                    "--name",
-                    "Bench",
-                    "--contact",
-                    "nobody",
-                    "--new-passphrase-file",
-                ])
-                .arg(words(store)?)
-                .arg(store.join("office"))
-                .text()
-                .map(drop),
+            Self::Gobag => Office::found(&office(store)).map(drop),
             Self::Restic => restic(store)
                 .args(["init", "--quiet", "--repository-version", "2"])
                 .text()
@@ -88,14 +74,7 @@ impl Tool {
     pub(super) fn run(self, versions: &Versions, version: usize, store: &Path) -> Result<Option<u64>> {
         let source = &versions.disks[version];
         match self {
-            Self::Gobag => Cmd::new(programs::folder().join("gobag-image"))
-                .args(["build", "--name", "disk", "--org"])
-                .arg(store.join("office"))
-                .arg("--passphrase-file")
-                .arg(store.join("words"))
-                .arg(source)
-                .text()
-                .map(|_| None),
+            Self::Gobag => Office::at(&office(store)).build(source).map(|()| None),
             Self::Restic => restic(store)
                 .args([
                     "backup",
@@ -114,21 +93,7 @@ impl Tool {
                 .arg("-")
                 .text_from(source)
                 .map(|_| None),
-            Self::Mksquashfs => Cmd::new("mksquashfs")
-                .arg(source)
-                .arg(store.join(format!("{version}.sqfs")))
-                .args([
-                    "-comp",
-                    "zstd",
-                    "-Xcompression-level",
-                    "5",
-                    "-b",
-                    "131072",
-                    "-no-progress",
-                    "-quiet",
-                ])
-                .text()
-                .map(|_| None),
+            Self::Mksquashfs => squash(source, &store.join(format!("{version}.sqfs"))).map(|()| None),
             Self::QemuImg => Cmd::new("qemu-img")
                 .args([
                     "convert",
@@ -166,7 +131,7 @@ impl Tool {
     /// Bytes that are stored now.
     pub(super) fn stored(self, store: &Path) -> Result<u64> {
         match self {
-            Self::Gobag => size_of(&store.join("office/repository")),
+            Self::Gobag => size_of(&Office::at(&office(store)).repository()),
             Self::Restic | Self::Borg => size_of(&store.join("repository")),
             Self::Mksquashfs | Self::QemuImg => size_of(store),
             Self::Rsync => Ok(0),
@@ -174,23 +139,20 @@ impl Tool {
     }
 }
 
-fn words(store: &Path) -> Result<PathBuf> {
-    let file = store.join("words");
-    disk::write(&file, PASSWORD)?;
-    disk::set_mode(&file, 0o600)?;
-    Ok(file)
+fn office(store: &Path) -> PathBuf {
+    store.join("office")
 }
 
 fn restic(store: &Path) -> Cmd {
     Cmd::new("restic")
-        .env("RESTIC_PASSWORD", PASSWORD)
+        .env("RESTIC_PASSWORD", PASSPHRASE)
         .env("RESTIC_CACHE_DIR", store.join("cache"))
         .env("RESTIC_REPOSITORY", store.join("repository"))
 }
 
 fn borg(store: &Path) -> Cmd {
     Cmd::new("borg")
-        .env("BORG_PASSPHRASE", PASSWORD)
+        .env("BORG_PASSPHRASE", PASSPHRASE)
         .env("BORG_BASE_DIR", store.join("base"))
 }
 

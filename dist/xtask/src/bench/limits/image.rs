@@ -8,15 +8,19 @@ use std::path::Path;
 use super::example;
 use super::report::{Limit, find};
 use crate::bench::machine;
+use crate::bench::office::{Office, Rooms};
 use crate::disk;
 use crate::error::{Error, Result};
-use crate::programs;
 use crate::sh::Cmd;
 
 const DISK_BYTES: u64 = 100_000_000_000;
 /// MiB that stay together.
 const PIECE_MIB: u64 = 16;
 const TIMES: usize = 5;
+const ROOMS: Rooms = Rooms {
+    home: "1GiB",
+    system: "1GiB",
+};
 
 /// Builds, makes a stick, opens it; everything below `folder`, which is removed.
 pub(super) fn measure(corpus: &Path, folder: &Path) -> Result<[Limit; 2]> {
@@ -24,49 +28,16 @@ pub(super) fn measure(corpus: &Path, folder: &Path) -> Result<[Limit; 2]> {
     disk::make_dir(folder)?;
     let raw = folder.join("disk.raw");
     let data_bytes = scatter(corpus, &raw)?;
-    let passphrase = folder.join("passphrase");
-    disk::write(&passphrase, "a bench needs no secrets\n")?;
-    let office = folder.join("office");
-    let image = |words: &[&str]| Cmd::new(programs::folder().join("gobag-image")).args(words);
-    image(&[
-        "init",
-        "--name",
-        "Bench",
-        "--contact",
-        "nobody",
-        "--new-passphrase-file",
-    ])
-    .arg(&passphrase)
-    .arg(&office)
-    .text()?;
-    let ready = |command: Cmd| {
-        let command = command.arg("--org").arg(&office);
-        command.arg("--passphrase-file").arg(&passphrase)
-    };
+    let office = Office::found(&folder.join("office"))?;
     let before = machine::ended_programs()?;
-    ready(image(&["build", "--name", "disk"])).arg(&raw).text()?;
+    office.build(&raw)?;
     let work = machine::ended_programs()?.saturating_sub(before);
     let stick = folder.join("stick");
     disk::make_dir(&stick)?;
-    let words = [
-        "stick",
-        "--image",
-        "disk",
-        "--user",
-        "bench",
-        "--home-size",
-        "1GiB",
-        "--system-space",
-        "1GiB",
-    ];
-    ready(image(&words))
-        .arg("--new-passphrase-file")
-        .arg(&passphrase)
-        .arg(&stick)
-        .text()?;
+    office.stick(&ROOMS, &stick)?;
     machine::forget_caches()?;
-    let cold = opening(&stick, &passphrase, 1)?;
-    let warm = opening(&stick, &passphrase, TIMES)?;
+    let cold = opening(&stick, office.words(), 1)?;
+    let warm = opening(&stick, office.words(), TIMES)?;
     disk::remove(folder)?;
     eprintln!("opening, caches empty {cold:.1} ms, then {warm:.1} ms");
     Ok([

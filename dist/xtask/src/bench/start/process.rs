@@ -82,6 +82,12 @@ impl Process {
             .ok_or_else(|| Error::new(format!("the processor time of process {} is not known", self.0)))
     }
 
+    /// Bytes it has caused to be written to a disk.
+    pub(super) fn written(self) -> Result<u64> {
+        written(&self.read("io")?)
+            .ok_or_else(|| Error::new(format!("what process {} has written is not known", self.0)))
+    }
+
     pub(super) fn memory(self) -> Result<Memory> {
         let status = self.read("status")?;
         memory(&status).ok_or_else(|| Error::new(format!("the memory of process {} is not known", self.0)))
@@ -107,6 +113,11 @@ fn cpu(stat: &str) -> Option<Duration> {
     let ticks = |number| field(stat, number)?.parse::<f64>().ok();
     let sum = ticks(USER_TIME)? + ticks(SYSTEM_TIME)?;
     Some(Duration::from_secs_f64(sum / TICKS_PER_SECOND))
+}
+
+fn written(io: &str) -> Option<u64> {
+    let line = io.lines().find_map(|line| line.strip_prefix("write_bytes:"))?;
+    line.trim().parse().ok()
 }
 
 fn memory(status: &str) -> Option<Memory> {
@@ -146,6 +157,15 @@ mod tests {
         };
         assert_eq!(memory(status), Some(expected));
         assert_eq!(memory("VmRSS:\t 1 kB\n"), None);
+    }
+
+    #[test]
+    fn only_what_reached_a_disk_counts_as_written() {
+        assert_eq!(
+            written("wchar: 9\nwrite_bytes: 4096\ncancelled_write_bytes: 1\n"),
+            Some(4096)
+        );
+        assert_eq!(written("wchar: 9\n"), None);
     }
 
     #[test]

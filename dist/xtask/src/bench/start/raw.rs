@@ -4,106 +4,111 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
-use super::Login;
 use super::process::Process;
+use crate::bench::qcow;
 use crate::console::Console;
 use crate::demo::guest::BOOT_LIMIT;
 use crate::disk;
 use crate::error::{Error, Result};
 use crate::sh::Cmd;
 
-/// Who caches the plain files.
+/// What the launcher's disks become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Caching {
-    /// As the launcher asks for: nobody.
-    AsTheLauncher,
-    /// The host's page cache, as QEMU does when nothing is asked for.
-    PageCache,
+pub(super) enum Format {
+    /// Raw files, cached as the launcher asks for: by nobody.
+    Raw,
+    /// Raw files through the host's page cache, as QEMU does when nothing is asked for.
+    RawCached,
+    /// [`qcow`] files.
+    QcowLuks,
 }
 
-/// Plain disks, and how the launcher's QEMU was called for theirs.
-pub(super) struct RawDisks {
-    folder: PathBuf,
+/// How the launcher's QEMU was called, and where its disks were.
+pub(super) struct Machine {
     arguments: Vec<String>,
-    /// Where the launcher showed the disks.
     shown: String,
 }
 
-impl RawDisks {
-    /// `folder` holds files of the names that the launcher's QEMU has open according to its `arguments`.
-    pub(super) fn new(folder: &Path, arguments: &[String]) -> Result<Self> {
+impl Machine {
+    /// The machine of a QEMU with these `arguments`.
+    pub(super) fn new(arguments: &[String]) -> Result<Self> {
         let shown = arguments
             .iter()
             .filter_map(|argument| argument.split_once("file.filename="))
             .find_map(|(_, path)| path.strip_suffix("/system.img"))
             .ok_or_else(|| Error::new("QEMU has no disk `system.img` open"))?;
         Ok(Self {
-            folder: folder.to_owned(),
             arguments: arguments.to_vec(),
             shown: shown.to_owned(),
         })
     }
 
-    /// Starts the disks, waits for a shell, powers down; returns what it took to the login prompt.
-    pub(super) fn boot(&self, caching: Caching) -> Result<Login> {
+    /// Starts it over the files in `folder`, which have the names of the launcher's disks.
+    pub(super) fn start(&self, folder: &Path, format: Format) -> Result<Guest> {
         // Short and private: a socket's path has at most 107 bytes, and a guessable one could be taken by another.
         let private = disk::private_dir()?;
-        let booted = self.boot_in(&private, caching);
-        disk::remove(&private)?;
-        booted
-    }
-
-    fn boot_in(&self, private: &Path, caching: Caching) -> Result<Login> {
         let socket = private.join("console.sock");
         let listener = UnixListener::bind(&socket)
             .map_err(|cause| Error::because(format!("cannot listen on {}", socket.display()), cause))?;
-        let arguments = arguments(&self.arguments, &self.shown, &self.folder, private, caching);
+        let arguments = arguments(&self.arguments, &self.shown, folder, &private, format);
         let child = Cmd::new("qemu-system-x86_64").args(arguments).quiet().spawn(
             Stdio::null(),
             Stdio::null(),
             Stdio::inherit(),
         )?;
-        let mut guest = Running(child);
-        let mut console = Console::accept(listener, BOOT_LIMIT)
+        let running = Running { child, private };
+        let console = Console::accept(listener, BOOT_LIMIT)
             .map_err(|cause| Error::because("QEMU did not open its serial console", cause))?;
-        let failed = |error| Error::because("the plain disks do not start", error);
-        console.wait_for("login: ", BOOT_LIMIT).map_err(failed)?;
-        let qemu = Process::of(guest.0.id());
-        let login = Login {
-            time: qemu.age()?,
-            cpu: qemu.cpu()?,
-        };
-        console.wait_for_shell(BOOT_LIMIT).map_err(failed)?;
-        console.type_line("systemctl poweroff").map_err(failed)?;
-        guest
-            .0
-            .wait()
-            .map_err(|cause| Error::because("QEMU is lost", cause))?;
-        Ok(login)
+        Ok(Guest { console, running })
+    }
+}
+
+/// A guest of plain files; gone when dropped.
+pub(super) struct Guest {
+    console: Console,
+    running: Running,
+}
+
+impl Guest {
+    /// Waits for the login prompt.
+    pub(super) fn until_login(&mut self) -> Result<()> {
+        self.console
+            .wait_for("login: ", BOOT_LIMIT)
+            .map(drop)
+            .map_err(|error| Error::because("the plain disks do not start", error))
+    }
+
+    pub(super) fn console(&mut self) -> &mut Console {
+        &mut self.console
+    }
+
+    pub(super) fn process(&self) -> Process {
+        Process::of(self.running.child.id())
     }
 }
 
 /// A QEMU that does not outlive us.
-struct Running(Child);
+struct Running {
+    child: Child,
+    private: PathBuf,
+}
 
 impl Drop for Running {
     fn drop(&mut self) {
         // Already ended is what we want.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = disk::remove(&self.private);
     }
 }
 
 /// The launcher's arguments with other files, without its descriptors.
-fn arguments(
-    launcher: &[String],
-    shown: &str,
-    folder: &Path,
-    private: &Path,
-    caching: Caching,
-) -> Vec<String> {
+fn arguments(launcher: &[String], shown: &str, folder: &Path, private: &Path, format: Format) -> Vec<String> {
     let runtime = shown.trim_end_matches("/disks");
     let mut changed: Vec<String> = Vec::new();
+    if format == Format::QcowLuks {
+        changed.extend(["-object", qcow::SECRET].map(str::to_owned));
+    }
     for argument in launcher {
         if argument.starts_with("socket,id=qmp,") || argument == "chardev=qmp,mode=control" {
             // With the option that it belongs to.
@@ -117,9 +122,12 @@ fn arguments(
             let argument = argument
                 .replace(shown, &folder.display().to_string())
                 .replace(runtime, &private.display().to_string());
-            changed.push(match caching {
-                Caching::AsTheLauncher => argument,
-                Caching::PageCache => argument.replace("cache.direct=on", "cache.direct=off"),
+            changed.push(match format {
+                Format::Raw => argument,
+                Format::RawCached => argument.replace("cache.direct=on", "cache.direct=off"),
+                Format::QcowLuks => {
+                    argument.replace("driver=raw,", &format!("driver=qcow2,{},", qcow::ENCRYPTION))
+                }
             });
         }
     }
@@ -151,8 +159,8 @@ mod tests {
             "socket,id=agent,server=on,wait=off,path=/run/gobag/1/agent.sock",
         ]
         .map(str::to_owned);
-        let disks = RawDisks::new(Path::new("/raw"), &launcher).unwrap();
-        assert_eq!(disks.shown, "/run/gobag/1/disks");
+        let machine = Machine::new(&launcher).unwrap();
+        assert_eq!(machine.shown, "/run/gobag/1/disks");
         let expected = [
             "-m",
             "size=768M",
@@ -167,14 +175,15 @@ mod tests {
             "-chardev",
             "socket,id=agent,server=on,wait=off,path=/p/agent.sock",
         ];
-        let changed = arguments(
-            &launcher,
-            &disks.shown,
-            Path::new("/raw"),
-            Path::new("/p"),
-            Caching::PageCache,
-        );
-        assert_eq!(changed, expected);
-        assert!(RawDisks::new(Path::new("/raw"), &launcher[..4]).is_err());
+        let with = |format| {
+            let (folder, private) = (Path::new("/raw"), Path::new("/p"));
+            arguments(&launcher, &machine.shown, folder, private, format)
+        };
+        assert_eq!(with(Format::RawCached), expected);
+        let encrypted = with(Format::QcowLuks);
+        assert_eq!(encrypted[..2], ["-object", qcow::SECRET]);
+        let disk = "driver=qcow2,encrypt.format=luks,encrypt.key-secret=key,cache.direct=on,file.filename=/raw/system.img";
+        assert!(encrypted.iter().any(|argument| argument == disk), "{encrypted:?}");
+        assert!(Machine::new(&launcher[..4]).is_err());
     }
 }

@@ -7,8 +7,8 @@
 use serde_json::Value;
 
 use super::corpus;
-use super::medium::Speed;
-use super::served::Target;
+use crate::bench::medium::Speed;
+use crate::bench::served::Target;
 use crate::error::{Error, Result};
 use crate::sh::Cmd;
 

@@ -4,9 +4,11 @@
 //! and served from there ([`Peer::serve`]). Passphrases are words: nothing here is secret. Key derivation is made
 //! cheap where a system allows it, for it is not what is measured.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::served::{Served, Target};
+use crate::bench::office::{Office, PASSPHRASE, Rooms, squash, words};
+use crate::bench::qcow;
+use crate::bench::served::{Served, Target};
 use crate::disk;
 use crate::error::Result;
 use crate::programs;
@@ -43,9 +45,6 @@ pub(super) const PEERS: &[Peer] = &[
     Peer::Squashfuse,
 ];
 
-const PASSWORD: &str = "two green plants";
-const SECRET: &str = "secret,id=key,data=two green plants";
-
 impl Peer {
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -81,7 +80,7 @@ impl Peer {
                 disk::make_dir(&cipher)?;
                 Cmd::new("gocryptfs")
                     .args(["-q", "-init", "-scryptn", "10", "-extpass"])
-                    .arg(format!("echo {PASSWORD}"))
+                    .arg(format!("echo {PASSPHRASE}"))
                     .arg(&cipher)
                     .text()?;
                 copy_into(self, corpus, store)
@@ -90,27 +89,13 @@ impl Peer {
                 let cipher = store.join("cipher");
                 disk::make_dir(&cipher)?;
                 Cmd::new("securefs")
-                    .args(["create", "--rounds", "1", "--pass", PASSWORD])
+                    .args(["create", "--rounds", "1", "--pass", PASSPHRASE])
                     .arg(&cipher)
                     .text()?;
                 copy_into(self, corpus, store)
             }
-            Self::QcowFuse | Self::QcowNbd => prepare_qcow(corpus, &store.join("disk.qcow2")),
-            Self::Squashfuse => Cmd::new("mksquashfs")
-                .arg(corpus)
-                .arg(store.join("disk.sqfs"))
-                .args([
-                    "-comp",
-                    "zstd",
-                    "-Xcompression-level",
-                    "5",
-                    "-b",
-                    "131072",
-                    "-no-progress",
-                    "-quiet",
-                ])
-                .text()
-                .map(drop),
+            Self::QcowFuse | Self::QcowNbd => qcow::make(corpus, &store.join("disk.qcow2")),
+            Self::Squashfuse => squash(corpus, &store.join("disk.sqfs")),
         }
     }
 
@@ -122,11 +107,13 @@ impl Peer {
         let socket = doors.join("socket");
         match self {
             Self::Gobag => {
+                let passphrase = doors.join("passphrase");
+                words(&passphrase)?;
                 let program = Cmd::new(programs::folder().join("gobag"))
                     .args(["mount", "--stick"])
                     .arg(store)
                     .arg("--passphrase-file")
-                    .arg(words(doors)?)
+                    .arg(&passphrase)
                     .arg(&folder);
                 Served::mounted(program, &folder, "system.img").map(Served::ended_by_signal)
             }
@@ -134,14 +121,14 @@ impl Peer {
             Self::Gocryptfs => {
                 let program = Cmd::new("gocryptfs")
                     .args(["-q", "-fg", "-extpass"])
-                    .arg(format!("echo {PASSWORD}"))
+                    .arg(format!("echo {PASSPHRASE}"))
                     .arg(store.join("cipher"))
                     .arg(&folder);
                 Served::mounted(program, &folder, "disk.raw")
             }
             Self::Securefs => {
                 let program = Cmd::new("securefs")
-                    .args(["mount", "--pass", PASSWORD])
+                    .args(["mount", "--pass", PASSPHRASE])
                     .arg(store.join("cipher"))
                     .arg(&folder);
                 Served::mounted(program, &folder, "disk.raw").map(Served::through_the_cache)
@@ -150,7 +137,7 @@ impl Peer {
                 let door = doors.join("disk.raw");
                 disk::write(&door, "")?;
                 let program = Cmd::new("qemu-storage-daemon")
-                    .args(["--object", SECRET, "--blockdev"])
+                    .args(["--object", qcow::SECRET, "--blockdev"])
                     .arg(format!(
                         "driver=file,node-name=file,filename={}",
                         store.join("disk.qcow2").display()
@@ -169,10 +156,10 @@ impl Peer {
             }
             Self::QcowNbd => {
                 let program = Cmd::new("qemu-nbd")
-                    .args(["--object", SECRET, "--persistent", "--shared=8", "--socket"])
+                    .args(["--object", qcow::SECRET, "--persistent", "--shared=8", "--socket"])
                     .arg(&socket)
                     .arg("--image-opts")
-                    .arg(qcow_options(&store.join("disk.qcow2")));
+                    .arg(qcow::options(&store.join("disk.qcow2")));
                 Served::listening(program, &socket, "")
             }
             Self::NbdkitCow => {
@@ -195,14 +182,6 @@ impl Peer {
     }
 }
 
-/// A file with our passphrase, readable by its owner only.
-fn words(folder: &Path) -> Result<PathBuf> {
-    let file = folder.join("passphrase");
-    disk::write(&file, PASSWORD)?;
-    disk::set_mode(&file, 0o600)?;
-    Ok(file)
-}
-
 fn copy(from: &Path, to: &Path) -> Result<()> {
     Cmd::new("cp")
         .arg("--sparse=never")
@@ -223,69 +202,16 @@ fn copy_into(peer: Peer, corpus: &Path, store: &Path) -> Result<()> {
     disk::remove(&doors)
 }
 
-fn qcow_options(file: &Path) -> String {
-    format!(
-        "driver=qcow2,encrypt.key-secret=key,file.filename={}",
-        file.display()
-    )
-}
-
-fn prepare_qcow(corpus: &Path, to: &Path) -> Result<()> {
-    Cmd::new("qemu-img")
-        .args(["create", "-q", "--object", SECRET, "-f", "qcow2", "-o"])
-        .arg("encrypt.format=luks,encrypt.key-secret=key,encrypt.iter-time=100")
-        .arg(to)
-        .arg(super::corpus::SIZE_BYTES.to_string())
-        .text()?;
-    Cmd::new("qemu-img")
-        .args(["convert", "-q", "-n", "--object", SECRET, "-f", "raw"])
-        .arg(corpus)
-        .arg("--target-image-opts")
-        .arg(qcow_options(to))
-        .text()
-        .map(drop)
-}
-
 fn prepare_gobag(corpus: &Path, store: &Path) -> Result<()> {
-    let office = store.with_extension("office");
-    disk::remove(&office)?;
-    let passphrase = words(&store.with_extension("words"))?;
-    let image = |command: &[&str]| Cmd::new(programs::folder().join("gobag-image")).args(command);
-    image(&[
-        "init",
-        "--name",
-        "Bench",
-        "--contact",
-        "nobody",
-        "--new-passphrase-file",
-    ])
-    .arg(&passphrase)
-    .arg(&office)
-    .text()?;
-    image(&["build", "--name", "disk", "--org"])
-        .arg(&office)
-        .arg("--passphrase-file")
-        .arg(&passphrase)
-        .arg(corpus)
-        .text()?;
-    image(&[
-        "stick",
-        "--image",
-        "disk",
-        "--user",
-        "bench",
-        "--home-size",
-        "0",
-        "--system-space",
-        "2GiB",
-        "--org",
-    ])
-    .arg(&office)
-    .arg("--passphrase-file")
-    .arg(&passphrase)
-    .arg("--new-passphrase-file")
-    .arg(&passphrase)
-    .arg(store)
-    .text()?;
-    disk::remove(&office)
+    const ROOMS: Rooms = Rooms {
+        home: "0",
+        system: "2GiB",
+    };
+    let folder = store.with_extension("office");
+    disk::remove(&folder)?;
+    let office = Office::found(&folder)?;
+    office.build(corpus)?;
+    office.stick(&ROOMS, store)?;
+    disk::remove(office.words())?;
+    disk::remove(&folder)
 }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::fio::{JOBS, Job, Unit};
-use super::medium::Medium;
 use super::peers::{PEERS, Peer};
 use super::targets;
+use crate::bench::medium::Medium;
 /// One run of one job.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Figures {

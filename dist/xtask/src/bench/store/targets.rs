@@ -1,9 +1,9 @@
 //! What we want to reach, as ratios to other systems in the same run.
 
 use super::fio::JOBS;
-use super::medium::Medium;
 use super::peers::Peer;
 use super::report::Results;
+use crate::bench::medium::Medium;
 
 /// One goal: our rate at a job is at least `factor` times that of each of `against`.
 struct Target {

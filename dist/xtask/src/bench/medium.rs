@@ -1,6 +1,9 @@
 //! What the stores lie on: this machine's disk, or a model of a stick over it.
 
+use std::io::Read;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -59,6 +62,17 @@ pub(super) struct Mounted {
     served: Option<Served>,
     folder: PathBuf,
     stats: PathBuf,
+    /// Where the model tells its counters while it runs.
+    counters: PathBuf,
+}
+
+/// What the model of a stick counts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Counted {
+    /// Bytes written to it, the file system's own included.
+    pub(super) written: u64,
+    /// The time it was at work.
+    pub(super) busy: Duration,
 }
 
 impl Medium {
@@ -89,25 +103,31 @@ impl Medium {
     /// Shows `folder` through the medium.
     pub(super) fn mount(self, folder: &Path) -> Result<Mounted> {
         let stats = folder.with_extension("stats.json");
+        let counters = folder.with_extension("counters");
         let Self::Stick(preset) = self else {
             return Ok(Mounted {
                 served: None,
                 folder: folder.to_owned(),
                 stats,
+                counters,
             });
         };
         let through = folder.with_extension("stick");
         disk::make_dir(&through)?;
         disk::remove(&stats)?;
+        disk::remove(&counters)?;
         let program = Cmd::new(model())
             .args(["--preset", preset, "--stats"])
             .arg(&stats)
+            .arg("--stats-socket")
+            .arg(&counters)
             .arg(folder)
             .arg(&through);
         Ok(Mounted {
             served: Some(Served::mounted(program, &through, "")?),
             folder: through,
             stats,
+            counters,
         })
     }
 }
@@ -123,13 +143,36 @@ impl Mounted {
             return Ok(None);
         };
         served.end()?;
-        let report: Value = serde_json::from_str(&disk::read(&self.stats)?)
-            .map_err(|cause| Error::because(format!("cannot read {}", self.stats.display()), cause))?;
-        let bytes = |part: &Value| part["bytes"].as_u64();
-        Ok(bytes(&report["host"]["writes"])
-            .zip(bytes(&report["metadata"]))
-            .map(|(data, metadata)| data + metadata))
+        let counted = counted(&self.stats, &disk::read(&self.stats)?)?;
+        Ok(counted.map(|counted| counted.written))
     }
+
+    /// What the medium has counted so far, if it counts.
+    pub(super) fn counted(&self) -> Result<Option<Counted>> {
+        if self.served.is_none() {
+            return Ok(None);
+        }
+        let failed = |cause| Error::because(format!("cannot ask {}", self.counters.display()), cause);
+        let mut text = String::new();
+        UnixStream::connect(&self.counters)
+            .and_then(|mut socket| socket.read_to_string(&mut text))
+            .map_err(failed)?;
+        counted(&self.counters, &text)
+    }
+}
+
+/// What a report of the model says.
+fn counted(source: &Path, report: &str) -> Result<Option<Counted>> {
+    let report: Value = serde_json::from_str(report)
+        .map_err(|cause| Error::because(format!("cannot read {}", source.display()), cause))?;
+    let bytes = |part: &Value| part["bytes"].as_u64();
+    Ok(bytes(&report["host"]["writes"])
+        .zip(bytes(&report["metadata"]))
+        .zip(report["charged_us"]["total"].as_u64())
+        .map(|((data, metadata), busy_us)| Counted {
+            written: data + metadata,
+            busy: Duration::from_micros(busy_us),
+        }))
 }
 
 /// Builds the stick model.
