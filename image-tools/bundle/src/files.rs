@@ -10,7 +10,7 @@
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
@@ -143,6 +143,58 @@ impl Write for NewFile {
 
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
+    }
+}
+
+/// A file under its final name whose wrong pieces are overwritten in place. Right bytes stay where they are: whoever
+/// uses the file meanwhile is only ever better off. For files that count only once something else names them, and for
+/// mending one that does.
+pub(crate) struct PatchedFile {
+    path: PathBuf,
+    file: File,
+    held: Vec<u8>,
+}
+
+impl PatchedFile {
+    /// Opens the file, or begins it.
+    pub(crate) fn open(path: &Path) -> Result<Self, FileError> {
+        let options = || {
+            File::options()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .open(path)
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            file: options().at("open", path)?,
+            held: Vec::new(),
+        })
+    }
+
+    /// Makes sure that `piece` stands at `at`; returns the bytes that had to be written.
+    pub(crate) fn put(&mut self, at: u64, piece: &[u8]) -> Result<u64, FileError> {
+        self.held.resize(piece.len(), 0);
+        // What cannot be read is written.
+        if self.file.read_exact_at(&mut self.held, at).is_ok() && self.held == piece {
+            return Ok(0);
+        }
+        self.file.write_all_at(piece, at).at("write", &self.path)?;
+        Ok(piece.len() as u64)
+    }
+
+    /// Cuts off what stands behind `len`.
+    pub(crate) fn end_at(&self, len: u64) -> Result<(), FileError> {
+        if self.file.metadata().at("look at", &self.path)?.len() == len {
+            return Ok(());
+        }
+        self.file.set_len(len).at("shorten", &self.path)
+    }
+
+    /// Makes what is written so far durable.
+    pub(crate) fn sync(&self) -> Result<(), FileError> {
+        self.file.sync_all().at("sync", &self.path)
     }
 }
 

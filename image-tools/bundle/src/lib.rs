@@ -15,6 +15,7 @@ pub mod repository;
 mod session;
 pub mod stick;
 pub mod store;
+pub mod update;
 pub mod verify;
 mod volume;
 

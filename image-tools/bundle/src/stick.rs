@@ -10,8 +10,8 @@
 //! 4. every written file is read back from the medium itself and compared. A stick that returns other bytes
 //!    than it was given is failing or a fake, and is said to be.
 
-mod content;
-mod survey;
+pub(crate) mod content;
+pub(crate) mod survey;
 mod write;
 
 #[cfg(test)]

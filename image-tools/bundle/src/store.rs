@@ -23,6 +23,7 @@ mod state;
 mod units;
 mod verify;
 mod volume;
+mod volumes;
 mod writer;
 
 use std::collections::HashSet;

@@ -7,7 +7,7 @@ use gobag_term::{DocsArgs, GlobalArgs, PassphraseArgs};
 
 use crate::{
     build::BuildArgs, escrow::EscrowArgs, init::InitArgs, inspect::InspectArgs, list::ListArgs,
-    passwd::PasswdArgs, rm::RmArgs, stick::StickArgs, verify::VerifyArgs,
+    passwd::PasswdArgs, rm::RmArgs, stick::StickArgs, update::UpdateArgs, verify::VerifyArgs,
 };
 
 /// Turns a golden disk into encrypted personal sticks
@@ -29,6 +29,7 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     Rm(RmArgs),
     Stick(StickArgs),
+    Update(UpdateArgs),
     Passwd(PasswdArgs),
     Escrow(EscrowArgs),
     #[command(hide = true)]

@@ -13,6 +13,7 @@ use gobag_bundle::{
     provision::ProvisionError,
     repository::{RemoveError, RepositoryError, VerifyError},
     stick::StickError,
+    update::UpdateError,
 };
 use gobag_engine::{ext4::Ext4Error, run::RunError, tools::NotFound};
 use gobag_format::org::OrgError;
@@ -53,6 +54,7 @@ explain!(
     RepositoryError,
     RunError,
     StickError,
+    UpdateError,
     VerifyError,
 );
 
@@ -90,8 +92,16 @@ fn exit(code: &str) -> ExitCode {
         | "org.no-such-recipient"
         | "org.not-an-org"
         | "repository.not-a-repository"
-        | "stick.not-a-folder" => ExitCode::Usage,
-        "stick.source-damaged" | "remove.unreadable-image" => ExitCode::Damaged,
+        | "stick.not-a-folder"
+        | "update.no-such-image"
+        | "update.older" => ExitCode::Usage,
+        "stick.source-damaged"
+        | "update.source-damaged"
+        | "remove.unreadable-image"
+        | "store.earlier-state"
+        | "store.no-checkpoint"
+        | "store.mismatch"
+        | "store.damaged" => ExitCode::Damaged,
         _ if what.ends_with("cancelled") => ExitCode::Interrupted,
         _ if what.ends_with("busy") => ExitCode::Busy,
         _ if what.starts_with("newer-format") || what.starts_with("unknown-feature") => ExitCode::Failed,
@@ -114,7 +124,7 @@ fn hints(code: &str) -> &'static [&'static str] {
         "repository.no-such-image" => &["see what is there with `gobag-image list`"],
         "repository.busy" => &["wait until the other gobag-image has ended; nothing is lost"],
         "build.cancelled" => &["run the same command again: what is stored already is not stored twice"],
-        "stick.cancelled" | "provision.cancelled" => {
+        "stick.cancelled" | "provision.cancelled" | "update.cancelled" => {
             &["run the same command again: what is on the stick already is kept"]
         }
         "build.version-taken" => &["leave `--version` out to get the next one"],
@@ -122,9 +132,23 @@ fn hints(code: &str) -> &'static [&'static str] {
             "choose a smaller `--home-size` or `--system-space`",
             "or a larger stick",
         ],
-        "stick.read-back" => &["do not use this stick; it is failing, or holds less than it claims"],
+        "update.no-space" => &[
+            "delete what else is on the stick",
+            "or write a larger stick with `gobag-image stick`",
+        ],
+        "update.no-such-image" => &["see what is on it with `gobag-image escrow open FOLDER`"],
+        "update.older" => &["versions only go up: build the older content again as a new version"],
+        "update.same-number" => &["build the image again, as a higher version"],
+        "update.too-large" => &["copy what home holds, and write the stick anew with `gobag-image stick`"],
+        "update.switch" => &["run the same command again: it completes the switch, or begins anew"],
+        "store.earlier-state" | "store.no-checkpoint" | "store.mismatch" | "store.damaged" => {
+            &["nothing on the stick was changed; look at it with `gobag verify` first"]
+        }
+        "stick.read-back" | "update.read-back" => {
+            &["do not use this stick; it is failing, or holds less than it claims"]
+        }
         "stick.held-up" => &["put the other target right, or leave it out, and run the command again"],
-        "stick.source-damaged" | "remove.unreadable-image" => &[
+        "stick.source-damaged" | "update.source-damaged" | "remove.unreadable-image" => &[
             "see all damage with `gobag-image verify`",
             "build the image again: damaged packs are not used",
         ],
@@ -156,6 +180,11 @@ mod tests {
             ("pack.unknown-feature", ExitCode::Failed),
             ("repository.no-such-image", ExitCode::Usage),
             ("file.no-space", ExitCode::Failed),
+            ("update.cancelled", ExitCode::Interrupted),
+            ("update.older", ExitCode::Usage),
+            ("update.no-space", ExitCode::Failed),
+            ("update.source-damaged", ExitCode::Damaged),
+            ("store.earlier-state", ExitCode::Damaged),
             ("engine.tool-missing", ExitCode::HostUnfit),
         ] {
             assert_eq!(exit(code), expected, "{code}");
@@ -164,7 +193,12 @@ mod tests {
 
     #[test]
     fn whoever_was_stopped_learns_how_to_go_on() {
-        for code in ["build.cancelled", "stick.cancelled", "provision.cancelled"] {
+        for code in [
+            "build.cancelled",
+            "stick.cancelled",
+            "provision.cancelled",
+            "update.cancelled",
+        ] {
             assert!(hints(code)[0].contains("again"), "{code}");
         }
     }

@@ -8,7 +8,7 @@ use gobag_bundle::{
     org::{OrgFolder, OrgFolderError},
 };
 use gobag_format::org::{EscrowIdentity, EscrowRecipient, OrgSecrets};
-use gobag_term::{CliError, ExitCode, PassphraseError, Table, Ui, human};
+use gobag_term::{CliError, ExitCode, Passphrase, PassphraseError, Table, Ui, human};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
@@ -113,9 +113,7 @@ fn change(
     let secrets = org.unlock(passphrase.expose()).or_explain()?;
     let mut sticks = Vec::new();
     if !args.sticks.is_empty() {
-        let identity = identity(&org, &args.escrow, || {
-            Ok(Zeroizing::new(passphrase.expose().to_owned()))
-        })?;
+        let identity = identity_under(&org, &args.escrow, &passphrase)?;
         for target in &args.sticks {
             sticks.push(set_recipients(target, &identity, &secrets, environment)?);
         }
@@ -222,6 +220,15 @@ impl From<OrgFolderError> for EscrowKeyError {
     fn from(error: OrgFolderError) -> Self {
         Self::Org(error)
     }
+}
+
+/// The escrow key of an organisation whose passphrase is known.
+pub(crate) fn identity_under(
+    org: &OrgFolder,
+    args: &EscrowKeyArgs,
+    passphrase: &Passphrase,
+) -> Result<EscrowIdentity, CliError> {
+    identity(org, args, || Ok(Zeroizing::new(passphrase.expose().to_owned())))
 }
 
 fn identity(

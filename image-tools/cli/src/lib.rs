@@ -2,7 +2,7 @@
 //! wires together.
 //!
 //! * [`args`]: the command line; one module per command: [`init`], [`build`], [`list`], [`inspect`], [`verify`],
-//!   [`rm`], [`stick`], [`passwd`], [`escrow`]
+//!   [`rm`], [`stick`], [`update`], [`passwd`], [`escrow`]
 //! * [`office`]: the organisation and its repository, opened and unlocked
 //! * [`environment`]: what is known from outside; [`progress`]: how long work tells where it is
 //! * [`error`]: every library error's exit code and hint
@@ -21,6 +21,7 @@ mod progress;
 mod rm;
 mod size;
 mod stick;
+mod update;
 mod verify;
 
 use clap::CommandFactory;
@@ -56,6 +57,7 @@ fn dispatch(command: &Command, ui: &Ui, environment: &Environment) -> Result<Exi
         Command::Verify(args) => verify::verify(args, ui),
         Command::Rm(args) => rm::rm(args, ui),
         Command::Stick(args) => stick::stick(args, ui, environment),
+        Command::Update(args) => update::update(args, ui, environment),
         Command::Passwd(args) => passwd::passwd(args, ui, environment),
         Command::Escrow(args) => escrow::escrow(args, ui, environment),
         Command::Docs(args) => gobag_term::docs::docs(args, &Args::command(), ui),

@@ -162,7 +162,7 @@ pub(crate) fn stick(args: &StickArgs, ui: &Ui, environment: &Environment) -> Res
 }
 
 /// The targets by their real paths, each once.
-fn distinct(targets: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
+pub(crate) fn distinct(targets: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
     let mut seen = HashSet::new();
     let mut distinct = Vec::new();
     for target in targets {

@@ -8,6 +8,8 @@
 
 #[path = "cli/age.rs"]
 mod age;
+#[path = "cli/update.rs"]
+mod update;
 
 use std::{
     fs::{self, File},

@@ -33,30 +33,30 @@ pub enum ExtraContent {
 }
 
 /// A file that must be on every stick.
-pub(super) struct Item {
-    pub(super) relative: PathBuf,
-    pub(super) source: Source,
-    pub(super) len: u64,
-    pub(super) digest: Digest,
-    pub(super) executable: bool,
+pub(crate) struct Item {
+    pub(crate) relative: PathBuf,
+    pub(crate) source: Source,
+    pub(crate) len: u64,
+    pub(crate) digest: Digest,
+    pub(crate) executable: bool,
 }
 
 /// Where an item comes from.
-pub(super) enum Source {
+pub(crate) enum Source {
     Path(PathBuf),
     Bytes(Arc<[u8]>),
 }
 
 impl Source {
     /// For messages.
-    pub(super) fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         match self {
             Self::Path(path) => path.clone(),
             Self::Bytes(_) => PathBuf::from("built-in file"),
         }
     }
 
-    pub(super) fn reader(&self) -> Result<Box<dyn Read + '_>, FileError> {
+    pub(crate) fn reader(&self) -> Result<Box<dyn Read + '_>, FileError> {
         Ok(match self {
             Self::Path(path) => Box::new(File::open(path).at("open", path)?),
             Self::Bytes(bytes) => Box::new(io::Cursor::new(bytes)),
@@ -66,7 +66,7 @@ impl Source {
 
 /// All files of an image and the extras, smallest kinds first, so that what is needed to look at the stick is
 /// there early. Packs must be what the signed manifest says; the rest, what it is now.
-pub(super) fn items_of(
+pub(crate) fn items_of(
     repository: &Repository,
     image: &StoredImage,
     extras: &[ExtraFile],

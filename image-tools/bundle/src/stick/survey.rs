@@ -140,7 +140,7 @@ fn others(items: &[Item], target: &Path) -> Result<Vec<PathBuf>, FileError> {
     Ok(others)
 }
 
-fn is_ours(path: &Path) -> bool {
+pub(crate) fn is_ours(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str());
     extension.is_some_and(|extension| ["GBP", "GBM", "GBX"].contains(&extension))
 }
@@ -150,11 +150,15 @@ fn has_len(path: &Path, len: u64) -> bool {
 }
 
 /// BLAKE3 of a file as the medium has it; `None` when it cannot be read.
-pub(super) fn digest_of(path: &Path, monitor: &dyn Monitor) -> Result<Option<Digest>, StickError> {
+pub(crate) fn digest_of(path: &Path, monitor: &dyn Monitor) -> Result<Option<Digest>, StickError> {
     use std::io::Read;
     let Ok(mut file) = File::open(path) else {
         return Ok(None);
     };
+    // What a killed program wrote may be in the system's memory alone, and would be counted as there.
+    if file.sync_all().is_err() {
+        return Ok(None);
+    }
     // What the system still remembers says nothing about the medium. Where it cannot forget, it is asked in
     // vain, and reading still proves what it can.
     let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed);

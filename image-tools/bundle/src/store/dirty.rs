@@ -4,10 +4,7 @@
 //! [`Store::received`] confirms it. A write meanwhile sets it anew, so no change is ever missed. What was told
 //! but not confirmed is kept as unreceived in every checkpoint.
 
-use gobag_format::{
-    checkpoint::{DirtyMap, area_bytes},
-    ids::VolumeId,
-};
+use gobag_format::{checkpoint::DirtyMap, ids::VolumeId};
 
 use super::{Store, StoreError, StoreMode, lock};
 
@@ -31,10 +28,7 @@ impl Store {
             let maps = state.dirty.iter().chain([&map]);
             let map_bytes: u64 = maps.map(|map| map.bits.len() as u64 + 6).sum();
             let leaves = state.volumes.iter().map(|index| index.blocks().div_ceil(512));
-            let geometry = &self.log.geometry;
-            // As in `LogGeometry::plan`, without its reserve.
-            let most = 1024 + u64::from(geometry.segments) * 64 + leaves.sum::<u64>() * 4110 + map_bytes;
-            if area_bytes(most) > geometry.checkpoint_len {
+            if !self.log.most_fits(leaves.sum(), map_bytes) {
                 return Err(StoreError::Full);
             }
             state.told.push(vec![0; map.bits.len()]);

@@ -1,0 +1,387 @@
+//! Updates of small sticks in a folder. Cuts at every operation are in `tests/it/update`.
+
+#![expect(clippy::disallowed_methods, reason = "the tests damage files on purpose")]
+
+use std::{fs, os::unix::fs::FileExt as _, path::PathBuf, sync::Arc};
+
+use gobag_format::{
+    Silent,
+    header::{VolumeRecord, VolumeRole},
+    ids::VolumeId,
+    keyslot::KdfCost,
+};
+use tempfile::TempDir;
+
+use super::*;
+use crate::{
+    Ambient, Secret, Session, SessionOptions, VolumePurpose,
+    build::VolumeSource,
+    medium::BUNDLE_FOLDER,
+    provision::{Provision, ProvisionImage, image_record, provision},
+    repository::{
+        Access,
+        testing::{Office, StopAfter, disk},
+    },
+    stick::{StickOptions, write_sticks},
+    verify::verify,
+};
+
+const HOME: &[u8] = b"what the user saved";
+const CHANGE: &[u8] = b"a change to the system";
+
+/// An office with two images, and a stick with the first version of both.
+struct Scene {
+    office: Office,
+    stick: TempDir,
+    identity: age::x25519::Identity,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let scene = Self {
+            office: Office::new(),
+            stick: TempDir::new().unwrap(),
+            identity: age::x25519::Identity::generate(),
+        };
+        scene.release("office", 1, 60);
+        scene.release("lab", 900, 20);
+        scene.provision();
+        let session = scene.session("office");
+        write(&session, VolumePurpose::Home, 4096, HOME);
+        write(&session, VolumePurpose::System, 70_000, CHANGE);
+        drop(session);
+        write(&scene.session("lab"), VolumePurpose::System, 70_000, CHANGE);
+        scene
+    }
+
+    /// A new version: a disk whose first half is that of every other.
+    fn release(&self, name: &str, seed: u64, chunks: usize) -> Vec<u8> {
+        let mut content = disk(5, chunks / 2);
+        content.truncate(chunks / 2 * 65_536);
+        content.extend(disk(seed, chunks / 2));
+        let source: VolumeSource = self.office.source("system", &content);
+        self.office.build(name, &[source]);
+        content
+    }
+
+    fn provision(&self) {
+        let repository = self.office.repository(Access::Shared);
+        let (secrets, recipient) = (&self.office.secrets, self.identity.to_public());
+        let images = ["office", "lab"].map(|name| {
+            let image = self.office.image(name, 1);
+            let targets = [self.stick.path().to_owned()];
+            let written = write_sticks(&repository, &image, &targets, &StickOptions::default(), &Silent);
+            assert!(written.unwrap()[0].result.is_ok());
+            let manifest = &image.manifest;
+            ProvisionImage {
+                record: image_record(manifest.image, name, 1, image.manifest_digest, image.key.clone()),
+                system: manifest
+                    .base()
+                    .map(|(number, volume)| (number, volume.size_bytes)),
+            }
+        });
+        let spec = Provision {
+            org: secrets.org,
+            org_name: "Example".into(),
+            publisher: secrets.signing_key().verifying_key(),
+            user: "alice".into(),
+            images: images.into(),
+            home_bytes: 1 << 20,
+            system_space_bytes: 1 << 20,
+            initial_home: None,
+            passphrase: b"correct horse",
+            cost: KdfCost {
+                memory_kib: 64 << 10,
+                passes: 1,
+                lanes: 2,
+            },
+            segment_len: 128 << 10,
+            escrow: vec![&recipient],
+        };
+        provision(self.stick.path(), &spec, false, &Ambient::system(), &Silent).unwrap();
+    }
+
+    fn open(&self) -> Bundle {
+        let secret = Secret::Escrow(&self.identity);
+        Bundle::open(self.stick.path(), &secret, true, Ambient::system()).unwrap()
+    }
+
+    fn session(&self, image: &str) -> Session {
+        let options = SessionOptions {
+            image: Some(image.to_owned()),
+            ..SessionOptions::default()
+        };
+        Session::open(Arc::new(self.open()), &options).unwrap()
+    }
+
+    fn plan(&self, images: &[(&str, u64)]) -> Result<UpdatePlan, UpdateError> {
+        let images: Vec<_> = images
+            .iter()
+            .map(|(name, version)| self.office.image(name, *version))
+            .collect();
+        plan(&self.open(), &self.office.repository(Access::Shared), &images)
+    }
+
+    fn update(&self, images: &[(&str, u64)], monitor: &dyn Monitor) -> Result<UpdateReport, UpdateError> {
+        let plan = self.plan(images)?;
+        update(&mut self.open(), &plan, monitor)
+    }
+
+    fn bundle_folder(&self) -> PathBuf {
+        self.stick.path().join(BUNDLE_FOLDER)
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        let folders = ["IMAGES", "PACKS"].map(|name| self.bundle_folder().join(name));
+        let paths = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap());
+        let mut paths: Vec<_> = paths.map(|entry| entry.unwrap().path()).collect();
+        paths.sort();
+        paths
+    }
+
+    /// The stick as IT expects it: sound, these versions, these systems, the home that was, nothing else.
+    fn expect(&self, office: (u64, &[u8]), lab_version: u64) {
+        let bundle = self.open();
+        let report = verify(&bundle, &Silent).unwrap();
+        assert_eq!(report.findings, []);
+        let versions: Vec<_> = bundle.record().images.iter().map(|image| image.version).collect();
+        assert_eq!(versions, [office.0, lab_version]);
+        assert_eq!(unused::find(&bundle, bundle.record(), &[]).unwrap(), []);
+        drop(bundle);
+        let session = self.session("office");
+        assert!(read(&session, VolumePurpose::System) == office.1, "system");
+        let mut home = vec![0; 1 << 20];
+        home[4096..4096 + HOME.len()].copy_from_slice(HOME);
+        assert!(read(&session, VolumePurpose::Home) == home, "home");
+    }
+}
+
+fn volume_of(session: &Session, purpose: VolumePurpose) -> &dyn crate::Volume {
+    let found = session.volumes().iter().find(|volume| volume.purpose == purpose);
+    &*found.unwrap().volume
+}
+
+fn write(session: &Session, purpose: VolumePurpose, offset: u64, data: &[u8]) {
+    let volume = volume_of(session, purpose);
+    volume.write_at(offset, data).unwrap();
+    volume.flush().unwrap();
+}
+
+fn read(session: &Session, purpose: VolumePurpose) -> Vec<u8> {
+    let volume = volume_of(session, purpose);
+    let mut content = vec![0xee; volume.size_bytes() as usize];
+    volume.read_at(0, &mut content).unwrap();
+    content
+}
+
+#[test]
+fn the_new_base_starts_afresh_and_home_and_the_other_image_stay() {
+    let scene = Scene::new();
+    let second = scene.release("office", 2, 80);
+    let before = scene.files();
+    let plan = scene.plan(&[("office", 2)]).unwrap();
+    let summary = plan.summary().clone();
+    assert_eq!(summary.given_up_bytes, 4096);
+    assert!(
+        summary.shared_bytes > 0 && summary.missing_bytes > 0,
+        "{summary:?}"
+    );
+    assert_eq!(scene.files(), before, "planning writes nothing");
+    let report = update(&mut scene.open(), &plan, &Silent).unwrap();
+    assert_eq!(
+        (report.written_bytes, report.left_files),
+        (summary.missing_bytes, 0)
+    );
+    assert!(report.removed_files >= 2, "{report:?}");
+    scene.expect((2, &second), 1);
+    let lab = read(&scene.session("lab"), VolumePurpose::System);
+    assert_eq!(
+        &lab[70_000..70_000 + CHANGE.len()],
+        CHANGE,
+        "the other image keeps its changes"
+    );
+    // Room of the volume that is gone is there again, also after the log was closed.
+    let mut session = scene.session("office");
+    assert_eq!(
+        session.status().used_bytes,
+        2 * 4096,
+        "home's block and the lab's"
+    );
+    session.close().unwrap();
+    drop(session);
+    let again = scene.update(&[("office", 2), ("lab", 1)], &Silent).unwrap();
+    assert_eq!(again, UpdateReport::default(), "there is nothing left to do");
+}
+
+#[test]
+fn two_images_are_switched_by_one_record() {
+    let scene = Scene::new();
+    let (second, _) = (scene.release("office", 2, 80), scene.release("lab", 901, 30));
+    let generation = scene.open().unlocked.generation;
+    scene.update(&[("office", 2), ("lab", 2)], &Silent).unwrap();
+    assert_eq!(scene.open().unlocked.generation, generation + 1);
+    scene.expect((2, &second), 2);
+}
+
+#[test]
+fn what_must_not_be_is_refused_before_anything_is_written() {
+    let scene = Scene::new();
+    scene.release("office", 2, 80);
+    scene.release("cellar", 3, 8);
+    scene.update(&[("office", 2)], &Silent).unwrap();
+    let before = scene.files();
+    let refusal = |images: &[(&str, u64)]| scene.plan(images).err().map(|error| error.code());
+    assert_eq!(refusal(&[("office", 1)]), Some("update.older"));
+    assert_eq!(refusal(&[("cellar", 1)]), Some("update.no-such-image"));
+    // A second office with a repository of its own, and the same numbers.
+    let other = Office::new();
+    other.build("office", &[other.source("system", &disk(3, 8))]);
+    let image = [other.image("office", 1)];
+    let refused = plan(&scene.open(), &other.repository(Access::Shared), &image).err();
+    assert_eq!(refused.map(|error| error.code()), Some("update.other-org"));
+    // Checkpoints of this stick were planned for a system of some MiB.
+    let huge = scene.office.source("system", &[1; 4096]);
+    fs::File::options()
+        .write(true)
+        .open(&huge.path)
+        .unwrap()
+        .set_len(64 << 30)
+        .unwrap();
+    scene.office.build(
+        "office",
+        &[VolumeSource {
+            size_bytes: 64 << 30,
+            ..huge
+        }],
+    );
+    assert_eq!(refusal(&[("office", 3)]), Some("update.too-large"));
+    assert_eq!(scene.files(), before);
+    let stick = scene.open();
+    let busy = Bundle::open(
+        scene.stick.path(),
+        &Secret::Escrow(&scene.identity),
+        true,
+        Ambient::system(),
+    );
+    assert_eq!(busy.err().map(|error| error.code()), Some("bundle.busy"));
+    drop(stick);
+}
+
+#[test]
+fn a_stopped_update_leaves_the_old_version_and_goes_on_with_what_is_there() {
+    let scene = Scene::new();
+    let first = read(&scene.session("office"), VolumePurpose::System);
+    let second = scene.release("office", 2, 80);
+    let all = scene.plan(&[("office", 2)]).unwrap().work_bytes();
+    for stop in [1, all / 8, all / 4, all / 2] {
+        let stopped = scene.update(&[("office", 2)], &StopAfter::new(stop)).unwrap_err();
+        assert_eq!(stopped.code(), "update.cancelled");
+        assert!(
+            read(&scene.session("office"), VolumePurpose::System) == first,
+            "stopped after {stop}"
+        );
+    }
+    let (all, rest) = (all, scene.plan(&[("office", 2)]).unwrap());
+    assert!(rest.summary().missing_bytes < all / 8, "{:?}", rest.summary());
+    // Abandoned: a version came after it.
+    let third = scene.release("office", 3, 80);
+    let report = scene.update(&[("office", 3)], &Silent).unwrap();
+    assert!(report.removed_files >= 4, "{report:?}");
+    scene.expect((3, &third), 1);
+    drop(second);
+}
+
+#[test]
+fn a_number_that_was_used_before_brings_nothing_back() {
+    let scene = Scene::new();
+    let second = scene.release("office", 2, 80);
+    // As if 254 updates had passed without a session: only the log still knows of volume 1.
+    let mut bundle = scene.open();
+    let mut record = bundle.record().clone();
+    assert_eq!(record.volumes[1].id, VolumeId(1));
+    record.volumes[1].id = VolumeId(255);
+    record.volumes[2].id = VolumeId(7);
+    replace(&mut bundle, Some(&record)).unwrap();
+    drop(bundle);
+    scene.update(&[("office", 2)], &Silent).unwrap();
+    assert_eq!(scene.open().record().volumes[1].id, VolumeId(1), "0 is home's");
+    scene.expect((2, &second), 1);
+    // Also where all checkpoints but the oldest are lost.
+    for area in ["C0", "C1", "C2"] {
+        let place = scene.bundle_folder().join(format!("CKPT/{area}.GBC"));
+        let held = fs::read(&place).unwrap();
+        fs::File::options()
+            .write(true)
+            .open(&place)
+            .unwrap()
+            .write_all_at(&[0; 4096], 0)
+            .unwrap();
+        let session = scene.session("office");
+        assert!(read(&session, VolumePurpose::System) == second, "without {area}");
+        drop(session);
+        fs::write(&place, held).unwrap();
+    }
+}
+
+#[test]
+fn shared_packs_that_are_damaged_are_mended_and_damaged_sources_change_nothing() {
+    let scene = Scene::new();
+    let second = scene.release("office", 2, 80);
+    let shared: Vec<_> = {
+        let plan = scene.plan(&[("office", 2)]).unwrap();
+        let there = plan
+            .items
+            .iter()
+            .map(|item| scene.stick.path().join(&item.relative));
+        there
+            .filter(|path| path.exists() && path.extension().unwrap() == "GBP")
+            .collect()
+    };
+    for path in &shared {
+        let file = fs::File::options().write(true).open(path).unwrap();
+        file.write_all_at(&[0xaa; 100], 300_000).unwrap();
+    }
+    let source = scene.office.pack_files().into_iter().find(|path| {
+        let name = shared[0].file_stem().unwrap().to_str().unwrap();
+        path.file_stem().unwrap().to_str() == Some(name)
+    });
+    let (source, before) = (source.unwrap(), fs::read(&shared[0]).unwrap());
+    let good = fs::read(&source).unwrap();
+    let mut bad = good.clone();
+    bad[5000] ^= 1;
+    fs::write(&source, bad).unwrap();
+    let refused = scene.update(&[("office", 2)], &Silent).unwrap_err();
+    assert_eq!(refused.code(), "update.source-damaged");
+    assert_eq!(
+        fs::read(&shared[0]).unwrap(),
+        before,
+        "nothing was overwritten with wrong bytes"
+    );
+    fs::write(&source, &good).unwrap();
+    scene.update(&[("office", 2)], &Silent).unwrap();
+    assert_eq!(fs::read(&shared[0]).unwrap(), good);
+    scene.expect((2, &second), 1);
+}
+
+#[test]
+fn an_image_may_gain_or_lose_its_system_and_fields_of_later_versions_stay() {
+    let scene = Scene::new();
+    scene.release("office", 2, 80);
+    let image = scene.office.image("office", 2);
+    let mut record = scene.open().record().clone();
+    let later = serde_json::json!({"colour": "green"})
+        .as_object()
+        .unwrap()
+        .clone();
+    record.images[0].later = later.clone();
+    record.volumes[1].later = later.clone();
+    let next = switch::switched(&record, &image);
+    assert_eq!((&next.images[0].later, &next.volumes[1].later), (&later, &later));
+    assert_eq!(next.volumes[0], record.volumes[0], "home");
+    assert_eq!(next.volumes[2], record.volumes[2], "the other image");
+    assert_eq!(next.volumes[1].id, VolumeId(3), "2 is the other image's");
+    record.volumes.remove(1);
+    let gained = switch::switched(&record, &image);
+    let is_ours = |volume: &VolumeRecord| matches!(volume.role, VolumeRole::System { image: of, .. } if of == image.manifest.image);
+    assert!(is_ours(gained.volumes.last().unwrap()));
+}

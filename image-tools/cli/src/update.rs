@@ -1,0 +1,268 @@
+//! `gobag-image update`: newer versions of the images, on sticks that are in use.
+
+mod page;
+mod unlock;
+
+use std::path::PathBuf;
+
+use gobag_bundle::{
+    Bundle, OpenError,
+    repository::{Access, RepositoryError, StickEntry, StoredImage},
+    update::{self, UpdateError, UpdatePlan, UpdateReport, UpdateSummary},
+};
+use gobag_format::Monitor;
+use gobag_term::{CliError, ErrorReport, ExitCode, PassphraseSource, Ui};
+use serde::Serialize;
+
+use crate::{
+    args::KeysArgs,
+    environment::Environment,
+    error::{Explain, OrExplain, said},
+    escrow::EscrowKeyArgs,
+    office::{self, Office, OpenOffice},
+    progress::{Part, Progress},
+    stick::distinct,
+};
+
+use unlock::Unlocking;
+
+/// Bring sticks to a newer version of their images
+///
+/// What a user saved in home stays as it is. The new system starts as IT built it: changes to the old one are given up, and
+/// are told before anybody is asked. Only what a stick lacks is copied, beside the old version, which works until the last
+/// step puts the new one in its place. After an interruption, run the same command again: what is on the stick is kept.
+///
+/// Sticks are opened with the escrow key; their users need not be there.
+#[derive(Debug, clap::Args)]
+pub(crate) struct UpdateArgs {
+    /// Folder where a stick is mounted; may be given several times
+    #[arg(long = "stick", required = true, value_name = "FOLDER")]
+    sticks: Vec<PathBuf>,
+    /// The image, NAME (its newest version) or NAME@VERSION [default: every image on the stick]
+    #[arg(long, value_name = "NAME")]
+    image: Option<String>,
+    /// Only say what would be done
+    #[arg(long)]
+    dry_run: bool,
+    /// Ask for the user's passphrase instead of using the escrow key
+    #[arg(long)]
+    user_passphrase: bool,
+    /// Read the user's passphrase from this file (one line) instead of using the escrow key
+    #[arg(long, value_name = "FILE", conflicts_with = "user_passphrase")]
+    user_passphrase_file: Option<PathBuf>,
+    #[command(flatten)]
+    escrow: EscrowKeyArgs,
+    #[command(flatten)]
+    keys: KeysArgs,
+}
+
+impl UpdateArgs {
+    fn user_source(&self) -> Option<PassphraseSource> {
+        let file = self.user_passphrase_file.clone().map(PassphraseSource::File);
+        file.or_else(|| self.user_passphrase.then_some(PassphraseSource::Terminal))
+    }
+}
+
+#[derive(Serialize)]
+struct UpdatesReport {
+    sticks: Vec<OneReport>,
+}
+
+#[derive(Default, Serialize)]
+struct OneReport {
+    target: PathBuf,
+    user: Option<String>,
+    bundle: Option<String>,
+    plan: Option<UpdateSummary>,
+    done: Option<UpdateReport>,
+    error: Option<ErrorReport>,
+}
+
+/// A stick that is open and knows what is to come.
+struct Ready {
+    bundle: Bundle,
+    images: Vec<StoredImage>,
+    plan: UpdatePlan,
+}
+
+pub(crate) fn update(args: &UpdateArgs, ui: &Ui, environment: &Environment) -> Result<ExitCode, CliError> {
+    let targets = distinct(&args.sticks)?;
+    let office = Office::open(&args.keys.org, Access::Shared)?;
+    let (secrets, passphrase) = office::unlock(&office.org, &args.keys.passphrase.source(), ui)?;
+    let office = OpenOffice { office, secrets };
+    let unlocking = Unlocking::new(args, &office, &passphrase, ui)?;
+    drop(passphrase);
+    let mut sticks: Vec<(OneReport, Option<Ready>)> = Vec::new();
+    for target in targets {
+        let mut report = OneReport {
+            target,
+            ..OneReport::default()
+        };
+        let ready = prepare(args, &office, &unlocking, &mut report, ui, environment);
+        let ready = match ready {
+            Ok(ready) => Some(ready),
+            // One stick is told alone.
+            Err(error) if args.sticks.len() == 1 => return Err(error),
+            Err(error) => {
+                report.error = Some(error.report());
+                None
+            }
+        };
+        sticks.push((report, ready));
+    }
+    if !args.dry_run && !confirmed(&sticks, ui)? {
+        return Err(said(
+            ExitCode::Interrupted,
+            "update.declined",
+            "nothing was changed",
+        ));
+    }
+    let progress = Progress::new(ui);
+    let (mut reports, failure) = match args.dry_run {
+        true => (sticks.into_iter().map(|(report, _)| report).collect(), None),
+        false => carry_out(sticks, &office, environment, &progress),
+    };
+    progress.finish();
+    if let (Some(failure), 1) = (failure, reports.len()) {
+        return Err(failure);
+    }
+    let report = UpdatesReport {
+        sticks: std::mem::take(&mut reports),
+    };
+    let failed = report.sticks.iter().any(|stick| stick.error.is_some());
+    let (columns, dry_run) = (ui.columns(), args.dry_run);
+    ui.answer(&report, |report| page::page(&report.sticks, dry_run, columns))?;
+    Ok(if failed { ExitCode::Failed } else { ExitCode::Ok })
+}
+
+/// Opens a stick and says what is to come.
+fn prepare(
+    args: &UpdateArgs,
+    office: &OpenOffice,
+    unlocking: &Unlocking,
+    report: &mut OneReport,
+    ui: &Ui,
+    environment: &Environment,
+) -> Result<Ready, CliError> {
+    let bundle = unlocking.open(&report.target, ui, environment)?;
+    report.user = Some(bundle.record().user.clone());
+    report.bundle = Some(bundle.id().to_string());
+    let images = match &args.image {
+        Some(image) => vec![office.image(image)?],
+        None => newest(&bundle, office, ui)?,
+    };
+    let plan = update::plan(&bundle, &office.office.repository, &images).or_explain()?;
+    report.plan = Some(plan.summary().clone());
+    Ok(Ready { bundle, images, plan })
+}
+
+/// The newest version of every image of the stick that the repository has.
+fn newest(bundle: &Bundle, office: &OpenOffice, ui: &Ui) -> Result<Vec<StoredImage>, CliError> {
+    if bundle.record().org != office.secrets.org {
+        let org_name = bundle.record().org_name.clone();
+        return Err(UpdateError::OtherOrg { org_name }.explain());
+    }
+    let mut images = Vec::new();
+    for record in &bundle.record().images {
+        match office.office.repository.find(&record.name) {
+            Err(RepositoryError::NoSuchImage { .. }) => ui.warn(&format!(
+                "the repository has no image `{}`; the stick keeps version {} of it",
+                record.name, record.version
+            )),
+            found => images.push(office.image(&found.or_explain()?.name)?),
+        }
+    }
+    Ok(images)
+}
+
+/// Asks once for all sticks that get something new.
+fn confirmed(sticks: &[(OneReport, Option<Ready>)], ui: &Ui) -> Result<bool, CliError> {
+    let summaries = sticks
+        .iter()
+        .filter(|(_, ready)| ready.as_ref().is_some_and(|ready| !ready.plan.is_current()))
+        .map(|(report, _)| report);
+    let question = page::question(summaries);
+    Ok(match question {
+        Some(question) => ui.confirm(&question)?,
+        None => true,
+    })
+}
+
+/// Updates all sticks that are ready, side by side; the error of the last that failed comes apart.
+fn carry_out(
+    sticks: Vec<(OneReport, Option<Ready>)>,
+    office: &OpenOffice,
+    environment: &Environment,
+    progress: &Progress,
+) -> (Vec<OneReport>, Option<CliError>) {
+    let is_one = sticks.len() == 1;
+    let plans = sticks.iter().filter_map(|(_, ready)| ready.as_ref());
+    let total = plans.map(|ready| ready.plan.work_bytes()).sum();
+    if !is_one {
+        progress.phase("updating", Some(total));
+    }
+    let finish = |(mut report, ready): (OneReport, Option<Ready>)| {
+        let Some(mut ready) = ready else {
+            return (report, None);
+        };
+        let done = match is_one {
+            true => update::update(&mut ready.bundle, &ready.plan, progress),
+            false => update::update(&mut ready.bundle, &ready.plan, &Part(progress)),
+        };
+        let result = done.or_explain().and_then(|done| {
+            report.done = Some(done);
+            register(&ready, office, environment)
+        });
+        let error = result.err();
+        report.error = error.as_ref().map(CliError::report);
+        (report, error)
+    };
+    let done: Vec<_> = std::thread::scope(|scope| {
+        let finish = &finish;
+        let threads: Vec<_> = sticks
+            .into_iter()
+            .map(|stick| scope.spawn(move || finish(stick)))
+            .collect();
+        let join = |thread: std::thread::ScopedJoinHandle<'_, _>| {
+            thread
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        threads.into_iter().map(join).collect()
+    });
+    let (reports, errors): (Vec<_>, Vec<_>) = done.into_iter().unzip();
+    (reports, errors.into_iter().flatten().next_back())
+}
+
+/// Enters the new version of the image that the stick starts with into the register.
+fn register(ready: &Ready, office: &OpenOffice, environment: &Environment) -> Result<(), CliError> {
+    let record = ready.bundle.record();
+    let first = record.images.first().map(|image| image.id);
+    let updated = ready
+        .images
+        .iter()
+        .find(|image| Some(image.manifest.image) == first);
+    let Some(image) = updated.filter(|_| !ready.plan.is_current()) else {
+        return Ok(());
+    };
+    let entry = StickEntry {
+        bundle: ready.bundle.id(),
+        user: record.user.clone(),
+        image: image.manifest.name.clone(),
+        version: image.manifest.version,
+        image_id: image.manifest.image,
+        written_s: environment.now_s(),
+    };
+    office.office.repository.register_stick(&entry).or_explain()
+}
+
+/// A stick that does not open says what else would open it.
+fn unopened(error: OpenError) -> CliError {
+    let without_key = error.code() == "unlock.no-escrow";
+    let shown = error.explain();
+    if without_key {
+        shown.hint("its user's passphrase opens it too: `--user-passphrase`")
+    } else {
+        shown
+    }
+}

@@ -1,0 +1,183 @@
+//! Sticks get a newer version of their image.
+
+use rustix::fs::{FlockOperation, flock};
+
+use super::*;
+
+/// A desk with version 1 on a stick for anna, and version 2 in the repository: one MiB of four is another.
+fn desk_with_a_stick() -> Option<(Desk, PathBuf)> {
+    let desk = Desk::new()?;
+    desk.disk("disk.raw", 4);
+    desk.answer(&["build", "disk.raw", "--name", "office"]);
+    let stick = desk.stick("stick");
+    let written = desk.write_sticks(&["stick", "--user", "anna", "--new-passphrase-file", "anna"]);
+    assert_eq!(written.exit, 0, "{}{}", written.stdout, written.stderr);
+    change(&desk, 50 * MIB);
+    desk.answer(&["build", "disk.raw", "--name", "office"]);
+    Some((desk, stick))
+}
+
+fn change(desk: &Desk, offset: u64) {
+    let file = File::options().write(true).open(desk.path("disk.raw")).unwrap();
+    let mut noise = vec![0; MIB as usize];
+    let mut state = offset | 1;
+    for byte in &mut noise {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        *byte = (state >> 56) as u8;
+    }
+    file.write_all_at(&noise, offset).unwrap();
+}
+
+fn image_of(desk: &Desk) -> String {
+    let opened = desk.answer(&["escrow", "open", "stick"]);
+    opened["images"][0].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_stick_gets_the_newest_version_and_only_what_it_lacks() {
+    let Some((desk, stick)) = desk_with_a_stick() else {
+        return;
+    };
+    let before = files_below(&stick);
+    let update = ["update", "--stick", "stick"];
+    let planned = desk.answer(&[&update[..], &["--dry-run"]].concat());
+    let plan = planned["sticks"][0]["plan"].clone();
+    assert_eq!(
+        (&plan["images"][0]["from"], &plan["images"][0]["to"]),
+        (&1.into(), &2.into())
+    );
+    // Nobody is there to be asked.
+    let unasked = desk.keyed(&update);
+    assert_eq!((unasked.exit, unasked.code().as_str()), (2, "term.no-terminal"));
+    assert!(
+        unasked.stdout.contains("changes to its system given up"),
+        "{}",
+        unasked.stdout
+    );
+    assert_eq!(files_below(&stick), before);
+
+    let done = desk.answer(&[&update[..], &["--yes"]].concat())["sticks"][0]["done"].clone();
+    assert_eq!(done["written_bytes"], plan["missing_bytes"]);
+    let (written, kept) = (done["written_bytes"].as_u64(), done["kept_bytes"].as_u64());
+    assert!(written < Some(3 * MIB) && kept > Some(3 * MIB), "{done}");
+    assert_eq!(image_of(&desk), "office@2");
+    let listed = desk.run(&["list", "--org", "acme", "--sticks"]).stdout;
+    assert!(listed.lines().any(|line| line.ends_with("office  2")), "{listed}");
+    assert!(stick.join("START-HERE.html").is_file() && stick.join("linux/gobag").is_file());
+
+    // The second time nobody is asked, for nothing changes.
+    let again = desk.run(&[
+        "update",
+        "--stick",
+        "stick",
+        "--org",
+        "acme",
+        "--passphrase-file",
+        "it",
+        "--quiet",
+    ]);
+    assert_eq!(again.exit, 0, "{}", again.stderr);
+    assert!(again.stdout.contains("newest already"), "{}", again.stdout);
+}
+
+#[test]
+fn what_does_not_fit_together_is_refused_with_its_exit_code() {
+    let Some((desk, stick)) = desk_with_a_stick() else {
+        return;
+    };
+    let refused = |args: &[&str]| {
+        let ran = desk.keyed(&[&["update", "--yes"], args].concat());
+        (ran.exit, ran.code())
+    };
+    let code = |exit, code: &str| (exit, code.to_owned());
+    assert_eq!(
+        refused(&["--stick", "stick", "--user-passphrase-file", "wrong"]),
+        code(5, "unlock.wrong-passphrase")
+    );
+    assert_eq!(refused(&["--stick", "acme"]), code(1, "bundle.not-found"));
+    assert_eq!(
+        refused(&["--stick", "stick", "--image", "cellar"]),
+        code(2, "repository.no-such-image")
+    );
+    desk.answer(&["build", "disk.raw", "--name", "cellar"]);
+    assert_eq!(
+        refused(&["--stick", "stick", "--image", "cellar"]),
+        code(2, "update.no-such-image")
+    );
+    {
+        let held = File::open(stick.join("GOBAG/A/HEADER.GBH")).unwrap();
+        flock(&held, FlockOperation::NonBlockingLockExclusive).unwrap();
+        assert_eq!(refused(&["--stick", "stick"]), code(7, "bundle.busy"));
+    }
+    // With its user's passphrase, and one stick of two that fails.
+    let both = [
+        "--stick",
+        "stick",
+        "--stick",
+        "acme",
+        "--user-passphrase-file",
+        "anna",
+    ];
+    let ran = desk.keyed(&[&["update", "--yes"], &both[..]].concat());
+    assert_eq!(ran.exit, 1, "{}", ran.stdout);
+    let sticks = ran.json()["sticks"].clone();
+    assert_eq!(sticks[0]["error"], Value::Null, "{sticks}");
+    assert_eq!(sticks[1]["error"]["code"], "bundle.not-found", "{sticks}");
+    assert_eq!(image_of(&desk), "office@2");
+    assert_eq!(
+        refused(&["--stick", "stick", "--image", "office@1"]),
+        code(2, "update.older")
+    );
+}
+
+#[test]
+fn ctrl_c_and_kill_leave_the_old_version_and_the_next_run_goes_on() {
+    let Some(desk) = Desk::new() else { return };
+    desk.disk("disk.raw", 4);
+    desk.answer(&["build", "disk.raw", "--name", "office"]);
+    let stick = desk.stick("stick");
+    let written = desk.write_sticks(&["stick", "--user", "anna", "--new-passphrase-file", "anna"]);
+    assert_eq!(written.exit, 0, "{}", written.stdout);
+    fs::remove_file(desk.path("disk.raw")).unwrap();
+    desk.disk("disk.raw", 160);
+    desk.answer(&["build", "disk.raw", "--name", "office"]);
+    let start = || {
+        let args = [
+            "update",
+            "--stick",
+            "stick",
+            "--org",
+            "acme",
+            "--passphrase-file",
+            "it",
+            "--yes",
+        ];
+        let mut command = desk.command(&args);
+        command
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let mut child = start();
+    let said = interrupt_at(&mut child, "writing");
+    // A quick machine may be done before the key is pressed; then there is nothing to see here.
+    let stopped = child.wait().unwrap().code() == Some(130);
+    assert!(!stopped || said.contains("the stick works as before"), "{said}");
+    assert_eq!(image_of(&desk), if stopped { "office@1" } else { "office@2" });
+    let mut child = start();
+    let mut errors = BufReader::new(child.stderr.take().unwrap());
+    let mut said = String::new();
+    while !said.contains("writing") && errors.read_line(&mut said).unwrap() > 0 {}
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let last = desk.answer(&["update", "--stick", "stick", "--yes"]);
+    assert_eq!(last["sticks"][0]["error"], Value::Null, "{last}");
+    let packs = files_below(&stick.join("GOBAG/PACKS")).len();
+    let inspected = desk.answer(&["inspect", "office"]);
+    assert_eq!(
+        inspected["packs"], packs,
+        "packs of version 2 and no others: {inspected}"
+    );
+    assert_eq!(image_of(&desk), "office@2");
+}
