@@ -42,6 +42,7 @@ use crate::{
 mod agent;
 mod attend;
 mod enter;
+mod mounts;
 mod plan;
 mod seccomp;
 mod stale;

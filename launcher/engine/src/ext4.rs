@@ -13,14 +13,14 @@ use std::{
 
 use serde::Serialize;
 
-use crate::{
-    limits::DISK_BYTES,
-    run::{Output, Run, RunError},
-    tools,
-};
+use crate::{limits::DISK_BYTES, run::Run, tools};
 
+mod check;
+mod error;
 mod from_tar;
 
+pub use check::{Ext4Check, check, repair};
+pub use error::Ext4Error;
 pub use from_tar::{keeps_attributes, make_from_tar};
 
 /// What the new file system shall be like.
@@ -64,106 +64,6 @@ pub enum Method {
     Fakeroot,
 }
 
-/// What a check found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Ext4Check {
-    /// Nothing is wrong with it.
-    pub clean: bool,
-    /// What the checker said, in its own words.
-    pub text: String,
-}
-
-/// Why a file system cannot be made, checked or repaired.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Ext4Error {
-    /// A tool is not installed.
-    #[error(transparent)]
-    NoTool(#[from] tools::NotFound),
-    /// The options contradict themselves or a limit.
-    #[error("cannot make file system {}: {reason}", path.display())]
-    Options {
-        /// The file system to be made.
-        path: PathBuf,
-        /// What is wrong.
-        reason: String,
-    },
-    /// The content has extended attributes, which an ordinary user cannot preserve.
-    #[error("cannot preserve the extended attributes in {} without being root", path.display())]
-    Attributes {
-        /// The file system to be made.
-        path: PathBuf,
-    },
-    /// The image file or the working folder cannot be used.
-    #[error("cannot use {}", path.display())]
-    File {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The content could not be unpacked.
-    #[error("cannot unpack the content for {}", path.display())]
-    Unpack {
-        /// The file system to be made.
-        path: PathBuf,
-        /// How the tool failed.
-        source: RunError,
-    },
-    /// The file system could not be made, most often because the content does not fit.
-    #[error("cannot make file system {}", path.display())]
-    Make {
-        /// The file system to be made.
-        path: PathBuf,
-        /// How the tool failed.
-        source: RunError,
-    },
-    /// The checker itself failed.
-    #[error("cannot check file system {}", path.display())]
-    Check {
-        /// The file system.
-        path: PathBuf,
-        /// How the tool failed.
-        source: RunError,
-    },
-    /// The file system is damaged beyond what can be repaired without asking.
-    #[error("file system {} is damaged: {text}", path.display())]
-    Damaged {
-        /// The file system.
-        path: PathBuf,
-        /// What the checker said.
-        text: String,
-    },
-}
-
-impl Ext4Error {
-    /// The stable code of this error.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::NoTool(_) => "engine.tool-missing",
-            Self::Options { .. } => "engine.ext4-options",
-            Self::Attributes { .. } => "engine.ext4-attributes",
-            Self::File { .. } => "engine.ext4-file",
-            Self::Unpack {
-                source: RunError::Cancelled { .. },
-                ..
-            }
-            | Self::Make {
-                source: RunError::Cancelled { .. },
-                ..
-            }
-            | Self::Check {
-                source: RunError::Cancelled { .. },
-                ..
-            } => "engine.ext4-cancelled",
-            Self::Unpack { .. } => "engine.ext4-unpack",
-            Self::Make { .. } => "engine.ext4-make",
-            Self::Check { .. } => "engine.ext4-check",
-            Self::Damaged { .. } => "engine.ext4-damaged",
-        }
-    }
-}
-
 /// Makes an empty file system in a new sparse file of `options.size_bytes`, which must be given.
 pub fn make_empty(options: &Ext4Options, path: &Path) -> Result<Ext4Report, Ext4Error> {
     let size_bytes = validate(options, path)?;
@@ -187,73 +87,6 @@ pub fn format_blank(options: &Ext4Options, path: &Path) -> Result<Ext4Report, Ex
     let size_bytes = validate(&options, path)?;
     make(Guise::Own, &options, path, size_bytes, &[], 0, &|| false)?;
     Ok(empty_report(size_bytes))
-}
-
-/// Checks the file system at `path` without writing to it. Damage is an answer, not an error.
-pub fn check(path: &Path, cancel: &dyn Fn() -> bool) -> Result<Ext4Check, Ext4Error> {
-    let output = e2fsck(path, "-fn", cancel)?;
-    Ok(Ext4Check {
-        clean: output.status.code() == Some(0),
-        text: said(&output),
-    })
-}
-
-/// Replays the journal and repairs what can be repaired without losing anything; more is [`Ext4Error::Damaged`].
-/// Returns whether anything was changed. Quick when the file system was closed properly.
-pub fn repair(path: &Path, cancel: &dyn Fn() -> bool) -> Result<bool, Ext4Error> {
-    let output = e2fsck(path, "-p", cancel)?;
-    match output.status.code() {
-        Some(0) => Ok(false),
-        Some(1) => Ok(true),
-        _ => Err(Ext4Error::Damaged {
-            path: path.to_owned(),
-            text: said(&output),
-        }),
-    }
-}
-
-fn e2fsck(path: &Path, mode: &str, cancel: &dyn Fn() -> bool) -> Result<Output, Ext4Error> {
-    // Bits of the exit status. Both are set when the damage was too much to go on checking.
-    const ERRORS_LEFT: i32 = 4;
-    const OPERATIONAL_ERROR: i32 = 8;
-    let program = tools::find("e2fsck", None)?;
-    let path = std::path::absolute(path).map_err(|source| file_error(path, source))?;
-    let failed = |source| Ext4Error::Check {
-        path: path.clone(),
-        source,
-    };
-    let output = Run::new(&program)
-        .arg(mode)
-        .arg(&path)
-        .cancel(cancel)
-        .run()
-        .map_err(failed)?;
-    match output.status.code() {
-        Some(code) if code < OPERATIONAL_ERROR || code & ERRORS_LEFT != 0 => Ok(output),
-        _ => Err(failed(RunError::Failed {
-            program,
-            status: output.status,
-            stderr: said(&output),
-        })),
-    }
-}
-
-/// The tool's words, without its version banner, short enough for a message.
-fn said(output: &Output) -> String {
-    const TEXT_BYTES: usize = 2 << 10;
-    let text = format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let lines: Vec<&str> = text
-        .lines()
-        .filter(|line| !line.trim().is_empty() && !line.starts_with("e2fsck 1."))
-        .collect();
-    let mut text = lines.join("\n");
-    let end = text.floor_char_boundary(TEXT_BYTES);
-    text.truncate(end);
-    text
 }
 
 /// As whom a tool runs.

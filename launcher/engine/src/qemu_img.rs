@@ -7,20 +7,20 @@
 
 use std::{
     ffi::{OsStr, OsString},
-    fs, io,
     os::unix::ffi::{OsStrExt, OsStringExt},
     path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    limits::{DISK_BYTES, QEMU_IMG_INFO_DEADLINE},
-    run::{Run, RunError},
-    tools,
-};
+use crate::{limits::QEMU_IMG_INFO_DEADLINE, run::Run, tools};
 
+mod answer;
+mod error;
 mod sniff;
+
+use answer::{Answer, judge};
+pub use error::{ConvertError, InfoError};
 
 /// A disk image format that can be imported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,129 +68,6 @@ pub struct ImageInfo {
     pub dirty: bool,
     /// Further files that belong to it (the extents of a VMDK descriptor), all in its own folder.
     pub extents: Vec<PathBuf>,
-}
-
-/// Why an image cannot be looked at.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum InfoError {
-    /// `qemu-img` is not installed.
-    #[error(transparent)]
-    NoTool(#[from] tools::NotFound),
-    /// The file cannot be read.
-    #[error("cannot read disk image {}", path.display())]
-    Read {
-        /// The image.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The image is only a part: it needs another file that it names.
-    #[error("disk image {} is not complete by itself: it needs {reference}", path.display())]
-    NeedsOtherFile {
-        /// The image.
-        path: PathBuf,
-        /// What it needs.
-        reference: String,
-    },
-    /// A known but unsupported kind of image.
-    #[error("disk image {} is of an unsupported kind: {what}", path.display())]
-    Unsupported {
-        /// The image.
-        path: PathBuf,
-        /// What it is.
-        what: String,
-    },
-    /// The disk is larger than any volume may be.
-    #[error("disk image {} holds a disk of {size_bytes} bytes, more than {DISK_BYTES}", path.display())]
-    TooLarge {
-        /// The image.
-        path: PathBuf,
-        /// The size it claims.
-        size_bytes: u64,
-    },
-    /// `qemu-img` could not make sense of the image.
-    #[error("disk image {} is damaged or not understood", path.display())]
-    Tool {
-        /// The image.
-        path: PathBuf,
-        /// How the tool failed.
-        source: RunError,
-    },
-    /// `qemu-img` answered with something that is not its documented JSON.
-    #[error("the answer of qemu-img about {} is not understood", path.display())]
-    Answer {
-        /// The image.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: serde_json::Error,
-    },
-}
-
-impl InfoError {
-    /// The stable code of this error.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::NoTool(_) => "engine.tool-missing",
-            Self::Read { .. } => "engine.image-unreadable",
-            Self::NeedsOtherFile { .. } => "engine.image-needs-other-file",
-            Self::Unsupported { .. } => "engine.image-unsupported",
-            Self::TooLarge { .. } => "engine.image-too-large",
-            Self::Tool { .. } => "engine.image-damaged",
-            Self::Answer { .. } => "engine.image-answer",
-        }
-    }
-}
-
-/// Why an image cannot be converted.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConvertError {
-    /// It cannot even be looked at, or is not what the caller took it for.
-    #[error(transparent)]
-    Info(#[from] InfoError),
-    /// The image is of another format than the caller said.
-    #[error("disk image {} is {found:?}, not {expected:?}", path.display())]
-    OtherFormat {
-        /// The image.
-        path: PathBuf,
-        /// What it is.
-        found: DiskFormat,
-        /// What the caller said.
-        expected: DiskFormat,
-    },
-    /// The result cannot be put in place; something may be there already.
-    #[error("cannot make {}", path.display())]
-    Destination {
-        /// The file to be made.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// `qemu-img` failed, was cancelled, or ran out of space.
-    #[error("cannot convert disk image {}", path.display())]
-    Tool {
-        /// The image.
-        path: PathBuf,
-        /// How the tool failed.
-        source: RunError,
-    },
-}
-
-impl ConvertError {
-    /// The stable code of this error.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Info(error) => error.code(),
-            Self::OtherFormat { .. } => "engine.image-other-format",
-            Self::Destination { .. } => "engine.convert-destination",
-            Self::Tool {
-                source: RunError::Cancelled { .. },
-                ..
-            } => "engine.convert-cancelled",
-            Self::Tool { .. } => "engine.convert-failed",
-        }
-    }
 }
 
 /// Looks at the image at `path`: its format, found from its bytes, and its size.
@@ -278,84 +155,6 @@ fn image_options(path: &Path, format: DiskFormat) -> Result<OsString, InfoError>
         options.push(byte);
     }
     Ok(OsString::from_vec(options))
-}
-
-/// The part of `qemu-img info --output=json` that matters here.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct Answer {
-    virtual_size: u64,
-    #[serde(default)]
-    actual_size: u64,
-    #[serde(default)]
-    dirty_flag: bool,
-    backing_filename: Option<String>,
-    format_specific: Option<FormatSpecific>,
-}
-
-#[derive(Debug, Deserialize)]
-struct FormatSpecific {
-    data: Option<FormatData>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct FormatData {
-    data_file: Option<String>,
-    #[serde(default)]
-    corrupt: bool,
-    #[serde(default)]
-    extents: Vec<Extent>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Extent {
-    filename: PathBuf,
-}
-
-fn judge(path: &Path, format: DiskFormat, answer: Answer) -> Result<ImageInfo, InfoError> {
-    let refused = |reference: String| InfoError::NeedsOtherFile {
-        path: path.to_owned(),
-        reference,
-    };
-    if let Some(name) = answer.backing_filename {
-        return Err(refused(format!("backing file `{name}`")));
-    }
-    if answer.virtual_size > DISK_BYTES {
-        return Err(InfoError::TooLarge {
-            path: path.to_owned(),
-            size_bytes: answer.virtual_size,
-        });
-    }
-    let mut extents = Vec::new();
-    let mut dirty = answer.dirty_flag;
-    if let Some(data) = answer.format_specific.and_then(|specific| specific.data) {
-        if let Some(name) = data.data_file {
-            return Err(refused(format!("data file `{name}`")));
-        }
-        dirty |= data.corrupt;
-        extents = data.extents.into_iter().map(|extent| extent.filename).collect();
-    }
-    let own_name = path.file_name();
-    extents.retain(|extent| extent.file_name() != own_name);
-    for extent in &extents {
-        if !is_beside(extent, path) {
-            return Err(refused(format!("extent `{}`", extent.display())));
-        }
-    }
-    Ok(ImageInfo {
-        format,
-        virtual_size_bytes: answer.virtual_size,
-        actual_size_bytes: answer.actual_size,
-        dirty,
-        extents,
-    })
-}
-
-/// Whether `extent` is a regular file (not a link to one) in the folder of `image`.
-fn is_beside(extent: &Path, image: &Path) -> bool {
-    let folder = |path: &Path| std::path::absolute(path).ok()?.parent().map(Path::to_owned);
-    folder(extent) == folder(image) && fs::symlink_metadata(extent).is_ok_and(|found| found.is_file())
 }
 
 /// Reads `    (12.34/100%)\r` from the pieces of a tool's output.

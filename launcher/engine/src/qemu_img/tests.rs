@@ -2,7 +2,10 @@
 
 #![expect(clippy::disallowed_methods, reason = "the tests make their own files")]
 
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::{
+    fs,
+    os::unix::fs::{FileExt, MetadataExt},
+};
 
 use tempfile::TempDir;
 
