@@ -89,15 +89,17 @@ impl Served {
         self
     }
 
-    /// Starts a program that listens on the block socket `door`; `export` is the name of the disk.
+    /// Starts a program that listens on the block socket `door`, a pattern for the shell without blanks; `export` is the
+    /// name of the disk.
     pub(super) fn listening(program: Cmd, door: &Path, export: &str) -> Result<Self> {
         let server = Server::start(program, door, End::Terminate)?;
-        let uri = format!("nbd+unix:///{export}?socket={}", door.display());
-        let served = Self {
-            target: Target::Socket(uri),
+        let mut served = Self {
+            target: Target::Socket(String::new()),
             server: Some(server),
         };
-        await_true("test -S \"$1\"", door)?;
+        await_true("test -S $1", door)?;
+        let socket = Cmd::new("sh").args(["-c", "echo $1", "sh"]).arg(door).text()?;
+        served.target = Target::Socket(format!("nbd+unix:///{export}?socket={}", socket.trim()));
         Ok(served)
     }
 

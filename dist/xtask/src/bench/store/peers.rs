@@ -19,6 +19,8 @@ use crate::sh::Cmd;
 pub(super) enum Peer {
     /// Our bundle by FUSE.
     Gobag,
+    /// The same by our block socket.
+    GobagNbd,
     /// The file as it is, on the medium's own file system.
     Plain,
     Gocryptfs,
@@ -36,6 +38,7 @@ pub(super) enum Peer {
 /// All of them, ours first.
 pub(super) const PEERS: &[Peer] = &[
     Peer::Gobag,
+    Peer::GobagNbd,
     Peer::Plain,
     Peer::Gocryptfs,
     Peer::Securefs,
@@ -49,6 +52,7 @@ impl Peer {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Gobag => "gobag",
+            Self::GobagNbd => "gobag, NBD",
             Self::Plain => "plain file",
             Self::Gocryptfs => "gocryptfs",
             Self::Securefs => "securefs",
@@ -59,21 +63,29 @@ impl Peer {
         }
     }
 
+    /// Whether it is a door of our bundle.
+    pub(super) fn is_ours(self) -> bool {
+        matches!(self, Self::Gobag | Self::GobagNbd)
+    }
+
     /// Whether it can do the job at all.
     pub(super) fn takes(self, writes: bool) -> bool {
         !(writes && self == Self::Squashfuse)
     }
 
     /// Whether it is measured on a slow medium too, where every second counts: the encrypted ones with a name, and
-    /// the plain file.
+    /// the plain file. Our doors come out alike there.
     pub(super) fn is_for_sticks(self) -> bool {
-        !matches!(self, Self::Securefs | Self::NbdkitCow | Self::Squashfuse)
+        !matches!(
+            self,
+            Self::GobagNbd | Self::Securefs | Self::NbdkitCow | Self::Squashfuse
+        )
     }
 
     /// Stores `corpus` in the empty folder `store`.
     pub(super) fn prepare(self, corpus: &Path, store: &Path) -> Result<()> {
         match self {
-            Self::Gobag => prepare_gobag(corpus, store),
+            Self::Gobag | Self::GobagNbd => prepare_gobag(corpus, store),
             Self::Plain | Self::NbdkitCow => copy(corpus, &store.join("disk.raw")),
             Self::Gocryptfs => {
                 let cipher = store.join("cipher");
@@ -107,15 +119,15 @@ impl Peer {
         let socket = doors.join("socket");
         match self {
             Self::Gobag => {
-                let passphrase = doors.join("passphrase");
-                words(&passphrase)?;
-                let program = Cmd::new(programs::folder().join("gobag"))
-                    .args(["mount", "--stick"])
-                    .arg(store)
-                    .arg("--passphrase-file")
-                    .arg(&passphrase)
-                    .arg(&folder);
+                let program = gobag_mount(store, doors)?.arg(&folder);
                 Served::mounted(program, &folder, "system.img").map(Served::ended_by_signal)
+            }
+            Self::GobagNbd => {
+                let program = gobag_mount(store, doors)?
+                    .args(["--door", "nbd"])
+                    .env("XDG_RUNTIME_DIR", doors);
+                // In the private folder of a run, which has a name of its own.
+                Served::listening(program, &doors.join("gobag/*/nbd.sock"), "system.img")
             }
             Self::Plain => Ok(Served::plain(store.join("disk.raw"))),
             Self::Gocryptfs => {
@@ -180,6 +192,17 @@ impl Peer {
             }
         }
     }
+}
+
+/// `gobag mount` for the stick `store`, its door still to be named.
+fn gobag_mount(store: &Path, doors: &Path) -> Result<Cmd> {
+    let passphrase = doors.join("passphrase");
+    words(&passphrase)?;
+    Ok(Cmd::new(programs::folder().join("gobag"))
+        .args(["mount", "--stick"])
+        .arg(store)
+        .arg("--passphrase-file")
+        .arg(&passphrase))
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {

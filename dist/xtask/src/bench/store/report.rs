@@ -107,7 +107,7 @@ pub(super) fn render(results: &Results, media: &[Medium]) -> String {
         text.push_str(&table("in brackets: gobag ÷ that system", |job, peer| {
             let value = results.rate(*medium, job.name, peer)?;
             let ours = results.rate(*medium, job.name, Peer::Gobag);
-            Some(match ours.filter(|_| peer != Peer::Gobag) {
+            Some(match ours.filter(|_| !peer.is_ours()) {
                 Some(ours) => format!("{} ({})", rate(job, value), short(ours / value)),
                 None => rate(job, value),
             })

@@ -57,7 +57,7 @@ const RANDOM_COLD_US: f64 = 200.0;
 
 /// The table of goals and what became of them.
 pub(super) fn render(results: &Results) -> String {
-    let mut text = "| goal | against | wanted | measured | |\n|---|---|---|---|---|\n".to_owned();
+    let mut text = "| goal | against | wanted | by FUSE | | by NBD |\n|---|---|---|---|---|---|\n".to_owned();
     for target in TARGETS {
         let job = JOBS[target.job].name;
         let Some(ours) = results.rate(target.medium, job, Peer::Gobag) else {
@@ -68,8 +68,10 @@ pub(super) fn render(results: &Results) -> String {
                 continue;
             };
             let ratio = ours / theirs;
+            let by_nbd = results.rate(target.medium, job, Peer::GobagNbd);
+            let by_nbd = by_nbd.map_or("–".to_owned(), |ours| format!("{:.2} ×", ours / theirs));
             text.push_str(&format!(
-                "| {job}, {} | {} | ≥ {} × | {ratio:.2} × | {} |\n",
+                "| {job}, {} | {} | ≥ {} × | {ratio:.2} × | {} | {by_nbd} |\n",
                 target.medium.title(),
                 peer.name(),
                 target.factor,
@@ -80,7 +82,7 @@ pub(super) fn render(results: &Results) -> String {
     let job = JOBS[RANDOM_COLD].name;
     if let Some(median) = results.median_us(Medium::Native, job, Peer::Gobag) {
         text.push_str(&format!(
-            "| {job}, median time | – | ≤ {RANDOM_COLD_US} µs | {median:.0} µs | {} |\n",
+            "| {job}, median time | – | ≤ {RANDOM_COLD_US} µs | {median:.0} µs | {} | |\n",
             verdict(median <= RANDOM_COLD_US)
         ));
     }
