@@ -1,5 +1,10 @@
 //! Parts of a stick, or all of it, put back to an earlier copy: what is refused, what is healed, and what cannot be seen from
-//! the stick alone. `docs/reliability.md` has this as a table; a change here is a change there.
+//! the stick alone. `docs/reliability.md` has this as a table; a change here is a change there. What somebody sees who
+//! remembers the stick is in [`remembered`], [`tokens`] and [`behind`].
+
+mod behind;
+mod remembered;
+mod tokens;
 
 use std::{path::PathBuf, sync::Arc};
 

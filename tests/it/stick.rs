@@ -23,6 +23,7 @@ use gobag_format::{
     keyslot::KdfCost,
     limits::CHUNK_LEN,
     manifest::VolumeKind,
+    memory::{REMEMBER_ON_HOST, Remember},
     org::{OrgProfile, OrgSecrets},
 };
 use gobag_tests::{
@@ -58,6 +59,8 @@ pub(crate) struct Sizes {
 pub(crate) struct Stick {
     folder: TempDir,
     ambient: Ambient,
+    /// Its organisation's.
+    pub(crate) secrets: OrgSecrets,
 }
 
 impl Stick {
@@ -66,12 +69,28 @@ impl Stick {
         Self::of(Arc::new(FixedRandom::new(seed)), seed, sizes, Vec::new())
     }
 
+    /// Makes one that computers remember by this rule.
+    pub(crate) fn remembered(seed: u64, sizes: Sizes, rule: Remember) -> Self {
+        let policy = serde_json::json!({ REMEMBER_ON_HOST: rule.word() });
+        Self::with(Arc::new(FixedRandom::new(seed)), seed, sizes, Vec::new(), policy)
+    }
+
     /// Makes one with this randomness for keys and salts; `escrow` can open it too.
     pub(crate) fn of(
         random: Arc<dyn Random>,
         seed: u64,
         sizes: Sizes,
         escrow: Vec<&dyn age::Recipient>,
+    ) -> Self {
+        Self::with(random, seed, sizes, escrow, serde_json::Value::Null)
+    }
+
+    fn with(
+        random: Arc<dyn Random>,
+        seed: u64,
+        sizes: Sizes,
+        escrow: Vec<&dyn age::Recipient>,
+        policy: serde_json::Value,
     ) -> Self {
         let ambient = ambient(random);
         let folder = TempDir::new().unwrap();
@@ -86,6 +105,7 @@ impl Stick {
         let description = ImageDescription {
             name: "office".to_owned(),
             created_s: 1_700_000_000,
+            policy,
             ..ImageDescription::default()
         };
         let source = VolumeSource {
@@ -142,7 +162,11 @@ impl Stick {
             escrow,
         };
         provision(folder.path(), &spec, false, &ambient, &Silent).unwrap();
-        Self { folder, ambient }
+        Self {
+            folder,
+            ambient,
+            secrets,
+        }
     }
 
     /// Its root folder.

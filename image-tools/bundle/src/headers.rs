@@ -301,6 +301,25 @@ pub(crate) fn replace_all(
     Ok(())
 }
 
+/// The newest generation that this key vouches for and that is on the medium, not only in the system's cache: a program
+/// that was killed may have left one there.
+pub(crate) fn durable_generation(medium: &dyn Medium, unlocked: &Unlocked) -> Result<u64, UnlockError> {
+    for file in (0..FILES).map(FileRef::Header) {
+        // The first may tell of an earlier failure, after which the system drops what it could not write.
+        medium
+            .flush(file)
+            .or_else(|_| medium.flush(file))
+            .and_then(|()| medium.forget_cached(file))
+            .map_err(|source| UnlockError::Medium { file, source })?;
+    }
+    let headers = Headers::read(medium)?;
+    let newest = headers
+        .newest_first()?
+        .into_iter()
+        .find(|slot| slot.authenticates(&unlocked.key));
+    Ok(newest.ok_or(HeaderError::NotAuthentic)?.generation)
+}
+
 /// A first passphrase slot for `key`.
 pub(crate) fn passphrase_slots(
     bundle: BundleId,

@@ -7,6 +7,7 @@ mod bundle;
 mod files;
 mod headers;
 pub mod medium;
+pub mod memory;
 pub mod org;
 mod parallel;
 mod pool;

@@ -14,8 +14,9 @@ use crate::{
     base::{BaseError, BaseImage, BaseOptions, BaseVolume},
     headers::{Headers, UnlockError},
     medium::StickMedium,
+    memory::{Opening, Refused, Witness},
     store::{
-        Base, LogKeys, LogVolume, Recovery, Store, StoreError, StoreMode, StoreOptions, StoreStatus,
+        Base, Judge, LogKeys, LogVolume, Recovery, Store, StoreError, StoreMode, StoreOptions, StoreStatus,
         StoreVolume,
     },
 };
@@ -71,7 +72,10 @@ pub enum SessionError {
     },
     /// The log does not open.
     #[error("the saved changes do not open")]
-    Store(#[from] StoreError),
+    Store(#[source] StoreError),
+    /// The stick is in another state than a witness outside of it remembers.
+    #[error(transparent)]
+    Refused(Box<Refused>),
     /// The header cannot be read again.
     #[error(transparent)]
     Unlock(#[from] UnlockError),
@@ -94,8 +98,18 @@ impl SessionError {
             Self::NoImage => "session.no-image",
             Self::Image { source, .. } => source.code(),
             Self::Store(error) => error.code(),
+            Self::Refused(refused) => refused.code(),
             Self::Unlock(error) => error.code(),
             Self::Medium { .. } => "session.medium",
+        }
+    }
+}
+
+impl From<StoreError> for SessionError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Refused(refused) => Self::Refused(refused),
+            other => Self::Store(other),
         }
     }
 }
@@ -129,11 +143,21 @@ pub struct Session {
     volumes: Vec<SessionVolume>,
     system: Option<VolumeId>,
     background: Option<thread::JoinHandle<()>>,
+    witness: Option<Arc<Witness>>,
 }
 
 impl Session {
     /// Opens an image of `bundle`.
     pub fn open(bundle: Arc<Bundle>, options: &SessionOptions) -> Result<Self, SessionError> {
+        Self::open_before(bundle, options, None)
+    }
+
+    /// Opens an image of `bundle`, if it shows what the witness remembers, who is then told what happens.
+    pub fn open_before(
+        bundle: Arc<Bundle>,
+        options: &SessionOptions,
+        witness: Option<Arc<Witness>>,
+    ) -> Result<Self, SessionError> {
         let record = choose(&bundle, options.image.as_deref())?;
         let image = open_image(&bundle, record, options.cache_bytes / 2)?;
         let mode = if bundle.writable {
@@ -141,7 +165,10 @@ impl Session {
         } else {
             StoreMode::ReadOnly
         };
-        let store = Arc::new(open_store(&bundle, mode, options)?);
+        let opening = Opening::new(&bundle, mode, witness.as_deref());
+        let judge = |sequence, tag| opening.judge(&bundle, (sequence, tag), options.accept_earlier);
+        let store = Arc::new(open_store_judged(&bundle, mode, options, &judge)?);
+        opening.remember(store.last_record());
         let (volumes, system) = volumes(&bundle, record, &image, &store)?;
         let background = (mode != StoreMode::ReadOnly).then(|| {
             let store = Arc::clone(&store);
@@ -156,6 +183,7 @@ impl Session {
             volumes,
             system,
             background: background.flatten(),
+            witness: witness.filter(|_| mode == StoreMode::Keep),
         })
     }
 
@@ -206,12 +234,22 @@ impl Session {
         Ok(self.store.resume()?)
     }
 
+    /// Tells the witness how far the log is; to be called about once a minute.
+    pub fn remember(&self) {
+        if let Some(witness) = &self.witness {
+            witness.tick(self.bundle.moment(self.store.last_record()));
+        }
+    }
+
     /// Writes everything down. On an error nothing is lost yet: re-attach the stick and call again.
     pub fn close(&mut self) -> Result<(), SessionError> {
         self.store.close()?;
         if let Some(thread) = self.background.take() {
             // A panic there has been printed; the log itself is closed in order.
             let _ = thread.join();
+        }
+        if let Some(witness) = &self.witness {
+            witness.save(self.bundle.moment(self.store.last_record()));
         }
         Ok(())
     }
@@ -272,6 +310,15 @@ pub(crate) fn open_store(
     mode: StoreMode,
     options: &SessionOptions,
 ) -> Result<Store, StoreError> {
+    open_store_judged(bundle, mode, options, &|_, _| Ok(()))
+}
+
+fn open_store_judged(
+    bundle: &Bundle,
+    mode: StoreMode,
+    options: &SessionOptions,
+    judge: Judge<'_>,
+) -> Result<Store, StoreError> {
     let record = bundle.record();
     let volumes = record.volumes.iter().map(|volume| LogVolume {
         id: volume.id,
@@ -290,7 +337,7 @@ pub(crate) fn open_store(
         Arc::clone(&bundle.ambient.random),
         Arc::clone(&bundle.ambient.clock),
     );
-    Store::open(bundle.medium(), keys, random, clock, options)
+    Store::open_judged(bundle.medium(), keys, random, clock, options, judge)
 }
 
 type Volumes = (Vec<SessionVolume>, Option<VolumeId>);

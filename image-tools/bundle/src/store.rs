@@ -13,6 +13,7 @@ mod clean;
 mod dirty;
 mod error;
 mod index;
+mod moment;
 mod pending;
 mod read;
 mod record;
@@ -43,6 +44,7 @@ pub use recover::Recovery;
 pub use volume::{Base, StoreVolume};
 
 use crate::{medium::Medium, pool::Pool};
+pub(crate) use moment::Judge;
 use pending::Pending;
 use read::{UnitCache, unit_cache};
 use state::State;
@@ -164,16 +166,18 @@ pub struct StoreStatus {
 }
 
 impl Store {
-    /// Opens the log: finds the newest checkpoint and replays what came after. Unless read-only, a replayed
-    /// log gets a new checkpoint, so that repeated crashes never add up.
-    pub fn open(
+    /// Opens the log if `judge` agrees to its last record; it is asked before anything is written.
+    pub(crate) fn open_judged(
         medium: Arc<dyn Medium>,
         keys: LogKeys,
         random: Arc<dyn Random>,
         clock: Clock,
         options: StoreOptions,
+        judge: Judge<'_>,
     ) -> Result<Self, StoreError> {
         let recovered = recover::recover(&*medium, &keys, &options)?;
+        let last = recovered.writer.position;
+        judge(last.seq, last.tag)?;
         let (mut writer, recovery) = (recovered.writer, recovered.report);
         let log_key = match options.mode {
             StoreMode::Throwaway => Key::generate(&*random),

@@ -16,6 +16,7 @@ use crate::{
     base::BaseImage,
     headers::read_escrow,
     medium::FileRef,
+    memory::Witness,
     session::{open_image, open_store},
     store::{StoreError, StoreMode},
 };
@@ -80,6 +81,15 @@ impl VerifyError {
 
 /// Reads and checks everything the bundle holds.
 pub fn verify(bundle: &Bundle, monitor: &dyn Monitor) -> Result<VerifyReport, VerifyError> {
+    verify_before(bundle, None, monitor)
+}
+
+/// The same, and compares it with what a witness remembers.
+pub fn verify_before(
+    bundle: &Bundle,
+    witness: Option<&Witness>,
+    monitor: &dyn Monitor,
+) -> Result<VerifyReport, VerifyError> {
     let mut check = Check {
         bundle,
         monitor,
@@ -91,6 +101,9 @@ pub fn verify(bundle: &Bundle, monitor: &dyn Monitor) -> Result<VerifyReport, Ve
             "header.stale-copies",
             format!("{stale} of 8 copies of the header are damaged or old"),
         );
+    }
+    if let Some(Err(refused)) = witness.map(|witness| bundle.judge(witness)) {
+        check.find(refused.code(), with_causes(&refused));
     }
     check.escrow();
     for record in &bundle.record().images {

@@ -4,7 +4,7 @@ use std::io;
 
 use thiserror::Error;
 
-use crate::{VolumeError, medium::FileRef};
+use crate::{VolumeError, medium::FileRef, memory::Refused};
 
 /// Why the log could not be opened, written or read.
 #[derive(Debug, Error)]
@@ -46,6 +46,9 @@ pub enum StoreError {
         /// When the last readable record was written, seconds since 1970 UTC; 0 when there is none.
         last_clock_s: u64,
     },
+    /// The log is in another state than a witness outside of the stick remembers.
+    #[error(transparent)]
+    Refused(#[from] Box<Refused>),
     /// Stored bytes do not open.
     #[error("{what}: wrong key or damaged data")]
     Damaged {
@@ -71,6 +74,7 @@ impl StoreError {
             Self::NoCheckpoint { .. } => "store.no-checkpoint",
             Self::Mismatch { .. } => "store.mismatch",
             Self::EarlierState { .. } => "store.earlier-state",
+            Self::Refused(refused) => refused.code(),
             Self::Damaged { .. } => "store.damaged",
             Self::Full => "store.full",
             Self::ReadOnly => "store.read-only",

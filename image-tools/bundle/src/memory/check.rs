@@ -1,0 +1,118 @@
+//! What a bundle shows to a witness.
+
+use gobag_format::{
+    log::ChainTag,
+    memory::{Moment, Remember},
+};
+
+use super::{Refused, Witness};
+use crate::{
+    Bundle, SessionOptions,
+    headers::durable_generation,
+    session::{open_image, open_store},
+    store::StoreMode,
+};
+
+impl Bundle {
+    /// What the bundle's images ask computers to remember: the strictest counts, for the memory is one of the whole stick.
+    pub fn remember_rule(&self) -> Remember {
+        let images = self.record().images.iter();
+        // An image that does not open says so when it is asked for.
+        let opened = images.filter_map(|record| open_image(self, record, 0).ok());
+        opened
+            .map(|image| Remember::of_policy(&image.manifest().policy))
+            .max()
+            .unwrap_or_default()
+    }
+
+    /// Judges the bundle without opening its image. A log that does not open is left to those who use it.
+    pub fn judge(&self, witness: &Witness) -> Result<(), Box<Refused>> {
+        if witness.known().is_none() {
+            return Ok(());
+        }
+        let options = SessionOptions {
+            // What the log shows is judged, whether it has lost something or not.
+            accept_earlier: true,
+            ..SessionOptions::default()
+        };
+        witness.judge(&match open_store(self, StoreMode::ReadOnly, &options) {
+            Ok(store) => self.moment(store.last_record()),
+            Err(_) => self.with_log_of(witness),
+        })
+    }
+
+    /// Tells the witness that the header was replaced.
+    pub fn remember_header(&self, witness: &Witness) {
+        witness.save(self.with_log_of(witness));
+    }
+
+    /// What the stick shows, its log ending with this record.
+    pub(crate) fn moment(&self, (sequence, tag): (u64, ChainTag)) -> Moment {
+        Moment {
+            generation: self.unlocked.generation,
+            sequence,
+            tag,
+        }
+    }
+
+    /// The header as it is, and of the log what the witness knows.
+    fn with_log_of(&self, witness: &Witness) -> Moment {
+        Moment {
+            generation: self.unlocked.generation,
+            ..witness.known().map(|known| known.moment).unwrap_or_default()
+        }
+    }
+
+    /// The generation that is on the medium for certain; 0 if that cannot be found out.
+    pub(crate) fn durable_generation(&self) -> u64 {
+        durable_generation(&*self.medium, &self.unlocked).unwrap_or_else(|error| {
+            tracing::info!(%error, "the header cannot be made sure of");
+            0
+        })
+    }
+}
+
+/// The opening of a bundle's log before a witness.
+pub(crate) struct Opening<'a> {
+    witness: Option<&'a Witness>,
+    /// What the header is remembered as; none if nothing of this session will be.
+    generation: Option<u64>,
+}
+
+impl<'a> Opening<'a> {
+    pub(crate) fn new(bundle: &Bundle, mode: StoreMode, witness: Option<&'a Witness>) -> Self {
+        let keeps = |witness: &&Witness| {
+            mode == StoreMode::Keep && (witness.rule() != Remember::Off || witness.known().is_some())
+        };
+        Self {
+            witness,
+            generation: witness.filter(keeps).map(|_| bundle.durable_generation()),
+        }
+    }
+
+    /// Asks the witness. The log was flushed before it was read if it is opened for keeping what is written.
+    pub(crate) fn judge(
+        &self,
+        bundle: &Bundle,
+        last: (u64, ChainTag),
+        accept_earlier: bool,
+    ) -> Result<(), Box<Refused>> {
+        let Some(witness) = self.witness else {
+            return Ok(());
+        };
+        let found = bundle.moment(last);
+        let durable = self.generation.map(|generation| Moment { generation, ..found });
+        witness.admit(&found, durable.as_ref(), accept_earlier)
+    }
+
+    /// Tells the witness of the log that is open now.
+    pub(crate) fn remember(&self, (sequence, tag): (u64, ChainTag)) {
+        if let Some((witness, generation)) = self.witness.zip(self.generation) {
+            witness.save(Moment {
+                generation,
+                sequence,
+                tag,
+            });
+        }
+    }
+}
