@@ -15,6 +15,7 @@ mod guest;
 mod log;
 mod peers;
 mod rekey;
+mod update;
 
 use std::{
     fs::File,
@@ -73,6 +74,8 @@ enum Job {
     Operations,
     /// Passphrases and escrow files, one after another.
     Rekey,
+    /// A newer version of an image.
+    Update,
     /// Blocks of our home volume: [`peers`].
     Ours,
     /// Blocks of a file that somebody else's program shows.
@@ -80,7 +83,13 @@ enum Job {
 }
 
 impl Job {
-    const ALL: [Self; 4] = [Self::Operations, Self::Rekey, Self::Ours, Self::Peer];
+    const ALL: [Self; 5] = [
+        Self::Operations,
+        Self::Rekey,
+        Self::Update,
+        Self::Ours,
+        Self::Peer,
+    ];
 }
 
 impl Plan {

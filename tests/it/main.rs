@@ -21,5 +21,6 @@ mod secrets;
 mod space;
 mod stick;
 mod threads;
+mod update;
 mod vectors;
 mod worn;

@@ -14,7 +14,7 @@ use gobag_tests::{model::Op, rng::FixedRandom};
 use super::{
     Job, Plan, VOLUMES,
     log::{MARK_MAGIC, MARK_SECTOR, SECTOR},
-    peers, rekey,
+    peers, rekey, update,
 };
 use crate::stick::{PASSPHRASE, ambient, open};
 
@@ -38,6 +38,7 @@ fn inside() {
     match plan.job {
         Job::Operations => operate(&plan),
         Job::Rekey => rekey::work(&plan, Path::new(STICK)),
+        Job::Update => update::work(&plan, Path::new(STICK)),
         Job::Ours => {
             let session = open(
                 Path::new(STICK),
