@@ -10,6 +10,7 @@
 //! - [`qmp`], [`guest`], [`supervise`]: talk to a running QEMU, and keep it company until it ends
 //! - [`container`], [`userns`]: enter an ext4 volume with namespaces instead of a virtual machine
 //! - [`ext4`], [`qemu_img`]: make, check and convert disk images
+//! - [`resident`]: a program that outlives the medium it was started from
 //! - [`runtime`]: ending what a launcher that was killed left running
 
 pub mod accel;
@@ -23,6 +24,7 @@ pub mod limits;
 pub mod machine;
 pub mod qemu_img;
 pub mod qmp;
+pub mod resident;
 pub mod run;
 pub mod runtime;
 pub mod supervise;
