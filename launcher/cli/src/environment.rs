@@ -30,7 +30,7 @@ impl Environment {
         let variable = |name: &&str| Some(((*name).to_owned(), env::var_os(name)?));
         Self {
             path: env::var_os("PATH"),
-            program: env::current_exe().ok(),
+            program: gobag_engine::resident::program(),
             runtime_folder: env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from),
             window: WINDOW_VARIABLES.iter().filter_map(variable).collect(),
             terminal_type: env::var_os("TERM"),

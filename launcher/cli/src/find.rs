@@ -82,11 +82,8 @@ pub(crate) fn find(given: Option<&Path>, program: Option<&Path>) -> Result<PathB
     if let Some(given) = given {
         return named(given);
     }
-    let beside = program
-        .into_iter()
-        .flat_map(|program| program.ancestors().skip(1));
-    if let Some(stick) = beside.take(4).find(|folder| is_stick(folder)) {
-        return Ok(stick.to_owned());
+    if let Some(stick) = program.and_then(beside) {
+        return Ok(stick);
     }
     let mut sticks = plugged_in();
     match sticks.len() {
@@ -94,6 +91,12 @@ pub(crate) fn find(given: Option<&Path>, program: Option<&Path>) -> Result<PathB
         1 => Ok(sticks.remove(0)),
         _ => Err(FindError::Several { sticks }),
     }
+}
+
+/// The stick that a program lies on.
+pub(crate) fn beside(program: &Path) -> Option<PathBuf> {
+    let mut folders = program.ancestors().skip(1).take(4);
+    folders.find(|folder| is_stick(folder)).map(Path::to_owned)
 }
 
 /// The stick's root, also when the bundle's folder inside it was named.

@@ -5,6 +5,7 @@
 //!   [`verify`], [`passwd`]
 //! * [`find`], [`unlock`], [`open`]: from a plugged-in stick to its volumes
 //! * [`door`], [`boot_files`]: from its volumes to other programs, as files or as a block socket
+//! * [`resident`]: a program that lies on the stick goes on without it
 //! * [`run_folder`]: the private folder of one run, and what a killed launcher leaves behind
 //! * [`machine`], [`workplace`]: the virtual machine, container or bare mount that works on the volumes
 //! * [`session`]: keeping it company until the stick is safe to remove; [`words`]: what is said meanwhile
@@ -24,6 +25,7 @@ mod machine;
 mod mount;
 mod open;
 mod passwd;
+mod resident;
 mod run_folder;
 mod session;
 mod start;
@@ -44,6 +46,7 @@ use environment::Environment;
 
 /// The whole program.
 pub fn run() -> std::process::ExitCode {
+    resident::leave_the_stick();
     let args: Args = match gobag_term::parse(std::env::args_os()) {
         Ok(args) => args,
         Err(exit) => return exit,

@@ -74,6 +74,8 @@ struct State {
     /// Why every request fails.
     trouble: Option<Errno>,
     refused: u64,
+    /// How often it was pulled out. What was opened before belongs to a device that is no more.
+    pulls: u64,
     /// Paths by inode number; the root is 1.
     paths: Vec<PathBuf>,
     files: HashMap<u64, Arc<File>>,
@@ -103,6 +105,7 @@ impl Port {
         // With the state held no request is under way.
         let mut state = lock(&self.state);
         state.trouble = Some(trouble);
+        state.pulls += 1;
         state.files.clear();
         self.medium.lose_cache()
     }
@@ -140,6 +143,16 @@ impl Served {
         }
     }
 
+    /// The state, for a file that was opened since the stick was last plugged in.
+    fn open_file(&self, handle: FileHandle) -> Result<MutexGuard<'_, State>, Errno> {
+        let mut state = self.plugged()?;
+        if handle.0 == state.pulls {
+            return Ok(state);
+        }
+        state.refused += 1;
+        Err(Errno::EIO)
+    }
+
     fn look_up(&self, parent: INodeNo, name: &OsStr) -> Result<FileAttr, Errno> {
         let mut state = self.plugged()?;
         let path = state.path(parent)?.join(name);
@@ -158,10 +171,10 @@ impl Served {
         Ok(attributes(ino, &found))
     }
 
-    fn read_at(&self, ino: INodeNo, offset: u64, size: u32) -> Result<Vec<u8>, Errno> {
+    fn read_at(&self, ino: INodeNo, handle: FileHandle, offset: u64, size: u32) -> Result<Vec<u8>, Errno> {
         let mut bytes = vec![0; size as usize];
         let len = self
-            .plugged()?
+            .open_file(handle)?
             .file(ino)?
             .read_at(&mut bytes, offset)
             .map_err(errno)?;
@@ -169,8 +182,8 @@ impl Served {
         Ok(bytes)
     }
 
-    fn write_at(&self, ino: INodeNo, offset: u64, data: &[u8]) -> Result<u32, Errno> {
-        let mut state = self.plugged()?;
+    fn write_at(&self, ino: INodeNo, handle: FileHandle, offset: u64, data: &[u8]) -> Result<u32, Errno> {
+        let mut state = self.open_file(handle)?;
         let (file, path) = (state.file(ino)?, state.path(ino)?.to_owned());
         let mut before = vec![0; data.len()];
         file.read_exact_at(&mut before, offset).map_err(errno)?;
@@ -180,8 +193,8 @@ impl Served {
         Ok(data.len() as u32)
     }
 
-    fn flush_file(&self, ino: INodeNo) -> Result<(), Errno> {
-        let state = self.plugged()?;
+    fn flush_file(&self, ino: INodeNo, handle: FileHandle) -> Result<(), Errno> {
+        let state = self.open_file(handle)?;
         let path = state.path(ino)?;
         self.medium.cache().retain(|write| write.path != path);
         Ok(())
@@ -259,7 +272,7 @@ impl Filesystem for Served {
 
     fn open(&self, _: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
         match self.plugged() {
-            Ok(_) => reply.opened(FileHandle(0), FopenFlags::FOPEN_DIRECT_IO),
+            Ok(state) => reply.opened(FileHandle(state.pulls), FopenFlags::FOPEN_DIRECT_IO),
             Err(errno) => reply.error(gone(errno)),
         }
     }
@@ -268,14 +281,14 @@ impl Filesystem for Served {
         &self,
         _: &Request,
         ino: INodeNo,
-        _: FileHandle,
+        handle: FileHandle,
         offset: u64,
         size: u32,
         _: OpenFlags,
         _: Option<LockOwner>,
         reply: ReplyData,
     ) {
-        match self.read_at(ino, offset, size) {
+        match self.read_at(ino, handle, offset, size) {
             Ok(bytes) => reply.data(&bytes),
             Err(errno) => reply.error(gone(errno)),
         }
@@ -285,7 +298,7 @@ impl Filesystem for Served {
         &self,
         _: &Request,
         ino: INodeNo,
-        _: FileHandle,
+        handle: FileHandle,
         offset: u64,
         data: &[u8],
         _: WriteFlags,
@@ -293,14 +306,14 @@ impl Filesystem for Served {
         _: Option<LockOwner>,
         reply: ReplyWrite,
     ) {
-        match self.write_at(ino, offset, data) {
+        match self.write_at(ino, handle, offset, data) {
             Ok(written) => reply.written(written),
             Err(errno) => reply.error(gone(errno)),
         }
     }
 
-    fn fsync(&self, _: &Request, ino: INodeNo, _: FileHandle, _: bool, reply: ReplyEmpty) {
-        match self.flush_file(ino) {
+    fn fsync(&self, _: &Request, ino: INodeNo, handle: FileHandle, _: bool, reply: ReplyEmpty) {
+        match self.flush_file(ino, handle) {
             Ok(()) => reply.ok(),
             Err(errno) => reply.error(gone(errno)),
         }

@@ -112,6 +112,8 @@ fn what_was_flushed_stays_and_the_rest_is_lost_with_the_stick() {
         "an open one fails otherwise"
     );
     assert_eq!(ports.tell("plug 0"), "plugged 0");
+    let old = file.sync_data().map_err(errno);
+    assert_eq!(old, Err(Some(5)), "what was opened before the pull stays dead");
     assert_eq!(fs::read(ports.file("0")).expect("read"), b"kept----");
 }
 

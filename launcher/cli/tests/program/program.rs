@@ -83,7 +83,11 @@ impl Desk {
     }
 
     fn command(&self, args: &[&dyn AsRef<OsStr>]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_gobag"));
+        self.command_of(Path::new(env!("CARGO_BIN_EXE_gobag")), args)
+    }
+
+    fn command_of(&self, program: &Path, args: &[&dyn AsRef<OsStr>]) -> Command {
+        let mut command = Command::new(program);
         command
             .current_dir(self.folder.path())
             .env_clear()
@@ -101,6 +105,11 @@ impl Desk {
     /// Starts it.
     pub(crate) fn start(&self, args: &[&dyn AsRef<OsStr>]) -> Running {
         Self::accompany(self.command(args))
+    }
+
+    /// Starts a copy of it that lies elsewhere.
+    pub(crate) fn start_copy(&self, copy: &Path, args: &[&dyn AsRef<OsStr>]) -> Running {
+        Self::accompany(self.command_of(copy, args))
     }
 
     /// Starts it where `/dev/fuse` is no FUSE. Needs root.

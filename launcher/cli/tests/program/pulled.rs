@@ -151,3 +151,41 @@ fn pull_while_a_guest_writes(door: &str) {
     }
     assert!(desk.is_tidy());
 }
+
+/// Started from the stick, as people do it: not even the program itself may need the stick while it is out.
+#[test]
+fn the_program_itself_lies_on_the_stick_and_outlives_it() {
+    let stick = Stick::new(&Contents::default());
+    fs::create_dir_all(stick.path().join("linux")).unwrap();
+    fs::copy(env!("CARGO_BIN_EXE_gobag"), stick.path().join("linux/gobag")).unwrap();
+    let (medium, places) = (Medium::new(stick.path()), folder());
+    let (first, second) = (places.path().join("first"), places.path().join("second"));
+    for place in [&first, &second] {
+        fs::create_dir(place).unwrap();
+    }
+    let port = Port::mount(&medium, &first);
+    let missing = port.as_ref().err().map(|error| format!("no fuse: {error}"));
+    if !require::have("fuse", missing) {
+        return;
+    }
+    let port = port.unwrap();
+    let desk = Desk::new();
+    let words = desk.path("right");
+    // Nobody says where the stick is: the program knows where it lies.
+    let mut gobag = desk.start_copy(
+        &first.join("linux/gobag"),
+        &[&"mount", &"--passphrase-file", &words],
+    );
+    gobag.words.wait_for("The disks are open");
+    let maps = fs::read_to_string(format!("/proc/{}/maps", gobag.id())).unwrap();
+    assert!(!maps.contains(&*first.to_string_lossy()), "{maps}");
+    let name = fs::read_to_string(format!("/proc/{}/comm", gobag.id())).unwrap();
+    assert_eq!(name, "gobag\n");
+
+    port.pull(Errno::ENODEV).unwrap();
+    let elsewhere = Port::mount(&medium, &second).unwrap();
+    assert_eq!(desk.run(&[&"stop"]).exit, 0);
+    assert_eq!(gobag.finish(), Some(0));
+    assert!(desk.is_tidy());
+    drop((port, elsewhere));
+}
