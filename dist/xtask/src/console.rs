@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 
 /// What the prompt of a root shell in its home folder ends with on Debian.
 const PROMPT: &str = ":~# ";
+/// How long the second half of a mark may take when the wait for the first half is shorter.
+const REST_OF_A_MARK: Duration = Duration::from_secs(60);
 /// Bytes of console text an error shows.
 const TAIL_BYTES: usize = 2000;
 
@@ -216,13 +218,24 @@ impl Console {
 
     /// Runs a shell command (one line, below the terminal's 4096 bytes) and returns how it ended.
     pub fn run(&mut self, command: &str, limit: Duration) -> Result<Ran, ConsoleError> {
+        self.begin(command)?;
+        self.end(limit)
+    }
+
+    /// Types a command without waiting for it.
+    pub fn begin(&mut self, command: &str) -> Result<(), ConsoleError> {
         self.commands += 1;
         let number = self.commands;
         self.pending.clear();
-        self.type_line(&format!("{command}; printf '\\n<%s-%d:%d>\\n' ended {number} $?"))?;
-        let opening = format!("<ended-{number}:");
+        self.type_line(&format!("{command}; printf '\\n<%s-%d:%d>\\n' ended {number} $?"))
+    }
+
+    /// Waits for the command that was begun last. After a passed deadline one may wait again.
+    pub fn end(&mut self, limit: Duration) -> Result<Ran, ConsoleError> {
+        let opening = format!("<ended-{}:", self.commands);
         let mut output = self.wait_for(&opening, limit)?;
-        let status = self.wait_for(">", limit)?;
+        // The rest of the mark is on its way, unless the guest stands still just now.
+        let status = self.wait_for(">", limit.max(REST_OF_A_MARK))?;
         output.truncate(output.len() - opening.len());
         Ok(Ran {
             status: status.trim_end_matches('>').parse().unwrap_or(-1),

@@ -20,6 +20,7 @@ mod fuzz;
 mod packages;
 mod programs;
 mod sh;
+mod soak;
 mod steps;
 mod test;
 mod tidy;
@@ -40,6 +41,8 @@ usage: cargo xtask <task> [options]
   bench <name> [options]   measure; without a name: list the benches
   crash [--seeds N] [--from SEED] | --kill ROUNDS | --peers [--points N]
                            random crash runs, for as long as one likes; the same for others
+  soak  [--minutes N] [--seed N] [--json]
+                           a real Debian at work while its stick is pulled and its launcher killed
   dist                     release: static binaries, completions, man pages, zip, .deb, SHA256SUMS
   packages                 install the system packages the other tasks need
   docs                     write the generated documents again
@@ -61,6 +64,7 @@ pub fn run(args: impl Iterator<Item = String>) -> ExitCode {
         "fuzz" => fuzz::run(&rest),
         "bench" => bench::run(&rest),
         "crash" => crash::run(&rest),
+        "soak" => soak::run(&rest),
         "dist" => dist::run(&rest),
         "packages" => packages::ensure().map(drop),
         "docs" => docs::write(),

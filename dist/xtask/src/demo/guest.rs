@@ -69,6 +69,11 @@ impl Workstation {
         self.launcher.id()
     }
 
+    /// What the launcher says to its user, where that was asked for.
+    pub(crate) fn words(&mut self) -> Option<std::process::ChildStderr> {
+        self.launcher.stderr.take()
+    }
+
     /// The guest's console.
     pub(crate) fn console(&mut self) -> &mut Console {
         &mut self.console
@@ -108,7 +113,7 @@ impl Workstation {
     }
 
     /// Kills the launcher as a pulled power plug would; the guest dies with it.
-    fn kill(mut self) -> Result<()> {
+    pub(crate) fn kill(mut self) -> Result<()> {
         self.launcher
             .kill()
             .map_err(|cause| Error::because("the launcher cannot be killed", cause))?;
@@ -187,15 +192,23 @@ pub(crate) fn with_disks(
     user: &str,
     work: impl FnOnce(&std::path::Path) -> Result<()>,
 ) -> Result<()> {
-    let disks = scene.mountpoint();
-    crate::disk::make_dir(&disks)?;
-    let mut mounted =
-        scene
-            .unlocked(user, "mount")
-            .arg(&disks)
-            .spawn(Stdio::null(), Stdio::piped(), Stdio::inherit())?;
-    let worked = wait_for_disks(&disks).and_then(|()| work(&disks));
-    expect(scene.gobag(user, "stop"), 0)?;
+    let (mount, stop) = (scene.unlocked(user, "mount"), scene.gobag(user, "stop"));
+    show_disks(mount, stop, &scene.mountpoint(), work)
+}
+
+/// Does `work` while `mount` shows disks as files in the given folder, until `stop`.
+pub(crate) fn show_disks(
+    mount: Cmd,
+    stop: Cmd,
+    disks: &std::path::Path,
+    work: impl FnOnce(&std::path::Path) -> Result<()>,
+) -> Result<()> {
+    crate::disk::make_dir(disks)?;
+    let mut mounted = mount
+        .arg(disks)
+        .spawn(Stdio::null(), Stdio::piped(), Stdio::inherit())?;
+    let worked = wait_for_disks(disks).and_then(|()| work(disks));
+    expect(stop, 0)?;
     mounted
         .wait()
         .map_err(|cause| Error::because("`gobag mount` is lost", cause))?;

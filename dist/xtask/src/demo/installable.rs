@@ -23,7 +23,7 @@ pub(crate) const EDITOR: &[&str] = &[
 pub(crate) const TOOLS: &[&[&str]] = &[
     &["tree"],
     &["less"],
-    &["bc"],
+    &["zip"],
     &["unzip"],
     &["libmagic-mgc", "libmagic1", "file"],
 ];
@@ -37,11 +37,18 @@ pub(crate) fn files(set: &[&str]) -> String {
 /// The root file system with the packages, made of `golden`; kept for as long as that is.
 pub(crate) fn ensure(golden: &Golden) -> Result<PathBuf> {
     let tar = golden.tar.with_extension("installable.tar");
-    if tar.exists() {
+    let names: Vec<&str> = EDITOR
+        .iter()
+        .chain(TOOLS.iter().copied().flatten())
+        .copied()
+        .collect();
+    // Beside the disk stands what is in it: another list makes another disk.
+    let list = tar.with_extension("list");
+    if tar.exists() && disk::read(&list).is_ok_and(|made| made == names.join("\n")) {
         return Ok(tar);
     }
     let folder = disk::target().join("demo/packages");
-    fetch(&folder)?;
+    fetch(&folder, &names)?;
     let unfinished = disk::target().join("demo/installable-unfinished.tar");
     disk::copy(&golden.tar, &unfinished)?;
     Cmd::new("tar")
@@ -60,19 +67,20 @@ pub(crate) fn ensure(golden: &Golden) -> Result<PathBuf> {
         .arg("packages")
         .text()?;
     disk::rename(&unfinished, &tar)?;
+    disk::write(&list, names.join("\n"))?;
     disk::remove(&folder)?;
     Ok(tar)
 }
 
 /// Downloads the packages, each under its bare name.
-fn fetch(folder: &Path) -> Result<()> {
+fn fetch(folder: &Path, names: &[&str]) -> Result<()> {
     disk::remove(folder)?;
     disk::make_dir(folder)?;
     let script = "set -e; cd \"$1\"; shift; apt-get download -q \"$@\"; for name; do mv \"$name\"_*.deb \"$name.deb\"; done";
     Cmd::new("sh")
         .args(["-c", script, "sh"])
         .arg(folder)
-        .args(EDITOR.iter().chain(TOOLS.iter().copied().flatten()))
+        .args(names)
         .env("LC_ALL", "C")
         .text()
         .map(drop)
