@@ -168,11 +168,12 @@ impl Provision<'_> {
 
     fn geometry(&self) -> LogGeometry {
         let blocks = |bytes: u64| bytes.div_ceil(BLOCK_LEN as u64);
-        let volume_blocks = self
-            .volumes()
-            .iter()
-            .map(|volume| blocks(volume.size_bytes))
-            .sum();
+        // The areas keep their length for good, and an update may bring a larger system.
+        let in_time = |volume: &VolumeRecord| match volume.role {
+            VolumeRole::Home => volume.size_bytes,
+            VolumeRole::System { .. } => volume.size_bytes / 2 * 3,
+        };
+        let volume_blocks = self.volumes().iter().map(|volume| blocks(in_time(volume))).sum();
         LogGeometry::plan(
             blocks(self.home_bytes + self.system_space_bytes),
             volume_blocks,

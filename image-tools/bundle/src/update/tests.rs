@@ -45,7 +45,7 @@ impl Scene {
         };
         scene.release("office", 1, 60);
         scene.release("lab", 900, 20);
-        scene.provision();
+        scene.provision(&["office", "lab"]);
         let session = scene.session("office");
         write(&session, VolumePurpose::Home, 4096, HOME);
         write(&session, VolumePurpose::System, 70_000, CHANGE);
@@ -64,10 +64,10 @@ impl Scene {
         content
     }
 
-    fn provision(&self) {
+    fn provision(&self, images: &[&str]) {
         let repository = self.office.repository(Access::Shared);
         let (secrets, recipient) = (&self.office.secrets, self.identity.to_public());
-        let images = ["office", "lab"].map(|name| {
+        let made = |name: &&str| {
             let image = self.office.image(name, 1);
             let targets = [self.stick.path().to_owned()];
             let written = write_sticks(&repository, &image, &targets, &StickOptions::default(), &Silent);
@@ -79,13 +79,13 @@ impl Scene {
                     .base()
                     .map(|(number, volume)| (number, volume.size_bytes)),
             }
-        });
+        };
         let spec = Provision {
             org: secrets.org,
             org_name: "Example".into(),
             publisher: secrets.signing_key().verifying_key(),
             user: "alice".into(),
-            images: images.into(),
+            images: images.iter().map(made).collect(),
             home_bytes: 1 << 20,
             system_space_bytes: 1 << 20,
             initial_home: None,
@@ -384,4 +384,30 @@ fn an_image_may_gain_or_lose_its_system_and_fields_of_later_versions_stay() {
     let gained = switch::switched(&record, &image);
     let is_ours = |volume: &VolumeRecord| matches!(volume.role, VolumeRole::System { image: of, .. } if of == image.manifest.image);
     assert!(is_ours(gained.volumes.last().unwrap()));
+}
+
+#[test]
+fn a_system_may_grow_by_half() {
+    let office = Office::new();
+    let release = |size_bytes: u64| {
+        let source = office.source("system", &[1; 4096]);
+        fs::File::options()
+            .write(true)
+            .open(&source.path)
+            .unwrap()
+            .set_len(size_bytes)
+            .unwrap();
+        office.build("office", &[VolumeSource { size_bytes, ..source }]);
+    };
+    // Large enough that the least length of an area is not what counts.
+    [6 << 30, 9 << 30, 10 << 30].into_iter().for_each(release);
+    let scene = Scene {
+        office,
+        stick: TempDir::new().unwrap(),
+        identity: age::x25519::Identity::generate(),
+    };
+    scene.provision(&["office"]);
+    assert!(scene.plan(&[("office", 2)]).is_ok());
+    let refused = scene.plan(&[("office", 3)]).err();
+    assert_eq!(refused.map(|error| error.code()), Some("update.too-large"));
 }
