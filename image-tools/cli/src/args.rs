@@ -7,7 +7,8 @@ use gobag_term::{DocsArgs, GlobalArgs, PassphraseArgs};
 
 use crate::{
     build::BuildArgs, escrow::EscrowArgs, init::InitArgs, inspect::InspectArgs, list::ListArgs,
-    passwd::PasswdArgs, rm::RmArgs, stick::StickArgs, update::UpdateArgs, verify::VerifyArgs,
+    passwd::PasswdArgs, restore_token::RestoreTokenArgs, rm::RmArgs, stick::StickArgs, update::UpdateArgs,
+    verify::VerifyArgs,
 };
 
 /// Turns a golden disk into encrypted personal sticks
@@ -32,6 +33,7 @@ pub(crate) enum Command {
     Update(UpdateArgs),
     Passwd(PasswdArgs),
     Escrow(EscrowArgs),
+    RestoreToken(RestoreTokenArgs),
     #[command(hide = true)]
     Docs(DocsArgs),
 }

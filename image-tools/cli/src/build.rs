@@ -4,15 +4,20 @@ mod describe;
 
 use std::path::PathBuf;
 
+use clap::ValueEnum;
 use gobag_bundle::{
     build::{self, BuildError, BuildOptions, BuildReport, DEFAULT_LEVEL},
     repository::Access,
 };
 use gobag_checklists::Requirements;
-use gobag_format::manifest::is_name;
+use gobag_format::{
+    manifest::is_name,
+    memory::{REMEMBER_ON_HOST, Remember},
+};
 use gobag_import::{ImageChoice, ImportOptions, SourceKind};
 use gobag_term::{CliError, ExitCode, Ui, human};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::{
     args::KeysArgs,
@@ -59,6 +64,10 @@ pub(crate) struct BuildArgs {
     /// What IT allows and asks (JSON), carried in the signed manifest
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
+    /// Let computers remember the last state of sticks, so that an earlier copy put back is noticed: a few sealed bytes stay
+    /// on them
+    #[arg(long, value_enum, value_name = "WHEN")]
+    remember_on_host: Option<RememberArg>,
     /// Compression, 1 (fast) to 19 (small)
     #[arg(long, value_name = "LEVEL", default_value_t = DEFAULT_LEVEL, value_parser = clap::value_parser!(i32).range(1..=19))]
     level: i32,
@@ -72,6 +81,17 @@ pub(crate) struct BuildArgs {
     keys: KeysArgs,
 }
 
+/// Whether computers remember sticks, and what lets an earlier copy in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum RememberArg {
+    /// Nothing stays on a computer
+    Off,
+    /// It is refused unless its user accepts it
+    Ask,
+    /// It is refused unless you sign a token for it (`gobag-image restore-token`)
+    Token,
+}
+
 pub(crate) fn build(args: &BuildArgs, ui: &Ui, environment: &Environment) -> Result<ExitCode, CliError> {
     // Before an hour is spent on importing.
     if !is_name(&args.name) {
@@ -81,7 +101,7 @@ pub(crate) fn build(args: &BuildArgs, ui: &Ui, environment: &Environment) -> Res
         .explain());
     }
     let requirements: Option<Requirements> = args.requirements.as_ref().map(read_json).transpose()?;
-    let policy = args.policy.as_ref().map(read_json).transpose()?;
+    let policy = policy(args)?;
     let OpenOffice { office, secrets } = OpenOffice::open(&args.keys, Access::Shared, ui)?;
     let repository = &office.repository;
     let work_dir = match &args.work_dir {
@@ -111,7 +131,7 @@ pub(crate) fn build(args: &BuildArgs, ui: &Ui, environment: &Environment) -> Res
     description.name.clone_from(&args.name);
     description.version = args.version;
     description.created_s = now_s;
-    description.policy = policy.unwrap_or_default();
+    description.policy = policy;
     let volumes = describe::volumes(&imported).or_explain()?;
     let options = BuildOptions {
         level: args.level,
@@ -137,6 +157,39 @@ pub(crate) fn build(args: &BuildArgs, ui: &Ui, environment: &Environment) -> Res
     }
     ui.answer(&report, page)?;
     Ok(ExitCode::Ok)
+}
+
+/// The policy of the manifest, with the word that was given for it here.
+fn policy(args: &BuildArgs) -> Result<Value, CliError> {
+    let mut policy: Value = args
+        .policy
+        .as_ref()
+        .map(read_json)
+        .transpose()?
+        .unwrap_or_default();
+    let refused = |text: &str| said(ExitCode::Usage, "build.policy", text);
+    if let Some(rule) = args.remember_on_host {
+        let rule = match rule {
+            RememberArg::Off => Remember::Off,
+            RememberArg::Ask => Remember::Ask,
+            RememberArg::Token => Remember::Token,
+        };
+        if policy.is_null() {
+            policy = Value::Object(serde_json::Map::new());
+        }
+        let words = policy
+            .as_object_mut()
+            .ok_or_else(|| refused("the policy is not a JSON object"))?;
+        words.insert(REMEMBER_ON_HOST.to_owned(), rule.word().into());
+    }
+    // A word nobody knows would count as `off`, which is not what was meant.
+    let word = policy.get(REMEMBER_ON_HOST);
+    match word.is_none_or(|word| word.as_str().is_some_and(|word| Remember::parse(word).is_some())) {
+        true => Ok(policy),
+        false => Err(refused(
+            "`remember_on_host` in the policy is `off`, `ask` or `token`",
+        )),
+    }
 }
 
 fn page(report: &BuildReport) -> String {

@@ -16,7 +16,7 @@ use gobag_bundle::{
     update::UpdateError,
 };
 use gobag_engine::{ext4::Ext4Error, run::RunError, tools::NotFound};
-use gobag_format::org::OrgError;
+use gobag_format::{org::OrgError, token::CodeError};
 use gobag_import::ImportError;
 use gobag_term::{CliError, ExitCode};
 
@@ -42,6 +42,7 @@ explain!(
     BaseError,
     BuildError,
     ChangeError,
+    CodeError,
     Ext4Error,
     HomeError,
     ImportError,
@@ -92,6 +93,7 @@ fn exit(code: &str) -> ExitCode {
         | "org.no-such-recipient"
         | "org.not-an-org"
         | "repository.not-a-repository"
+        | "token.code-mistyped"
         | "stick.not-a-folder"
         | "update.no-such-image"
         | "update.older" => ExitCode::Usage,
@@ -152,6 +154,13 @@ fn hints(code: &str) -> &'static [&'static str] {
             "see all damage with `gobag-image verify`",
             "build the image again: damaged packs are not used",
         ],
+        "token.code-mistyped" => &[
+            "have it read to you once more; it has the digits 0 to 9 and the letters without I, L, O and U",
+            "compare the stick's number with the one in its START-HERE.html",
+        ],
+        "token.code-newer-format" => {
+            &["use the newest gobag-image: the stick's program is newer than this one"]
+        }
         "provision.already-a-bundle" => &["`--replace` overwrites it, with everything its user saved"],
         "file.no-space" => &["make room, and run the same command again"],
         "engine.ext4-attributes" | "import.attributes" => {

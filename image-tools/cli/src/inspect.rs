@@ -1,7 +1,10 @@
 //! `gobag-image inspect`: what an image version is made of.
 
 use gobag_bundle::repository::Access;
-use gobag_format::manifest::{Boot, ContainerEntry, Manifest, VolumeKind};
+use gobag_format::{
+    manifest::{Boot, ContainerEntry, Manifest, VolumeKind},
+    memory::Remember,
+};
 use gobag_term::{CliError, ExitCode, Table, Ui, human};
 use serde::Serialize;
 
@@ -91,6 +94,12 @@ fn page(report: &InspectReport, columns: usize) -> String {
         report.packs
     );
     facts.row(["on a stick", &packs]);
+    let remembered = match Remember::of_policy(&report.policy) {
+        Remember::Off => "not remembered by computers",
+        Remember::Ask => "remembered by computers; its user may accept an earlier copy",
+        Remember::Token => "remembered by computers; an earlier copy needs a restore token",
+    };
+    facts.row(["its last state", remembered]);
     let mut volumes = Table::new(["volume", "for", "size"]);
     for volume in &report.volumes {
         let kind = match volume.kind {

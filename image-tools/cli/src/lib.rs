@@ -2,7 +2,7 @@
 //! wires together.
 //!
 //! * [`args`]: the command line; one module per command: [`init`], [`build`], [`list`], [`inspect`], [`verify`],
-//!   [`rm`], [`stick`], [`update`], [`passwd`], [`escrow`]
+//!   [`rm`], [`stick`], [`update`], [`passwd`], [`escrow`], [`restore_token`]
 //! * [`office`]: the organisation and its repository, opened and unlocked
 //! * [`environment`]: what is known from outside; [`progress`]: how long work tells where it is
 //! * [`error`]: every library error's exit code and hint
@@ -18,6 +18,7 @@ mod list;
 mod office;
 mod passwd;
 mod progress;
+mod restore_token;
 mod rm;
 mod size;
 mod stick;
@@ -60,6 +61,7 @@ fn dispatch(command: &Command, ui: &Ui, environment: &Environment) -> Result<Exi
         Command::Update(args) => update::update(args, ui, environment),
         Command::Passwd(args) => passwd::passwd(args, ui, environment),
         Command::Escrow(args) => escrow::escrow(args, ui, environment),
+        Command::RestoreToken(args) => restore_token::restore_token(args, ui, environment),
         Command::Docs(args) => gobag_term::docs::docs(args, &Args::command(), ui),
     }
 }

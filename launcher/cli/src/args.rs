@@ -14,7 +14,7 @@ use crate::{
 /// Your workstation on a stick
 ///
 /// Plug the stick into a PC, run `gobag start` from it and type your passphrase. Nothing is installed on the PC, and
-/// nothing stays on it. To end, shut the workstation down as usual (or press Ctrl-C here) and wait for "safe to remove".
+/// nothing stays on it (but for a few sealed bytes, where your IT chose that, by which it knows the stick again). To end, shut the workstation down as usual (or press Ctrl-C here) and wait for "safe to remove".
 #[derive(Debug, Parser)]
 #[command(name = "gobag", version, max_term_width = 100)]
 pub(crate) struct Args {

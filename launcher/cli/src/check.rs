@@ -11,6 +11,7 @@ use crate::{
     args::ModeArg,
     environment::Environment,
     error::{explained, said},
+    host_memory::HostMemory,
 };
 
 /// Longest file of requirements that is read.
@@ -38,6 +39,15 @@ pub(crate) struct CheckArgs {
 struct CheckReport {
     decision: Decision,
     facts: HostFacts,
+    /// What this computer remembers of sticks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory: Option<MemoryReport>,
+}
+
+#[derive(Serialize)]
+struct MemoryReport {
+    folder: PathBuf,
+    sticks: usize,
 }
 
 pub(crate) fn check(args: &CheckArgs, ui: &Ui, environment: &Environment) -> Result<ExitCode, CliError> {
@@ -49,9 +59,21 @@ pub(crate) fn check(args: &CheckArgs, ui: &Ui, environment: &Environment) -> Res
     let decision = decide(&requirements, &facts, args.mode.into());
     let fits = decision.mode.is_some();
     let columns = ui.columns();
-    ui.answer(&CheckReport { decision, facts }, |report| {
-        page(&report.decision, columns)
-    })?;
+    let memory = HostMemory::of(environment)
+        .survey()
+        .map(|(folder, sticks)| MemoryReport { folder, sticks });
+    if let Some(MemoryReport { folder, sticks }) = &memory {
+        ui.say(&format!(
+            "This computer remembers the last state of {sticks} stick(s) in {}, as IT chose; nothing of what is on them.",
+            folder.display()
+        ));
+    }
+    let report = CheckReport {
+        decision,
+        facts,
+        memory,
+    };
+    ui.answer(&report, |report| page(&report.decision, columns))?;
     Ok(if fits { ExitCode::Ok } else { ExitCode::HostUnfit })
 }
 

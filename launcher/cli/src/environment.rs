@@ -18,6 +18,8 @@ pub(crate) struct Environment {
     pub(crate) program: Option<PathBuf>,
     /// `XDG_RUNTIME_DIR`: a folder in memory that ends with the user's login.
     pub(crate) runtime_folder: Option<PathBuf>,
+    /// Where this user's programs keep what they know from run to run.
+    pub(crate) state_folder: Option<PathBuf>,
     /// What a window needs to be shown.
     pub(crate) window: Vec<(String, OsString)>,
     /// `TERM`, for a shell in a container.
@@ -32,6 +34,7 @@ impl Environment {
             path: env::var_os("PATH"),
             program: gobag_engine::resident::program(),
             runtime_folder: env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from),
+            state_folder: state_folder(),
             window: WINDOW_VARIABLES.iter().filter_map(variable).collect(),
             terminal_type: env::var_os("TERM"),
         }
@@ -49,4 +52,17 @@ impl Environment {
             .iter()
             .any(|(name, value)| names.contains(&name.as_str()) && !value.is_empty())
     }
+}
+
+/// `XDG_STATE_HOME`, which the user chose, or the usual place. Root has one that does not follow whose home is named.
+fn state_folder() -> Option<PathBuf> {
+    let named = |name: &str| {
+        env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    named("XDG_STATE_HOME").or_else(|| match rustix::process::geteuid().is_root() {
+        true => Some(PathBuf::from("/var/lib")),
+        false => Some(named("HOME")?.join(".local/state")),
+    })
 }

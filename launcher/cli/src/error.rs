@@ -5,7 +5,7 @@
 
 use std::error::Error;
 
-use gobag_bundle::{ChangeError, OpenError, SessionError};
+use gobag_bundle::{ChangeError, OpenError, SessionError, memory::Refused};
 use gobag_engine::{
     accel::ProveError,
     container::{ContainerError, StaleError, VolumeError as ContainerVolumeError},
@@ -15,6 +15,7 @@ use gobag_engine::{
     tools::NotFound,
     userns::UsernsError,
 };
+use gobag_format::memory::Remember;
 use gobag_mount::{
     MountError, UnmountError,
     socket::{CloseError, SocketError},
@@ -54,7 +55,6 @@ explain!(
     ProveError,
     QmpError,
     RunFolderError,
-    SessionError,
     SocketError,
     SpecError,
     StaleError,
@@ -62,6 +62,39 @@ explain!(
     UnmountError,
     UsernsError,
 );
+
+impl Explain for SessionError {
+    fn explain(self) -> CliError {
+        match self {
+            Self::Refused(refused) => refused.explain(),
+            other => explained(other.code(), other),
+        }
+    }
+}
+
+impl Explain for Box<Refused> {
+    fn explain(self) -> CliError {
+        let (code, may_accept) = match &*self {
+            Refused::SetBack { code, rule, .. } => (Some(code.clone()), *rule == Remember::Ask),
+            Refused::Token { code, .. } => (Some(code.clone()), false),
+            _ => (None, false),
+        };
+        let mut shown = explained(self.code(), self);
+        if let Some(code) = code {
+            shown = shown
+                .hint(format!(
+                    "phone your IT, at the number you know (START-HERE.html on the stick has one, too), and read them this: {code}"
+                ))
+                .hint("if they agree, they send you a restore token; then `gobag start --restore-token FILE`");
+        }
+        match may_accept {
+            true => shown.hint(
+                "or go on without them, with `gobag start --accept-earlier-state`; what came after the earlier state is gone",
+            ),
+            false => shown,
+        }
+    }
+}
 
 /// A result whose error ends the program.
 pub(crate) trait OrExplain<T> {
@@ -102,6 +135,7 @@ fn exit(code: &str) -> ExitCode {
         | "engine.container-namespaces"
         | "engine.machine-type-missing" => ExitCode::HostUnfit,
         "gobag.not-a-stick" | "gobag.several-sticks" | "session.no-such-image" => ExitCode::Usage,
+        "memory.earlier-state" | "memory.other-history" => ExitCode::Damaged,
         "keyslot.passphrase-length" => ExitCode::Failed,
         _ if code.ends_with(".newer-format") || code.contains(".unknown-feature") => ExitCode::Failed,
         _ if code.ends_with(".medium") => ExitCode::Failed,
@@ -152,6 +186,14 @@ fn hints(code: &str) -> &'static [&'static str] {
             "go on from the intact earlier state with `gobag start --accept-earlier-state`; what came after it is gone",
             "or phone your IT first: the company may have a later copy",
         ],
+        "memory.earlier-state" | "memory.other-history" => &[
+            "nothing was changed, and what is on the stick is still there: an earlier copy of it was put back, or it lost what it had saved",
+        ],
+        "token.malformed" | "token.bad-signature" | "token.too-large" => {
+            &["take the file as IT sent it, whole and unchanged"]
+        }
+        "token.other-bundle" => &["ask your IT for a token for this stick; its number is in START-HERE.html"],
+        "memory.not-written" => &["make room on this computer, or start it as another user, and try again"],
         "store.full" => &["start it, delete what you do not need, and shut down"],
         "store.other-state" => &["start again with `gobag start`; what is on the stick is safe"],
         "unlock.medium" | "session.medium" | "base.medium" | "store.medium" | "bundle.medium" => {
@@ -204,6 +246,10 @@ mod tests {
             ("manifest.bad-signature", ExitCode::Damaged),
             ("manifest.unknown-feature", ExitCode::Failed),
             ("store.earlier-state", ExitCode::Damaged),
+            ("memory.earlier-state", ExitCode::Damaged),
+            ("memory.other-history", ExitCode::Damaged),
+            ("memory.not-written", ExitCode::Failed),
+            ("token.used", ExitCode::Failed),
             ("store.full", ExitCode::Failed),
             ("engine.tool-missing", ExitCode::HostUnfit),
             ("engine.qemu-ended", ExitCode::GuestFailed),

@@ -5,6 +5,7 @@
 //!   [`verify`], [`passwd`]
 //! * [`find`], [`unlock`], [`open`]: from a plugged-in stick to its volumes
 //! * [`door`], [`boot_files`]: from its volumes to other programs, as files or as a block socket
+//! * [`host_memory`]: what this computer remembers of a stick, where IT asks for it
 //! * [`resident`]: a program that lies on the stick goes on without it
 //! * [`run_folder`]: the private folder of one run, and what a killed launcher leaves behind
 //! * [`machine`], [`workplace`]: the virtual machine, container or bare mount that works on the volumes
@@ -21,6 +22,7 @@ mod door;
 mod environment;
 mod error;
 mod find;
+mod host_memory;
 mod machine;
 mod mount;
 mod open;

@@ -17,7 +17,7 @@ use crate::{
     door::{Door, DoorOptions},
     environment::Environment,
     error::{OrExplain, said},
-    find,
+    find, host_memory,
     open::{Work, file_name},
     run_folder::RunFolder,
     session::{Inbox, Kind, keep, put_away},
@@ -89,7 +89,9 @@ pub(crate) fn mount(
         },
         ..SessionOptions::default()
     };
-    let work = Arc::new(Work::open(bundle, &stick, &options).or_explain()?);
+    let witness = Arc::new(host_memory::recall(&bundle, environment, ui));
+    let work = Arc::new(Work::open(bundle, &stick, &options, witness).or_explain()?);
+    work.tell(ui);
     let (folder, _) = RunFolder::create(environment, id).or_explain()?;
     let board = Board::default();
     let (commands, wishes) = crossbeam_channel::unbounded();

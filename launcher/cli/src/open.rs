@@ -6,17 +6,21 @@ use std::{
 };
 
 use gobag_bundle::{
-    Bundle, Session, SessionError, SessionOptions, SessionVolume, VolumePurpose, store::StoreError,
+    Bundle, Session, SessionError, SessionOptions, SessionVolume, VolumePurpose,
+    memory::{Admitted, Witness},
+    store::StoreError,
 };
 use gobag_format::{ids::BundleId, manifest::ContainerEntry};
 use gobag_mount::Export;
+use gobag_term::Ui;
 
-use crate::find;
+use crate::{find, host_memory};
 
 /// An open image on a stick that may come and go.
 pub(crate) struct Work {
     id: BundleId,
     session: Session,
+    witness: Arc<Witness>,
     /// Where the stick is, or was last seen.
     place: Mutex<PathBuf>,
 }
@@ -31,11 +35,17 @@ pub(crate) enum Found {
 }
 
 impl Work {
-    /// Opens an image of `bundle`, which lies in `stick`.
-    pub(crate) fn open(bundle: Bundle, stick: &Path, options: &SessionOptions) -> Result<Self, SessionError> {
+    /// Opens an image of `bundle`, which lies in `stick`, if it is in the state that the witness remembers.
+    pub(crate) fn open(
+        bundle: Bundle,
+        stick: &Path,
+        options: &SessionOptions,
+        witness: Arc<Witness>,
+    ) -> Result<Self, SessionError> {
         Ok(Self {
             id: bundle.id(),
-            session: Session::open(Arc::new(bundle), options)?,
+            session: Session::open_before(Arc::new(bundle), options, Some(Arc::clone(&witness)))?,
+            witness,
             place: Mutex::new(stick.to_owned()),
         })
     }
@@ -43,6 +53,22 @@ impl Work {
     /// The open image.
     pub(crate) fn session(&self) -> &Session {
         &self.session
+    }
+
+    /// How it came to be let in.
+    pub(crate) fn admitted(&self) -> Admitted {
+        self.witness.admitted()
+    }
+
+    /// Lets this computer remember how far the log is.
+    pub(crate) fn remember(&self, ui: &Ui) {
+        self.session.remember();
+        self.tell(ui);
+    }
+
+    /// Says what is wrong with this computer's memory.
+    pub(crate) fn tell(&self, ui: &Ui) {
+        host_memory::tell(&self.witness, ui);
     }
 
     /// Id of the bundle.

@@ -4,7 +4,7 @@ use gobag_format::keyslot::KdfCost;
 use gobag_term::{CliError, ExitCode, NewPassphraseArgs, Ui};
 use serde::Serialize;
 
-use crate::{args::UnlockArgs, environment::Environment, error::OrExplain, find, unlock};
+use crate::{args::UnlockArgs, environment::Environment, error::OrExplain, find, host_memory, unlock};
 
 /// Change the passphrase
 ///
@@ -28,10 +28,14 @@ pub(crate) fn passwd(args: &PasswdArgs, ui: &Ui, environment: &Environment) -> R
     let stick =
         find::find(args.unlock.stick.stick.as_deref(), environment.program.as_deref()).or_explain()?;
     let mut bundle = unlock::unlock(&args.unlock, &stick, true, ui)?;
+    let witness = host_memory::recall(&bundle, environment, ui);
+    bundle.judge(&witness).or_explain()?;
     let new = ui.new_passphrase(&args.new.source(), "New passphrase: ")?;
     bundle
         .set_passphrase(new.expose().as_bytes(), KdfCost::DEFAULT)
         .or_explain()?;
+    bundle.remember_header(&witness);
+    host_memory::tell(&witness, ui);
     let report = PasswdReport {
         bundle: bundle.id().to_string(),
         changed: true,

@@ -5,6 +5,7 @@
 //! the stick missing; then it waits for it, as long as the person does.
 
 mod put_away;
+mod remember;
 mod search;
 mod state;
 
@@ -27,6 +28,7 @@ use crate::{
 pub(crate) use put_away::put_away;
 pub(crate) use state::Kind;
 
+use remember::Remembering;
 use search::Search;
 use state::{Action, Input, Phase, State};
 
@@ -76,6 +78,7 @@ pub(crate) fn keep(
     let mut state = State::new(kind);
     let mut search = None;
     let mut was_forced = false;
+    let _remembering = Remembering::start(work, ui);
     post(board, &state, work);
     while state.phase() != Phase::Over {
         let timer = state.deadline().map_or_else(never, |until| {

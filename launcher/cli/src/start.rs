@@ -6,11 +6,17 @@
 mod container;
 mod vm;
 
-use std::{ffi::OsString, path::Path, sync::Arc, thread};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+};
 
 use clap::ValueEnum;
 use gobag_bundle::{
     Bundle, SessionOptions,
+    memory::Admitted,
     store::{Recovery, StoreMode},
 };
 use gobag_checklists::{Decision, HostFacts, Mode, ModeChoice, Requirements, decide};
@@ -23,8 +29,8 @@ use crate::{
     check,
     control::{Board, Server, SessionState},
     environment::Environment,
-    error::{OrExplain, explained, said},
-    find,
+    error::{Explain, OrExplain, explained, said},
+    find, host_memory,
     open::Work,
     run_folder::RunFolder,
     session::{Ended, Inbox, put_away},
@@ -60,6 +66,9 @@ pub(crate) struct StartArgs {
     /// Go on from an earlier state if the stick lost the newest changes
     #[arg(long)]
     accept_earlier_state: bool,
+    /// Go on from an earlier copy of the stick that was put back, with IT's agreement in this file
+    #[arg(long, value_name = "FILE", conflicts_with = "throwaway")]
+    restore_token: Option<PathBuf>,
     /// How the disks reach the virtual machine; by FUSE where this computer has it. A container needs FUSE
     #[arg(long, value_enum, value_name = "DOOR")]
     door: Option<DoorArg>,
@@ -115,6 +124,7 @@ struct StartReport {
     mode: Mode,
     accelerator: Option<String>,
     recovery: Recovery,
+    memory: Admitted,
     ended: Ended,
     exit: Option<Exit>,
     container: Option<gobag_engine::container::ContainerReport>,
@@ -164,7 +174,7 @@ pub(crate) fn start(
     };
     let bundle = unlock::unlock(&args.unlock, &stick, true, ui)?;
     let user = bundle.record().user.clone();
-    let work = open(args, bundle, &stick, ui)?;
+    let work = open(args, bundle, &stick, environment, ui)?;
     let requirements = requirements(&work, args.mode.into())?;
     let facts = facts.join().unwrap_or_default();
     let mode = choose(args, &requirements, &facts, ui)?;
@@ -217,6 +227,7 @@ pub(crate) fn start(
         mode,
         accelerator: board.report().accelerator,
         recovery: work.session().recovery(),
+        memory: work.admitted(),
         ended: ran.ended,
         exit: ran.exit,
         container: ran.container,
@@ -261,7 +272,14 @@ pub(crate) fn control_error(folder: &RunFolder, error: std::io::Error) -> CliErr
 }
 
 /// Opens the image and says what was found, in words.
-fn open(args: &StartArgs, bundle: Bundle, stick: &Path, ui: &Ui) -> Result<Work, CliError> {
+fn open(
+    args: &StartArgs,
+    bundle: Bundle,
+    stick: &Path,
+    environment: &Environment,
+    ui: &Ui,
+) -> Result<Work, CliError> {
+    let witness = host_memory::recall_with_token(&bundle, args.restore_token.as_deref(), environment, ui)?;
     let options = SessionOptions {
         image: args.image.clone(),
         mode: if args.throwaway {
@@ -278,12 +296,25 @@ fn open(args: &StartArgs, bundle: Bundle, stick: &Path, ui: &Ui) -> Result<Work,
         .iter()
         .map(|image| image.name.clone())
         .collect();
-    let work = Work::open(bundle, stick, &options).map_err(|error| match error.code() {
+    let work = Work::open(bundle, stick, &options, witness).map_err(|error| match error.code() {
         "session.no-such-image" => {
             explained(error.code(), error).hint(format!("images on this stick: {}", names.join(", ")))
         }
-        code => explained(code, error),
+        _ => error.explain(),
     })?;
+    work.tell(ui);
+    match work.admitted() {
+        Admitted::ByToken => {
+            ui.warn("Work goes on from the earlier state of the stick that your IT agreed to.")
+        }
+        Admitted::ByUser => {
+            ui.warn("Work goes on from an earlier state of the stick; what came after it is gone.")
+        }
+        Admitted::Right | Admitted::Unknown if args.restore_token.is_some() => {
+            ui.say("The restore token was not needed; keep it from others, and use it for nothing else.");
+        }
+        Admitted::Right | Admitted::Unknown => {}
+    }
     let recovery = work.session().recovery();
     if recovery.lost_from.is_some() {
         ui.warn("The stick lost its newest changes. Work goes on from an intact earlier state.");

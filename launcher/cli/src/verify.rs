@@ -1,6 +1,6 @@
 //! `gobag verify`: reads everything on the stick.
 
-use gobag_bundle::verify::{VerifyReport, verify as verify_bundle};
+use gobag_bundle::verify::{VerifyReport, verify_before};
 use gobag_format::Monitor;
 use gobag_term::{CliError, ExitCode, ProgressBar, Ui, human};
 
@@ -8,7 +8,7 @@ use crate::{
     args::UnlockArgs,
     environment::Environment,
     error::{OrExplain, explained},
-    find, unlock,
+    find, host_memory, unlock,
 };
 
 /// Read everything on the stick and report damage
@@ -24,8 +24,9 @@ pub(crate) fn verify(args: &VerifyArgs, ui: &Ui, environment: &Environment) -> R
     let stick =
         find::find(args.unlock.stick.stick.as_deref(), environment.program.as_deref()).or_explain()?;
     let bundle = unlock::unlock(&args.unlock, &stick, false, ui)?;
+    let witness = host_memory::recall(&bundle, environment, ui);
     let progress = ui.progress();
-    let result = verify_bundle(&bundle, &Shown(&progress));
+    let result = verify_before(&bundle, Some(&witness), &Shown(&progress));
     let report = match result {
         Ok(report) => report,
         Err(error) => {

@@ -7,7 +7,7 @@ use gobag_bundle::{
     repository::{StickEntry, StoredImage},
     stick::{StickOutcome, StickReport, put_file},
 };
-use gobag_format::{Monitor, ids::BundleId, keyslot::KdfCost, org::EscrowRecipient};
+use gobag_format::{Monitor, ids::BundleId, keyslot::KdfCost, memory::Remember, org::EscrowRecipient};
 use gobag_term::CliError;
 
 use super::{OneReport, StickArgs, home::Home, page, people::Person, start_page};
@@ -93,7 +93,13 @@ impl Personal<'_> {
         bundle: BundleId,
         environment: &Environment,
     ) -> Result<(), CliError> {
-        let html = page::start_page(&person.user, &self.office.secrets.profile, bundle);
+        let profile = &self.office.secrets.profile;
+        let html = page::start_page(
+            &person.user,
+            profile,
+            bundle,
+            Remember::of_policy(&self.image.manifest.policy),
+        );
         put_file(target, start_page(), html.as_bytes()).or_explain()?;
         let manifest = &self.image.manifest;
         let entry = StickEntry {

@@ -47,6 +47,7 @@ pub(crate) fn put_away(
     let result = leave(&mut door, &work, &waiting).and_then(|()| close(&mut work, &waiting));
     match &result {
         Ok(()) => {
+            work.tell(ui);
             waiting.show(SessionState::SafeToRemove);
             ui.ok("All changes are on the stick.");
         }

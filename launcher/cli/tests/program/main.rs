@@ -12,6 +12,7 @@ mod killed;
 mod mounts;
 mod program;
 mod pulled;
+mod remembered;
 #[path = "../../../engine/tests/guest/require.rs"]
 mod require;
 mod secrets;

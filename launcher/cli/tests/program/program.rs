@@ -93,6 +93,7 @@ impl Desk {
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("XDG_RUNTIME_DIR", self.runtime())
+            .env("XDG_STATE_HOME", self.path("state"))
             .args(args.iter().map(|arg| arg.as_ref()));
         command
     }
@@ -285,6 +286,11 @@ impl Lines {
     pub(crate) fn rest(&mut self) -> Vec<String> {
         let deadline = Instant::now() + PATIENCE;
         std::iter::from_fn(|| self.next_before(deadline)).collect()
+    }
+
+    /// All lines so far.
+    pub(crate) fn all(&self) -> &[String] {
+        &self.heard
     }
 
     fn tail(&self) -> &[String] {

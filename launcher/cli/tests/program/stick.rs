@@ -45,6 +45,7 @@ pub(crate) struct Contents {
     /// A kernel and an initial RAM disk that the machine starts with.
     pub(crate) kernel: Option<(PathBuf, PathBuf)>,
     pub(crate) requirements: serde_json::Value,
+    pub(crate) policy: serde_json::Value,
 }
 
 /// A stick; gone when dropped.
@@ -52,6 +53,8 @@ pub(crate) struct Stick {
     folder: TempDir,
     pub(crate) bundle: BundleId,
     pub(crate) image: ImageId,
+    /// Its organisation's.
+    pub(crate) secrets: OrgSecrets,
 }
 
 impl Stick {
@@ -80,6 +83,7 @@ impl Stick {
             created_s: 1_700_000_000,
             boot,
             requirements: contents.requirements.clone(),
+            policy: contents.policy.clone(),
             ..ImageDescription::default()
         };
         let options = BuildOptions {
@@ -135,6 +139,7 @@ impl Stick {
             folder,
             bundle,
             image: manifest.image,
+            secrets,
         }
     }
 
