@@ -157,7 +157,7 @@ impl Work {
             Self::Purge(number) => format!("dpkg -P {} >/dev/null && sync", set(*number).join(" ")),
             Self::Write { tree, files, kib } => format!(
                 "(mkdir -p /home/soak/{tree} && cd /home/soak/{tree} && for i in $(seq {files}); do \
-                 head -c $((i * {kib} * 64)) /dev/urandom > $i; done && sha256sum * > ../{tree}.sum && sync && \
+                 head -c $((i * {kib} * 512)) /dev/urandom > $i; done && sha256sum * > ../{tree}.sum && sync && \
                  sha256sum < ../{tree}.sum)"
             ),
             Self::Remove(tree) => format!("rm -r /home/soak/{tree} /home/soak/{tree}.sum && sync"),

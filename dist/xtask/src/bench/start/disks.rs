@@ -120,8 +120,16 @@ impl Templates {
     }
 
     pub(super) fn remove(&self) -> Result<()> {
-        disk::remove(&self.fast)?;
         disk::remove(&self.folder)
+    }
+}
+
+impl Drop for Templates {
+    fn drop(&mut self) {
+        // Memory must not stay occupied, whatever happened; the folder stays, for a look at what went wrong.
+        if self.fast != self.folder {
+            let _ = disk::remove(&self.fast);
+        }
     }
 }
 
