@@ -194,3 +194,31 @@ impl HeaderRecord {
         Ok(record)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_later_versions_are_written_as_they_were_read() {
+        // The last was found by fuzzing: read a little wrong, it became another number with every rewriting.
+        for number in [
+            "0.1",
+            "18446744073709551615",
+            "-9223372036854775808",
+            "1011111110041111111111",
+        ] {
+            let json = format!(
+                r#"{{"org":"01010101010101010101010101010101","org_name":"Example",
+                "publisher":"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=","user":"alice","created_s":1,"images":[],
+                "volumes":[],"log":{{"segments":17,"segment_len":131072,"checkpoints":3,"checkpoint_len":393216,
+                "quota_blocks":256}},"escrow":null,"later":{number}}}"#
+            );
+            let once = HeaderRecord::from_json(json.as_bytes()).unwrap();
+            let written = once.to_json().unwrap();
+            let twice = HeaderRecord::from_json(&written).unwrap();
+            assert_eq!(once.later, twice.later, "{number}");
+            assert_eq!(twice.to_json().unwrap(), written, "{number}");
+        }
+    }
+}
