@@ -9,6 +9,7 @@ pub(crate) mod installable;
 pub(crate) mod office;
 pub(crate) mod scene;
 mod trouble;
+mod update;
 
 use crate::disk;
 use crate::error::{Error, Result};
@@ -60,6 +61,7 @@ fn play(steps: &mut Steps, golden: &Golden) {
         && steps.step("again", || guest::find_it_again(&scene))
         && steps.step("container", || guest::as_container(&scene))
         && steps.step("reset", || guest::reset(&scene))
+        && steps.step("update", || update::update(&scene, golden))
         && steps.step("wrong word", || trouble::wrong_passphrase(&scene))
         && steps.step("flipped bit", || trouble::flipped_bit(&scene))
         && steps.step("rescue", || office::rescue(&scene));

@@ -12,7 +12,7 @@ use crate::steps::seconds;
 /// A guest that shows no login in this time will not.
 pub(crate) const BOOT_LIMIT: Duration = Duration::from_secs(300);
 const COMMAND_LIMIT: Duration = Duration::from_secs(60);
-const LETTER: &str = "Dear customer, we are open again.";
+pub(crate) const LETTER: &str = "Dear customer, we are open again.";
 
 /// A running `gobag start --headless`: its terminal is the guest's serial console.
 pub(crate) struct Workstation {

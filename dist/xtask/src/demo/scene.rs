@@ -39,6 +39,11 @@ impl Scene {
         Ok(scene)
     }
 
+    /// Somewhere for a step of its own.
+    pub(crate) fn place(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
     pub(crate) fn org(&self) -> PathBuf {
         self.folder.join("office")
     }
