@@ -13,7 +13,9 @@ mod keyslot;
 mod log;
 mod manifest;
 mod map;
+mod memory;
 mod pack;
+mod token;
 
 use std::{
     collections::BTreeMap,
@@ -138,6 +140,16 @@ fn maps() {
 #[test]
 fn manifests() {
     run("manifest", manifest::make(), MOST_MEMORY, manifest::open);
+}
+
+#[test]
+fn memories() {
+    run("memory", memory::make(), MOST_MEMORY, memory::open);
+}
+
+#[test]
+fn restore_tokens() {
+    run("token", token::make(), MOST_MEMORY, token::open);
 }
 
 #[test]

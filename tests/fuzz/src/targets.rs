@@ -6,6 +6,7 @@ mod header;
 mod log;
 mod manifest;
 mod map;
+mod memory;
 mod pack;
 mod people;
 mod socket;
@@ -54,6 +55,9 @@ pub const TARGETS: &[Target] = &[
     target("checkpoint-head", 64, SMALL, checkpoint::head, checkpoint::heads),
     // A run of zeros in three bytes stands for a leaf of 512 words.
     target("checkpoint", 4096, 8 << 20, checkpoint::body, checkpoint::bodies),
+    target("memory", 192, SMALL, memory::memory, memory::memories),
+    target("restore-token", 2100, SMALL, memory::token, memory::tokens),
+    target("restore-code", 300, SMALL, memory::code, memory::codes),
     target(
         "nbd-handshake",
         1024,
