@@ -19,6 +19,7 @@ use crate::{
     files::{self, FileError},
     headers::{
         ESCROW_FILES, Headers, ReplaceError, Secret, UnlockError, Unlocked, passphrase_slots, replace_all,
+        settle_all,
     },
     medium::{BUNDLE_FOLDER, FileRef, Medium, StickMedium},
 };
@@ -124,6 +125,12 @@ impl Bundle {
         ambient: Ambient,
     ) -> Result<Self, OpenError> {
         let medium = StickMedium::open(stick, writable).map_err(|source| open_error(stick, source))?;
+        if writable {
+            // One copy that cannot be flushed is no reason to refuse what the other says.
+            if let Err(error) = settle_all(&medium) {
+                tracing::info!(%error, "the header cannot be made sure of");
+            }
+        }
         let unlocked = Headers::read(&medium)?.unlock(&medium, secret)?;
         if unlocked.stale_slots > 0 {
             tracing::info!(

@@ -17,7 +17,7 @@ use gobag_format::{
 };
 use thiserror::Error;
 
-use crate::medium::{FileRef, Medium};
+use crate::medium::{FileRef, Medium, settle};
 
 const FILES: u8 = 2;
 /// Distinct passphrase slots tried for one passphrase: what a forged header can make a person wait for.
@@ -301,17 +301,19 @@ pub(crate) fn replace_all(
     Ok(())
 }
 
-/// The newest generation that this key vouches for and that is on the medium, not only in the system's cache: a program
-/// that was killed may have left one there.
+/// Makes sure that the header that is read is on the medium: what is written under it would be lost with it.
+pub(crate) fn settle_all(medium: &dyn Medium) -> Result<(), UnlockError> {
+    let settled = (0..FILES).map(FileRef::Header).map(|file| {
+        let settled = settle(medium, file);
+        settled.map_err(|source| UnlockError::Medium { file, source })
+    });
+    // Each of them, whatever becomes of the others.
+    settled.fold(Ok(()), Result::and)
+}
+
+/// The newest generation that this key vouches for and that is on the medium, not only in the system's cache.
 pub(crate) fn durable_generation(medium: &dyn Medium, unlocked: &Unlocked) -> Result<u64, UnlockError> {
-    for file in (0..FILES).map(FileRef::Header) {
-        // The first may tell of an earlier failure, after which the system drops what it could not write.
-        medium
-            .flush(file)
-            .or_else(|_| medium.flush(file))
-            .and_then(|()| medium.forget_cached(file))
-            .map_err(|source| UnlockError::Medium { file, source })?;
-    }
+    settle_all(medium)?;
     let headers = Headers::read(medium)?;
     let newest = headers
         .newest_first()?

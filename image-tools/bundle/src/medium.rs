@@ -71,3 +71,14 @@ pub trait Medium: Send + Sync {
     /// Lets the operating system drop its copy, so that the next read comes from the medium itself.
     fn forget_cached(&self, file: FileRef) -> io::Result<()>;
 }
+
+/// Makes sure that what is read of a file is on the medium and not only in the system's cache, where a program that was
+/// killed may have left it. A flush that fails is made once more: the first may tell of an earlier failure, after which
+/// the system drops what it could not write.
+pub(crate) fn settle(medium: &dyn Medium, file: FileRef) -> io::Result<()> {
+    let settled = medium.flush(file).or_else(|_| medium.flush(file));
+    match settled.and_then(|()| medium.forget_cached(file)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}

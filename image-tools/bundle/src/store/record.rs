@@ -7,17 +7,11 @@ use gobag_format::{
 };
 
 use super::StoreError;
-use crate::medium::{FileRef, Medium};
+use crate::medium::{self, FileRef, Medium};
 
-/// Makes sure that what is read of a file is on the medium. A flush that fails is made once more: the first may
-/// tell of an earlier failure, after which the system drops what it could not write.
+/// Makes sure that what is read of a file is on the medium.
 pub(super) fn settle(medium: &dyn Medium, file: FileRef) -> Result<(), StoreError> {
-    use std::io::ErrorKind::NotFound;
-    let settled = medium.flush(file).or_else(|_| medium.flush(file));
-    match settled.and_then(|()| medium.forget_cached(file)) {
-        Err(error) if error.kind() != NotFound => Err(StoreError::medium("flush", file)(error)),
-        _ => Ok(()),
-    }
+    medium::settle(medium, file).map_err(StoreError::medium("flush", file))
 }
 
 /// Header, tag, whole length, and where the body begins.
