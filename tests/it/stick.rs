@@ -71,8 +71,16 @@ impl Stick {
 
     /// Makes one that computers remember by this rule.
     pub(crate) fn remembered(seed: u64, sizes: Sizes, rule: Remember) -> Self {
-        let policy = serde_json::json!({ REMEMBER_ON_HOST: rule.word() });
-        Self::with(Arc::new(FixedRandom::new(seed)), seed, sizes, Vec::new(), policy)
+        Self::remembered_by(seed, sizes, &[rule])
+    }
+
+    /// The same with one image for each rule: `office`, `lab`.
+    pub(crate) fn remembered_by(seed: u64, sizes: Sizes, rules: &[Remember]) -> Self {
+        let policies = rules
+            .iter()
+            .map(|rule| serde_json::json!({ REMEMBER_ON_HOST: rule.word() }));
+        let random = Arc::new(FixedRandom::new(seed));
+        Self::with(random, seed, sizes, Vec::new(), policies.collect())
     }
 
     /// Makes one with this randomness for keys and salts; `escrow` can open it too.
@@ -82,7 +90,7 @@ impl Stick {
         sizes: Sizes,
         escrow: Vec<&dyn age::Recipient>,
     ) -> Self {
-        Self::with(random, seed, sizes, escrow, serde_json::Value::Null)
+        Self::with(random, seed, sizes, escrow, vec![serde_json::Value::Null])
     }
 
     fn with(
@@ -90,7 +98,7 @@ impl Stick {
         seed: u64,
         sizes: Sizes,
         escrow: Vec<&dyn age::Recipient>,
-        policy: serde_json::Value,
+        policies: Vec<serde_json::Value>,
     ) -> Self {
         let ambient = ambient(random);
         let folder = TempDir::new().unwrap();
@@ -102,12 +110,6 @@ impl Stick {
         let place = office.path().join("repository");
         Repository::create(&place, secrets.org).unwrap();
         let repository = Repository::open(&place, secrets.org, Access::Shared).unwrap();
-        let description = ImageDescription {
-            name: "office".to_owned(),
-            created_s: 1_700_000_000,
-            policy,
-            ..ImageDescription::default()
-        };
         let source = VolumeSource {
             name: "system".to_owned(),
             kind: VolumeKind::Base,
@@ -119,31 +121,35 @@ impl Stick {
             ..BuildOptions::default()
         };
         let random = &*ambient.random;
-        build(
-            &repository,
-            &secrets,
-            &description,
-            &[source],
-            &options,
-            random,
-            &Silent,
-        )
-        .unwrap();
-        let image = repository
-            .open_image(&repository.find("office").unwrap(), &secrets)
+        let sources = [source];
+        let images = ["office", "lab"].into_iter().zip(policies).map(|(name, policy)| {
+            let description = ImageDescription {
+                name: name.to_owned(),
+                created_s: 1_700_000_000,
+                policy,
+                ..ImageDescription::default()
+            };
+            build(
+                &repository,
+                &secrets,
+                &description,
+                &sources,
+                &options,
+                random,
+                &Silent,
+            )
             .unwrap();
-        let targets = [folder.path().to_owned()];
-        let written = write_sticks(&repository, &image, &targets, &StickOptions::default(), &Silent).unwrap();
-        written
-            .into_iter()
-            .for_each(|outcome| assert!(outcome.result.is_ok(), "{outcome:?}"));
-        let manifest = &image.manifest;
-        let spec = Provision {
-            org: secrets.org,
-            org_name: "Example".into(),
-            publisher: secrets.signing_key().verifying_key(),
-            user: "alice".into(),
-            images: vec![ProvisionImage {
+            let image = repository
+                .open_image(&repository.find(name).unwrap(), &secrets)
+                .unwrap();
+            let targets = [folder.path().to_owned()];
+            let written =
+                write_sticks(&repository, &image, &targets, &StickOptions::default(), &Silent).unwrap();
+            written
+                .into_iter()
+                .for_each(|outcome| assert!(outcome.result.is_ok(), "{outcome:?}"));
+            let manifest = &image.manifest;
+            ProvisionImage {
                 record: image_record(
                     manifest.image,
                     &manifest.name,
@@ -152,7 +158,14 @@ impl Stick {
                     image.key.clone(),
                 ),
                 system: Some((0, content.len() as u64)),
-            }],
+            }
+        });
+        let spec = Provision {
+            org: secrets.org,
+            org_name: "Example".into(),
+            publisher: secrets.signing_key().verifying_key(),
+            user: "alice".into(),
+            images: images.collect(),
             home_bytes: sizes.home,
             system_space_bytes: sizes.system_space,
             initial_home: None,

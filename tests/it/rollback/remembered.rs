@@ -9,6 +9,7 @@ use std::{
 
 use gobag_bundle::{
     Bundle, Secret, Session, SessionError, SessionOptions,
+    medium::FileRef,
     memory::{Admitted, MemoryPlace, Refused, Witness},
     store::StoreMode,
     verify::verify_before,
@@ -89,6 +90,8 @@ pub(super) struct Opening {
     pub(super) mode: StoreMode,
     pub(super) accept_earlier: bool,
     pub(super) token: Option<String>,
+    /// The first when none is named.
+    pub(super) image: Option<String>,
 }
 
 impl Default for Opening {
@@ -98,6 +101,7 @@ impl Default for Opening {
             mode: StoreMode::Keep,
             accept_earlier: false,
             token: None,
+            image: None,
         }
     }
 }
@@ -126,6 +130,7 @@ impl Opening {
         }
         let witness = Arc::new(witness);
         let options = SessionOptions {
+            image: self.image.clone(),
             mode: self.mode,
             accept_earlier: self.accept_earlier,
             ..SessionOptions::default()
@@ -170,12 +175,7 @@ impl Moments {
         day(&stick, &notes, &mut rng, 150);
         let earlier = files(stick.path());
         let truth = day(&stick, &notes, &mut rng, 1500);
-        let mut bundle = unlocked(&stick, PASSPHRASE);
-        let witness = Witness::new(&bundle, Box::new(notes.clone()));
-        bundle.judge(&witness).unwrap();
-        bundle.set_passphrase(NEW, CHEAP).unwrap();
-        bundle.remember_header(&witness);
-        drop(bundle);
+        set_passphrase(&stick, PASSPHRASE, NEW, &notes);
         let later = files(stick.path());
         Self {
             stick,
@@ -318,6 +318,92 @@ fn where_it_asks_for_nothing_nothing_is_kept() {
     let open = Opening::default().open(&unwanted, &notes).unwrap();
     assert_eq!(open.witness.admitted(), Admitted::Right);
     assert_eq!(notes.page(), None);
+}
+
+/// Who may let an earlier state in by what is remembered.
+fn remembered_rule(stick: &Stick, passphrase: &[u8], notes: &Notes) -> Option<Remember> {
+    let bundle = unlocked(stick, passphrase);
+    let known = Witness::new(&bundle, Box::new(notes.clone())).known();
+    known.map(|known| known.rule)
+}
+
+/// Sets the passphrase as `gobag passwd` does.
+pub(super) fn set_passphrase(stick: &Stick, old: &[u8], new: &[u8], notes: &Notes) {
+    let mut bundle = unlocked(stick, old);
+    let witness = Witness::new(&bundle, Box::new(notes.clone()));
+    bundle.judge(&witness).unwrap();
+    bundle.set_passphrase(new, CHEAP).unwrap();
+    bundle.remember_header(&witness);
+}
+
+/// A thief cannot write a manifest, but can damage one. What is remembered stays, and as strict as it was, whatever is done
+/// with the stick that needs no such image.
+#[test]
+fn a_damaged_manifest_makes_nobody_forget_and_loosens_nothing() {
+    for other in [Remember::Off, Remember::Ask] {
+        let rules = [Remember::Token, other];
+        let (stick, notes) = (Stick::remembered_by(55, SIZES, &rules), Notes::default());
+        let mut rng = Rng::new(5);
+        day(&stick, &notes, &mut rng, 50);
+        let earlier = files(stick.path());
+        day(&stick, &notes, &mut rng, 50);
+        let manifest = FileRef::Manifest(unlocked(&stick, PASSPHRASE).record().images[0].id).path();
+        let mut damaged = earlier[&manifest].clone();
+        damaged[20] ^= 1;
+        let harm = Files::from([(manifest.clone(), damaged)]);
+        let heal = Files::from([(manifest.clone(), earlier[&manifest].clone())]);
+        put(stick.path(), &harm);
+        set_passphrase(&stick, PASSPHRASE, NEW, &notes);
+        assert_eq!(
+            remembered_rule(&stick, NEW, &notes),
+            Some(Remember::Token),
+            "passwd"
+        );
+        let lab = Opening {
+            passphrase: NEW,
+            image: Some("lab".to_owned()),
+            ..Opening::default()
+        };
+        let mut open = lab.open(&stick, &notes).unwrap();
+        assert_eq!(open.witness.rule(), Remember::Token);
+        work(&open.session, &mut rng, 50);
+        open.session.close().unwrap();
+        drop(open);
+        assert_eq!(remembered_rule(&stick, NEW, &notes), Some(Remember::Token), "lab");
+        let newest = files(stick.path());
+        for accept_earlier in [false, true] {
+            put(stick.path(), &earlier);
+            put(stick.path(), &harm);
+            let opening = Opening {
+                passphrase: PASSPHRASE,
+                accept_earlier,
+                ..lab.clone()
+            };
+            assert_eq!(opening.code(&stick, &notes), "memory.earlier-state");
+        }
+        // A computer that knows nothing of it goes by those it can ask, until it can ask all.
+        let elsewhere = Notes::default();
+        for (state, expected) in [(&harm, other), (&heal, Remember::Token)] {
+            put(stick.path(), &newest);
+            put(stick.path(), state);
+            drop(lab.open(&stick, &elsewhere).unwrap());
+            let expected = Some(expected).filter(|rule| *rule != Remember::Off);
+            assert_eq!(remembered_rule(&stick, NEW, &elsewhere), expected);
+        }
+    }
+}
+
+/// The header is remembered before anything of the log is.
+#[test]
+fn a_passphrase_changed_before_the_first_start_refuses_nobody() {
+    let (stick, notes) = (Stick::remembered(56, SIZES, Remember::Token), Notes::default());
+    set_passphrase(&stick, PASSPHRASE, NEW, &notes);
+    assert!(notes.page().is_some());
+    let opening = Opening {
+        passphrase: NEW,
+        ..Opening::default()
+    };
+    assert_eq!(opening.code(&stick, &notes), "ok");
 }
 
 #[test]

@@ -13,16 +13,37 @@ use crate::{
     store::StoreMode,
 };
 
+/// What the images of a stick ask computers to remember.
+pub(super) struct Asked {
+    /// The strictest rule among those that could be asked.
+    pub(super) rule: Remember,
+    /// Whether all could be. Who damages a manifest must not loosen the rule by it.
+    pub(super) is_certain: bool,
+}
+
 impl Bundle {
-    /// What the bundle's images ask computers to remember: the strictest counts, for the memory is one of the whole stick.
+    /// Asks the bundle's images. The strictest counts, for the memory is one of the whole stick.
+    pub(super) fn ask_images(&self) -> Asked {
+        let mut asked = Asked {
+            rule: Remember::Off,
+            is_certain: true,
+        };
+        for record in &self.record().images {
+            match open_image(self, record, 0) {
+                Ok(image) => asked.rule = asked.rule.max(Remember::of_policy(&image.manifest().policy)),
+                Err(error) => {
+                    // Its user hears of it when it is started.
+                    tracing::info!(code = error.code(), %error, "an image cannot be asked what to remember");
+                    asked.is_certain = false;
+                }
+            }
+        }
+        asked
+    }
+
+    /// What computers are asked to remember, as far as the images open: for those who tell people of it.
     pub fn remember_rule(&self) -> Remember {
-        let images = self.record().images.iter();
-        // An image that does not open says so when it is asked for.
-        let opened = images.filter_map(|record| open_image(self, record, 0).ok());
-        opened
-            .map(|image| Remember::of_policy(&image.manifest().policy))
-            .max()
-            .unwrap_or_default()
+        self.ask_images().rule
     }
 
     /// Judges the bundle without opening its image. A log that does not open is left to those who use it.

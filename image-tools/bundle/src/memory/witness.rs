@@ -8,7 +8,7 @@ use gobag_format::{
 };
 use serde::Serialize;
 
-use super::{MemoryPlace, MemoryTrouble, Refused};
+use super::{MemoryPlace, MemoryTrouble, Refused, check::Asked};
 use crate::{Ambient, Bundle};
 
 /// Judges a bundle by what is remembered of it, and remembers on.
@@ -18,7 +18,7 @@ pub struct Witness {
     place: Box<dyn MemoryPlace>,
     ambient: Ambient,
     /// What the stick's images ask for now.
-    rule: Remember,
+    asked: Asked,
     token: Option<RestoreToken>,
     state: Mutex<State>,
 }
@@ -66,15 +66,16 @@ impl Witness {
             keys,
             place,
             ambient: bundle.ambient.clone(),
-            rule: bundle.remember_rule(),
+            asked: bundle.ask_images(),
             token: None,
             state: Mutex::new(state),
         }
     }
 
-    /// What the stick's images ask for.
+    /// How the stick is remembered from now on: as its images ask. What those ask that cannot be read is not known, so with
+    /// one of them damaged it is at least as strict as it was.
     pub fn rule(&self) -> Remember {
-        self.rule
+        self.rule_after(self.known())
     }
 
     /// What is remembered.
@@ -183,7 +184,8 @@ impl Witness {
 
     fn try_save(&self, mut moment: Moment) -> Result<(), MemoryTrouble> {
         let known = self.known();
-        if self.rule == Remember::Off {
+        let rule = self.rule_after(known);
+        if rule == Remember::Off {
             return match known {
                 None => Ok(()),
                 Some(_) => self.forget(),
@@ -192,20 +194,28 @@ impl Witness {
         if let Some(known) = &known {
             // Of a header that could not be made sure of, what was known of it before stays.
             moment.generation = moment.generation.max(known.moment.generation);
-            if known.moment == moment && known.rule == self.rule {
+            if known.moment == moment && known.rule == rule {
                 return Ok(());
             }
         }
         // Somebody else may have written since: one who has the same stick twice.
-        if let Ok(Some(there)) = load(&self.keys, &*self.place) {
+        let there = load(&self.keys, &*self.place).ok().flatten();
+        if let Some(there) = &there {
             there.moment.judge(&moment).map_err(MemoryTrouble::OtherCopy)?;
         }
         self.write(Memory {
             moment,
-            rule: self.rule,
+            rule: rule.max(self.rule_after(there)),
             restored: known.map_or(0, |known| known.restored),
             saved_s: (self.ambient.clock)(),
         })
+    }
+
+    fn rule_after(&self, known: Option<Memory>) -> Remember {
+        match known {
+            Some(known) if !self.asked.is_certain => self.asked.rule.max(known.rule),
+            _ => self.asked.rule,
+        }
     }
 
     fn write(&self, memory: Memory) -> Result<(), MemoryTrouble> {
