@@ -1,10 +1,13 @@
 //! The mounted file system: right bytes, right time, right counters. Needs `/dev/fuse`.
 
+#[path = "../../../launcher/engine/tests/guest/require.rs"]
+mod require;
+
 use std::{
     fs::{self, File, OpenOptions},
     io::{Read, Seek, SeekFrom, Write},
     os::unix::fs::{FileExt, OpenOptionsExt},
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
@@ -19,15 +22,8 @@ struct Stick {
 }
 
 impl Stick {
-    /// `None` where there is no FUSE, unless `GOBAG_REQUIRE` asks for it.
+    /// `None` where nothing can be mounted, unless `GOBAG_REQUIRE` asks for it.
     fn plug(preset: &Preset, scale: f64) -> Option<Self> {
-        if !Path::new("/dev/fuse").exists() {
-            #[expect(clippy::disallowed_methods, reason = "CI says in it what must not be skipped")]
-            let required = std::env::var("GOBAG_REQUIRE").unwrap_or_default();
-            assert!(!required.split(',').any(|name| name == "fuse"), "no /dev/fuse");
-            println!("skipped: no /dev/fuse");
-            return None;
-        }
         let folder = tempfile::tempdir().expect("a temporary folder");
         let (backing, place) = (folder.path().join("backing"), folder.path().join("stick"));
         fs::create_dir(&backing).expect("a backing folder");
@@ -37,8 +33,10 @@ impl Stick {
             scale,
             stalls: None,
         };
-        Some(Self {
-            mounted: Some(mount(&backing, &place, &options).expect("mounted")),
+        let mounted = mount(&backing, &place, &options);
+        let missing = mounted.as_ref().err().map(|error| format!("no fuse: {error}"));
+        require::have("fuse", missing).then(|| Self {
+            mounted: mounted.ok(),
             folder,
         })
     }

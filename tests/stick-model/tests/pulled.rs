@@ -1,32 +1,34 @@
 //! The program whose stick is pulled out and comes back: what was flushed stays, what was not is lost. Needs `/dev/fuse`.
 
+#[path = "../../../launcher/engine/tests/guest/require.rs"]
+mod require;
+
 use std::{
     fs::{self, File},
     io::{BufRead, BufReader, Write},
     os::unix::fs::FileExt,
-    path::{Path, PathBuf},
-    process::{Child, ChildStdout, Command, Stdio},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::mpsc::{self, Receiver, RecvTimeoutError},
+    thread,
+    time::Duration,
 };
 
 use tempfile::TempDir;
 
+/// The longest that an answer takes on a busy machine.
+const DEADLINE: Duration = Duration::from_secs(120);
+
 /// A stick with one file, and two places for it.
 struct Ports {
     program: Child,
-    answers: BufReader<ChildStdout>,
+    answers: Receiver<String>,
     folder: TempDir,
 }
 
 impl Ports {
-    /// `None` where there is no FUSE, unless `GOBAG_REQUIRE` asks for it.
+    /// `None` where nothing can be mounted, unless `GOBAG_REQUIRE` asks for it.
     fn start() -> Option<Self> {
-        if !Path::new("/dev/fuse").exists() {
-            #[expect(clippy::disallowed_methods, reason = "CI says in it what must not be skipped")]
-            let required = std::env::var("GOBAG_REQUIRE").unwrap_or_default();
-            assert!(!required.split(',').any(|name| name == "fuse"), "no /dev/fuse");
-            println!("skipped: no /dev/fuse");
-            return None;
-        }
         let folder = tempfile::tempdir().expect("a temporary folder");
         for name in ["backing", "0", "1"] {
             fs::create_dir(folder.path().join(name)).expect("a folder");
@@ -44,20 +46,42 @@ impl Ports {
             .stdout(Stdio::piped())
             .spawn()
             .expect("the program starts");
-        let answers = BufReader::new(program.stdout.take().expect("its output"));
-        let mut ports = Self {
+        let output = BufReader::new(program.stdout.take().expect("its output"));
+        let (tell, answers) = mpsc::channel();
+        thread::spawn(move || {
+            output
+                .lines()
+                .map_while(Result::ok)
+                .try_for_each(|line| tell.send(line))
+        });
+        let ports = Self {
             program,
             answers,
             folder,
         };
-        assert_eq!(ports.answer(), "ready");
-        Some(ports)
+        let missing = match ports.answer().as_str() {
+            "ready" => None,
+            "" => Some("no fuse: nothing can be mounted here".to_owned()),
+            other => panic!("{other}"),
+        };
+        require::have("fuse", missing).then_some(ports)
     }
 
-    fn answer(&mut self) -> String {
-        let mut line = String::new();
-        self.answers.read_line(&mut line).expect("an answer");
-        line.trim_end().to_owned()
+    /// Its next line; empty when it has ended.
+    fn answer(&self) -> String {
+        match self.answers.recv_timeout(DEADLINE) {
+            Ok(line) => line,
+            Err(RecvTimeoutError::Disconnected) => String::new(),
+            Err(RecvTimeoutError::Timeout) => panic!("no answer within {DEADLINE:?}"),
+        }
+    }
+
+    /// Its exit code, once it has closed its output.
+    fn ended(&mut self) -> Option<i32> {
+        if self.answers.recv_timeout(DEADLINE) != Err(RecvTimeoutError::Disconnected) {
+            self.program.kill().expect("killed");
+        }
+        self.program.wait().expect("ended").code()
     }
 
     fn tell(&mut self, line: &str) -> String {
@@ -75,7 +99,7 @@ impl Drop for Ports {
     fn drop(&mut self) {
         // The end of its input is what it waits for.
         drop(self.program.stdin.take());
-        let _ = self.program.wait();
+        let _ = self.ended();
     }
 }
 
@@ -123,6 +147,6 @@ fn what_is_not_understood_ends_it_and_unmounts() {
         return;
     };
     assert_eq!(ports.tell("plug 2"), "");
-    assert_eq!(ports.program.wait().expect("ended").code(), Some(1));
+    assert_eq!(ports.ended(), Some(1));
     assert!(!ports.file("0").exists(), "nothing is mounted any more");
 }
