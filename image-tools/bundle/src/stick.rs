@@ -12,7 +12,7 @@
 
 pub(crate) mod content;
 pub(crate) mod survey;
-mod write;
+pub(crate) mod write;
 
 #[cfg(test)]
 mod tests;

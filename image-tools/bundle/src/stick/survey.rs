@@ -59,7 +59,7 @@ pub(super) fn survey(
     let present = |target: &PathBuf| {
         let candidates = items
             .iter()
-            .filter(|item| has_len(&place(target, item), item.len));
+            .filter(|item| len_at(&place(target, item)) == Some(item.len));
         candidates.map(|item| item.len).sum::<u64>()
     };
     let total = targets.iter().map(present).sum();
@@ -84,7 +84,7 @@ fn survey_one(
     for item in items {
         let path = place(target, item);
         // What cannot be read is not right; writing it will tell more.
-        let right = has_len(&path, item.len)
+        let right = len_at(&path) == Some(item.len)
             && digest_of(&path, monitor)?.is_some_and(|digest| digest == item.digest);
         needed.push(!right);
     }
@@ -145,8 +145,10 @@ pub(crate) fn is_ours(path: &Path) -> bool {
     extension.is_some_and(|extension| ["GBP", "GBM", "GBX"].contains(&extension))
 }
 
-fn has_len(path: &Path, len: u64) -> bool {
-    fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.len() == len)
+/// Length of a file that is there; a link is none.
+pub(crate) fn len_at(path: &Path) -> Option<u64> {
+    let metadata = fs::symlink_metadata(path).ok()?;
+    metadata.is_file().then_some(metadata.len())
 }
 
 /// BLAKE3 of a file as the medium has it; `None` when it cannot be read.

@@ -14,12 +14,12 @@ use super::{StickError, is_cancelled, place, side_by_side};
 use crate::files::{self, At};
 
 /// Bytes read at once.
-const PIECE_LEN: usize = 4 << 20;
+pub(crate) const PIECE_LEN: usize = 4 << 20;
 /// Pieces that wait for one stick.
 const PIECES_WAITING: usize = 4;
 /// Bytes after which a stick is synced: shows the speed of the stick rather than that of memory, and leaves
 /// less to lose.
-const SYNC_AFTER: u64 = 64 << 20;
+pub(crate) const SYNC_AFTER: u64 = 64 << 20;
 
 /// What was done besides writing.
 #[derive(Default)]

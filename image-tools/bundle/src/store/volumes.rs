@@ -63,7 +63,7 @@ impl Log {
     /// Whether a checkpoint with so many leaves, all of the longest kind, fits its area beside so many bytes of dirty maps.
     pub(super) fn most_fits(&self, leaves: u64, map_bytes: u64) -> bool {
         let geometry = &self.geometry;
-        // As in `LogGeometry::plan`, without its reserve.
+        // As in `LogGeometry::checkpoint_bytes`, without its reserve.
         let most = 1024 + u64::from(geometry.segments) * 64 + leaves * 4110 + map_bytes;
         area_bytes(most) <= geometry.checkpoint_len
     }
