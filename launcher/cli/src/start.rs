@@ -57,7 +57,7 @@ pub(crate) struct StartArgs {
     /// No window: the virtual machine's screen is a VNC server on a private socket, named by `gobag status`
     #[arg(long)]
     vnc: bool,
-    /// Give the system back as it came from IT; your own files stay
+    /// Give the system back as it came from IT. The home volume stays; what you keep on the system's own disk is gone
     #[arg(long, conflicts_with = "throwaway")]
     reset_system: bool,
     /// Keep nothing of this run
@@ -186,7 +186,7 @@ pub(crate) fn start(
     // Not before it is sure that something will be started.
     if args.reset_system {
         work.session().reset_system().or_explain()?;
-        ui.ok("The system is as it came from IT; your own files are untouched.");
+        ui.ok("The system is as it came from IT; the home volume is untouched.");
     }
 
     let (folder, cleaned) = RunFolder::create(environment, id).or_explain()?;

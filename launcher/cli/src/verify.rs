@@ -13,7 +13,8 @@ use crate::{
 
 /// Read everything on the stick and report damage
 ///
-/// Changes nothing. Takes as long as reading the whole stick takes. Exit code 3 means that damage was found.
+/// Changes nothing. Takes as long as reading the whole stick takes. Exit code 3 means that damage was found, or an earlier copy of the
+/// stick.
 #[derive(Debug, clap::Args)]
 pub(crate) struct VerifyArgs {
     #[command(flatten)]
