@@ -144,6 +144,16 @@ impl Headers {
         })
     }
 
+    /// The generation that is still there when any one of the files is lost: the lower of their newest.
+    fn held_by_each_file(&self, key: &Key) -> Option<u64> {
+        let files = self.0.chunks(HEADER_SLOTS);
+        let newest = files.filter_map(|slots| {
+            let authentic = slots.iter().flatten().filter(|slot| slot.authenticates(key));
+            authentic.map(|slot| slot.generation).max()
+        });
+        newest.min()
+    }
+
     /// Whole slots, newest first. A slot of a newer format decides: this program must not fall back to an
     /// older copy of a header that a newer one has rewritten.
     fn newest_first(&self) -> Result<Vec<&HeaderSlot>, HeaderError> {
@@ -311,15 +321,14 @@ pub(crate) fn settle_all(medium: &dyn Medium) -> Result<(), UnlockError> {
     settled.fold(Ok(()), Result::and)
 }
 
-/// The newest generation that this key vouches for and that is on the medium, not only in the system's cache.
+/// The newest generation that this key vouches for in each of the files, and that is on the medium, not only in the
+/// system's cache. A file that holds none does not count.
 pub(crate) fn durable_generation(medium: &dyn Medium, unlocked: &Unlocked) -> Result<u64, UnlockError> {
     settle_all(medium)?;
     let headers = Headers::read(medium)?;
-    let newest = headers
-        .newest_first()?
-        .into_iter()
-        .find(|slot| slot.authenticates(&unlocked.key));
-    Ok(newest.ok_or(HeaderError::NotAuthentic)?.generation)
+    headers.newest_first()?;
+    let held = headers.held_by_each_file(&unlocked.key);
+    Ok(held.ok_or(HeaderError::NotAuthentic)?)
 }
 
 /// A first passphrase slot for `key`.

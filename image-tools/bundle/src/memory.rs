@@ -21,7 +21,7 @@ use gobag_format::{
 };
 use thiserror::Error;
 
-pub(crate) use check::Opening;
+pub(crate) use check::Watched;
 pub use witness::{Admitted, Witness};
 
 /// Somewhere outside of the stick that keeps a few bytes for each bundle.

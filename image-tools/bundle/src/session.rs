@@ -14,7 +14,7 @@ use crate::{
     base::{BaseError, BaseImage, BaseOptions, BaseVolume},
     headers::{Headers, UnlockError},
     medium::StickMedium,
-    memory::{Opening, Refused, Witness},
+    memory::{Refused, Watched, Witness},
     store::{
         Base, Judge, LogKeys, LogVolume, Recovery, Store, StoreError, StoreMode, StoreOptions, StoreStatus,
         StoreVolume,
@@ -143,7 +143,7 @@ pub struct Session {
     volumes: Vec<SessionVolume>,
     system: Option<VolumeId>,
     background: Option<thread::JoinHandle<()>>,
-    witness: Option<Arc<Witness>>,
+    watched: Watched,
 }
 
 impl Session {
@@ -165,10 +165,10 @@ impl Session {
         } else {
             StoreMode::ReadOnly
         };
-        let opening = Opening::new(&bundle, mode, witness.as_deref());
-        let judge = |sequence, tag| opening.judge(&bundle, (sequence, tag), options.accept_earlier);
+        let watched = Watched::new(&bundle, mode, witness);
+        let judge = |sequence, tag| watched.judge(&bundle, (sequence, tag), options.accept_earlier);
         let store = Arc::new(open_store_judged(&bundle, mode, options, &judge)?);
-        opening.remember(store.last_record());
+        watched.remember(store.last_record());
         let (volumes, system) = volumes(&bundle, record, &image, &store)?;
         let background = (mode != StoreMode::ReadOnly).then(|| {
             let store = Arc::clone(&store);
@@ -183,7 +183,7 @@ impl Session {
             volumes,
             system,
             background: background.flatten(),
-            witness: witness.filter(|_| mode == StoreMode::Keep),
+            watched,
         })
     }
 
@@ -236,9 +236,7 @@ impl Session {
 
     /// Tells the witness how far the log is; to be called about once a minute.
     pub fn remember(&self) {
-        if let Some(witness) = &self.witness {
-            witness.tick(self.bundle.moment(self.store.last_record()));
-        }
+        self.watched.tick(self.store.last_record());
     }
 
     /// Writes everything down. On an error nothing is lost yet: re-attach the stick and call again.
@@ -248,9 +246,7 @@ impl Session {
             // A panic there has been printed; the log itself is closed in order.
             let _ = thread.join();
         }
-        if let Some(witness) = &self.witness {
-            witness.save(self.bundle.moment(self.store.last_record()));
-        }
+        self.watched.remember(self.store.last_record());
         Ok(())
     }
 }

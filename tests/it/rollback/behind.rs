@@ -1,26 +1,29 @@
 //! A memory may be behind the stick and never ahead of it: whatever is cut when, an honest stick is not refused.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
-use gobag_bundle::store::StoreMode;
-use gobag_format::memory::{Moment, Remember};
+use gobag_bundle::{Secret, medium::FileRef, store::StoreMode};
+use gobag_format::{
+    limits::HEADER_SLOT_LEN,
+    memory::{Moment, Remember},
+};
 use gobag_tests::{
     model::Op,
     rig::{Rig, geometry},
-    rng::Rng,
+    rng::{FixedRandom, Rng},
     sim::{Damage, Faults},
     sweep::sweep,
     work,
 };
 
 use super::{
-    SIZES,
-    remembered::{Files, Notes, Opening},
+    NEW, SIZES,
+    remembered::{Files, Notes, Opening, day, set_passphrase},
 };
 use crate::{
     damage::stick::{files, put},
     reader,
-    stick::Stick,
+    stick::{PASSPHRASE, Stick, ambient, unlock},
 };
 
 const VOLUMES: [u64; 2] = [40 << 12, 40 << 12];
@@ -78,6 +81,77 @@ fn what_is_told_to_a_memory_survives_every_cut() {
         }
     })
     .had_cuts(60 * 4 * 40);
+}
+
+/// A killed change of the header, or an erase block that died: one copy of the newest header is all there is of it. While
+/// another could be the last to say so, a memory does not go by it.
+#[test]
+fn a_header_that_one_file_holds_is_not_remembered() {
+    let (stick, notes) = (Stick::remembered(71, SIZES, Remember::Token), Notes::default());
+    let mut rng = Rng::new(71);
+    day(&stick, &notes, &mut rng, 20);
+    let before = files(stick.path());
+    set_passphrase(&stick, PASSPHRASE, NEW, &Notes::default());
+    let after = files(stick.path());
+    let [first, second] = [0, 1].map(|file| FileRef::Header(file).path());
+    // What a change had written to this file when it was killed.
+    let begun = |name: &PathBuf| {
+        let (old, new) = (&before[name], &after[name]);
+        [&new[..HEADER_SLOT_LEN], &old[HEADER_SLOT_LEN..]].concat()
+    };
+    let header = |one: Vec<u8>, other: Vec<u8>| Files::from([(first.clone(), one), (second.clone(), other)]);
+    let dead = vec![0; before[&first].len()];
+    let states = [
+        (header(begun(&first), before[&second].clone()), 1),
+        (header(before[&first].clone(), begun(&second)), 1),
+        (header(begun(&first), begun(&second)), 2),
+        (header(after[&first].clone(), dead.clone()), 2),
+        (header(dead.clone(), after[&second].clone()), 2),
+        (header(after[&first].clone(), after[&second].clone()), 2),
+    ];
+    for (number, (state, expected)) in states.iter().enumerate() {
+        let notes = Notes::default();
+        put(stick.path(), state);
+        let opening = Opening {
+            passphrase: NEW,
+            ..Opening::default()
+        };
+        let mut open = opening.open(&stick, &notes).unwrap();
+        let remembered = || open.witness.known().unwrap().moment.generation;
+        // At once, while it is at work, and at its end.
+        let mut seen = vec![remembered()];
+        for _ in 0..2 {
+            reader::work(&open.session, &mut rng, 5);
+            open.session.remember();
+            seen.push(remembered());
+        }
+        open.session.close().unwrap();
+        seen.push(open.witness.known().unwrap().moment.generation);
+        drop(open);
+        assert_eq!(seen, [*expected; 4], "state {number}");
+        // Whichever file dies then, the stick is an honest one.
+        let pages = notes.pages().written.clone();
+        for file in [&first, &second] {
+            notes.pages().written.clone_from(&pages);
+            put(stick.path(), state);
+            put(stick.path(), &Files::from([(file.clone(), dead.clone())]));
+            let opens = |passphrase: &&&[u8]| {
+                let random = ambient(Arc::new(FixedRandom::new(1)));
+                unlock(stick.path(), &Secret::Passphrase(passphrase), false, random).is_ok()
+            };
+            if let Some(passphrase) = [NEW, PASSPHRASE].iter().find(opens) {
+                let opening = Opening {
+                    passphrase,
+                    ..Opening::default()
+                };
+                assert_eq!(
+                    opening.code(&stick, &notes),
+                    "ok",
+                    "state {number} without {file:?}"
+                );
+            }
+        }
+    }
 }
 
 /// The program dies at any moment: the stick is as it was then, and the memory as it was then or at any time before.

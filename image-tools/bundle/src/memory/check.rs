@@ -1,5 +1,7 @@
 //! What a bundle shows to a witness.
 
+use std::sync::Arc;
+
 use gobag_format::{
     log::ChainTag,
     memory::{Moment, Remember},
@@ -93,21 +95,23 @@ impl Bundle {
     }
 }
 
-/// The opening of a bundle's log before a witness.
-pub(crate) struct Opening<'a> {
-    witness: Option<&'a Witness>,
-    /// What the header is remembered as; none if nothing of this session will be.
+/// A session before a witness, from the opening of the log on.
+pub(crate) struct Watched {
+    witness: Option<Arc<Witness>>,
+    /// What the header is remembered as; none if nothing of this session will be. It is what was durable when the session
+    /// began and not what the header says: that may be in the system's cache alone, also as long as the session lasts.
     generation: Option<u64>,
 }
 
-impl<'a> Opening<'a> {
-    pub(crate) fn new(bundle: &Bundle, mode: StoreMode, witness: Option<&'a Witness>) -> Self {
-        let keeps = |witness: &&Witness| {
+impl Watched {
+    pub(crate) fn new(bundle: &Bundle, mode: StoreMode, witness: Option<Arc<Witness>>) -> Self {
+        let keeps = |witness: &&Arc<Witness>| {
             mode == StoreMode::Keep && (witness.rule() != Remember::Off || witness.known().is_some())
         };
+        let generation = witness.as_ref().filter(keeps);
         Self {
+            generation: generation.map(|_| bundle.durable_generation()),
             witness,
-            generation: witness.filter(keeps).map(|_| bundle.durable_generation()),
         }
     }
 
@@ -118,7 +122,7 @@ impl<'a> Opening<'a> {
         last: (u64, ChainTag),
         accept_earlier: bool,
     ) -> Result<(), Box<Refused>> {
-        let Some(witness) = self.witness else {
+        let Some(witness) = &self.witness else {
             return Ok(());
         };
         let found = bundle.moment(last);
@@ -126,14 +130,27 @@ impl<'a> Opening<'a> {
         witness.admit(&found, durable.as_ref(), accept_earlier)
     }
 
-    /// Tells the witness of the log that is open now.
-    pub(crate) fn remember(&self, (sequence, tag): (u64, ChainTag)) {
-        if let Some((witness, generation)) = self.witness.zip(self.generation) {
-            witness.save(Moment {
-                generation,
-                sequence,
-                tag,
-            });
+    /// Tells the witness of the log's last record, which is durable.
+    pub(crate) fn remember(&self, last: (u64, ChainTag)) {
+        if let Some((witness, moment)) = self.to_remember(last) {
+            witness.save(moment);
         }
+    }
+
+    /// The same once a minute, of a log that is being written to.
+    pub(crate) fn tick(&self, last: (u64, ChainTag)) {
+        if let Some((witness, moment)) = self.to_remember(last) {
+            witness.tick(moment);
+        }
+    }
+
+    fn to_remember(&self, (sequence, tag): (u64, ChainTag)) -> Option<(&Witness, Moment)> {
+        let (witness, generation) = (self.witness.as_deref()?, self.generation?);
+        let moment = Moment {
+            generation,
+            sequence,
+            tag,
+        };
+        Some((witness, moment))
     }
 }
