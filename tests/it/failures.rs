@@ -128,6 +128,35 @@ fn an_unreadable_checkpoint_area_is_like_a_damaged_one() {
     }
 }
 
+/// Cleaning would choose it again and again, for it has the fewest blocks that count.
+#[test]
+fn an_unreadable_segment_in_use_keeps_no_other_from_being_cleaned() {
+    for seed in 0..20 {
+        // So short a log that nearly every segment has blocks that count.
+        let (rig, medium) = Rig::new(seed, geometry(8, 128, 96, 80), 60 << 12, 80 << 12);
+        let mut model = rig.model();
+        let mut rng = Rng::new(seed);
+        let session = rig.open_sound(&medium);
+        noise(&mut model, &session, &mut rng, 0, 2);
+        insist(&session, 1);
+        confirm(&mut model);
+        medium.set_faults(Faults {
+            fail_reads_of: Some(FileRef::Segment(0)),
+            ..Faults::default()
+        });
+        for _ in 0..200 {
+            for _ in 0..8 {
+                let block = 2 + rng.below(78);
+                noise(&mut model, &session, &mut rng, block, 1);
+            }
+            insist(&session, 1);
+            confirm(&mut model);
+        }
+        drop(session);
+        assert_confirmed(&rig, &Arc::new(medium.crash_with(&[])), &model);
+    }
+}
+
 #[test]
 fn an_unreadable_free_segment_costs_nothing() {
     for number in 1..16 {

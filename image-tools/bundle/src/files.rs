@@ -10,9 +10,10 @@
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
 use thiserror::Error;
 
 /// Something could not be done with a file.
@@ -164,6 +165,8 @@ impl PatchedFile {
                 .write(true)
                 .create(true)
                 .truncate(false)
+                // A link on a stick could lead to a file of IT.
+                .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
                 .open(path)
         };
         Ok(Self {

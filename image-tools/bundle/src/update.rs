@@ -1,4 +1,4 @@
-//! Bringing a stick to a newer version of its images, while everything its user saved stays.
+//! Bringing a stick to a newer version of its images, while its home volume stays.
 //!
 //! Order, and why a cut anywhere leaves a stick that starts:
 //!
@@ -18,6 +18,7 @@
 //! Run again after an interruption, it keeps what is there.
 
 mod error;
+mod home;
 mod install;
 mod plan;
 mod switch;
@@ -67,6 +68,8 @@ pub struct UpdateSummary {
     pub unused_bytes: u64,
     /// Changes to the systems of these images; they belong to the old versions and are given up.
     pub given_up_bytes: u64,
+    /// There are such changes, and no guest ever mounted the home volume: users' files are in all likelihood among them.
+    pub home_unused: bool,
     /// Room on the stick.
     pub free_bytes: u64,
 }
@@ -138,6 +141,7 @@ pub fn update(
     plan: &UpdatePlan,
     monitor: &dyn Monitor,
 ) -> Result<UpdateReport, UpdateError> {
+    is_in_place(bundle)?;
     let header_completed = bundle.unlocked.stale_slots > 0;
     if header_completed {
         replace(bundle, None)?;
@@ -165,13 +169,25 @@ pub fn update(
     replace(bundle, Some(record))?;
     report.images.clone_from(&plan.summary.images);
     // The update is complete; what cannot be tidied up is told, and no error.
-    match unused::find(bundle, bundle.record(), &[]) {
+    match is_in_place(bundle).and_then(|()| unused::find(bundle, bundle.record(), &[])) {
         Ok(unused) => unused::delete(&unused, &mut report).unwrap_or_else(|error| {
             tracing::warn!(%error, "cannot tidy up");
         }),
         Err(error) => tracing::warn!(%error, "cannot look for unused files"),
     }
     Ok(report)
+}
+
+/// Packs and maps are found by their paths, and a person may have changed sticks while a question waited.
+fn is_in_place(bundle: &Bundle) -> Result<(), UpdateError> {
+    let folder = bundle.medium.folder();
+    let stick = folder.parent().unwrap_or(&folder);
+    match Bundle::identify(stick) {
+        Ok(id) if id == bundle.id() => Ok(()),
+        _ => Err(UpdateError::Moved {
+            stick: stick.to_owned(),
+        }),
+    }
 }
 
 /// Writes the header anew into all its copies, with another record if one is given.

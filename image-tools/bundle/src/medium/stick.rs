@@ -4,12 +4,12 @@ use std::{
     collections::HashMap,
     fs::{File, OpenOptions},
     io,
-    os::unix::fs::FileExt,
+    os::unix::fs::{FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
-use rustix::fs::{Advice, FlockOperation, fadvise, flock};
+use rustix::fs::{Advice, FlockOperation, OFlags, fadvise, flock};
 
 use super::{FileRef, Medium};
 
@@ -131,10 +131,19 @@ fn open_file(folder: &Path, file: FileRef, writable: bool) -> io::Result<Opened>
         file,
         FileRef::Pack(_) | FileRef::Manifest(_) | FileRef::Map(..) | FileRef::Escrow(_)
     );
+    let path = folder.join(file.path());
+    // No stick has links. One that was made by somebody else could lead a program of IT to files of its own.
+    for place in [Some(folder), path.parent()].into_iter().flatten() {
+        if place.symlink_metadata()?.is_symlink() {
+            let text = format!("{} is a symbolic link", place.display());
+            return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+        }
+    }
     let file = OpenOptions::new()
         .read(true)
         .write(writable && !immutable)
-        .open(folder.join(file.path()))?;
+        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+        .open(path)?;
     let len = file.metadata()?.len();
     Ok(Opened { file, len })
 }

@@ -30,6 +30,32 @@ const COPY_BYTES: usize = 8 << 20;
 /// Rounds that free no more than they use up, after which cleaning gives up.
 const MAX_FRUITLESS: u32 = 32;
 
+/// Segments that cannot be emptied, so that nobody tries again at once.
+#[derive(Default)]
+struct Stuck {
+    segments: HashSet<u16>,
+    /// Why the first of them could not be read.
+    unreadable: Option<StoreError>,
+}
+
+impl Stuck {
+    /// Takes down that `victim` could not be read; another error is the caller's.
+    fn note(&mut self, victim: u16, error: StoreError) -> Result<(), StoreError> {
+        let unread = FileRef::Segment(victim);
+        match &error {
+            StoreError::Medium {
+                action: "read", file, ..
+            } if *file == unread => {
+                tracing::warn!(segment = victim, %error, "a segment that cannot be read is kept as it is");
+                self.segments.insert(victim);
+                self.unreadable.get_or_insert(error);
+                Ok(())
+            }
+            _ => Err(error),
+        }
+    }
+}
+
 /// Numbers of free segments.
 pub(super) struct Goals {
     /// At any cost.
@@ -47,18 +73,19 @@ impl Goals {
 }
 
 impl Log {
-    /// Frees segments until `goals` are reached or cost too much. What it freed can be used at once.
+    /// Frees segments until `goals` are reached or cost too much. What it freed can be used at once. A segment that cannot
+    /// be read stays as it is; that is an error only where too few others could be emptied.
     pub(super) fn clean(&self, writer: &mut Writer, goals: &Goals) -> Result<(), StoreError> {
         // Segments that were emptied before need no more than the checkpoints.
         if !writer.resting.is_empty() || !writer.cleaned.is_empty() {
             self.release_cleaned(writer)?;
         }
-        let mut stuck = HashSet::new();
+        let mut stuck = Stuck::default();
         let mut fruitless = 0;
         while writer.free.len() < goals.highest() && fruitless < MAX_FRUITLESS {
             let before = writer.free.len();
             if self.empty_some(writer, goals, &mut stuck)? == 0 {
-                return Ok(());
+                break;
             }
             self.release_cleaned(writer)?;
             fruitless = if writer.free.len() > before {
@@ -67,7 +94,10 @@ impl Log {
                 fruitless + 1
             };
         }
-        Ok(())
+        match stuck.unreadable {
+            Some(error) if writer.free.len() < goals.needed => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Lets emptied segments be used again.
@@ -82,17 +112,12 @@ impl Log {
     }
 
     /// Empties segments while there is room for their copies; returns how many.
-    fn empty_some(
-        &self,
-        writer: &mut Writer,
-        goals: &Goals,
-        stuck: &mut HashSet<u16>,
-    ) -> Result<usize, StoreError> {
+    fn empty_some(&self, writer: &mut Writer, goals: &Goals, stuck: &mut Stuck) -> Result<usize, StoreError> {
         let mut emptied = 0;
         let blocks = self.geometry.segment_len / BLOCK_LEN as u32;
         loop {
             let reached = writer.free.len() + writer.cleaned.len();
-            let Some((victim, live)) = self.best_victim(writer, stuck) else {
+            let Some((victim, live)) = self.best_victim(writer, &stuck.segments) else {
                 break;
             };
             let worth_it = reached < goals.needed
@@ -101,8 +126,11 @@ impl Log {
             if !worth_it || !self.fits_copies(writer, live) {
                 break;
             }
-            if live > 0 {
-                self.copy_out(writer, victim)?;
+            if live > 0
+                && let Err(error) = self.copy_out(writer, victim)
+            {
+                stuck.note(victim, error)?;
+                continue;
             }
             let mut state = self.write_state();
             if state.live[usize::from(victim)] == 0 {
@@ -111,7 +139,7 @@ impl Log {
                 emptied += 1;
             } else {
                 tracing::warn!(segment = victim, "a segment with damage is kept as it is");
-                stuck.insert(victim);
+                stuck.segments.insert(victim);
             }
         }
         Ok(emptied)

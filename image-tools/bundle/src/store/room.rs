@@ -59,12 +59,15 @@ impl Log {
             wanted: needed + RESERVE + 2 * spare,
             comfortable: usize::from(self.geometry.segments) / 8,
         };
-        self.clean(writer, &goals)?;
-        if writer.free.len() >= needed {
-            Ok(())
-        } else {
-            Err(StoreError::Full)
+        let cleaned = self.clean(writer, &goals);
+        if writer.free.len() < needed {
+            return cleaned.and(Err(StoreError::Full));
         }
+        // There is room: what cannot be cleaned stays as it is, and a medium that is gone says so when it is written.
+        if let Err(error) = cleaned {
+            tracing::warn!(%error, "cleaning failed");
+        }
+        Ok(())
     }
 
     /// Free segments below which cleaning begins before it must. What a round frees can be used after two checkpoints,

@@ -59,6 +59,18 @@ pub enum UpdateError {
         /// Bytes free, or freed first.
         free_bytes: u64,
     },
+    /// A folder of the stick is a link to another place.
+    #[error("{} is a symbolic link, which no stick has", path.display())]
+    Link {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Another stick is where this one was.
+    #[error("another stick is at {} now", stick.display())]
+    Moved {
+        /// The place.
+        stick: PathBuf,
+    },
     /// A file of the repository is damaged; the stick does not get it.
     #[error("{} is damaged in the repository", path.display())]
     SourceDamaged {
@@ -99,6 +111,8 @@ impl UpdateError {
             Self::SameNumber { .. } => "update.same-number",
             Self::TooLarge { .. } => "update.too-large",
             Self::NoSpace { .. } => "update.no-space",
+            Self::Link { .. } => "update.link",
+            Self::Moved { .. } => "update.moved",
             Self::SourceDamaged { .. } => "update.source-damaged",
             Self::ReadBack { .. } => "update.read-back",
             Self::File(error) => error.code(),

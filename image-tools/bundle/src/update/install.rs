@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashSet,
-    fs,
     path::{Path, PathBuf},
 };
 
@@ -12,13 +11,12 @@ use super::{UpdateError, UpdateReport};
 use crate::{
     Bundle,
     files::{self, At, PatchedFile},
-    stick::{content::Item, survey::digest_of},
+    stick::{
+        content::Item,
+        survey::{digest_of, len_at},
+        write::{PIECE_LEN, SYNC_AFTER},
+    },
 };
-
-/// Bytes read at once.
-const PIECE_LEN: usize = 4 << 20;
-/// Bytes after which the stick is synced: shows its speed rather than that of memory, and leaves less to lose.
-const SYNC_AFTER: u64 = 64 << 20;
 
 /// Makes sure that every file of `items` is on the stick as it must be. Steps of the module's page.
 pub(super) fn install(
@@ -119,10 +117,4 @@ fn read_source(
     } else {
         Err(UpdateError::SourceDamaged { path })
     }
-}
-
-/// Length of a file that is there.
-pub(super) fn len_at(path: &Path) -> Option<u64> {
-    let metadata = fs::metadata(path).ok()?;
-    metadata.is_file().then_some(metadata.len())
 }

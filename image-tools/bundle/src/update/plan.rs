@@ -1,17 +1,20 @@
 //! What an update will do, and everything that can be refused before it begins.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use gobag_format::header::{HeaderRecord, VolumeRecord, VolumeRole};
 use rustix::fs::statvfs;
 
-use super::{ImageChange, UpdateError, UpdatePlan, UpdateSummary, install::len_at, switch, unused};
+use super::{ImageChange, UpdateError, UpdatePlan, UpdateSummary, home, switch, unused};
 use crate::{
     Bundle,
     files::At,
     repository::{Repository, StoredImage},
     session::{SessionOptions, open_store},
-    stick::content::{Item, items_of},
+    stick::{
+        content::{Item, items_of},
+        survey::len_at,
+    },
     store::StoreMode,
 };
 
@@ -38,7 +41,7 @@ pub(super) fn plan(
         let added = items_of(repository, image, &[])?;
         let known: HashSet<_> = items.iter().map(|item: &Item| item.relative.clone()).collect();
         items.extend(added.into_iter().filter(|item| !known.contains(&item.relative)));
-        next = Some(switch::switched(next.as_ref().unwrap_or(record), image));
+        next = Some(switch::switched(next.as_ref().unwrap_or(record), record, image));
         summary.images.push(change);
     }
     if let Some(next) = &next {
@@ -78,7 +81,7 @@ fn change(record: &HeaderRecord, image: &StoredImage) -> Result<Option<ImageChan
 
 fn look_at_log(bundle: &Bundle, next: &HeaderRecord, summary: &mut UpdateSummary) -> Result<(), UpdateError> {
     let options = SessionOptions::default();
-    let store = open_store(bundle, StoreMode::ReadOnly, &options)?;
+    let store = Arc::new(open_store(bundle, StoreMode::ReadOnly, &options)?);
     if !store.fits(&next.volumes) {
         let is_new = |volume: &&VolumeRecord| !bundle.record().volumes.contains(volume);
         let largest = next
@@ -97,6 +100,7 @@ fn look_at_log(bundle: &Bundle, next: &HeaderRecord, summary: &mut UpdateSummary
     let stays = |id| next.volumes.iter().any(|volume| volume.id == id);
     let gone = bundle.record().volumes.iter().filter(|volume| !stays(volume.id));
     summary.given_up_bytes = gone.map(|volume| store.changed_bytes(volume.id)).sum();
+    summary.home_unused = summary.given_up_bytes > 0 && home::is_unused(&store, bundle.record());
     Ok(())
 }
 

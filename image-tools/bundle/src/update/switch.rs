@@ -1,6 +1,6 @@
 //! The header record that switches, and the last look at the new version before it.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use gobag_format::{
     header::{HeaderRecord, ImageRecord, VolumeRecord, VolumeRole},
@@ -21,8 +21,9 @@ use crate::{
 pub(super) const CACHE_BYTES: u64 = 1 << 20;
 
 /// The record with `image` instead of the version of the same name that it has. The system volume gets another number, so
-/// that nothing of the log is a change of the new base; fields of later versions stay.
-pub(super) fn switched(record: &HeaderRecord, image: &StoredImage) -> HeaderRecord {
+/// that nothing of the log is a change of the new base, also none of those `in_force`: until the switch, the log knows them.
+/// Fields of later versions stay.
+pub(super) fn switched(record: &HeaderRecord, in_force: &HeaderRecord, image: &StoredImage) -> HeaderRecord {
     let (mut record, manifest) = (record.clone(), &image.manifest);
     let Some(position) = record.images.iter().position(|old| old.name == manifest.name) else {
         return record;
@@ -41,7 +42,7 @@ pub(super) fn switched(record: &HeaderRecord, image: &StoredImage) -> HeaderReco
     let is_old =
         |volume: &VolumeRecord| matches!(volume.role, VolumeRole::System { image, .. } if image == old);
     let place = record.volumes.iter().position(is_old);
-    let fresh = fresh_number(&record, place.map(|place| record.volumes[place].id));
+    let fresh = fresh_number([&record, in_force], place.map(|place| record.volumes[place].id));
     let later = place.map(|place| record.volumes[place].later.clone());
     record.volumes.retain(|volume| !is_old(volume));
     if let Some((volume, entry)) = manifest.base() {
@@ -60,11 +61,13 @@ pub(super) fn switched(record: &HeaderRecord, image: &StoredImage) -> HeaderReco
     record
 }
 
-/// The number after `old`, going round, that no volume has.
-fn fresh_number(record: &HeaderRecord, old: Option<VolumeId>) -> VolumeId {
+/// The number after `old`, going round, that no volume of these has.
+fn fresh_number(records: [&HeaderRecord; 2], old: Option<VolumeId>) -> VolumeId {
     let first = old.map_or(0, |old| old.0);
     let mut candidates = (1..=u8::MAX).map(|step| VolumeId(first.wrapping_add(step)));
-    let is_free = |id: &VolumeId| record.volumes.iter().all(|volume| volume.id != *id);
+    let volumes = records.iter().flat_map(|record| &record.volumes);
+    let taken: HashSet<VolumeId> = volumes.map(|volume| volume.id).collect();
+    let is_free = |id: &VolumeId| !taken.contains(id);
     // A bundle has 32 volumes at most, so one of 255 is free.
     candidates.find(is_free).unwrap_or(VolumeId(first))
 }

@@ -223,6 +223,28 @@ fn two_images_are_switched_by_one_record() {
     scene.expect((2, &second), 2);
 }
 
+/// The number that one image's system leaves is still the log's when the other takes a new one.
+#[test]
+fn two_images_never_take_a_number_that_is_in_force() {
+    for (office_chunks, lab_chunks) in [(80, 30), (60, 60)] {
+        let scene = Scene::new();
+        scene.release("office", 2, 60);
+        scene.update(&[("office", 2)], &Silent).unwrap();
+        write(&scene.session("office"), VolumePurpose::System, 70_000, CHANGE);
+        let third = scene.release("office", 3, office_chunks);
+        let lab = scene.release("lab", 901, lab_chunks);
+        let summary = scene
+            .plan(&[("office", 3), ("lab", 2)])
+            .unwrap()
+            .summary()
+            .clone();
+        assert_eq!(summary.given_up_bytes, 2 * 4096);
+        scene.update(&[("office", 3), ("lab", 2)], &Silent).unwrap();
+        scene.expect((3, &third), 2);
+        assert!(read(&scene.session("lab"), VolumePurpose::System) == lab);
+    }
+}
+
 #[test]
 fn what_must_not_be_is_refused_before_anything_is_written() {
     let scene = Scene::new();
@@ -375,13 +397,13 @@ fn an_image_may_gain_or_lose_its_system_and_fields_of_later_versions_stay() {
         .clone();
     record.images[0].later = later.clone();
     record.volumes[1].later = later.clone();
-    let next = switch::switched(&record, &image);
+    let next = switch::switched(&record, &record, &image);
     assert_eq!((&next.images[0].later, &next.volumes[1].later), (&later, &later));
     assert_eq!(next.volumes[0], record.volumes[0], "home");
     assert_eq!(next.volumes[2], record.volumes[2], "the other image");
     assert_eq!(next.volumes[1].id, VolumeId(3), "2 is the other image's");
     record.volumes.remove(1);
-    let gained = switch::switched(&record, &image);
+    let gained = switch::switched(&record, &record, &image);
     let is_ours = |volume: &VolumeRecord| matches!(volume.role, VolumeRole::System { image: of, .. } if of == image.manifest.image);
     assert!(is_ours(gained.volumes.last().unwrap()));
 }
@@ -410,4 +432,84 @@ fn a_system_may_grow_by_half() {
     assert!(scene.plan(&[("office", 2)]).is_ok());
     let refused = scene.plan(&[("office", 3)]).err();
     assert_eq!(refused.map(|error| error.code()), Some("update.too-large"));
+}
+
+/// Somebody else may have made the stick: it must not lead IT's program to other files.
+#[test]
+fn links_on_a_stick_are_refused_and_what_they_name_stays() {
+    let elsewhere = TempDir::new().unwrap();
+    let precious = elsewhere.path().join("1.GBP");
+    let link = |place: &std::path::Path, to: &std::path::Path| {
+        let aside = place.with_extension("aside");
+        fs::rename(place, &aside).unwrap();
+        std::os::unix::fs::symlink(to, place).unwrap();
+    };
+    for what in ["pack", "packs", "log", "header"] {
+        let scene = Scene::new();
+        scene.release("office", 2, 80);
+        fs::write(&precious, "IT's own").unwrap();
+        let folder = scene.bundle_folder();
+        let packs = || {
+            scene
+                .files()
+                .into_iter()
+                .filter(|path| path.extension().unwrap() == "GBP")
+        };
+        match what {
+            "pack" => packs().for_each(|pack| link(&pack, &precious)),
+            "packs" => link(&folder.join("PACKS"), elsewhere.path()),
+            "log" => link(&folder.join("CKPT/C1.GBC"), &precious),
+            _ => link(&folder.join("A/HEADER.GBH"), &precious),
+        }
+        let secret = Secret::Escrow(&scene.identity);
+        let refused = Bundle::open(scene.stick.path(), &secret, true, Ambient::system())
+            .map_err(|error| error.code())
+            .and_then(|mut bundle| {
+                let images = [scene.office.image("office", 2)];
+                let plan = plan(&bundle, &scene.office.repository(Access::Shared), &images);
+                plan.and_then(|plan| update(&mut bundle, &plan, &Silent))
+                    .map_err(|error| error.code())
+            });
+        assert!(refused.is_err(), "{what}");
+        assert_eq!(fs::read(&precious).unwrap(), b"IT's own", "{what}: {refused:?}");
+    }
+}
+
+#[test]
+fn a_home_that_no_guest_ever_mounted_is_told() {
+    let scene = Scene::new();
+    scene.release("office", 2, 80);
+    let is_unused = |superblock: &[u8], version| {
+        write(&scene.session("office"), VolumePurpose::Home, 1024, superblock);
+        let plan = scene.plan(&[("office", version)]).unwrap();
+        plan.summary().home_unused
+    };
+    let mut superblock = [0; 64];
+    assert!(
+        !is_unused(&superblock, 2),
+        "no file system that we know, but written to"
+    );
+    superblock[0x38..0x3a].copy_from_slice(&0xef53_u16.to_le_bytes());
+    assert!(is_unused(&superblock, 2), "as it was provisioned");
+    superblock[0x34] = 1;
+    assert!(!is_unused(&superblock, 2), "mounted once");
+    superblock[0x34] = 0;
+    superblock[0x2c] = 1;
+    assert!(!is_unused(&superblock, 2), "mounted, then checked");
+
+    let bundle = scene.open();
+    let store = open_store(&bundle, StoreMode::ReadOnly, &SessionOptions::default()).unwrap();
+    let mut record = bundle.record().clone();
+    record
+        .volumes
+        .retain(|volume| !matches!(volume.role, VolumeRole::Home));
+    assert!(home::is_unused(&Arc::new(store), &record), "there is none");
+    drop(bundle);
+
+    // Where nothing is given up, nobody's files are.
+    scene.update(&[("office", 2)], &Silent).unwrap();
+    scene.release("office", 3, 80);
+    assert!(!is_unused(&[0; 64], 3));
+    superblock[0x2c] = 0;
+    assert!(!is_unused(&superblock, 3));
 }

@@ -41,6 +41,9 @@ pub(super) fn find(
     }
     let mut unused = Vec::new();
     for folder in [folder.join("IMAGES"), folder.join("PACKS")] {
+        if folder.is_symlink() {
+            return Err(UpdateError::Link { path: folder });
+        }
         for name in files::names_in(&folder)? {
             let path = folder.join(name);
             if is_ours(&path) && !needed.contains(&path) {
