@@ -1,7 +1,8 @@
 //! What this computer remembers of sticks, where IT asks for it: one file of 256 sealed bytes for each, in a folder that only
 //! its owner can enter. The file's name and content tell nothing about the stick (`docs/format/memory.md`).
 //!
-//! A file appears whole or not at all: it is written under another name, synced, renamed, and the folder is synced.
+//! A file appears whole or not at all: it is written under another name, synced, renamed, and the folder is synced. What a
+//! program that was killed in between leaves goes with the next memory of that stick.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
@@ -9,6 +10,7 @@ use std::{
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use gobag_bundle::{
@@ -26,6 +28,9 @@ use crate::{
     environment::Environment,
     error::{explained, said},
 };
+
+/// Longer than any program writes one.
+const WRITING: Duration = Duration::from_secs(600);
 
 /// The folder of all memories of this user.
 pub(crate) struct HostMemory {
@@ -76,7 +81,8 @@ impl MemoryPlace for HostMemory {
             return Err(io::Error::other("this user has no folder of their own"));
         };
         make_private(folder)?;
-        let fresh = folder.join(format!(".new-{}", std::process::id()));
+        // Two containers may have programs of the same number, and this folder in common.
+        let fresh = folder.join(format!("{}{}", unfinished(name), std::process::id()));
         let mut options = OpenOptions::new();
         let mut file = options
             .write(true)
@@ -87,11 +93,42 @@ impl MemoryPlace for HostMemory {
         file.write_all(bytes)?;
         file.sync_all()?;
         put_in_place(&fresh, &folder.join(name.to_string()))?;
-        File::open(folder)?.sync_all()
+        File::open(folder)?.sync_all()?;
+        clear_unfinished(folder, name);
+        Ok(())
     }
 
     fn forget(&self, name: &MemoryName) -> io::Result<()> {
-        self.file(name).map_or(Ok(()), |path| delete(&path))
+        let Some(folder) = &self.folder else {
+            return Ok(());
+        };
+        clear_unfinished(folder, name);
+        delete(&folder.join(name.to_string()))
+    }
+}
+
+/// How names of files begin that are being written.
+fn unfinished(name: &MemoryName) -> String {
+    format!(".new-{name}-")
+}
+
+/// Takes away what killed programs left; what cannot be deleted does no harm.
+fn clear_unfinished(folder: &Path, name: &MemoryName) {
+    let begin = unfinished(name);
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let ours = entries.filter(|entry| {
+        let name = entry.file_name();
+        name.as_encoded_bytes().starts_with(begin.as_bytes())
+    });
+    for entry in ours {
+        let written = entry.metadata().and_then(|metadata| metadata.modified());
+        // With another copy of the stick somebody may be writing just now.
+        let age = written.ok().and_then(|written| written.elapsed().ok());
+        if age.is_some_and(|age| age > WRITING)
+            && let Err(error) = delete(&entry.path())
+        {
+            tracing::debug!(%error, "a file of a killed program stays");
+        }
     }
 }
 

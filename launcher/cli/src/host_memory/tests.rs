@@ -1,6 +1,9 @@
 //! Files of memories: private, whole or not there.
 
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::{
+    collections::BTreeSet,
+    os::unix::fs::{PermissionsExt, symlink},
+};
 
 use gobag_format::{crypto::Key, ids::BundleId, memory::MemoryKeys};
 
@@ -42,6 +45,47 @@ fn what_is_stored_is_private_replaced_and_forgotten() {
     memory.forget(&name()).unwrap();
     memory.forget(&name()).unwrap();
     assert_eq!(memory.survey(), None);
+}
+
+/// What is left of programs that were killed while they wrote, and what others may be writing now: another stick's, and this
+/// one's, by a program that has the same number in another name space.
+#[test]
+fn what_killed_writes_left_goes_and_what_others_write_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let memory = memory(folder.path());
+    let place = memory.folder.clone().unwrap();
+    let other = MemoryKeys::new(BundleId([3; 16]), &Key::from_bytes([4; 32])).name();
+    memory.store(&other, &[1; MEMORY_LEN]).unwrap();
+    let hour = Duration::from_secs(3600);
+    let pid = std::process::id();
+    let written = [
+        (format!(".new-{}-1", name()), hour),
+        (format!(".new-{}-2", name()), Duration::ZERO),
+        (format!(".new-{other}-1"), hour),
+        (format!(".new-{other}-{pid}"), Duration::ZERO),
+    ];
+    let all_but = |gone: &[usize]| {
+        let numbered = written.iter().enumerate();
+        let left = numbered.filter(|(number, _)| !gone.contains(number));
+        left.map(|(_, (name, _))| name.clone()).collect::<BTreeSet<_>>()
+    };
+    let hidden = || {
+        let entries = fs::read_dir(&place).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names
+            .filter(|name| name.starts_with('.'))
+            .collect::<BTreeSet<_>>()
+    };
+    for (name, age) in &written {
+        let file = File::create_new(place.join(name)).unwrap();
+        let now = file.metadata().unwrap().modified().unwrap();
+        file.set_modified(now - *age).unwrap();
+    }
+    memory.store(&name(), &[2; MEMORY_LEN]).unwrap();
+    assert_eq!(hidden(), all_but(&[0]));
+    memory.forget(&other).unwrap();
+    assert_eq!(hidden(), all_but(&[0, 2]));
+    assert_eq!(memory.survey(), Some((place.clone(), 1)));
 }
 
 #[test]
