@@ -114,6 +114,10 @@ enum DoorArg {
     Nbd,
 }
 
+/// The question before the system's changes go.
+const RESET: &str = "Give the system back as it came from IT (the home volume stays; what you keep on the system's own disk is \
+                     gone for good)";
+
 /// How a run went.
 #[derive(Serialize)]
 struct StartReport {
@@ -161,7 +165,7 @@ pub(crate) fn start(
     let stick =
         find::find(args.unlock.stick.stick.as_deref(), environment.program.as_deref()).or_explain()?;
     let id = Bundle::identify(&stick).or_explain()?;
-    if args.reset_system && !ui.confirm("Give the system back as it came from IT? Your own files stay")? {
+    if args.reset_system && !ui.confirm(RESET)? {
         return Err(said(
             ExitCode::Interrupted,
             "gobag.declined",
