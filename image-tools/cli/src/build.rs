@@ -31,6 +31,10 @@ use crate::{
 /// Longest file of requirements or policy that is read.
 const MAX_JSON_BYTES: u64 = 1 << 20;
 
+/// Of a disk nobody but its maker knows where users' files go.
+const DISK_HOME: &str = "note: only what the guest keeps on the home volume outlives updates; the system in this disk has to mount \
+                         LABEL=gobag-home at /home itself";
+
 /// Build a version of an image from a disk, a container image or a root file system
 ///
 /// SOURCE is a raw, qcow2, vmdk, vhd, vhdx or vdi disk; an OCI layout or `docker save` archive; a tar archive or folder
@@ -65,7 +69,7 @@ pub(crate) struct BuildArgs {
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
     /// Let computers remember the last state of sticks, so that an earlier copy put back is noticed: a few sealed bytes stay
-    /// on them
+    /// on them. It holds for this version alone: give it with every version
     #[arg(long, value_enum, value_name = "WHEN")]
     remember_on_host: Option<RememberArg>,
     /// Compression, 1 (fast) to 19 (small)
@@ -126,6 +130,9 @@ pub(crate) fn build(args: &BuildArgs, ui: &Ui, environment: &Environment) -> Res
         gobag_import::open(&args.source, args.kind, &work_dir, &options, &progress).or_explain()?;
     for note in &imported.notes {
         ui.warn(note);
+    }
+    if imported.kind.is_disk() {
+        ui.say(DISK_HOME);
     }
     let mut description = describe::describe(&imported, requirements).or_explain()?;
     description.name.clone_from(&args.name);

@@ -143,9 +143,9 @@ fn hints(code: &str) -> &'static [&'static str] {
         "update.same-number" => &["build the image again, as a higher version"],
         "update.too-large" => &["copy what home holds, and write the stick anew with `gobag-image stick`"],
         "update.switch" => &["run the same command again: it completes the switch, or begins anew"],
-        "store.earlier-state" | "store.no-checkpoint" | "store.mismatch" | "store.damaged" => {
-            &["nothing on the stick was changed; look at it with `gobag verify` first"]
-        }
+        "store.earlier-state" | "store.no-checkpoint" | "store.mismatch" | "store.damaged" => &[
+            "the version on the stick and what was saved are as before; look at the stick with `gobag verify` first",
+        ],
         "stick.read-back" | "update.read-back" => {
             &["do not use this stick; it is failing, or holds less than it claims"]
         }

@@ -2,7 +2,7 @@
 
 pub(crate) mod home;
 mod launcher;
-mod page;
+pub(crate) mod page;
 mod people;
 mod personal;
 
@@ -282,6 +282,6 @@ pub(crate) fn made_up_passphrase(environment: &Environment) -> zeroize::Zeroizin
 }
 
 /// Where the start page lies on a stick.
-fn start_page() -> &'static Path {
+pub(crate) fn start_page() -> &'static Path {
     Path::new("START-HERE.html")
 }

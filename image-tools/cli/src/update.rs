@@ -3,11 +3,16 @@
 mod page;
 mod unlock;
 
-use std::path::PathBuf;
+use std::{
+    fs::File,
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+};
 
 use gobag_bundle::{
     Bundle, OpenError,
     repository::{Access, RepositoryError, StickEntry, StoredImage},
+    stick::put_file,
     update::{self, UpdateError, UpdatePlan, UpdateReport, UpdateSummary},
 };
 use gobag_format::Monitor;
@@ -21,16 +26,21 @@ use crate::{
     escrow::EscrowKeyArgs,
     office::{self, Office, OpenOffice},
     progress::{Part, Progress},
-    stick::distinct,
+    stick::{self, distinct, page::start_page},
 };
 
 use unlock::Unlocking;
 
 /// Bring sticks to a newer version of their images
 ///
-/// What a user saved in home stays as it is. The new system starts as IT built it: changes to the old one are given up, and
-/// are told before anybody is asked. Only what a stick lacks is copied, beside the old version, which works until the last
-/// step puts the new one in its place. After an interruption, run the same command again: what is on the stick is kept.
+/// The home volume stays as it is. Where the guest does not keep /home on it (a disk image that does not mount
+/// LABEL=gobag-home there; --keep-home; --home-size 0), users' files are changes to the system. The new system starts as IT
+/// built it: changes to the old one are given up, and are told before anybody is asked. Where no guest ever mounted the home
+/// volume, they are given up only with --give-up-system-changes.
+///
+/// Only what a stick lacks is copied, beside the old version, which works until the last step puts the new one in its place.
+/// After an interruption, run the same command again: what is on the stick is kept; a stick that was pulled out may want
+/// `fsck.exfat` first.
 ///
 /// Sticks are opened with the escrow key; their users need not be there.
 #[derive(Debug, clap::Args)]
@@ -44,6 +54,9 @@ pub(crate) struct UpdateArgs {
     /// Only say what would be done
     #[arg(long)]
     dry_run: bool,
+    /// Give up the changes to the system also where no guest ever used the home volume, so that users' files are among them
+    #[arg(long)]
+    give_up_system_changes: bool,
     /// Ask for the user's passphrase instead of using the escrow key
     #[arg(long)]
     user_passphrase: bool,
@@ -153,7 +166,23 @@ fn prepare(
     };
     let plan = update::plan(&bundle, &office.office.repository, &images).or_explain()?;
     report.plan = Some(plan.summary().clone());
+    if plan.summary().home_unused && !args.dry_run && !args.give_up_system_changes {
+        return Err(home_unused(&report.target));
+    }
     Ok(Ready { bundle, images, plan })
+}
+
+/// A yes to everything was not meant for users' files.
+fn home_unused(stick: &Path) -> CliError {
+    let text = format!(
+        "no guest ever used the home volume of {}: what its user saved is in all likelihood in the system, and would be \
+         lost",
+        stick.display()
+    );
+    said(ExitCode::Usage, "update.home-unused", text)
+        .hint("copy what is needed from the stick first: `gobag start`, or `gobag mount`")
+        .hint("then give the rest up for good: `--give-up-system-changes`")
+        .hint("a disk image must mount LABEL=gobag-home at /home, so that its users' files outlive updates")
 }
 
 /// The newest version of every image of the stick that the repository has.
@@ -211,7 +240,8 @@ fn carry_out(
         };
         let result = done.or_explain().and_then(|done| {
             report.done = Some(done);
-            register(&ready, office, environment)
+            register(&ready, office, environment)?;
+            renew_page(&ready.bundle, &report.target, office)
         });
         let error = result.err();
         report.error = error.as_ref().map(CliError::report);
@@ -254,6 +284,30 @@ fn register(ready: &Ready, office: &OpenOffice, environment: &Environment) -> Re
         written_s: environment.now_s(),
     };
     office.office.repository.register_stick(&entry).or_explain()
+}
+
+/// Writes the start page anew where the new version has another policy of what stays on computers.
+fn renew_page(bundle: &Bundle, target: &Path, office: &OpenOffice) -> Result<(), CliError> {
+    let profile = &office.secrets.profile;
+    let html = start_page(
+        &bundle.record().user,
+        profile,
+        bundle.id(),
+        bundle.remember_rule(),
+    );
+    let place = target.join(stick::start_page());
+    let is_right = || -> io::Result<bool> {
+        let mut there = Vec::new();
+        File::open(&place)?
+            .take(html.len() as u64 + 1)
+            .read_to_end(&mut there)?;
+        Ok(there == html.as_bytes())
+    };
+    // What cannot be read is not right; writing it will tell more.
+    match place.is_file() && !place.is_symlink() && is_right().unwrap_or(false) {
+        true => Ok(()),
+        false => put_file(target, stick::start_page(), html.as_bytes()).or_explain(),
+    }
 }
 
 /// A stick that does not open says what else would open it.

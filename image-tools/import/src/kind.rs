@@ -65,6 +65,11 @@ impl SourceKind {
         NAMES.iter().map(|(kind, _)| *kind)
     }
 
+    /// Whether it is a disk, which is taken as it is.
+    pub fn is_disk(self) -> bool {
+        self.disk_format().is_some()
+    }
+
     /// The disk format, when it is a disk.
     pub(crate) fn disk_format(self) -> Option<DiskFormat> {
         match self {

@@ -10,7 +10,7 @@ const REMEMBERED: &str = " but a few sealed bytes by which it knows this stick a
                           an old copy in its place is noticed. They tell nothing of you or your files";
 
 /// The page for one stick.
-pub(super) fn start_page(user: &str, profile: &OrgProfile, bundle: BundleId, remember: Remember) -> String {
+pub(crate) fn start_page(user: &str, profile: &OrgProfile, bundle: BundleId, remember: Remember) -> String {
     let remembered = match remember {
         Remember::Off => String::new(),
         Remember::Ask | Remember::Token => REMEMBERED.to_owned(),

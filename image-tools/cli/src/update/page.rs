@@ -5,6 +5,9 @@ use gobag_term::{Cell, Table, Tone, human};
 
 use super::OneReport;
 
+/// Where a yes costs a user's files.
+const HOME_UNUSED: &str = " - ITS HOME VOLUME WAS NEVER USED: its user's files are in all likelihood among these changes, and will be LOST";
+
 /// The question for all sticks that get something new; `None` when there is none.
 pub(super) fn question<'a>(sticks: impl Iterator<Item = &'a OneReport>) -> Option<String> {
     let parts: Vec<String> = sticks
@@ -12,16 +15,21 @@ pub(super) fn question<'a>(sticks: impl Iterator<Item = &'a OneReport>) -> Optio
             let plan = stick.plan.as_ref()?;
             let user = stick.user.as_deref().unwrap_or_default();
             Some(format!(
-                "{} ({user}) to {}, {} to copy, {} of changes to its system given up",
+                "{} ({user}) to {}, {} to copy, {} of changes to its system given up{}",
                 stick.target.display(),
                 versions(&plan.images),
                 human::bytes(plan.missing_bytes),
                 human::bytes(plan.given_up_bytes),
+                if plan.home_unused { HOME_UNUSED } else { "" },
             ))
         })
         .collect();
     let all = parts.join("; ");
-    (!parts.is_empty()).then(|| format!("Update {all}; everything in home stays"))
+    (!parts.is_empty()).then(|| {
+        format!(
+            "Update {all}. The home volume stays; what users keep on the system's own disk is gone for good"
+        )
+    })
 }
 
 /// What was done, or would be.
@@ -90,9 +98,10 @@ fn would(plan: &UpdateSummary) -> String {
     match plan.images.as_slice() {
         [] => "newest already".to_owned(),
         images => format!(
-            "would get {}; {} of changes to its system would be given up",
+            "would get {}; {} of changes to its system would be given up{}",
             versions(images),
-            human::bytes(plan.given_up_bytes)
+            human::bytes(plan.given_up_bytes),
+            if plan.home_unused { HOME_UNUSED } else { "" },
         ),
     }
 }
