@@ -14,7 +14,6 @@ use std::{collections::HashSet, ops::RangeInclusive, path::Path, sync::Mutex, th
 use gobag_bundle::{Bundle, Secret, medium::FileRef, verify::verify};
 use gobag_format::Silent;
 use gobag_tests::{ask, rng::Rng};
-use rustix::fs::{Mode, OFlags};
 
 use crate::stick::{CHEAP, PASSPHRASE};
 use cuts::{Left, Tree};
@@ -25,9 +24,10 @@ use recorder::{Op, Recorder};
 /// second run are cut.
 const KILLS: u64 = 2;
 
+/// Asked by mounting: a device that opens is not the permission to mount.
 fn has_fuse() -> bool {
-    let opened = rustix::fs::open("/dev/fuse", OFlags::RDWR, Mode::empty());
-    ask::has("fuse", opened.is_ok())
+    let (backing, place) = (fast_folder(), fast_folder());
+    ask::has("fuse", Recorder::mount(backing.path(), place.path()).is_ok())
 }
 
 /// An office, a stick, and what it reads as before an update and after.
@@ -63,7 +63,7 @@ impl Scene {
     fn record(&self, work: impl FnOnce(&Path, &Recorder)) -> Vec<Op> {
         let (backing, place) = (fast_folder(), fast_folder());
         self.before.put(backing.path());
-        let recorder = Recorder::mount(backing.path(), place.path());
+        let recorder = Recorder::mount(backing.path(), place.path()).unwrap();
         work(place.path(), &recorder);
         recorder.ops()
     }

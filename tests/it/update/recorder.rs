@@ -12,11 +12,15 @@ use std::{
         mpsc::{self, Receiver},
     },
     thread,
+    time::Duration,
 };
 
 use fuser::{Config, Errno, MountOption, Session, SessionUnmounter};
 
 use files::Files;
+
+/// The longest that mounting or unmounting takes on a busy machine.
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// One change, with paths below the root.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +65,7 @@ pub(super) struct Recorder {
 
 impl Recorder {
     /// Shows `backing` at `place`.
-    pub(super) fn mount(backing: &Path, place: &Path) -> Self {
+    pub(super) fn mount(backing: &Path, place: &Path) -> io::Result<Self> {
         let tape = Arc::new(Mutex::new(Tape::default()));
         let files = Files::new(backing, Arc::clone(&tape));
         let mut config = Config::default();
@@ -78,11 +82,11 @@ impl Recorder {
             started.send(Ok(session.unmount_callable())).unwrap();
             let _ = end.send(session.run());
         });
-        Self {
+        Ok(Self {
             tape,
-            unmounter: has_started.recv().unwrap().unwrap(),
+            unmounter: has_started.recv_timeout(DEADLINE).map_err(io::Error::other)??,
             ended,
-        }
+        })
     }
 
     /// Everything that was done so far.
@@ -99,7 +103,7 @@ impl Recorder {
 impl Drop for Recorder {
     fn drop(&mut self) {
         if self.unmounter.unmount().is_ok() {
-            let _ = self.ended.recv();
+            let _ = self.ended.recv_timeout(DEADLINE);
         }
     }
 }
