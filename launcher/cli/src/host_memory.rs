@@ -19,7 +19,7 @@ use gobag_bundle::{
 };
 use gobag_format::{
     limits::MAX_TOKEN_LEN,
-    memory::{MEMORY_LEN, MemoryName, Remember},
+    memory::{MEMORY_LEN, MemoryName},
 };
 use gobag_term::{CliError, ExitCode, Ui};
 use rustix::process::geteuid;
@@ -165,20 +165,22 @@ fn make_private(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// Asks this computer what it remembers of the stick, and says what its person should know.
+/// Asks this computer what it remembers of the stick, and says what went wrong with that.
 pub(crate) fn recall(bundle: &Bundle, environment: &Environment, ui: &Ui) -> Witness {
-    let memory = HostMemory::of(environment);
-    let folder = memory.folder.clone().unwrap_or_default();
-    let witness = Witness::new(bundle, Box::new(memory));
+    let witness = Witness::new(bundle, Box::new(HostMemory::of(environment)));
     tell(&witness, ui);
-    if witness.rule() != Remember::Off {
+    witness
+}
+
+/// Says what stays on this computer, where something does: to be called once it is written.
+pub(crate) fn announce(witness: &Witness, environment: &Environment, ui: &Ui) {
+    if let (Some(_), Some(folder)) = (witness.known(), HostMemory::of(environment).folder) {
         ui.say(&format!(
             "As your IT chose, this computer remembers the last state of this stick, to notice an earlier copy of it: {MEMORY_LEN} \
              sealed bytes in {}, and nothing of what is on the stick.",
             folder.display()
         ));
     }
-    witness
 }
 
 /// The same with a restore token from IT.

@@ -92,6 +92,7 @@ pub(crate) fn mount(
     let witness = Arc::new(host_memory::recall(&bundle, environment, ui));
     let work = Arc::new(Work::open(bundle, &stick, &options, witness).or_explain()?);
     work.tell(ui);
+    work.announce(environment, ui);
     let (folder, _) = RunFolder::create(environment, id).or_explain()?;
     let board = Board::default();
     let (commands, wishes) = crossbeam_channel::unbounded();

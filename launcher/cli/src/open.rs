@@ -14,7 +14,7 @@ use gobag_format::{ids::BundleId, manifest::ContainerEntry};
 use gobag_mount::Export;
 use gobag_term::Ui;
 
-use crate::{find, host_memory};
+use crate::{environment::Environment, find, host_memory};
 
 /// An open image on a stick that may come and go.
 pub(crate) struct Work {
@@ -69,6 +69,11 @@ impl Work {
     /// Says what is wrong with this computer's memory.
     pub(crate) fn tell(&self, ui: &Ui) {
         host_memory::tell(&self.witness, ui);
+    }
+
+    /// Says what stays on this computer.
+    pub(crate) fn announce(&self, environment: &Environment, ui: &Ui) {
+        host_memory::announce(&self.witness, environment, ui);
     }
 
     /// Id of the bundle.

@@ -36,6 +36,7 @@ pub(crate) fn passwd(args: &PasswdArgs, ui: &Ui, environment: &Environment) -> R
         .or_explain()?;
     bundle.remember_header(&witness);
     host_memory::tell(&witness, ui);
+    host_memory::announce(&witness, environment, ui);
     let report = PasswdReport {
         bundle: bundle.id().to_string(),
         changed: true,

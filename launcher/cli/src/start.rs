@@ -307,6 +307,7 @@ fn open(
         _ => error.explain(),
     })?;
     work.tell(ui);
+    work.announce(environment, ui);
     match work.admitted() {
         Admitted::ByToken => {
             ui.warn("Work goes on from the earlier state of the stick that your IT agreed to.")

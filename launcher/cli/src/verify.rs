@@ -26,6 +26,7 @@ pub(crate) fn verify(args: &VerifyArgs, ui: &Ui, environment: &Environment) -> R
         find::find(args.unlock.stick.stick.as_deref(), environment.program.as_deref()).or_explain()?;
     let bundle = unlock::unlock(&args.unlock, &stick, false, ui)?;
     let witness = host_memory::recall(&bundle, environment, ui);
+    host_memory::announce(&witness, environment, ui);
     let progress = ui.progress();
     let result = verify_before(&bundle, Some(&witness), &Shown(&progress));
     let report = match result {

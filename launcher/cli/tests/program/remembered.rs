@@ -265,18 +265,47 @@ fn the_computer_keeps_256_private_bytes_and_says_so() {
 }
 
 #[test]
+fn nothing_is_said_to_stay_where_nothing_does() {
+    let (desk, stick) = (Desk::new(), stick("token"));
+    let verify = || {
+        desk.run(&[
+            &"verify",
+            &"--stick",
+            &stick.path(),
+            &"--passphrase-file",
+            &"right",
+        ])
+    };
+    let verified = verify();
+    assert_eq!(verified.exit, 0, "{verified:?}");
+    let thrown_away = start(&desk, &stick, &[&"--throwaway"]);
+    assert_eq!(thrown_away.code(), "gobag.host-unfit", "{thrown_away:?}");
+    let refused = start(&desk, &stick, &[&"--restore-token", &"nowhere"]);
+    assert_eq!(refused.code(), "gobag.token-file", "{refused:?}");
+    for ran in [verified, thrown_away, refused] {
+        assert!(!ran.stderr.contains("this computer remembers"), "{ran:?}");
+    }
+    assert!(!desk.path("state").exists());
+    session(&desk, &stick);
+    let verified = verify();
+    assert!(
+        verified.stderr.contains("this computer remembers"),
+        "{verified:?}"
+    );
+}
+
+#[test]
 fn without_it_s_word_nothing_stays() {
     let (desk, stick) = (Desk::new(), stick("off"));
     let said = session(&desk, &stick).join("\n");
     assert!(!said.contains("remember"), "{said}");
     assert!(!desk.path("state").exists());
-    // What was remembered under an earlier policy goes with the first session under the new one; here only the folder.
     let ran = desk.run(&[&"--json", &"check", &"--quick"]);
     assert!(ran.json().get("memory").is_none(), "{ran:?}");
 }
 
 #[test]
-fn a_launcher_that_was_killed_is_no_earlier_state() {
+fn a_killed_launcher_s_memory_refuses_nobody() {
     let (desk, stick) = (Desk::new(), stick("token"));
     for round in 0..3 {
         work_elsewhere(&stick, round);
@@ -293,5 +322,5 @@ fn a_launcher_that_was_killed_is_no_earlier_state() {
         running.kill();
     }
     let said = session(&desk, &stick).join("\n");
-    assert!(said.contains("The disks are open"), "{said}");
+    assert!(!said.contains("warn"), "{said}");
 }
