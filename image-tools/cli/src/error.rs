@@ -99,6 +99,7 @@ fn exit(code: &str) -> ExitCode {
         | "update.older" => ExitCode::Usage,
         "stick.source-damaged"
         | "update.source-damaged"
+        | "update.link"
         | "remove.unreadable-image"
         | "store.earlier-state"
         | "store.no-checkpoint"
@@ -139,6 +140,7 @@ fn hints(code: &str) -> &'static [&'static str] {
             "or write a larger stick with `gobag-image stick`",
         ],
         "update.no-such-image" => &["see what is on it with `gobag-image escrow open FOLDER`"],
+        "update.moved" => &["put the stick back in that was asked about, and run the same command again"],
         "update.older" => &["versions only go up: build the older content again as a new version"],
         "update.same-number" => &["build the image again, as a higher version"],
         "update.too-large" => &["copy what home holds, and write the stick anew with `gobag-image stick`"],
@@ -193,6 +195,8 @@ mod tests {
             ("update.older", ExitCode::Usage),
             ("update.no-space", ExitCode::Failed),
             ("update.source-damaged", ExitCode::Damaged),
+            ("update.link", ExitCode::Damaged),
+            ("update.moved", ExitCode::Failed),
             ("store.earlier-state", ExitCode::Damaged),
             ("engine.tool-missing", ExitCode::HostUnfit),
         ] {

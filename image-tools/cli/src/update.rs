@@ -272,9 +272,16 @@ fn register(ready: &Ready, office: &OpenOffice, environment: &Environment) -> Re
         .images
         .iter()
         .find(|image| Some(image.manifest.image) == first);
-    let Some(image) = updated.filter(|_| !ready.plan.is_current()) else {
+    let Some(image) = updated else {
         return Ok(());
     };
+    // A run that was interrupted behind the switch may have left this undone.
+    let known = office.office.repository.sticks().or_explain()?;
+    let is_it =
+        |entry: &StickEntry| (entry.bundle, entry.image_id) == (ready.bundle.id(), image.manifest.image);
+    if known.iter().any(is_it) {
+        return Ok(());
+    }
     let entry = StickEntry {
         bundle: ready.bundle.id(),
         user: record.user.clone(),
