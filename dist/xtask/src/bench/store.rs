@@ -65,10 +65,12 @@ pub(super) fn run(args: &[&str]) -> Result<()> {
             }
         }
     }
-    let text = report::render(&results, &plan.media);
-    println!("{text}");
-    if plan.is_whole() {
-        document::renew("store", &text)?;
+    for medium in &plan.media {
+        let text = report::render(&results, *medium);
+        println!("{text}");
+        if plan.is_whole() {
+            document::renew(&format!("store --media {}", medium.word()), &text)?;
+        }
     }
     Ok(())
 }

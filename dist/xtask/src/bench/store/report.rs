@@ -99,45 +99,46 @@ fn short(value: f64) -> String {
     }
 }
 
-/// The whole page.
-pub(super) fn render(results: &Results, media: &[Medium]) -> String {
-    let mut text = targets::render(results);
-    for medium in media {
-        text.push_str(&format!("\n### On {}\n\n", medium.title()));
-        text.push_str(&table("in brackets: gobag ÷ that system", |job, peer| {
-            let value = results.rate(*medium, job.name, peer)?;
-            let ours = results.rate(*medium, job.name, Peer::Gobag);
-            Some(match ours.filter(|_| !peer.is_ours()) {
-                Some(ours) => format!("{} ({})", rate(job, value), short(ours / value)),
-                None => rate(job, value),
-            })
-        }));
+/// What was seen on one medium.
+pub(super) fn render(results: &Results, medium: Medium) -> String {
+    let mut text = format!(
+        "### On {}\n\n{}\n",
+        medium.title(),
+        targets::render(results, medium)
+    );
+    text.push_str(&table("in brackets: gobag ÷ that system", |job, peer| {
+        let value = results.rate(medium, job.name, peer)?;
+        let ours = results.rate(medium, job.name, Peer::Gobag);
+        Some(match ours.filter(|_| !peer.is_ours()) {
+            Some(ours) => format!("{} ({})", rate(job, value), short(ours / value)),
+            None => rate(job, value),
+        })
+    }));
+    text.push('\n');
+    text.push_str(&table(
+        "processor time of fio and the system, ms/MB",
+        |job, peer| results.work(medium, job.name, peer).map(short),
+    ));
+    if medium != Medium::Native {
         text.push('\n');
         text.push_str(&table(
-            "processor time of fio and the system, ms/MB",
-            |job, peer| results.work(*medium, job.name, peer).map(short),
-        ));
-        if *medium != Medium::Native {
-            text.push('\n');
-            text.push_str(&table(
-                "bytes on the medium for each byte written",
-                |job, peer| {
-                    results
-                        .amplification(*medium, job.name, peer)
-                        .filter(|_| job.writes())
-                        .map(short)
-                },
-            ));
-        }
-        let memory = PEERS.iter().filter_map(|peer| {
-            let megabytes = results.memory(*medium, *peer)?;
-            Some(format!("{} {megabytes:.0}", peer.name()))
-        });
-        text.push_str(&format!(
-            "\nPeak memory of the serving process, MB: {}.\n",
-            memory.collect::<Vec<_>>().join(" · ")
+            "bytes on the medium for each byte written",
+            |job, peer| {
+                results
+                    .amplification(medium, job.name, peer)
+                    .filter(|_| job.writes())
+                    .map(short)
+            },
         ));
     }
+    let memory = PEERS.iter().filter_map(|peer| {
+        let megabytes = results.memory(medium, *peer)?;
+        Some(format!("{} {megabytes:.0}", peer.name()))
+    });
+    text.push_str(&format!(
+        "\nPeak memory of the serving process, MB: {}.\n",
+        memory.collect::<Vec<_>>().join(" · ")
+    ));
     text
 }
 
@@ -189,7 +190,7 @@ mod tests {
             results.add(Medium::Native, &JOBS[0], Peer::Gobag, figures(rate));
         }
         results.add(Medium::Native, &JOBS[0], Peer::Plain, figures(40.0));
-        let text = render(&results, &[Medium::Native]);
+        let text = render(&results, Medium::Native);
         assert!(text.contains("| 20.0 MB/s | 40.0 MB/s (0.50) |"), "{text}");
         assert!(!text.contains("securefs"), "{text}");
         assert_eq!(results.work(Medium::Native, JOBS[0].name, Peer::Plain), Some(5.0));

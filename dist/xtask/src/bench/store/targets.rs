@@ -55,10 +55,10 @@ const TARGETS: &[Target] = &[
 /// Longest median of a cold random read on this machine's disk, µs.
 const RANDOM_COLD_US: f64 = 200.0;
 
-/// The table of goals and what became of them.
-pub(super) fn render(results: &Results) -> String {
+/// The table of goals for a medium, and what became of them.
+pub(super) fn render(results: &Results, medium: Medium) -> String {
     let mut text = "| goal | against | wanted | by FUSE | | by NBD |\n|---|---|---|---|---|---|\n".to_owned();
-    for target in TARGETS {
+    for target in TARGETS.iter().filter(|target| target.medium == medium) {
         let job = JOBS[target.job].name;
         let Some(ours) = results.rate(target.medium, job, Peer::Gobag) else {
             continue;
@@ -71,8 +71,7 @@ pub(super) fn render(results: &Results) -> String {
             let by_nbd = results.rate(target.medium, job, Peer::GobagNbd);
             let by_nbd = by_nbd.map_or("–".to_owned(), |ours| format!("{:.2} ×", ours / theirs));
             text.push_str(&format!(
-                "| {job}, {} | {} | ≥ {} × | {ratio:.2} × | {} | {by_nbd} |\n",
-                target.medium.title(),
+                "| {job} | {} | ≥ {} × | {ratio:.2} × | {} | {by_nbd} |\n",
                 peer.name(),
                 target.factor,
                 verdict(ratio >= target.factor)
@@ -80,7 +79,8 @@ pub(super) fn render(results: &Results) -> String {
         }
     }
     let job = JOBS[RANDOM_COLD].name;
-    if let Some(median) = results.median_us(Medium::Native, job, Peer::Gobag) {
+    let median = results.median_us(Medium::Native, job, Peer::Gobag);
+    if let Some(median) = median.filter(|_| medium == Medium::Native) {
         text.push_str(&format!(
             "| {job}, median time | – | ≤ {RANDOM_COLD_US} µs | {median:.0} µs | {} | |\n",
             verdict(median <= RANDOM_COLD_US)
