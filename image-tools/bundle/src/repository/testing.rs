@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -186,4 +186,12 @@ impl Monitor for StopAfter {
     fn is_cancelled(&self) -> bool {
         self.left.load(Ordering::Relaxed) == 0
     }
+}
+
+/// Flips a bit: another byte would be the one that is there already in one run of 256.
+pub(crate) fn flip(path: &Path, offset: u64) {
+    let file = File::options().read(true).write(true).open(path).unwrap();
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, offset).unwrap();
+    file.write_all_at(&[byte[0] ^ 1], offset).unwrap();
 }

@@ -3,21 +3,13 @@
 #![expect(clippy::disallowed_methods, reason = "tests prepare and damage files")]
 
 use std::fs::{File, OpenOptions};
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use gobag_format::Silent;
 use gobag_format::ids::{BundleId, OrgId};
 
-use super::testing::{Office, disk, noise};
+use super::testing::{Office, disk, flip, noise};
 use super::*;
-
-fn flip(path: &Path, offset: u64) {
-    let file = OpenOptions::new().read(true).write(true).open(path).unwrap();
-    let mut byte = [0];
-    file.read_exact_at(&mut byte, offset).unwrap();
-    file.write_all_at(&[byte[0] ^ 1], offset).unwrap();
-}
 
 fn verified(office: &Office) -> VerifyReport {
     let repository = office.repository(Access::Shared);

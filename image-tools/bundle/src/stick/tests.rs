@@ -3,7 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests prepare and damage files")]
 
 use std::fs;
-use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
 use gobag_format::Silent;
@@ -14,7 +14,7 @@ use super::*;
 use crate::base::{BaseImage, BaseOptions};
 use crate::medium::{BUNDLE_FOLDER, StickMedium};
 use crate::repository::Access;
-use crate::repository::testing::{Office, StopAfter, disk, noise};
+use crate::repository::testing::{Office, StopAfter, disk, flip, noise};
 
 struct Sticks {
     office: Office,
@@ -124,12 +124,7 @@ fn what_is_right_is_kept_and_what_is_not_is_written_again() {
     assert_eq!((again.written_files, again.kept_files), (0, first.written_files));
     // One pack damaged, one file shortened, one missing.
     let pack = sticks.a_pack(target);
-    fs::OpenOptions::new()
-        .write(true)
-        .open(&pack)
-        .unwrap()
-        .write_all_at(b"?", 70_000)
-        .unwrap();
+    flip(&pack, 70_000);
     let image = sticks.office.image("office", 1).manifest.image;
     let images = target.join(BUNDLE_FOLDER).join("IMAGES");
     fs::OpenOptions::new()
@@ -188,12 +183,7 @@ fn a_stick_that_fails_does_not_hold_up_the_others() {
 fn a_damaged_repository_reaches_no_stick() {
     let sticks = Sticks::new(1);
     let pack = sticks.office.pack_files().pop().unwrap();
-    fs::OpenOptions::new()
-        .write(true)
-        .open(&pack)
-        .unwrap()
-        .write_all_at(b"?", 70_000)
-        .unwrap();
+    flip(&pack, 70_000);
     let error = sticks.write(&StickOptions::default(), &Silent).unwrap_err();
     assert_eq!(error.code(), "stick.source-damaged");
 }
@@ -210,12 +200,7 @@ fn a_stick_that_returns_other_bytes_is_found_out() {
     let surveys: Vec<Survey> = surveys.into_iter().map(Result::unwrap).collect();
     let streamed = stream(&items, &surveys, &Silent).unwrap();
     let pack = sticks.a_pack(&sticks.targets()[0]);
-    fs::OpenOptions::new()
-        .write(true)
-        .open(&pack)
-        .unwrap()
-        .write_all_at(b"?", 70_000)
-        .unwrap();
+    flip(&pack, 70_000);
     let results = read_back_all(&items, &surveys, streamed, &Silent);
     let error = results.into_iter().next().unwrap().err().unwrap();
     assert_eq!(error.code(), "stick.read-back");
