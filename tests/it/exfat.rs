@@ -10,6 +10,7 @@
 //! A few dozen points in the usual run; `exfat/README.md` says how to look at thousands. Invariants I1, I2 and I9.
 
 mod boot;
+mod cuts;
 mod fat;
 mod guest;
 mod log;

@@ -8,7 +8,9 @@ mod personal;
 
 use std::{
     collections::HashSet,
+    panic,
     path::{Path, PathBuf},
+    thread,
 };
 
 use gobag_bundle::{
@@ -159,6 +161,24 @@ pub(crate) fn stick(args: &StickArgs, ui: &Ui, environment: &Environment) -> Res
     let (columns, dry_run) = (ui.columns(), args.dry_run);
     ui.answer(&report, |report| page(report, dry_run, columns))?;
     Ok(if failed { ExitCode::Failed } else { ExitCode::Ok })
+}
+
+/// Does the work on every stick, a thread each; the results in the sticks' order.
+pub(crate) fn side_by_side<T: Send, R: Send>(
+    sticks: impl IntoIterator<Item = T>,
+    work: impl Fn(T) -> R + Sync,
+) -> Vec<R> {
+    thread::scope(|scope| {
+        let work = &work;
+        let threads: Vec<_> = sticks
+            .into_iter()
+            .map(|stick| scope.spawn(move || work(stick)))
+            .collect();
+        let join = |thread: thread::ScopedJoinHandle<'_, R>| {
+            thread.join().unwrap_or_else(|panic| panic::resume_unwind(panic))
+        };
+        threads.into_iter().map(join).collect()
+    })
 }
 
 /// The targets by their real paths, each once.

@@ -26,7 +26,7 @@ use crate::{
     escrow::EscrowKeyArgs,
     office::{self, Office, OpenOffice},
     progress::{Part, Progress},
-    stick::{self, distinct, page::start_page},
+    stick::{self, distinct, page::start_page, side_by_side},
 };
 
 use unlock::Unlocking;
@@ -247,20 +247,7 @@ fn carry_out(
         report.error = error.as_ref().map(CliError::report);
         (report, error)
     };
-    let done: Vec<_> = std::thread::scope(|scope| {
-        let finish = &finish;
-        let threads: Vec<_> = sticks
-            .into_iter()
-            .map(|stick| scope.spawn(move || finish(stick)))
-            .collect();
-        let join = |thread: std::thread::ScopedJoinHandle<'_, _>| {
-            thread
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        };
-        threads.into_iter().map(join).collect()
-    });
-    let (reports, errors): (Vec<_>, Vec<_>) = done.into_iter().unzip();
+    let (reports, errors): (Vec<_>, Vec<_>) = side_by_side(sticks, finish).into_iter().unzip();
     (reports, errors.into_iter().flatten().next_back())
 }
 

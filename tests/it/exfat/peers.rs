@@ -26,10 +26,10 @@ use tempfile::TempDir;
 use super::{
     Job, Plan, SIZES, VOLUMES,
     boot::{self, tool},
+    cuts::at_writes,
     fat,
     guest::{mark, volume},
     kernel,
-    log::{Log, Medium},
 };
 use crate::stick::{PASSPHRASE, Sizes, Stick, ambient, unlock, write};
 
@@ -328,38 +328,24 @@ fn pull(peer: Peer, kernel: &boot::Kernel, points: u64) -> Found {
     let stick = peer.prepare(folder);
     let written =
         boot::run(kernel, &plan, stick.path(), folder).unwrap_or_else(|error| panic!("{peer:?}: {error}"));
-    let log = Log::read(&written.log).unwrap();
-    let (candidates, places) = (log.writes_at_work(), places(&plan));
+    let places = places(&plan);
+    let mut found = Found::default();
+    // Evenly: every peer is cut at as many places of its own work.
+    let is_chosen = |done: u64, all: u64, _: &mut Rng| done * points / all != (done - 1) * points / all;
     let mut rng = Rng::new(plan.seed);
-    let mut medium = Medium::new(&written.before).unwrap();
-    let (mut found, mut confirmed, mut done) = (Found::default(), 0, 0);
-    for (nth, entry) in log.entries().enumerate() {
-        medium.apply(&entry).unwrap();
-        confirmed = medium.mark().unwrap_or(confirmed);
-        if !log.is_at_work(nth) || !entry.is_to_partition() {
-            continue;
+    let (_, confirmed) = at_writes(&written, folder, &mut rng, is_chosen, |cut| {
+        found.cuts += 1;
+        let image = repaired(cut.image, folder, &mut found.file_system_repairs);
+        let copy = tempfile::tempdir_in(folder).unwrap();
+        let copied = fat::extract(&File::open(&image).unwrap(), copy.path());
+        let seen = copied
+            .ok()
+            .and_then(|()| peer.read(copy.path(), folder, &mut found.image_repairs));
+        match seen {
+            None => found.not_opened += 1,
+            Some(seen) => found.lost += u64::from(!is_kept(&seen, &places, cut.confirmed)),
         }
-        done += 1;
-        // Evenly: every peer is cut at as many places of its own work.
-        if done * points / candidates == (done - 1) * points / candidates {
-            continue;
-        }
-        let torn = folder.join("torn.img");
-        medium.tear(&torn, &mut rng).unwrap();
-        for image in [medium.path().to_owned(), torn] {
-            found.cuts += 1;
-            let image = repaired(&image, folder, &mut found.file_system_repairs);
-            let copy = tempfile::tempdir_in(folder).unwrap();
-            let copied = fat::extract(&File::open(&image).unwrap(), copy.path());
-            let seen = copied
-                .ok()
-                .and_then(|()| peer.read(copy.path(), folder, &mut found.image_repairs));
-            match seen {
-                None => found.not_opened += 1,
-                Some(seen) => found.lost += u64::from(!is_kept(&seen, &places, confirmed)),
-            }
-        }
-    }
+    });
     assert_eq!(
         confirmed as u64, WRITES,
         "{peer:?}: the guest did not come to its end"

@@ -15,10 +15,11 @@ use gobag_tests::{ask, rng::Rng};
 use tempfile::TempDir;
 
 use super::{
-    FSCK, Job, Plan, boot, fat,
+    FSCK, Job, Plan, boot,
+    cuts::{about, at_writes},
+    fat,
     guest::mark,
     kernel,
-    log::{Log, Medium},
     peers::repaired,
 };
 use crate::update::office::{Held, Office};
@@ -67,34 +68,18 @@ fn guest_updates_a_stick_and_is_cut_at_any_write() {
     let folder = TempDir::new().unwrap();
     let written =
         boot::run(&kernel, &plan, stick.path(), folder.path()).unwrap_or_else(|error| panic!("{error}"));
-    let log = Log::read(&written.log).unwrap();
-
-    let (points, candidates) = (ask::seeds(POINTS), log.writes_at_work());
+    let (mut looked, mut repairs, mut olds) = (0, 0, 0);
     let mut rng = Rng::new(plan.seed);
-    let mut medium = Medium::new(&written.before).unwrap();
-    let (mut confirmed, mut done, mut looked, mut repairs, mut olds) = (0, 0, 0, 0, 0);
-    for (nth, entry) in log.entries().enumerate() {
-        medium.apply(&entry).unwrap();
-        confirmed = medium.mark().unwrap_or(confirmed);
-        if !log.is_at_work(nth) || !entry.is_to_partition() {
-            continue;
-        }
-        done += 1;
-        if candidates > points && rng.below(candidates) >= points && done != candidates {
-            continue;
-        }
-        let torn = folder.path().join("torn.img");
-        medium.tear(&torn, &mut rng).unwrap();
-        for image in [medium.path().to_owned(), torn] {
-            let place = format!("after write {done} of {candidates}, {confirmed} updates confirmed");
-            let image = repaired(&image, folder.path(), &mut repairs);
-            let copy = tempfile::tempdir_in(folder.path()).unwrap();
-            fat::extract(&File::open(&image).unwrap(), copy.path())
-                .unwrap_or_else(|error| panic!("{place}: {error}"));
-            olds += u64::from(is_old(&office, copy.path(), (&old, &new), confirmed, &place));
-            looked += 1;
-        }
-    }
+    let chosen = about(ask::seeds(POINTS));
+    let (candidates, confirmed) = at_writes(&written, folder.path(), &mut rng, chosen, |cut| {
+        let place = &cut.place;
+        let image = repaired(cut.image, folder.path(), &mut repairs);
+        let copy = tempfile::tempdir_in(folder.path()).unwrap();
+        fat::extract(&File::open(&image).unwrap(), copy.path())
+            .unwrap_or_else(|error| panic!("{place}: {error}"));
+        olds += u64::from(is_old(&office, copy.path(), (&old, &new), cut.confirmed, place));
+        looked += 1;
+    });
     assert_eq!(confirmed, 1, "the guest did not come to its end");
     eprintln!(
         "an update, {candidates} writes, {looked} cuts: {olds} with the old version, the others with the new; \

@@ -10,7 +10,7 @@ use gobag_bundle::{
 use gobag_format::{Monitor, ids::BundleId, keyslot::KdfCost, memory::Remember, org::EscrowRecipient};
 use gobag_term::CliError;
 
-use super::{OneReport, StickArgs, home::Home, page, people::Person, start_page};
+use super::{OneReport, StickArgs, home::Home, page, people::Person, side_by_side, start_page};
 use crate::{
     environment::Environment,
     error::OrExplain,
@@ -148,18 +148,5 @@ pub(super) fn provision_all(
             error: result.err().map(|error| error.report()),
         }
     };
-    std::thread::scope(|scope| {
-        let finish = &finish;
-        let threads: Vec<_> = shared
-            .into_iter()
-            .zip(people)
-            .map(|pair| scope.spawn(move || finish(pair)))
-            .collect();
-        let join = |thread: std::thread::ScopedJoinHandle<'_, _>| {
-            thread
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        };
-        threads.into_iter().map(join).collect()
-    })
+    side_by_side(shared.into_iter().zip(people), finish)
 }

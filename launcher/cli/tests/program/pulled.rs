@@ -1,10 +1,11 @@
 //! The stick is pulled out while a guest writes, and comes back elsewhere: nothing acknowledged is lost, and the guest never
 //! learns of it.
 
-use std::fs;
+use std::{fs, sync::Arc};
 
 use fuser::Errno;
 use gobag_stick_model::port::{Medium, Port};
+use tempfile::TempDir;
 
 use crate::{
     initrd, kernel,
@@ -21,6 +22,17 @@ const LINES: usize = 240;
 const WRITER: &str = "i=0; while [ $i -lt 240 ]; do i=$((i+1)); printf 'line %06d' $i | \
     dd of=/dev/vdb bs=4096 seek=$i conv=sync,fsync 2>/tmp/dd || { echo FAILED $i; cat /tmp/dd; }; \
     echo ACK $i; done";
+
+/// The stick in a port, at the first of two places, `first` and `second` in a folder; none without FUSE.
+fn plugged_in(stick: &Stick) -> Option<(Arc<Medium>, Port, TempDir)> {
+    let (medium, places) = (Medium::new(stick.path()), folder());
+    for place in ["first", "second"] {
+        fs::create_dir(places.path().join(place)).unwrap();
+    }
+    let port = Port::mount(&medium, &places.path().join("first"));
+    let missing = port.as_ref().err().map(|error| format!("no fuse: {error}"));
+    require::have("fuse", missing).then(|| (medium, port.unwrap(), places))
+}
 
 /// Hears acknowledgements up to number `last`.
 fn hear(gobag: &mut Running, from: usize, last: usize) {
@@ -52,17 +64,10 @@ fn pull_while_a_guest_writes(door: &str) {
         ..Contents::default()
     };
     let stick = Stick::new(&contents);
-    let (medium, places) = (Medium::new(stick.path()), folder());
-    let (first, second) = (places.path().join("first"), places.path().join("second"));
-    for place in [&first, &second] {
-        fs::create_dir(place).unwrap();
-    }
-    let port = Port::mount(&medium, &first);
-    let missing = port.as_ref().err().map(|error| format!("no fuse: {error}"));
-    if !require::have("fuse", missing) {
+    let Some((medium, port, places)) = plugged_in(&stick) else {
         return;
-    }
-    let port = port.unwrap();
+    };
+    let [first, second] = ["first", "second"].map(|place| places.path().join(place));
 
     let desk = Desk::new();
     let mut gobag = desk.start(&[
@@ -158,17 +163,10 @@ fn the_program_itself_lies_on_the_stick_and_outlives_it() {
     let stick = Stick::new(&Contents::default());
     fs::create_dir_all(stick.path().join("linux")).unwrap();
     fs::copy(env!("CARGO_BIN_EXE_gobag"), stick.path().join("linux/gobag")).unwrap();
-    let (medium, places) = (Medium::new(stick.path()), folder());
-    let (first, second) = (places.path().join("first"), places.path().join("second"));
-    for place in [&first, &second] {
-        fs::create_dir(place).unwrap();
-    }
-    let port = Port::mount(&medium, &first);
-    let missing = port.as_ref().err().map(|error| format!("no fuse: {error}"));
-    if !require::have("fuse", missing) {
+    let Some((medium, port, places)) = plugged_in(&stick) else {
         return;
-    }
-    let port = port.unwrap();
+    };
+    let [first, second] = ["first", "second"].map(|place| places.path().join(place));
     let desk = Desk::new();
     let words = desk.path("right");
     // Nobody says where the stick is: the program knows where it lies.

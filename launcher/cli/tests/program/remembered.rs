@@ -19,7 +19,7 @@ use gobag_format::{
 use serde_json::json;
 
 use crate::{
-    program::{Desk, Ran},
+    program::{Desk, Ran, Running},
     stick::{Contents, PASSPHRASE, Stick},
 };
 
@@ -67,8 +67,8 @@ fn work_elsewhere(stick: &Stick, byte: u8) {
     session.close().unwrap();
 }
 
-/// A session here from beginning to end; what was said.
-fn session(desk: &Desk, stick: &Stick) -> Vec<String> {
+/// A session that has begun here.
+fn begun(desk: &Desk, stick: &Stick) -> Running {
     let mut running = desk.start(&[
         &"mount",
         &"--door",
@@ -79,6 +79,12 @@ fn session(desk: &Desk, stick: &Stick) -> Vec<String> {
         &"right",
     ]);
     running.words.wait_for("The disks are open");
+    running
+}
+
+/// A session here from beginning to end; what was said.
+fn session(desk: &Desk, stick: &Stick) -> Vec<String> {
+    let mut running = begun(desk, stick);
     assert_eq!(desk.run(&[&"stop"]).exit, 0);
     assert_eq!(running.finish(), Some(0));
     running.words.all().to_vec()
@@ -309,17 +315,7 @@ fn a_killed_launcher_s_memory_refuses_nobody() {
     let (desk, stick) = (Desk::new(), stick("token"));
     for round in 0..3 {
         work_elsewhere(&stick, round);
-        let mut running = desk.start(&[
-            &"mount",
-            &"--door",
-            &"nbd",
-            &"--stick",
-            &stick.path(),
-            &"--passphrase-file",
-            &"right",
-        ]);
-        running.words.wait_for("The disks are open");
-        running.kill();
+        begun(&desk, &stick).kill();
     }
     let said = session(&desk, &stick).join("\n");
     assert!(!said.contains("warn"), "{said}");
