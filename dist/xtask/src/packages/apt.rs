@@ -21,6 +21,9 @@ const LISTS_MAX_AGE: Duration = Duration::from_secs(14 * 24 * 3600);
 /// How long apt waits for another package manager to finish.
 const LOCK_TIMEOUT: &str = "DPkg::Lock::Timeout=600";
 
+/// A mirror that stumbles once is asked again.
+const RETRIES: &str = "Acquire::Retries=5";
+
 /// What an unsuccessful attempt tells about the next one.
 #[derive(Debug, PartialEq, Eq)]
 enum Trouble {
@@ -96,7 +99,7 @@ fn apt(words: &[&str]) -> Cmd {
         Cmd::new("sudo").arg("env")
     };
     base.args(["DEBIAN_FRONTEND=noninteractive", "LC_ALL=C", "apt-get", "-q"])
-        .args(["-o", LOCK_TIMEOUT, "-o", "Dpkg::Use-Pty=0"])
+        .args(["-o", LOCK_TIMEOUT, "-o", RETRIES, "-o", "Dpkg::Use-Pty=0"])
         .args(words)
 }
 

@@ -132,7 +132,7 @@ fn a_door_on_the_loopback_network_says_its_secret_only_in_a_private_file() {
 }
 
 #[test]
-fn without_fuse_a_virtual_machine_gets_its_disks_through_the_socket_by_itself() {
+fn guest_without_fuse_gets_its_disks_through_the_socket_by_itself() {
     let office = folder();
     let kernel = kernel::kernel();
     let initrd = kernel.as_ref().map_err(Clone::clone);

@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use crate::stick::{PASSPHRASE, folder};
 
 /// Longest wait for anything; QEMU's translator on a busy machine is slow.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
 
 /// A person at a computer: a folder of their own for what programs leave while they run, and passphrases in files.
 pub(crate) struct Desk {

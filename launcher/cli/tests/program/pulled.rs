@@ -42,12 +42,12 @@ fn hear(gobag: &mut Running, from: usize, last: usize) {
 }
 
 #[test]
-fn a_guest_that_writes_all_the_while_goes_on_with_the_stick_at_another_place() {
+fn guest_that_writes_all_the_while_goes_on_with_the_stick_at_another_place() {
     pull_while_a_guest_writes("fuse");
 }
 
 #[test]
-fn and_so_does_one_whose_disks_come_through_a_socket() {
+fn guest_whose_disks_come_through_a_socket_does_so_too() {
     pull_while_a_guest_writes("nbd");
 }
 

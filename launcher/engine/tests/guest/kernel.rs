@@ -20,7 +20,9 @@ pub(crate) struct Kernel {
 }
 
 const META_PACKAGE: &str = "linux-image-cloud-amd64";
-const DEADLINE: Duration = Duration::from_secs(120);
+const DEADLINE: Duration = Duration::from_secs(300);
+/// A mirror that stumbles once is asked again.
+const RETRIES: &str = "Acquire::Retries=5";
 
 /// The kernel, fetched if it is not there yet. Several test processes may ask at the same time.
 pub(crate) fn kernel() -> Result<Kernel, String> {
@@ -64,7 +66,7 @@ fn fetch(folder: &Path, unpacked: &Path) -> Result<(), String> {
         .find_map(|line| line.trim().strip_prefix("Depends: linux-image"))
         .ok_or("apt does not know the kernel")?;
     let package = format!("linux-image{package}");
-    run("apt-get", &["download", &package])?;
+    run("apt-get", &["-o", RETRIES, "download", &package])?;
     let archive = fs::read_dir(folder)
         .map_err(|error| error.to_string())?
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())

@@ -38,7 +38,7 @@ fn mount(folder: &std::path::Path) -> Option<Flaky> {
 }
 
 #[test]
-fn a_guest_that_writes_all_the_while_loses_nothing() {
+fn guest_that_writes_all_the_while_loses_nothing() {
     let Some(mut bench) = bench() else { return };
     let stick = tempfile::tempdir().unwrap();
     let Some(stick) = mount(stick.path()) else {
