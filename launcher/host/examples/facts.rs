@@ -11,7 +11,7 @@ fn main() -> Result<(), serde_json::Error> {
     let facts = gather(&options);
     println!("{}", serde_json::to_string_pretty(&facts)?);
     println!("gathered in {} ms", started.elapsed().as_millis());
-    let decision = decide(&Requirements::default(), &facts, ModeChoice::Auto);
+    let decision = decide(&Requirements::default(), &facts, ModeChoice::Auto, &[]);
     for findings in &decision.findings {
         println!("\n{}:", findings.mode);
         for finding in &findings.findings {

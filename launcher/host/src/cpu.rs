@@ -1,19 +1,17 @@
 //! The processor, from `/proc/cpuinfo`.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use gobag_checklists::{Cpu, Fact, Forger, Virtualization};
 
-use crate::read;
-use crate::system::privilege;
+use crate::probe::Scene;
 
 const CPUINFO: &str = "/proc/cpuinfo";
 
-pub(crate) fn probe() -> Fact<Cpu> {
-    let parsed = read::text(Path::new(CPUINFO)).and_then(|text| parse(&text));
+pub(crate) fn probe(scene: &Scene) -> Fact<Cpu> {
+    let parsed = scene.host.file(CPUINFO).text().and_then(|text| parse(&text));
     match parsed {
-        Ok(cpu) => Fact::known(cpu, CPUINFO, privilege(), Forger::Kernel),
+        Ok(cpu) => scene.known(cpu, CPUINFO, Forger::Kernel),
         Err(reason) => Fact::unknown(reason),
     }
 }
@@ -124,7 +122,7 @@ mod tests {
 
     #[test]
     fn this_computer_is_read() {
-        let fact = probe();
+        let fact = probe(&Scene::live());
         let cpu = fact.value().expect("known");
         assert!(!cpu.model.is_empty() && cpu.flags.len() > 10, "{cpu:?}");
     }

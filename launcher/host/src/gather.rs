@@ -2,14 +2,20 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use gobag_checklists::HostFacts;
 use gobag_engine::machine::CpuModel;
 
+use self::side_by_side::Started;
+use crate::capture::{About, Host, Live, Recorded, Recorder, Recording, RecordingError, Scrub, System};
 use crate::limits::{PROBE_DEADLINE, TOTAL_DEADLINE};
 use crate::pending::Pending;
-use crate::{accel, block_mount, cpu, fuse, memory, namespaces, programs, space, system};
+use crate::probe::Scene;
+use crate::{accel, block_mount, fuse, namespaces, programs, space, system};
+
+mod side_by_side;
 
 /// What the probes need to know. The environment is an argument: only a program's `main` reads it.
 #[derive(Clone, Debug)]
@@ -26,6 +32,16 @@ pub struct GatherOptions {
     pub prove_accelerators: bool,
     /// How long the proof of one accelerator may take.
     pub proof_deadline: Duration,
+    /// The computer's clock, in seconds since 1970 UTC; 0 if nobody read it, and then no age is known.
+    pub now_s: u64,
+    /// When this program was made: a clock before that is wrong; 0 if nobody knows.
+    pub released_s: u64,
+    /// The user's home folder, for the settings of the desktop.
+    pub home: Option<PathBuf>,
+    /// What the desktop calls itself (`XDG_CURRENT_DESKTOP`); `None` without one.
+    pub desktop: Option<String>,
+    /// The folder of the stick, to look at the port and the medium.
+    pub stick: Option<PathBuf>,
 }
 
 impl GatherOptions {
@@ -39,6 +55,32 @@ impl GatherOptions {
             guest_cpu: CpuModel::Baseline,
             prove_accelerators: true,
             proof_deadline: gobag_engine::limits::PROOF_DEADLINE,
+            now_s: 0,
+            released_s: 0,
+            home: None,
+            desktop: None,
+            stick: None,
+        }
+    }
+
+    fn about(&self) -> About {
+        About {
+            system: System::OWN,
+            comment: None,
+            now_s: self.now_s,
+            released_s: self.released_s,
+            administrator: system::is_administrator(),
+            desktop: self.desktop.clone(),
+            stick: self
+                .stick
+                .as_ref()
+                .map(|folder| folder.to_string_lossy().into_owned()),
+        }
+    }
+
+    fn live(&self) -> Live {
+        Live {
+            home: self.home.clone(),
         }
     }
 }
@@ -47,6 +89,34 @@ impl GatherOptions {
 /// facts as unknown. Takes a second usually, and never longer than the longest deadline.
 #[must_use]
 pub fn gather(options: &GatherOptions) -> HostFacts {
+    look(options, Arc::new(options.live()))
+}
+
+/// As [`gather`], and keeps what it looked at, without the persons in it, for [`replay`].
+#[must_use]
+pub fn record(options: &GatherOptions) -> (HostFacts, Recording) {
+    let live = options.live();
+    let mut scrub = Scrub::new(names(&live));
+    let recorder = Arc::new(Recorder::new(live));
+    let facts = look(options, recorder.clone());
+    (facts, recorder.finish(&options.about(), &mut scrub))
+}
+
+/// The facts that follow from a recording, here or elsewhere. What needs a computer to try (accelerators, FUSE, namespaces)
+/// is unknown.
+pub fn replay(recording: &str) -> Result<HostFacts, RecordingError> {
+    let recorded = Recorded::read(recording)?;
+    let about = recorded.about.clone();
+    let mut facts = HostFacts {
+        gathered_at_s: about.now_s,
+        ..HostFacts::default()
+    };
+    let host = Arc::new(recorded);
+    Started::start(&Scene { host, about }, PROBE_DEADLINE).finish(&mut facts);
+    Ok(facts)
+}
+
+fn look(options: &GatherOptions, host: Arc<dyn Host>) -> HostFacts {
     let limit = PROBE_DEADLINE.min(TOTAL_DEADLINE);
     let tools = programs::Programs::new(options.search_path.clone(), options.qemu.clone());
     // The proofs' own deadline ends them; a little is added for starting and stopping QEMU.
@@ -60,9 +130,8 @@ pub fn gather(options: &GatherOptions) -> HostFacts {
     let acceleration = proof("acceleration", accel::Which::Acceleration);
     let emulation = proof("emulation", accel::Which::Emulation);
 
-    let operating_system = Pending::start("system", limit, system::operating_system);
-    let cpu = Pending::start("cpu", limit, cpu::probe);
-    let memory = Pending::start("memory", limit, memory::probe);
+    let about = options.about();
+    let captured = Started::start(&Scene { host, about }, limit);
     let folder = options.temp_folder.clone();
     let temp_space = Pending::start("space", limit, move || space::probe(&folder));
     let with_tools = tools.clone();
@@ -76,13 +145,15 @@ pub fn gather(options: &GatherOptions) -> HostFacts {
     let path = options.search_path.clone();
     let user_namespaces = Pending::start("namespaces", limit, move || namespaces::probe(path.as_deref()));
 
-    HostFacts {
-        operating_system: operating_system.take(),
+    let mut facts = HostFacts {
         architecture: system::architecture(),
         administrator: system::administrator(),
-        cpu: cpu.take(),
         cores: system::cores(),
-        memory: memory.take(),
+        gathered_at_s: options.now_s,
+        ..HostFacts::default()
+    };
+    captured.finish(&mut facts);
+    HostFacts {
         temp_space: temp_space.take(),
         qemu: qemu.take(),
         fuse: fuse.take(),
@@ -91,7 +162,21 @@ pub fn gather(options: &GatherOptions) -> HostFacts {
         block_mount: block_mount.take(),
         emulation: emulation.take(),
         acceleration: acceleration.take(),
+        ..facts
     }
+}
+
+/// Names of users and of the computer, which a recording must not hold: one a line, with its kind before it.
+fn names(live: &Live) -> Vec<(String, &'static str)> {
+    let listed = live.query("names").text().unwrap_or_default();
+    let listed = listed.lines().filter_map(|line| match line.split_once(' ')? {
+        ("user", name) => Some((name.to_owned(), Scrub::USER)),
+        ("computer", name) => Some((name.to_owned(), Scrub::COMPUTER)),
+        _ => None,
+    });
+    let home = live.home.as_ref().and_then(|home| home.file_name());
+    let home = home.map(|name| (name.to_string_lossy().into_owned(), Scrub::USER));
+    listed.chain(home).collect()
 }
 
 #[cfg(test)]

@@ -14,3 +14,13 @@ pub const NAMESPACES_DEADLINE: Duration = Duration::from_millis(2500);
 pub const MAX_TEXT_BYTES: u64 = 4 << 20;
 /// Most of a program's version message that is looked at.
 pub const MAX_VERSION_BYTES: usize = 4096;
+/// How long a program that is asked something may take; less than its probe has, so that the reason is ours to say.
+pub const PROGRAM_DEADLINE: Duration = Duration::from_millis(2500);
+/// How long a service on the system's bus may take to answer; several are asked in a row.
+pub const BUS_DEADLINE: Duration = Duration::from_millis(800);
+/// Most that a program may print when it is asked something.
+pub const MAX_PROGRAM_BYTES: usize = 1 << 20;
+/// Most names in a folder that is listed: processes, devices, signature files.
+pub const MAX_LIST_NAMES: usize = 65_536;
+/// Longest recording of a computer that is read.
+pub const MAX_RECORDING_BYTES: usize = 32 << 20;

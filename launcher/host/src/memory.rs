@@ -1,18 +1,15 @@
 //! Memory, from `/proc/meminfo`.
 
-use std::path::Path;
-
 use gobag_checklists::{Fact, Forger, Memory};
 
-use crate::read;
-use crate::system::privilege;
+use crate::probe::Scene;
 
 const MEMINFO: &str = "/proc/meminfo";
 
-pub(crate) fn probe() -> Fact<Memory> {
-    let parsed = read::text(Path::new(MEMINFO)).and_then(|text| parse(&text));
+pub(crate) fn probe(scene: &Scene) -> Fact<Memory> {
+    let parsed = scene.host.file(MEMINFO).text().and_then(|text| parse(&text));
     match parsed {
-        Ok(memory) => Fact::known(memory, MEMINFO, privilege(), Forger::Kernel),
+        Ok(memory) => scene.known(memory, MEMINFO, Forger::Kernel),
         Err(reason) => Fact::unknown(reason),
     }
 }
@@ -71,7 +68,7 @@ mod tests {
 
     #[test]
     fn this_computer_has_memory() {
-        let fact = probe();
+        let fact = probe(&Scene::live());
         let memory = fact.value().expect("known");
         assert!(
             memory.total_bytes >= memory.available_bytes && memory.available_bytes > 0,

@@ -34,7 +34,7 @@ pub(crate) fn open_device(path: &Path) -> Result<(), (Obstacle, String)> {
 }
 
 /// What kind of obstacle an error of `open` is.
-fn obstacle(error: &io::Error) -> Obstacle {
+pub(crate) fn obstacle(error: &io::Error) -> Obstacle {
     use rustix::io::Errno;
     match Errno::from_io_error(error) {
         Some(Errno::NOENT | Errno::NOTDIR) => Obstacle::Missing,

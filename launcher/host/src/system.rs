@@ -1,27 +1,27 @@
 //! The operating system, the architecture, the rights, the cores.
 
-use std::path::Path;
-
 use gobag_checklists::{Fact, Forger, OperatingSystem, Privilege};
 
-use crate::read;
+use crate::probe::Scene;
 
-const OS_RELEASE: &str = "/etc/os-release";
+pub(crate) const OS_RELEASE: &str = "/etc/os-release";
+pub(crate) const KERNEL: &str = "/proc/sys/kernel/osrelease";
 
-pub(crate) fn operating_system() -> Fact<OperatingSystem> {
-    let text = match read::text(Path::new(OS_RELEASE)) {
+pub(crate) fn operating_system(scene: &Scene) -> Fact<OperatingSystem> {
+    let text = match scene.host.file(OS_RELEASE).text() {
         Ok(text) => text,
         Err(reason) => return Fact::unknown(reason),
     };
     let Some(name) = pretty_name(&text) else {
         return Fact::unknown(format!("{OS_RELEASE} names no system"));
     };
-    let uname = rustix::system::uname();
-    let kernel = uname.release().to_string_lossy().into_owned();
-    Fact::known(
+    let kernel = match scene.host.file(KERNEL).word() {
+        Ok(kernel) => kernel,
+        Err(reason) => return Fact::unknown(reason),
+    };
+    scene.known(
         OperatingSystem { name, kernel },
-        format!("{OS_RELEASE}, uname"),
-        privilege(),
+        format!("{OS_RELEASE}, {KERNEL}"),
         Forger::Administrator,
     )
 }
@@ -71,20 +71,27 @@ pub(crate) fn privilege() -> Privilege {
 
 /// The value of `PRETTY_NAME`, or of `NAME`, without its quotes.
 fn pretty_name(os_release: &str) -> Option<String> {
-    let field = |key: &str| {
-        os_release.lines().find_map(|line| {
-            let value = line.trim().strip_prefix(key)?.strip_prefix('=')?.trim();
-            let inner = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
-            let inner = inner.or_else(|| {
-                value
-                    .strip_prefix('\'')
-                    .and_then(|value| value.strip_suffix('\''))
-            });
-            let name = inner.unwrap_or(value);
-            (!name.is_empty()).then(|| name.to_owned())
-        })
-    };
-    field("PRETTY_NAME").or_else(|| field("NAME"))
+    field(os_release, "PRETTY_NAME").or_else(|| field(os_release, "NAME"))
+}
+
+/// A field of a file in shell's spelling, without its quotes; `None` if it is empty.
+pub(crate) fn field(text: &str, key: &str) -> Option<String> {
+    text.lines().find_map(|line| {
+        let value = line
+            .trim()
+            .strip_prefix(key)?
+            .trim_start()
+            .strip_prefix('=')?
+            .trim();
+        let inner = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
+        let inner = inner.or_else(|| {
+            value
+                .strip_prefix('\'')
+                .and_then(|value| value.strip_suffix('\''))
+        });
+        let name = inner.unwrap_or(value);
+        (!name.is_empty()).then(|| name.to_owned())
+    })
 }
 
 #[cfg(test)]

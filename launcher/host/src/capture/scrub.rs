@@ -1,0 +1,368 @@
+//! Takes persons out of a recording: names of users and of the computer, home folders, labels of media, serial numbers,
+//! addresses of network cards and networks, UUIDs.
+//!
+//! Each becomes a stand-in, the same one everywhere, so that what belongs together still does: a mount's device, the LUKS
+//! container under it, a process's owner. What cannot be recognised by its form (a serial number is just digits) is
+//! recognised by the name before it. The safest way is still not to capture it: see `linux::query`.
+
+use std::collections::BTreeMap;
+
+/// What is known to be personal, and what was found to be.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Scrub {
+    /// Exact words and their kind, longest first.
+    names: Vec<(String, &'static str)>,
+    stand_ins: BTreeMap<(&'static str, String), String>,
+}
+
+// Kinds of what is taken out, as people read them.
+const USER: &str = Scrub::USER;
+const UUID: &str = "UUIDs";
+const MAC: &str = "network card addresses";
+const IP: &str = "IP addresses";
+const SERIAL: &str = "serial numbers";
+const LABEL: &str = "names of media";
+const REMOTE: &str = "network shares";
+
+/// Shortest name that is searched for inside of other words; a user called `a` must not eat every `a`.
+const SHORTEST_INSIDE: usize = 4;
+
+impl Scrub {
+    /// The kind of users' names.
+    pub(crate) const USER: &'static str = "user names";
+    /// The kind of computers' names.
+    pub(crate) const COMPUTER: &'static str = "computer names";
+
+    /// Knows these words: names of users and computers, with their kind.
+    pub(crate) fn new(names: impl IntoIterator<Item = (String, &'static str)>) -> Self {
+        let mut names: Vec<_> = names
+            .into_iter()
+            .filter(|(name, _)| !name.trim().is_empty() && name != "root")
+            .collect();
+        names.sort_by_key(|(name, _)| (std::cmp::Reverse(name.len()), name.clone()));
+        names.dedup();
+        Self {
+            names,
+            stand_ins: BTreeMap::new(),
+        }
+    }
+
+    /// How many different ones of each kind were taken out.
+    pub(crate) fn removed(&self) -> BTreeMap<&'static str, usize> {
+        let mut counts = BTreeMap::new();
+        for (kind, _) in self.stand_ins.keys() {
+            *counts.entry(*kind).or_insert(0) += 1;
+        }
+        counts
+    }
+
+    /// A capture's text; some captures need more than a search for forms.
+    pub(crate) fn capture(&mut self, key: &str, text: &str) -> String {
+        if key.ends_with("/mountinfo") {
+            let reduced: Vec<String> = text.split('\n').map(|line| self.mount(line)).collect();
+            return self.text(&reduced.join("\n"));
+        }
+        self.text(text)
+    }
+
+    /// The name of a capture. Paths of the running system (`/sys/dev/block/8:1`) hold nothing that is to be hidden by form.
+    pub(crate) fn key(&mut self, key: &str) -> String {
+        self.text(key)
+    }
+
+    /// Any text.
+    pub(crate) fn text(&mut self, text: &str) -> String {
+        text.split('\n')
+            .map(|line| self.line(line))
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+
+    fn line(&mut self, line: &str) -> String {
+        let line = self.names_in(line);
+        let line = self.media_in(&line);
+        let line = self.serial_in(&line);
+        let mut text = String::with_capacity(line.len());
+        let mut rest = line.as_str();
+        while let Some(first) = rest.chars().next() {
+            if !is_word(first) {
+                text.push(first);
+                rest = &rest[first.len_utf8()..];
+                continue;
+            }
+            let end = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
+            let word = &rest[..end];
+            text.push_str(&self.word(word));
+            rest = &rest[end..];
+        }
+        text
+    }
+
+    /// One word of letters, digits, `.`, `:`, `-` and `_`.
+    fn word(&mut self, word: &str) -> String {
+        let trimmed = word.trim_end_matches(['.', ':', '-']);
+        let tail = &word[trimmed.len()..];
+        if is_mac(trimmed) {
+            return self.stand_in(MAC, trimmed, |n| format!("02:00:00:00:00:{n:02x}")) + tail;
+        }
+        if is_ip4(trimmed) {
+            return self.stand_in(IP, trimmed, |n| format!("192.0.2.{n}")) + tail;
+        }
+        if is_ip6(trimmed) {
+            return self.stand_in(IP, trimmed, |n| format!("2001:db8::{n:x}")) + tail;
+        }
+        self.uuids_in(word)
+    }
+
+    /// UUIDs with hyphens and without, inside of longer words too: `CRYPT-LUKS2-0f0e…-luks-0f0e0d0c-…`.
+    fn uuids_in(&mut self, word: &str) -> String {
+        let mut text = String::new();
+        let mut at = 0;
+        while at < word.len() {
+            let rest = &word[at..];
+            let begins = at == 0 || !word.as_bytes()[at - 1].is_ascii_alphanumeric();
+            if begins && let Some(found) = uuid_at(rest) {
+                let plain = found.replace('-', "").to_ascii_lowercase();
+                let dashed = found.contains('-');
+                let stand_in = self.stand_in(UUID, &plain, |n| format!("{n:032x}"));
+                text.push_str(&if dashed { with_hyphens(&stand_in) } else { stand_in });
+                at += found.len();
+                continue;
+            }
+            let Some(next) = rest.chars().next() else { break };
+            text.push(next);
+            at += next.len_utf8();
+        }
+        text
+    }
+
+    /// Known names. A long one is replaced wherever it stands (`anna-laptop--vg-root`), a short one only as a whole word.
+    fn names_in(&mut self, line: &str) -> String {
+        let mut line = line.to_owned();
+        for (name, kind) in self.names.clone() {
+            // The device mapper doubles the hyphens of a volume group's name.
+            let doubled = name.replace('-', "--");
+            for form in [name.as_str(), doubled.as_str()] {
+                if line.contains(form) {
+                    let stand_in = self.stand_in(kind, &name, |n| {
+                        let word = if kind == USER { "user" } else { "computer" };
+                        format!("{word}{n}")
+                    });
+                    line = replace_word(&line, form, &stand_in);
+                }
+            }
+        }
+        line
+    }
+
+    /// Home folders of users who are not in the list, and what people called their sticks.
+    fn media_in(&mut self, line: &str) -> String {
+        let mut line = line.to_owned();
+        for (before, kind, word) in [
+            ("/home/", USER, "user"),
+            ("/Users/", USER, "user"),
+            ("\\Users\\", USER, "user"),
+            ("/run/media/", USER, "user"),
+            ("/media/", USER, "user"),
+        ] {
+            line = self.component_after(&line, before, kind, word);
+        }
+        for before in ["/run/media/user", "/media/user"] {
+            line = self.label_after(&line, before);
+        }
+        line
+    }
+
+    fn component_after(&mut self, line: &str, before: &str, kind: &'static str, word: &str) -> String {
+        let mut text = String::new();
+        let mut rest = line;
+        while let Some(at) = rest.find(before) {
+            let (head, tail) = rest.split_at(at + before.len());
+            text.push_str(head);
+            let end = tail.find(is_path_end).unwrap_or(tail.len());
+            let name = &tail[..end];
+            if name.is_empty()
+                || self.is_stand_in(kind, name)
+                || ["Public", "Shared", "Default"].contains(&name)
+            {
+                text.push_str(name);
+            } else {
+                text.push_str(&self.stand_in(kind, name, |n| format!("{word}{n}")));
+            }
+            rest = &tail[end..];
+        }
+        text + rest
+    }
+
+    /// The component after the user's one: `/media/user1/ANNAS STICK`.
+    fn label_after(&mut self, line: &str, before: &str) -> String {
+        let mut text = String::new();
+        let mut rest = line;
+        while let Some(at) = rest.find(before) {
+            let (head, tail) = rest.split_at(at + before.len());
+            text.push_str(head);
+            let digits = tail.find(|c: char| !c.is_ascii_digit()).unwrap_or(tail.len());
+            text.push_str(&tail[..digits]);
+            rest = &tail[digits..];
+            let Some(after) = rest.strip_prefix('/') else {
+                continue;
+            };
+            let end = after.find(is_path_end).unwrap_or(after.len());
+            let name = &after[..end];
+            text.push('/');
+            if name.is_empty() || self.is_stand_in(LABEL, name) {
+                text.push_str(name);
+            } else {
+                text.push_str(&self.stand_in(LABEL, name, |n| format!("medium{n}")));
+            }
+            rest = &after[end..];
+        }
+        text + rest
+    }
+
+    /// `Serial Number: C02X…`, `"serial": "…"`, `SerialNumber=…`.
+    fn serial_in(&mut self, line: &str) -> String {
+        let lower = line.to_ascii_lowercase();
+        let Some(at) = lower.find("serial") else {
+            return line.to_owned();
+        };
+        let Some(sign) = line[at..].find([':', '=']).map(|sign| at + sign + 1) else {
+            return line.to_owned();
+        };
+        let Some(begin) = line[sign..]
+            .find(|c: char| c.is_alphanumeric())
+            .map(|begin| sign + begin)
+        else {
+            return line.to_owned();
+        };
+        let end = line[begin..]
+            .find(|c: char| !(c.is_alphanumeric() || "-_.".contains(c)))
+            .map_or(line.len(), |end| begin + end);
+        let stand_in = self.stand_in(SERIAL, &line[begin..end], |n| format!("SERIAL{n}"));
+        format!("{}{stand_in}{}", &line[..begin], &line[end..])
+    }
+
+    /// One line of `mountinfo`: the options are not looked at by anybody and may name users, servers and passwords, so of
+    /// them only what hides processes is kept; a source that is no device of this computer says only what it is.
+    fn mount(&mut self, line: &str) -> String {
+        let Some((head, tail)) = line.split_once(" - ") else {
+            return line.to_owned();
+        };
+        let mut tail = tail.split(' ');
+        let (kind, source, options) = (
+            tail.next().unwrap_or_default(),
+            tail.next().unwrap_or_default(),
+            tail.next().unwrap_or_default(),
+        );
+        let is_ours = source.starts_with("/dev/") || !source.contains(['/', ':', '@', '\\']);
+        let source = match is_ours {
+            true => source.to_owned(),
+            false => self.stand_in(REMOTE, source, |n| format!("share{n}")),
+        };
+        let kept: Vec<&str> = options
+            .split(',')
+            .filter(|option| ["rw", "ro"].contains(option) || option.starts_with("hidepid="))
+            .collect();
+        format!("{head} - {kind} {source} {}", kept.join(","))
+    }
+
+    fn is_stand_in(&self, kind: &'static str, word: &str) -> bool {
+        self.stand_ins
+            .iter()
+            .any(|((known, _), stand_in)| *known == kind && stand_in == word)
+    }
+
+    fn stand_in(&mut self, kind: &'static str, real: &str, make: impl FnOnce(usize) -> String) -> String {
+        if self.is_stand_in(kind, real) {
+            return real.to_owned();
+        }
+        let count = self.stand_ins.keys().filter(|(known, _)| *known == kind).count();
+        self.stand_ins
+            .entry((kind, real.to_owned()))
+            .or_insert_with(|| make(count + 1))
+            .clone()
+    }
+}
+
+fn is_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || ".:-_".contains(c)
+}
+
+fn is_path_end(c: char) -> bool {
+    "/\\ \"',:;\t)]}".contains(c)
+}
+
+/// Replaces `name` where it is a word of its own, or anywhere if it is long.
+fn replace_word(line: &str, name: &str, stand_in: &str) -> String {
+    let mut text = String::new();
+    let mut at = 0;
+    while let Some(found) = line[at..].find(name).map(|found| at + found) {
+        let end = found + name.len();
+        let is_border = |c: Option<char>| !c.is_some_and(char::is_alphanumeric);
+        let alone = is_border(line[..found].chars().next_back()) && is_border(line[end..].chars().next());
+        text.push_str(&line[at..found]);
+        text.push_str(match alone || name.len() >= SHORTEST_INSIDE {
+            true => stand_in,
+            false => name,
+        });
+        at = end;
+    }
+    text + &line[at..]
+}
+
+fn is_hex(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+fn is_mac(word: &str) -> bool {
+    let of = |sign| {
+        let parts: Vec<&str> = word.split(sign).collect();
+        parts.len() == 6 && parts.iter().all(|part| part.len() == 2 && is_hex(part))
+    };
+    of(':') || of('-')
+}
+
+/// Four numbers. A version such as `10.0.19045.4651` has larger ones; one that has not is hidden once too often.
+fn is_ip4(word: &str) -> bool {
+    word.parse::<std::net::Ipv4Addr>()
+        .is_ok_and(|address| !address.is_loopback() && !address.is_unspecified())
+}
+
+fn is_ip6(word: &str) -> bool {
+    word.matches(':').count() >= 2
+        && word
+            .parse::<std::net::Ipv6Addr>()
+            .is_ok_and(|address| !address.is_loopback() && !address.is_unspecified())
+}
+
+/// The UUID that `text` begins with.
+fn uuid_at(text: &str) -> Option<&str> {
+    let ends = |length: usize| {
+        text.get(..length)
+            .filter(|_| !text[length..].starts_with(|c: char| c.is_ascii_alphanumeric()))
+    };
+    let dashed = |word: &&str| {
+        let parts: Vec<&str> = word.split('-').collect();
+        parts.iter().map(|part| part.len()).eq([8, 4, 4, 4, 12]) && parts.iter().all(|part| is_hex(part))
+    };
+    ends(36)
+        .filter(dashed)
+        .or_else(|| ends(32).filter(|word| is_hex(word)))
+        // LVM's own ids: 64 letters and digits, two of 32.
+        .or_else(|| ends(64).filter(|word| word.bytes().all(|byte| byte.is_ascii_alphanumeric())))
+}
+
+fn with_hyphens(plain: &str) -> String {
+    let part = |from: usize, to: usize| plain.get(from..to).unwrap_or_default();
+    format!(
+        "{}-{}-{}-{}-{}",
+        part(0, 8),
+        part(8, 12),
+        part(12, 16),
+        part(16, 20),
+        part(20, 32)
+    )
+}
+
+#[cfg(test)]
+mod tests;
