@@ -6,12 +6,13 @@ use crate::evaluate::evaluate;
 use crate::finding::{Findings, Verdict};
 use crate::host::HostFacts;
 use crate::requirements::{Mode, Requirements};
+use crate::waiver::Waiver;
 
 /// What the person asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ModeChoice {
-    /// The virtual machine if it can run, else the container.
+    /// The virtual machine if it can run, else the container, else remote access.
     #[default]
     Auto,
     /// Only the virtual machine.
@@ -46,15 +47,24 @@ impl Decision {
 
 /// Chooses a mode. Warnings do not count against a mode: a slow virtual machine still isolates better than a container.
 #[must_use]
-pub fn decide(requirements: &Requirements, facts: &HostFacts, asked: ModeChoice) -> Decision {
+pub fn decide(
+    requirements: &Requirements,
+    facts: &HostFacts,
+    asked: ModeChoice,
+    waivers: &[Waiver],
+) -> Decision {
     let candidates: &[Mode] = match asked {
+        // Remote access is looked at only where the image's requirements speak of it.
+        ModeChoice::Auto if requirements.modes.contains(&Mode::RemoteOnly) => {
+            &[Mode::Vm, Mode::Container, Mode::RemoteOnly]
+        }
         ModeChoice::Auto => &[Mode::Vm, Mode::Container],
         ModeChoice::Vm => &[Mode::Vm],
         ModeChoice::Container => &[Mode::Container],
     };
     let findings: Vec<Findings> = candidates
         .iter()
-        .map(|mode| evaluate(requirements, facts, *mode))
+        .map(|mode| evaluate(requirements, facts, *mode, waivers))
         .collect();
     let mode = findings
         .iter()
@@ -90,7 +100,7 @@ fn reason(findings: &Findings, chosen: Option<Mode>) -> String {
         let listed = findings
             .findings
             .iter()
-            .filter(|finding| finding.verdict == verdict);
+            .filter(|finding| finding.verdict == verdict && finding.matters());
         let titles: Vec<&str> = listed.map(|finding| finding.title).collect();
         (!titles.is_empty()).then(|| titles.join(", "))
     };

@@ -8,6 +8,10 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::fact::Fact;
+use crate::safety::{
+    Clock, Confinement, Firewall, Power, Reach, Release, ScreenLock, SecureBoot, SecurityProduct, StickPort,
+    Storage, Updates,
+};
 use crate::version::Version;
 
 /// What was found out about one computer.
@@ -42,6 +46,34 @@ pub struct HostFacts {
     pub bubblewrap: Fact<Ability<Tool>>,
     /// Can this user mount the ext4 inside a block volume, and by what means?
     pub block_mount: Fact<Ability<BlockMount>>,
+    /// Which release of which system, for its end of life.
+    pub release: Fact<Release>,
+    /// Does the firmware start only what is signed?
+    pub secure_boot: Fact<SecureBoot>,
+    /// Every place where data rests, and whether it is encrypted.
+    pub storage: Fact<Vec<Storage>>,
+    /// The kernel's confinement of programs.
+    pub confinement: Fact<Confinement>,
+    /// The firewall.
+    pub firewall: Fact<Firewall>,
+    /// Malware scanners and other programs that protect the computer; an empty list is "looked everywhere, found none".
+    pub products: Fact<Vec<SecurityProduct>>,
+    /// Updates of the operating system.
+    pub updates: Fact<Updates>,
+    /// Programs running by which somebody elsewhere can see or control this computer.
+    pub remote_control: Fact<Vec<String>>,
+    /// What happens when nobody is at the computer.
+    pub screen_lock: Fact<ScreenLock>,
+    /// The computer's clock.
+    pub clock: Fact<Clock>,
+    /// The port and the medium of the stick; not applicable where no stick was named.
+    pub stick: Fact<StickPort>,
+    /// Where the power comes from; not applicable without a battery.
+    pub power: Fact<Power>,
+    /// What can be reached.
+    pub network: Fact<Reach>,
+    /// When the facts were gathered, in seconds since 1970 UTC by the computer's own clock; 0 if an older program did.
+    pub gathered_at_s: u64,
 }
 
 /// Name and version of an operating system.

@@ -10,23 +10,38 @@
 //! * [`finding`]: one rule's verdict, in words for a person under stress.
 //! * [`mod@evaluate`]: the rules.
 //! * [`mod@decide`]: which mode this computer can run, and why.
+//! * [`plan`]: from a planner's answers to requirements, sticks, cost and feasibility.
+//! * [`checklist`]: the list that people tick, from the same requirements; [`texts`]: its words, by language.
+//! * [`coverage`]: how many people can work, from many computers' results.
 //!
-//! What is deliberately absent: measuring anything, starting anything, translating (issue 4).
+//! What is deliberately absent: measuring anything, starting anything.
 
+pub mod checklist;
+pub mod coverage;
 pub mod cpu_level;
 pub mod decide;
+mod end_of_life;
 pub mod evaluate;
 pub mod fact;
 pub mod finding;
 pub mod host;
 pub mod limits;
+mod markup;
+pub mod plan;
+pub mod policy;
+pub mod release;
 pub mod requirements;
 mod rules;
+pub mod safety;
 #[cfg(test)]
 mod sample;
+pub mod texts;
 pub mod version;
+pub mod waiver;
 mod words;
 
+pub use checklist::{Checklist, ChecklistOptions, Paper, System};
+pub use coverage::{Coverage, ResultFile};
 pub use cpu_level::CpuLevel;
 pub use decide::{Decision, ModeChoice, decide};
 pub use evaluate::evaluate;
@@ -39,4 +54,6 @@ pub use host::{
 pub use requirements::{
     AcceleratorRule, ContainerRequirements, Mode, OnUnknown, Requirements, RequirementsError, VmRequirements,
 };
+pub use texts::{Texts, TextsError};
 pub use version::Version;
+pub use waiver::Waiver;

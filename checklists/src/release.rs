@@ -82,9 +82,18 @@ mod tests {
             ("99999999999999999999999999998", "99999999999999999999999999999"),
         ] {
             assert_eq!(compare_versions(older, newer), Ordering::Less, "{older} {newer}");
-            assert_eq!(compare_versions(newer, older), Ordering::Greater, "{newer} {older}");
+            assert_eq!(
+                compare_versions(newer, older),
+                Ordering::Greater,
+                "{newer} {older}"
+            );
         }
-        for (a, b) in [("15", "15.0.0"), ("10.00.7", "10.0.007"), (" 12 ", "12"), ("", "")] {
+        for (a, b) in [
+            ("15", "15.0.0"),
+            ("10.00.7", "10.0.007"),
+            (" 12 ", "12"),
+            ("", ""),
+        ] {
             assert_eq!(compare_versions(a, b), Ordering::Equal, "{a:?} {b:?}");
         }
         // What comparing as text would say, so that this test shows the difference.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cpu_level::CpuLevel;
 use crate::limits;
+use crate::policy::Policy;
 use crate::version::Version;
 
 /// What an image asks of a computer, whatever the mode, and per mode.
@@ -35,6 +36,10 @@ pub struct Requirements {
     pub vm: VmRequirements,
     /// Only for the container.
     pub container: ContainerRequirements,
+    /// Only where the computer is a screen for something elsewhere.
+    pub remote_only: RemoteRequirements,
+    /// What IT asks of the computer's protection.
+    pub policy: Policy,
 }
 
 /// What the virtual machine asks.
@@ -59,6 +64,32 @@ pub struct ContainerRequirements {
     pub min_memory_available_bytes: u64,
 }
 
+/// What remote access asks, for computers that can run neither of the others.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RemoteRequirements {
+    /// Where people go: an address of a web page, or of a remote desktop. Shown, never opened by the launcher.
+    pub address: String,
+    /// Which kind it is.
+    pub kind: RemoteKind,
+}
+
+/// Kinds of remote access.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RemoteKind {
+    /// Pages in a browser; nothing to install.
+    #[default]
+    Web,
+    /// A desktop elsewhere, shown by a program (RDP, VNC, Citrix).
+    Desktop,
+    /// The company's network through a tunnel.
+    Tunnel,
+    /// A kind this program does not know yet.
+    #[serde(other)]
+    Unknown,
+}
+
 const MIB: u64 = 1 << 20;
 
 impl Default for Requirements {
@@ -75,6 +106,8 @@ impl Default for Requirements {
             on_unknown: OnUnknown::Warn,
             vm: VmRequirements::default(),
             container: ContainerRequirements::default(),
+            remote_only: RemoteRequirements::default(),
+            policy: Policy::default(),
         }
     }
 }
@@ -107,6 +140,8 @@ pub enum Mode {
     Vm,
     /// A container on the host's kernel.
     Container,
+    /// Remote access only: the computer is a screen for something elsewhere, and nothing starts from the stick.
+    RemoteOnly,
     /// A mode this program does not know yet; no host can run it.
     #[serde(other)]
     Unknown,
@@ -117,6 +152,7 @@ impl fmt::Display for Mode {
         f.write_str(match self {
             Self::Vm => "vm",
             Self::Container => "container",
+            Self::RemoteOnly => "remote-only",
             Self::Unknown => "unknown",
         })
     }
@@ -200,6 +236,17 @@ impl Requirements {
         for (field, count, limit) in [
             ("modes", self.modes.len(), limits::MAX_MODES),
             ("cpu_features", self.cpu_features.len(), limits::MAX_CPU_FEATURES),
+            ("policy.rules", self.policy.rules.len(), limits::MAX_RULES),
+            (
+                "policy.end_of_life",
+                self.policy.end_of_life.len(),
+                limits::MAX_END_OF_LIFE,
+            ),
+            (
+                "remote_only.address",
+                self.remote_only.address.len(),
+                limits::MAX_ADDRESS_BYTES,
+            ),
         ] {
             if count > limit {
                 return Err(RequirementsError::TooMany { field, count, limit });
@@ -223,9 +270,22 @@ impl Requirements {
             }
         }
         check_name("architecture", &self.architecture)?;
-        self.cpu_features
+        let features = self
+            .cpu_features
             .iter()
-            .try_for_each(|name| check_name("cpu_features", name))
+            .map(|name| ("cpu_features", name.as_str()));
+        let rules = self
+            .policy
+            .rules
+            .keys()
+            .map(|name| ("policy.rules", name.as_str()));
+        let rows = self.policy.end_of_life.iter();
+        let systems = rows
+            .flat_map(|row| [&row.system, &row.version].map(|name| ("policy.end_of_life", name.as_str())));
+        features
+            .chain(rules)
+            .chain(systems)
+            .try_for_each(|(field, name)| check_name(field, name))
     }
 }
 
@@ -278,7 +338,9 @@ mod tests {
             r#"{"modes":["vm","container"],"architecture":"x86_64","min_cpu_level":"x86-64-v1","cpu_features":[],"#,
             r#""min_cores":2,"min_memory_total_bytes":0,"min_temp_free_bytes":67108864,"on_unknown":"warn","#,
             r#""vm":{"guest_memory_bytes":2147483648,"host_reserve_bytes":536870912,"accelerator":"warn","#,
-            r#""min_qemu_version":"6.2.0"},"container":{"min_memory_available_bytes":536870912}}"#,
+            r#""min_qemu_version":"6.2.0"},"container":{"min_memory_available_bytes":536870912},"#,
+            r#""remote_only":{"address":"","kind":"web"},"policy":{"max_update_age_days":45,"max_signature_age_days":7,"#,
+            r#""min_stick_write_bytes_per_s":2000000,"min_stick_read_bytes_per_s":8000000,"min_battery_percent":30}}"#,
         );
         assert_eq!(text, expected);
     }
@@ -286,7 +348,7 @@ mod tests {
     #[test]
     fn absurd_requirements_are_refused_by_name() {
         type Change = fn(&mut Requirements);
-        let cases: [(&str, Change); 7] = [
+        let cases: [(&str, Change); 10] = [
             ("checklist.too-many", |r| {
                 r.cpu_features = vec!["aes".to_owned(); 65]
             }),
@@ -298,6 +360,19 @@ mod tests {
             }),
             ("checklist.bad-name", |r| r.cpu_features = vec![String::new()]),
             ("checklist.bad-name", |r| r.architecture = "x".repeat(33)),
+            ("checklist.bad-name", |r| {
+                let rule = crate::policy::RuleSetting::default();
+                r.policy.rules.insert("\u{1b}[2J".to_owned(), rule);
+            }),
+            ("checklist.too-many", |r| r.remote_only.address = "x".repeat(513)),
+            ("checklist.too-many", |r| {
+                let row = crate::policy::EndOfLife {
+                    system: "debian".to_owned(),
+                    version: "12".to_owned(),
+                    until: jiff::civil::date(2028, 6, 30),
+                };
+                r.policy.end_of_life = vec![row; 1025];
+            }),
         ];
         for (index, (code, change)) in cases.into_iter().enumerate() {
             let mut requirements = Requirements::default();

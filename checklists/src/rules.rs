@@ -5,6 +5,8 @@
 
 mod cpu;
 mod memory;
+mod protection;
+mod surroundings;
 mod tools;
 
 use crate::fact::Fact;
@@ -49,6 +51,34 @@ pub(crate) fn judge(rule: RuleId, requirements: &Requirements, facts: &HostFacts
         RuleId::ContainerNamespaces => tools::namespaces(facts),
         RuleId::ContainerBubblewrap => tools::bubblewrap(facts),
         RuleId::ContainerMount => tools::block_mount(facts),
+        RuleId::BootSecure => protection::secure_boot(facts),
+        RuleId::DiskEncrypted => protection::disk_encrypted(facts),
+        RuleId::SystemConfined => protection::confined(facts),
+        RuleId::FirewallActive => protection::firewall(facts),
+        RuleId::AntivirusActive => protection::antivirus(requirements, facts),
+        RuleId::UpdatesRecent => protection::updates_recent(requirements, facts),
+        RuleId::UpdatesRestart => protection::updates_restart(facts),
+        RuleId::SystemSupported => protection::supported(requirements, facts),
+        RuleId::RemoteControlNone => protection::remote_control(facts),
+        RuleId::ScreenLock => surroundings::screen_lock(facts),
+        RuleId::ClockSane => surroundings::clock(facts),
+        RuleId::UserOrdinary => surroundings::ordinary_user(facts),
+        RuleId::SystemReal => surroundings::real_computer(facts),
+        RuleId::StickPort => surroundings::stick_port(facts),
+        RuleId::StickSpeed => surroundings::stick_speed(requirements, facts),
+        RuleId::StickHonest => surroundings::stick_honest(facts),
+        RuleId::PowerLasts => surroundings::power(requirements, facts),
+        RuleId::NetworkReach => surroundings::network(facts, mode),
+        RuleId::Newer => newer(""),
+    }
+}
+
+/// A rule of the policy that this program does not know.
+pub(crate) fn newer(name: &str) -> Judged {
+    Judged {
+        needed: name.to_owned(),
+        found: "unknown: this program is older than the rule".to_owned(),
+        outcome: cannot_tell("ask IT for a newer launcher; try to start all the same"),
     }
 }
 
@@ -69,6 +99,14 @@ fn mode_offered(requirements: &Requirements, mode: Mode) -> Judged {
     Judged {
         needed: mode.to_string(),
         found,
+        outcome,
+    }
+}
+
+fn judged(needed: impl Into<String>, found: impl AsRef<str>, outcome: Outcome) -> Judged {
+    Judged {
+        needed: needed.into(),
+        found: found.as_ref().to_owned(),
         outcome,
     }
 }

@@ -6,7 +6,14 @@ use crate::host::{
     Ability, Acceleration, Accelerator, BlockMount, Cpu, FuseAccess, HostFacts, Memory, Namespaces, Obstacle,
     OperatingSystem, Space, Tool, UserMap, Virtualization,
 };
+use crate::safety::{
+    Clock, Confinement, Firewall, Power, ProductKind, Reach, Release, ScreenLock, SecureBoot,
+    SecurityProduct, Signatures, StickPort, Storage, StorageRole, Tristate, Updates,
+};
 use crate::version::Version;
+
+/// 2026-11-21, noon UTC.
+pub(crate) const TODAY_S: u64 = 1_795_262_400;
 
 /// An ordinary home PC of about 2020 with everything installed.
 pub(crate) fn good_pc() -> HostFacts {
@@ -70,6 +77,100 @@ pub(crate) fn good_pc() -> HostFacts {
         block_mount: works(BlockMount::Fuse2fs {
             path: "/usr/bin/fuse2fs".into(),
         }),
+        release: Fact::from_kernel(
+            Release {
+                system: "debian".into(),
+                version: "12".into(),
+            },
+            "/etc/os-release",
+        ),
+        secure_boot: Fact::from_kernel(SecureBoot::On, "efivars"),
+        storage: Fact::from_kernel(
+            vec![
+                storage("/", StorageRole::Files, Tristate::Yes),
+                storage("/boot", StorageRole::Boot, Tristate::No),
+                storage("/dev/dm-2", StorageRole::Swap, Tristate::Yes),
+                storage("/media/stick", StorageRole::Removable, Tristate::No),
+            ],
+            "/proc/self/mountinfo",
+        ),
+        confinement: Fact::from_kernel(
+            Confinement::Enforced {
+                by: "AppArmor".into(),
+            },
+            "/sys",
+        ),
+        firewall: Fact::from_kernel(
+            Firewall {
+                name: Some("ufw".into()),
+                configured: Tristate::Yes,
+                enforced: Tristate::Yes,
+            },
+            "ufw",
+        ),
+        products: Fact::from_kernel(vec![scanner("ClamAV")], "systemd"),
+        updates: Fact::from_kernel(
+            Updates {
+                age_days: Some(2),
+                automatic: Tristate::Yes,
+                restart_pending: Tristate::No,
+            },
+            "/var/lib/apt",
+        ),
+        remote_control: Fact::from_kernel(Vec::new(), "/proc"),
+        screen_lock: Fact::from_kernel(
+            ScreenLock {
+                locks: true,
+                after_s: Some(300),
+            },
+            "gsettings",
+        ),
+        clock: Fact::from_kernel(
+            Clock {
+                synchronized: Tristate::Yes,
+                before_release: false,
+            },
+            "timedate1",
+        ),
+        stick: Fact::from_kernel(
+            StickPort {
+                usb_mbit_per_s: Some(5000),
+                read_bytes_per_s: Some(120_000_000),
+                write_bytes_per_s: Some(30_000_000),
+                honest_capacity: Tristate::Yes,
+                io_errors: Some(0),
+            },
+            "/sys",
+        ),
+        power: Fact::from_kernel(
+            Power {
+                on_mains: true,
+                battery_percent: Some(80),
+            },
+            "/sys/class/power_supply",
+        ),
+        network: Fact::from_kernel(Reach::Company, "asked"),
+        gathered_at_s: TODAY_S,
+    }
+}
+
+pub(crate) fn storage(place: &str, role: StorageRole, encrypted: Tristate) -> Storage {
+    Storage {
+        place: place.to_owned(),
+        role,
+        by: (encrypted == Tristate::Yes).then(|| "LUKS".to_owned()),
+        encrypted,
+    }
+}
+
+/// A malware scanner as it should be.
+pub(crate) fn scanner(name: &str) -> SecurityProduct {
+    SecurityProduct {
+        name: name.to_owned(),
+        kind: ProductKind::Antivirus,
+        running: Tristate::Yes,
+        genuine: Tristate::Yes,
+        signatures: Signatures::Aged { days: 1 },
     }
 }
 

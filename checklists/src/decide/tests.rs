@@ -38,7 +38,7 @@ fn each_case_gives_its_mode_and_reason() {
     for (name, change, asked, mode, reason) in CASES {
         let (mut facts, mut requirements) = (good_pc(), Requirements::default());
         change(&mut facts, &mut requirements);
-        let decision = decide(&requirements, &facts, *asked);
+        let decision = decide(&requirements, &facts, *asked, &[]);
         assert_eq!(decision.mode, *mode, "{name}: {:?}", decision.reasons);
         let first = &decision.reasons[0];
         assert!(first.starts_with(reason), "{name}: {first}");
@@ -53,7 +53,7 @@ fn each_case_gives_its_mode_and_reason() {
 fn the_rejected_mode_keeps_its_reason() {
     let mut facts = good_pc();
     facts.qemu = broken(Obstacle::Missing);
-    let decision = decide(&Requirements::default(), &facts, ModeChoice::Auto);
+    let decision = decide(&Requirements::default(), &facts, ModeChoice::Auto, &[]);
     assert!(
         decision.reasons[1].starts_with("vm: not possible here: "),
         "{:?}",
@@ -68,6 +68,6 @@ fn with_no_mode_the_first_asked_is_shown() {
     let mut facts = good_pc();
     facts.fuse = broken(Obstacle::NoPermission);
     facts.qemu = broken(Obstacle::Missing);
-    let decision = decide(&Requirements::default(), &facts, ModeChoice::Auto);
+    let decision = decide(&Requirements::default(), &facts, ModeChoice::Auto, &[]);
     assert_eq!(decision.relevant().map(|findings| findings.mode), Some(Mode::Vm));
 }

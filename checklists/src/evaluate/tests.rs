@@ -1,5 +1,8 @@
 //! The rules as a table, and as properties.
 
+mod policy;
+mod safety;
+
 use proptest::prelude::*;
 
 use super::evaluate;
@@ -93,10 +96,10 @@ fn old_cpu() -> Fact<crate::host::Cpu> {
 
 #[test]
 fn each_case_gives_its_verdict_and_advice() {
-    for (name, change, mode, rule, verdict, advice) in CASES {
+    for (name, change, mode, rule, verdict, advice) in CASES.iter().chain(safety::CASES) {
         let (mut facts, mut requirements) = (good_pc(), Requirements::default());
         change(&mut facts, &mut requirements);
-        let findings = evaluate(&requirements, &facts, *mode);
+        let findings = evaluate(&requirements, &facts, *mode, &[]);
         let finding = findings.get(*rule).unwrap_or_else(|| panic!("{name}: no {rule}"));
         assert_eq!(finding.verdict, *verdict, "{name}: {finding:?}");
         let what_to_do = finding.what_to_do.as_deref().unwrap_or_default();
@@ -107,14 +110,15 @@ fn each_case_gives_its_verdict_and_advice() {
 #[test]
 fn every_rule_has_a_case() {
     for rule in RuleId::ALL {
-        assert!(CASES.iter().any(|case| case.3 == rule), "{rule}");
+        let cases = CASES.iter().chain(safety::CASES);
+        assert!(cases.map(|case| case.3).any(|of| of == rule), "{rule}");
     }
 }
 
 #[test]
 fn a_good_pc_passes_everything_in_both_modes() {
     for mode in [Mode::Vm, Mode::Container] {
-        let findings = evaluate(&Requirements::default(), &good_pc(), mode);
+        let findings = evaluate(&Requirements::default(), &good_pc(), mode, &[]);
         assert_eq!(findings.worst(), Verdict::Pass, "{findings:?}");
         assert!(findings.fit);
     }
@@ -123,7 +127,7 @@ fn a_good_pc_passes_everything_in_both_modes() {
 #[test]
 fn nobody_looked_is_never_a_pass() {
     for mode in [Mode::Vm, Mode::Container] {
-        let findings = evaluate(&Requirements::default(), &HostFacts::default(), mode);
+        let findings = evaluate(&Requirements::default(), &HostFacts::default(), mode, &[]);
         for finding in findings.findings {
             let expected = if finding.rule == RuleId::ModeOffered {
                 Verdict::Pass
@@ -139,7 +143,7 @@ fn nobody_looked_is_never_a_pass() {
 fn not_applicable_is_never_a_pass() {
     let mut facts = good_pc();
     facts.fuse = Fact::not_applicable("another system");
-    let findings = evaluate(&Requirements::default(), &facts, Mode::Vm);
+    let findings = evaluate(&Requirements::default(), &facts, Mode::Vm, &[]);
     let finding = findings.get(RuleId::FuseUsable).expect("applies");
     assert_eq!(finding.verdict, Verdict::Unknown);
     assert_eq!(finding.found, "not applicable: another system");
@@ -239,7 +243,7 @@ proptest! {
     fn the_reader_is_told_what_to_do_exactly_when_something_is_wrong(
         facts in any_pc(), requirements in any_requirements(), mode in any_mode(),
     ) {
-        for finding in evaluate(&requirements, &facts, mode).findings {
+        for finding in evaluate(&requirements, &facts, mode, &[]).findings {
             prop_assert_eq!(finding.what_to_do.is_none(), finding.verdict == Verdict::Pass, "{:?}", finding);
             prop_assert!(!finding.needed.is_empty() && !finding.found.is_empty(), "{:?}", finding);
         }
@@ -247,8 +251,8 @@ proptest! {
 
     #[test]
     fn only_a_must_can_fail(facts in any_pc(), requirements in any_requirements(), mode in any_mode()) {
-        for finding in evaluate(&requirements, &facts, mode).findings {
-            prop_assert!(finding.verdict != Verdict::Fail || finding.severity == Severity::Must, "{:?}", finding);
+        for finding in evaluate(&requirements, &facts, mode, &[]).findings {
+            prop_assert!(finding.verdict != Verdict::Fail || finding.severity == Severity::Require, "{:?}", finding);
         }
     }
 
@@ -256,7 +260,7 @@ proptest! {
     fn more_memory_never_makes_it_worse(
         facts in any_pc(), requirements in any_requirements(), mode in any_mode(), more in any::<u64>(),
     ) {
-        let before = evaluate(&requirements, &facts, mode);
+        let before = evaluate(&requirements, &facts, mode, &[]);
         let Some(memory) = facts.memory.value().copied() else { unreachable!("always known here") };
         let mut richer = facts.clone();
         richer.memory = Fact::from_kernel(
@@ -266,7 +270,7 @@ proptest! {
             },
             "x",
         );
-        let after = evaluate(&requirements, &richer, mode);
+        let after = evaluate(&requirements, &richer, mode, &[]);
         for (before, after) in before.findings.iter().zip(&after.findings) {
             prop_assert!(after.verdict <= before.verdict, "{:?} became {:?}", before, after);
         }
@@ -274,11 +278,11 @@ proptest! {
 
     #[test]
     fn asking_less_never_makes_it_worse(facts in any_pc(), mut requirements in any_requirements(), mode in any_mode()) {
-        let before = evaluate(&requirements, &facts, mode);
+        let before = evaluate(&requirements, &facts, mode, &[]);
         requirements.min_cores /= 2;
         requirements.min_memory_total_bytes /= 2;
         requirements.vm.guest_memory_bytes /= 2;
-        let after = evaluate(&requirements, &facts, mode);
+        let after = evaluate(&requirements, &facts, mode, &[]);
         for (before, after) in before.findings.iter().zip(&after.findings) {
             prop_assert!(after.verdict <= before.verdict, "{:?} became {:?}", before, after);
         }

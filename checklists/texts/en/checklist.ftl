@@ -1,0 +1,182 @@
+# The checklist, in English: the language that every other one falls back to. Words of a person under stress; short.
+# What stands in `backticks` is typed as it is. How to add a language: docs/checklists.md.
+
+## Numbers
+decimal-mark = .
+size-mb = { $amount } MB
+size-gb = { $amount } GB
+
+## The page
+page-title = Is this PC ready for your work stick?
+field-name = Your name
+field-pc = Which PC
+field-date = Date
+first-heading = Do this first
+first-1 = Plug the PC into the mains and close all other programs.
+first-2 = Tick what is true. How to find out stands under each line.
+first-3 = If something is not true, or you are not sure: phone your IT today, not on the day you need the stick.
+section-ready = Before the day
+section-pc = Your PC
+section-safety = Your PC's safety
+how-to-find-out = How to find out:
+system-windows = Windows
+system-macos = Mac
+system-linux = Linux
+weight-wanted = (good to have)
+weight-partly = (needed for: { $modes })
+mode-vm = full workstation
+mode-container = light workstation
+mode-remote-only = remote access
+contact-heading = Your IT
+contact-blank = Name and phone
+self-report = Ticks are your own word. They help you and your IT to be ready; they prove nothing.
+
+notice-heading = What this stick looks at on your PC, and what it never looks at
+notice-looks = It looks at: processor, memory, free space, USB port, power and clock; name and version of the system; whether updates, firewall, malware protection, disk encryption, screen lock and secure start are on; whether you are its administrator; names of running security and remote-control programs; whether the network works.
+notice-never = It never looks at: your files, photos, mails, passwords, browser history, network traffic or the list of your programs.
+notice-sent = Nothing of this is sent anywhere.
+
+## Filled in by the program
+legend = [x] yes · [!] not yet · [?] not known · [ ] for you to tick
+state-no = not yet
+state-unknown = not known
+found = Found: { $found }
+found-none = none
+found-days = { $days ->
+    [one] { $days } day ago
+   *[other] { $days } days ago
+}
+what-to-do = What to do:
+look-yourself = This could not be found out; please look yourself.
+verdict-vm = This PC can run your workstation, in full.
+verdict-container = This PC can run your workstation, in its light form.
+verdict-remote-only = This PC can be used for remote access. It cannot run the workstation itself.
+verdict-none = This PC cannot run your workstation yet. What to do stands at the lines marked [!]. Another PC is often the fastest help.
+
+## Before the day
+item-passphrase = You know your passphrase, and it is not written down near the stick.
+item-phone = Your IT's phone number is on paper, not only in the PC.
+item-tried = You have started the stick once on this PC, on a quiet day.
+item-tried-how = Open START-HERE on the stick and follow it.
+item-power = The PC is plugged in, or its battery holds { $percent } % or more.
+item-power-how = Look at the battery sign beside the clock.
+item-power-help = Plug the PC into the mains.
+item-network = The internet works on this PC.
+item-network-how = Open a web page that you have not opened today.
+item-network-help = Connect to your network; if it asks for a login, open a web page and log in.
+item-remote = { $kind ->
+    [web] This page opens on this PC: { $address }
+    [desktop] Your desktop at work opens on this PC: { $address }
+    [tunnel] The company's network can be reached from this PC: { $address }
+   *[other] Your work can be reached from this PC: { $address }
+}
+item-remote-how = Try it as your IT showed you.
+
+## Your PC
+item-processor = { $kind ->
+    [x86_64] { $level ->
+        [v2] The processor is a 64-bit one from Intel or AMD, made after 2010.
+        [v3] The processor is a 64-bit one from Intel or AMD, made after 2015.
+        [v4] The processor is a 64-bit one from Intel or AMD with AVX-512.
+       *[other] The processor is a 64-bit one from Intel or AMD.
+    }
+    [aarch64] The processor is a 64-bit ARM processor.
+   *[other] The processor is of this kind: { $architecture }
+}
+item-processor-windows = Settings › System › About
+item-processor-macos = Apple menu › About This Mac
+item-processor-linux = type `lscpu`
+item-processor-help = This PC cannot run the workstation; use another one.
+item-cores = { $cores ->
+    [one] It has at least { $cores } core.
+   *[other] It has at least { $cores } cores.
+}
+item-cores-windows = Ctrl+Shift+Esc › Performance › CPU
+item-cores-macos = Apple menu › About This Mac
+item-cores-linux = type `nproc`
+item-cores-help = It will be slow. Close other programs, or use a newer PC.
+item-virtualization = Virtualisation is switched on.
+item-virtualization-windows = Ctrl+Shift+Esc › Performance › CPU
+item-virtualization-macos = always on
+item-virtualization-linux = `lscpu` says VT-x or AMD-V
+item-virtualization-help = Your IT can tell you how to switch it on in the PC's firmware settings.
+item-memory = { $parts ->
+    [total] It has { $total } of memory or more, and { $free } of it is free.
+    [total-light] It has { $total } of memory or more, and { $free } of it is free ({ $light } for the light workstation).
+    [light] { $free } of memory is free ({ $light } for the light workstation).
+   *[free] { $free } of memory is free.
+}
+item-memory-windows = Ctrl+Shift+Esc › Performance › Memory, “Available”
+item-memory-macos = Activity Monitor › Memory
+item-memory-linux = `free -h`, “available”
+item-memory-help = Close other programs, above all web browsers, and look again. If that is not enough, use another PC.
+item-space = { $size } is free on the disk.
+item-space-windows = Explorer › This PC
+item-space-macos = Apple menu › About This Mac › Storage
+item-space-linux = type `df -h /tmp`
+item-space-help = Delete files that you do not need, or empty the wastebasket.
+item-port = A USB port is free and the stick fits; best a fast one (blue, or marked SS).
+item-port-how = Look at the sides and the back of the PC.
+item-port-help = Put the stick directly into a fast port of the PC, without a hub. If it stays slow, ask your IT for another stick.
+item-programs = The programs that the stick needs are there.
+item-programs-how = Run `gobag check` from the stick; START-HERE tells how.
+item-programs-help = Show your IT what `gobag check` says: it names what is missing.
+
+## Your PC's safety
+item-supported = The maker still mends this version of the system.
+item-supported-windows = Start, type `winver`: Windows 11
+item-supported-macos = Apple menu › About This Mac: one of the last three versions
+item-supported-linux = Settings › About
+item-supported-help = Change to a newer version of the system, or use another PC.
+item-updates = { $days ->
+    [one] It looked for updates within the last day, and none waits for a restart.
+   *[other] It looked for updates within the last { $days } days, and none waits for a restart.
+}
+item-updates-windows = Settings › Windows Update
+item-updates-macos = Settings › General › Software Update
+item-updates-linux = Software › Updates
+item-updates-help = Install the updates and restart the PC.
+item-antivirus = { $days ->
+    [one] Protection against malware is on, and was renewed within the last day.
+   *[other] Protection against malware is on, and was renewed within the last { $days } days.
+}
+item-antivirus-windows = Start › Windows Security
+item-antivirus-macos = on while the system is up to date
+item-antivirus-linux = open your malware scanner
+item-antivirus-help = Switch your malware scanner on and let it renew itself; if you have none, ask your IT which one.
+item-firewall = The firewall is on.
+item-firewall-windows = Start › Windows Security
+item-firewall-macos = Settings › Network › Firewall
+item-firewall-linux = `systemctl status ufw firewalld`
+item-firewall-help = Switch the firewall on.
+item-encryption = The PC's own disk is encrypted.
+item-encryption-windows = Settings › Privacy & security › Device encryption
+item-encryption-macos = Settings › Privacy & Security › FileVault
+item-encryption-linux = `lsblk` says “crypt”
+item-encryption-help = Ask your IT how to switch encryption on, and copy your files first.
+item-remote-control = No program runs by which somebody else can see the screen (TeamViewer, AnyDesk and the like).
+item-remote-control-how = Look at the small signs near the clock.
+item-remote-control-help = Close these programs; remove them if you do not need them.
+item-screen-lock = The screen locks itself when you walk away.
+item-screen-lock-windows = Settings › Personalization › Lock screen
+item-screen-lock-macos = Settings › Lock Screen
+item-screen-lock-linux = Settings › Privacy › Screen Lock
+item-screen-lock-help = Switch the screen lock on.
+item-account = You use an ordinary account, not the administrator's.
+item-account-windows = Settings › Accounts › Your info
+item-account-macos = Settings › Users & Groups
+item-account-linux = `id -u` does not say 0
+item-account-help = Start the stick from your ordinary account, without `sudo`.
+item-clock = Date, time and time zone are right.
+item-clock-how = Compare them with a phone.
+item-clock-help = Set the clock, best to “automatically”.
+item-secure-boot = Secure Boot is on.
+item-secure-boot-windows = Start, type `msinfo32`
+item-secure-boot-macos = on unless it was changed
+item-secure-boot-linux = type `mokutil --sb-state`
+item-secure-boot-help = Ask your IT before you change it: it stands in the PC's firmware settings.
+item-confinement = The system's own protection of programs is on.
+item-confinement-windows = always on
+item-confinement-macos = Terminal: `csrutil status`
+item-confinement-linux = `aa-enabled` or `getenforce`
+item-confinement-help = Ask your IT how to switch it on again.
