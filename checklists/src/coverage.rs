@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::finding::{RuleId, Verdict};
 use crate::requirements::{Mode, Requirements};
-use read::{Judged, Computer};
+use read::{Computer, Judged};
 
 /// One file that may hold a result.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -272,7 +272,9 @@ fn problem(file: &str, what: &str) -> Problem {
 fn offered(read: &[Computer], requirements: Option<&Requirements>) -> Vec<Mode> {
     let is_offered = |mode: &Mode| match requirements {
         Some(requirements) => requirements.modes.contains(mode),
-        None => read.iter().any(|result| result.judged(*mode).is_some_and(Judged::is_offered)),
+        None => read
+            .iter()
+            .any(|result| result.judged(*mode).is_some_and(Judged::is_offered)),
     };
     [Mode::Vm, Mode::Container, Mode::RemoteOnly]
         .into_iter()

@@ -28,7 +28,11 @@ impl Coverage {
 /// an apostrophe in front makes it a text.
 fn cell(text: &str) -> String {
     let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']);
-    let text = if is_formula { format!("'{text}") } else { text.to_owned() };
+    let text = if is_formula {
+        format!("'{text}")
+    } else {
+        text.to_owned()
+    };
     if text.contains([',', '"', '\r', '\n', ';']) {
         format!("\"{}\"", text.replace('"', "\"\""))
     } else {

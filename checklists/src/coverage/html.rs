@@ -34,10 +34,20 @@ impl Coverage {
             let words = [reason.mode.to_string(), reason.title.clone(), reason.rule.clone()];
             (words.to_vec(), numbers.to_vec())
         });
-        let heads = ["mode", "what", "rule", "blocked", "by it alone", "warned", "not known"];
+        let heads = [
+            "mode",
+            "what",
+            "rule",
+            "blocked",
+            "by it alone",
+            "warned",
+            "not known",
+        ];
         table(&mut page, "Reasons", &heads, 3, reasons);
         let computers = self.results.iter().map(|result| {
-            let can = result.can.map_or_else(|| "nothing".to_owned(), |mode| mode.to_string());
+            let can = result
+                .can
+                .map_or_else(|| "nothing".to_owned(), |mode| mode.to_string());
             let name = result.pseudonym.clone().unwrap_or_default();
             let words = vec![result.file.clone(), name, can, result.blocked_by.join(", ")];
             (words, Vec::new())
@@ -49,7 +59,10 @@ impl Coverage {
                 SameAs::Content => "the same content as",
                 SameAs::Pseudonym => "the same computer as",
             };
-            (vec![duplicate.file.clone(), format!("{why} {}", duplicate.counted)], Vec::new())
+            (
+                vec![duplicate.file.clone(), format!("{why} {}", duplicate.counted)],
+                Vec::new(),
+            )
         });
         let bad = self
             .findings

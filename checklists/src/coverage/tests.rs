@@ -80,7 +80,12 @@ fn two_hundred_computers_are_one_sentence() {
             coverage.sentence,
             "171 of 200 can run the VM, 22 only the container, 7 neither"
         );
-        let counts = (coverage.vm, coverage.only_container, coverage.only_remote, coverage.none);
+        let counts = (
+            coverage.vm,
+            coverage.only_container,
+            coverage.only_remote,
+            coverage.none,
+        );
         assert_eq!(counts, (171, 22, 0, 7));
         assert_eq!(coverage.results.len(), 200);
         assert!(coverage.findings.is_empty() && coverage.duplicates.is_empty());
@@ -106,7 +111,10 @@ fn the_facts_are_judged_anew_by_requirements_given_now() {
         ..Requirements::default()
     };
     let coverage = Coverage::of(&two_hundred(), Some(&requirements));
-    assert_eq!(coverage.sentence, "0 of 200 can run the VM, 0 only the container, 200 neither");
+    assert_eq!(
+        coverage.sentence,
+        "0 of 200 can run the VM, 0 only the container, 200 neither"
+    );
     assert_eq!(reason(&coverage, "memory.total", Mode::Container).blocked, 200);
 }
 
@@ -186,7 +194,10 @@ fn a_computer_that_sent_twice_counts_once_with_its_last_word() {
         named("copy", computer(3), "red-fox"),
     ];
     let coverage = Coverage::of(&files, None);
-    assert_eq!(coverage.sentence, "2 of 2 can run the VM, 0 only the container, 0 neither");
+    assert_eq!(
+        coverage.sentence,
+        "2 of 2 can run the VM, 0 only the container, 0 neither"
+    );
     let said: Vec<_> = coverage
         .duplicates
         .iter()
@@ -237,8 +248,24 @@ fn damaged_and_foreign_files_are_listed_and_not_counted() {
     for requirements in [None, Some(&Requirements::default())] {
         let coverage = Coverage::of(&files, requirements);
         assert_eq!(coverage.computers, 1);
-        let bad: Vec<&str> = coverage.findings.iter().map(|problem| problem.file.as_str()).collect();
-        assert_eq!(bad, ["cut", "empty", "noise", "deep", "list", "error", "odd", "unreadable"]);
+        let bad: Vec<&str> = coverage
+            .findings
+            .iter()
+            .map(|problem| problem.file.as_str())
+            .collect();
+        assert_eq!(
+            bad,
+            [
+                "cut",
+                "empty",
+                "noise",
+                "deep",
+                "list",
+                "error",
+                "odd",
+                "unreadable"
+            ]
+        );
         assert!(coverage.findings.iter().all(|problem| !problem.what.is_empty()));
     }
 }
@@ -248,21 +275,28 @@ fn results_of_other_versions_are_read_as_far_as_they_go() {
     let mut newer = document(&computer(1));
     newer["facts"]["quantum"] = json!({ "status": "known", "value": 7 });
     newer["decision"]["mode"] = json!("hologram");
-    let findings = newer["decision"]["findings"][0]["findings"].as_array_mut().expect("a list");
+    let findings = newer["decision"]["findings"][0]["findings"]
+        .as_array_mut()
+        .expect("a list");
     findings.push(json!({
         "rule": "aura.clean", "title": "Aura", "verdict": "shimmering", "severity": "warn", "needed": "", "found": ""
     }));
     let coverage = Coverage::of(&[file("newer", &newer)], None);
     assert_eq!(coverage.vm, 1);
     let aura = reason(&coverage, "aura.clean", Mode::Vm);
-    assert_eq!((aura.title.as_str(), aura.unknown, aura.blocked), ("aura.clean", 1, 0));
+    assert_eq!(
+        (aura.title.as_str(), aura.unknown, aura.blocked),
+        ("aura.clean", 1, 0)
+    );
 }
 
 #[test]
 fn nothing_a_computer_says_becomes_markup_or_a_formula() {
     let mut evil = document(&computer(1));
     evil["pseudonym"] = json!("<img src=x onerror=alert(1)>\u{202e}");
-    let findings = evil["decision"]["findings"][0]["findings"].as_array_mut().expect("a list");
+    let findings = evil["decision"]["findings"][0]["findings"]
+        .as_array_mut()
+        .expect("a list");
     findings.push(json!({ "rule": "=cmd|'/c calc'!A1,<b>", "verdict": "fail", "severity": "require" }));
     evil["decision"]["findings"][0]["fit"] = json!(false);
     let coverage = Coverage::of(&[file("<script>x</script>.json", &evil)], None);
@@ -275,7 +309,10 @@ fn nothing_a_computer_says_becomes_markup_or_a_formula() {
     let csv = coverage.csv();
     assert!(csv.contains("\r\nvm,\"'=cmd|'/c calc'!A1,<b>\","), "{csv}");
     for line in csv.lines() {
-        assert!(!line.split(',').any(|cell| cell.starts_with(['=', '+', '-', '@'])), "{line}");
+        assert!(
+            !line.split(',').any(|cell| cell.starts_with(['=', '+', '-', '@'])),
+            "{line}"
+        );
     }
 }
 
@@ -291,7 +328,10 @@ fn nobody_counted_is_said() {
 fn the_page_holds_the_figure_the_reasons_and_every_computer() {
     let html = Coverage::of(&two_hundred(), None).html();
     assert!(html.contains("171 of 200 can run the VM, 22 only the container, 7 neither"));
-    assert!(html.contains("<td>memory.available</td><td class=\"number\">7</td>"), "{html}");
+    assert!(
+        html.contains("<td>memory.available</td><td class=\"number\">7</td>"),
+        "{html}"
+    );
     assert_eq!(html.matches(".json</td>").count(), 200);
     assert!(!html.contains("http:") && !html.contains("src="));
 }

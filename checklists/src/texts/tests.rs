@@ -12,7 +12,8 @@ use crate::requirements::Mode;
 fn messages(language: &str) -> BTreeMap<String, BTreeSet<String>> {
     let mut messages = BTreeMap::new();
     for (_, name, text) in FILES.iter().filter(|(known, ..)| *known == language) {
-        let parsed = fluent_syntax::parser::parse(*text).unwrap_or_else(|(_, errors)| panic!("{name}: {errors:?}"));
+        let parsed =
+            fluent_syntax::parser::parse(*text).unwrap_or_else(|(_, errors)| panic!("{name}: {errors:?}"));
         for entry in parsed.body {
             let Entry::Message(message) = entry else { continue };
             let mut arguments = BTreeSet::new();
@@ -67,7 +68,10 @@ fn every_language_has_every_message_with_the_same_arguments() {
             assert_eq!(Some(arguments), other.get(id), "{language}: {id}");
         }
         for id in other.keys() {
-            assert!(english.contains_key(id), "{language} has {id}, which English has not");
+            assert!(
+                english.contains_key(id),
+                "{language} has {id}, which English has not"
+            );
         }
     }
 }
@@ -84,7 +88,11 @@ fn german_is_not_english_left_over() {
         .filter(|(id, arguments)| arguments.is_empty() && short_or_the_same(id))
         .map(|(id, _)| id)
         .collect();
-    assert_eq!(left, ["item-firewall-linux"], "a command reads the same everywhere");
+    assert_eq!(
+        left,
+        ["item-firewall-linux"],
+        "a command reads the same everywhere"
+    );
 }
 
 fn texts(language: &str) -> Texts {
@@ -206,7 +214,12 @@ fn bad_files_are_refused_by_name() {
 #[test]
 fn messages_that_call_each_other_or_grow_end() {
     let bomb: String = (0..30)
-        .map(|level| format!("m{level} = {{ m{next} }}{{ m{next} }}{{ m{next} }}\n", next = level + 1))
+        .map(|level| {
+            format!(
+                "m{level} = {{ m{next} }}{{ m{next} }}{{ m{next} }}\n",
+                next = level + 1
+            )
+        })
         .collect();
     let added = [source("fr", &format!("{bomb}m30 = x\nround = {{ round }}\n"))];
     let texts = Texts::asked("fr", &added).expect("loads");
