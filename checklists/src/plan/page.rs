@@ -76,7 +76,7 @@ fn reasons(reasons: &[Reason], heading: &str, text: &mut String) {
             Weight::Note => "",
         };
         let used = used(&reason.answers);
-        let _ = writeln!(text, "- {weight}{}. *({}; {used})*", reason.text, reason.rule);
+        let _ = writeln!(text, "- {weight}{}. ({}; {used})", reason.text, reason.rule);
     }
 }
 
@@ -111,7 +111,7 @@ fn stick(stick: &StickPlan, text: &mut String) {
 fn cost(cost: &Cost, plan: &Plan, text: &mut String) {
     let _ = write!(
         text,
-        "\n## Cost\n\nIn {}, for {} people and {} spare pieces. Prices: {}.\n\nEach line is what it would cost if that were the only way.\n\n\
+        "\n## Cost\n\nIn {}, for {} people and {} spare pieces. Prices: {}.\n\nEach line is what it would cost if that were the only way. Work, servers and lines are not counted.\n\n\
          | way | sticks or laptops | guest licences | software | together | against laptops |\n|---|---:|---:|---:|---:|---:|\n",
         plain(&cost.currency),
         cost.people,
@@ -159,7 +159,7 @@ fn cost_row(row: &CostRow, text: &mut String) {
 
 fn requirements(plan: &Plan, text: &mut String) {
     text.push_str(
-        "\n## Requirements, and where they come from\n\nWhat is asked of a computer (`requirements.json`) and of the stick; *?* marks an \
+        "\n## Requirements, and where they come from\n\nWhat is asked of a computer (`requirements.json`) and of the stick; (?) marks an \
          assumption, because nobody answered.\n\n| what | value | why | rule | answers |\n|---|---|---|---|---|\n",
     );
     for derived in &plan.derived {
@@ -199,7 +199,7 @@ fn said(set: &QuestionSet, answers: &Answers, text: &mut String) {
         let mark = if answers.is_given(&question.id) {
             ""
         } else {
-            " *?*"
+            " (?)"
         };
         let _ = writeln!(
             text,
@@ -213,7 +213,7 @@ fn said(set: &QuestionSet, answers: &Answers, text: &mut String) {
 fn used(answers: &[Used]) -> String {
     let one = |used: &Used| {
         let mark = if used.assumed && used.answer.is_some() {
-            " *?*"
+            " (?)"
         } else {
             ""
         };

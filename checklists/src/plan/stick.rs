@@ -300,7 +300,10 @@ mod tests {
                 "checkpoints"
             ]
         );
-        assert_eq!(vm.needed_bytes, vm.parts.iter().map(|part| part.size_bytes).sum::<u64>());
+        assert_eq!(
+            vm.needed_bytes,
+            vm.parts.iter().map(|part| part.size_bytes).sum::<u64>()
+        );
         let none = of_mode(&facts, Mode::RemoteOnly, &prices);
         assert!(none.needed_bytes < vm.needed_bytes && none.parts.len() == 1);
     }

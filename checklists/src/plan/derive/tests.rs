@@ -265,7 +265,10 @@ fn thin_clients_have_smaller_cheaper_sticks() {
     ]);
     assert_eq!(thin.recommended, Some(Mode::Container));
     assert!(thin.requirements.modes.contains(&Mode::RemoteOnly));
-    let (thin, thick) = (of(&thin, Mode::Container).stick.clone(), planned(&[image()]).stick);
+    let (thin, thick) = (
+        of(&thin, Mode::Container).stick.clone(),
+        planned(&[image()]).stick,
+    );
     assert!(
         thin.size_gb < thick.size_gb && thin.class < thick.class,
         "{thin:?}"
