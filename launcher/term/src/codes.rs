@@ -4,6 +4,7 @@ use std::io;
 
 use serde::ser::Error as _;
 
+use crate::ask::AskError;
 use crate::confirm::ConfirmError;
 use crate::interrupt::InterruptError;
 use crate::log::LogError;
@@ -44,6 +45,17 @@ fn codes_are_stable() {
         }
         .code(),
         ConfirmError::Interrupted { question: question() }.code(),
+        AskError::NoTerminal {
+            label: question(),
+            source: system(),
+        }
+        .code(),
+        AskError::Terminal {
+            label: question(),
+            source: system(),
+        }
+        .code(),
+        AskError::Interrupted { label: question() }.code(),
         PassphraseError::NoTerminal { source: system() }.code(),
         PassphraseError::Terminal { source: system() }.code(),
         PassphraseError::Interrupted.code(),
@@ -68,6 +80,9 @@ fn codes_are_stable() {
         "term.log-file",
         "term.log-twice",
         "term.signals",
+        "term.no-terminal",
+        "term.terminal-failed",
+        "term.interrupted",
         "term.no-terminal",
         "term.terminal-failed",
         "term.interrupted",

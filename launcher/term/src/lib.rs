@@ -3,7 +3,7 @@
 //! * [`exit`]: what the programs' exit codes mean; [`error`]: the error a program ends with.
 //! * [`args`]: the options every command has; [`parse`] reads the command line, [`docs`] makes documents of it;
 //!   [`ui`]: standard output is the answer, standard error the conversation.
-//! * [`passphrase`], [`confirm`]: questions, always asked on the terminal itself.
+//! * [`passphrase`], [`confirm`], [`ask`]: questions, always asked on the terminal itself.
 //! * [`progress`]: a live line on a terminal, one line per tenth elsewhere.
 //! * [`interrupt`]: Ctrl-C, `kill` and a closed terminal, as something one can wait for.
 //! * [`human`], [`table`]: sizes, times and tables as people read them.
@@ -14,6 +14,7 @@
 //! environment.
 
 pub mod args;
+pub mod ask;
 mod captured;
 #[cfg(test)]
 mod codes;
@@ -35,6 +36,7 @@ mod tty;
 pub mod ui;
 
 pub use args::{ColorWhen, GlobalArgs};
+pub use ask::AskError;
 pub use captured::Captured;
 pub use command_line::parse;
 pub use confirm::ConfirmError;
