@@ -14,7 +14,7 @@ mod record;
 mod scrub;
 mod text;
 
-pub(crate) use live::Live;
+pub(crate) use live::{Live, refused};
 pub(crate) use record::{About, Recorded, Recorder, System};
 pub use record::{Recording, RecordingError};
 pub(crate) use scrub::Scrub;

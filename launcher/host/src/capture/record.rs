@@ -155,6 +155,9 @@ impl<H: Host> Recorder<H> {
     pub(crate) fn finish(&self, about: &About, scrub: &mut Scrub) -> Recording {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let mut captures = BTreeMap::new();
+        if let Some(Ok(mounts)) = seen.get("file /proc/self/mountinfo").map(Capture::text) {
+            scrub.learn_media(&mounts);
+        }
         for (key, capture) in &*seen {
             captures.insert(scrub.key(key), kept(key, capture, scrub));
         }

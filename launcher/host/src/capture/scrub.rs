@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 pub(crate) struct Scrub {
     /// Exact words and their kind, longest first.
     names: Vec<(String, &'static str)>,
+    /// Places of media, as they are and as they are written, longest first.
+    places: Vec<(String, String)>,
     stand_ins: BTreeMap<(&'static str, String), String>,
 }
 
@@ -23,6 +25,9 @@ const IP: &str = "IP addresses";
 const SERIAL: &str = "serial numbers";
 const LABEL: &str = "names of media";
 const REMOTE: &str = "network shares";
+
+/// Where desktops mount what is plugged in; below come a user and a label, or a label.
+const MEDIA: [&str; 2] = ["/run/media/", "/media/"];
 
 /// Shortest name that is searched for inside of other words; a user called `a` must not eat every `a`.
 const SHORTEST_INSIDE: usize = 4;
@@ -43,8 +48,36 @@ impl Scrub {
         names.dedup();
         Self {
             names,
+            places: Vec::new(),
             stand_ins: BTreeMap::new(),
         }
+    }
+
+    /// Learns from `mountinfo` how people called their media: such a name may hold anything, so it is only recognised where
+    /// it is known whole.
+    pub(crate) fn learn_media(&mut self, mountinfo: &str) {
+        for line in mountinfo.lines() {
+            let Some(place) = line.split(' ').nth(4) else {
+                continue;
+            };
+            let Some(base) = MEDIA.iter().find(|base| place.starts_with(**base)) else {
+                continue;
+            };
+            let below: Vec<&str> = place[base.len()..].split('/').collect();
+            let written = match below[..] {
+                [user, label] if !label.is_empty() => {
+                    let user = self.stand_in(USER, user, |n| format!("user{n}"));
+                    format!("{user}/{}", self.stand_in(LABEL, label, |n| format!("medium{n}")))
+                }
+                [label] if !label.is_empty() => self.stand_in(LABEL, label, |n| format!("medium{n}")),
+                _ => continue,
+            };
+            // In the kernel's spelling of spaces, and in everybody else's.
+            for form in [place.to_owned(), place.replace("\\040", " ")] {
+                self.places.push((form, format!("{base}{written}")));
+            }
+        }
+        self.places.sort_by_key(|(form, _)| std::cmp::Reverse(form.len()));
     }
 
     /// How many different ones of each kind were taken out.
@@ -79,7 +112,11 @@ impl Scrub {
     }
 
     fn line(&mut self, line: &str) -> String {
-        let line = self.names_in(line);
+        let mut line = line.to_owned();
+        for (form, written) in &self.places {
+            line = line.replace(form, written);
+        }
+        let line = self.names_in(&line);
         let line = self.media_in(&line);
         let line = self.serial_in(&line);
         let mut text = String::with_capacity(line.len());

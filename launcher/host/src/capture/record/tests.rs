@@ -40,7 +40,7 @@ fn about() -> About {
         released_s: 0,
         administrator: false,
         desktop: Some("GNOME".to_owned()),
-        stick: Some("/media/anna/GOBAG".to_owned()),
+        stick: Some("/media/anna/Annas Stick".to_owned()),
     }
 }
 
@@ -101,14 +101,14 @@ dm CRYPT-LUKS2-3c0d2f4a9a6b4a1c8f2e0123456789ab-luks-3c0d2f4a-9a6b-4a1c-8f2e-012
         ("unit x", Capture::of(unit)),
         ("/net", Capture::of(network)),
         (
-            "/media/anna/GOBAG/x",
+            "/media/anna/Annas Stick/x",
             Capture::failed(Obstacle::NoPermission, "cannot read /home/anna/x"),
         ),
     ])));
     let _ = recorder.file("/proc/self/mountinfo");
     let _ = recorder.query("unit x");
     let _ = recorder.file("/net");
-    let _ = recorder.file("/media/anna/GOBAG/x");
+    let _ = recorder.file("/media/anna/Annas Stick/x");
     let recording = recorder.finish(&about(), &mut scrub());
     for personal in [
         "anna",
