@@ -12,13 +12,17 @@
 //! "it works" is only said of what was tried.
 
 mod accel;
+mod age;
 mod block_mount;
 mod capture;
 mod cpu;
 mod fuse;
 mod gather;
+#[cfg(test)]
+mod judged;
 pub mod limits;
 mod linux;
+mod macos;
 mod memory;
 mod namespaces;
 mod pending;
@@ -29,6 +33,7 @@ mod query;
 mod read;
 mod space;
 mod system;
+mod windows;
 
 pub use capture::{Recording, RecordingError};
 pub use gather::{GatherOptions, gather, record, replay};

@@ -88,26 +88,7 @@ pub(crate) struct Probes {
 pub(crate) fn of(system: System) -> &'static Probes {
     match system {
         System::Linux => &crate::linux::PROBES,
-        // Until their sets are written.
-        System::Windows | System::Macos => &NONE,
+        System::Windows => &crate::windows::PROBES,
+        System::Macos => &crate::macos::PROBES,
     }
 }
-
-const NONE: Probes = Probes {
-    operating_system: |_| Fact::default(),
-    cpu: |_| Fact::default(),
-    memory: |_| Fact::default(),
-    release: |_| Fact::default(),
-    secure_boot: |_| Fact::default(),
-    storage: |_| Fact::default(),
-    confinement: |_| Fact::default(),
-    firewall: |_| Fact::default(),
-    products: |_| Fact::default(),
-    updates: |_| Fact::default(),
-    remote_control: |_| Fact::default(),
-    screen_lock: |_| Fact::default(),
-    clock: |_| Fact::default(),
-    stick: |_| Fact::default(),
-    power: |_| Fact::default(),
-    network: |_| Fact::default(),
-};

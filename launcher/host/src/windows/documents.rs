@@ -29,8 +29,10 @@ pub(crate) const VOLUMES: &str = "volumes.protection";
 /// [`SecureBootState`].
 pub(crate) const SECURE_BOOT: &str = "secure-boot";
 /// [`Tpm`].
+#[cfg(any(windows, test))]
 pub(crate) const TPM: &str = "tpm";
 /// [`Hypervisor`].
+#[cfg(any(windows, test))]
 pub(crate) const HYPERVISOR: &str = "hypervisor";
 /// [`History`].
 pub(crate) const UPDATE_HISTORY: &str = "updates.history";
@@ -200,6 +202,7 @@ pub(crate) struct SecureBootState {
 }
 
 /// `Tbsi_GetDeviceInfo`.
+#[cfg(any(windows, test))]
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Tpm {
     /// 0 is success; 0x8028400F that there is none.
@@ -209,6 +212,7 @@ pub(crate) struct Tpm {
 }
 
 /// `WHvGetCapability(WHvCapabilityCodeHypervisorPresent)`.
+#[cfg(any(windows, test))]
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Hypervisor {
     /// Is there a `WinHvPlatform.dll`?

@@ -9,9 +9,9 @@ use gobag_checklists::safety::{ProductKind, SecurityProduct, Signatures, Tristat
 use super::documents::{Service, Services, Signature};
 
 /// What is known of a product: which services it runs, and who signs them.
-pub(super) struct Maker {
+struct Maker {
     /// What we call the product.
-    pub(super) product: &'static str,
+    product: &'static str,
     /// Beginnings of the names it has in Security Center, in small letters.
     listed_as: &'static [&'static str],
     kind: ProductKind,
@@ -31,14 +31,44 @@ static DEFENDER: Maker = Maker {
 
 /// Products that watch for a company; not all of them are in Security Center's list.
 static WATCHERS: [Maker; 8] = [
-    edr("CrowdStrike Falcon", &["crowdstrike"], &["CSFalconService"], &["crowdstrike"]),
-    edr("SentinelOne", &["sentinelone", "sentinel agent"], &["SentinelAgent"], &["sentinelone", "sentinellabs"]),
-    edr("Microsoft Defender for Endpoint", &[], &["Sense"], &["microsoftwindows", "microsoftcorporation"]),
+    edr(
+        "CrowdStrike Falcon",
+        &["crowdstrike"],
+        &["CSFalconService"],
+        &["crowdstrike"],
+    ),
+    edr(
+        "SentinelOne",
+        &["sentinelone", "sentinel agent"],
+        &["SentinelAgent"],
+        &["sentinelone", "sentinellabs"],
+    ),
+    edr(
+        "Microsoft Defender for Endpoint",
+        &[],
+        &["Sense"],
+        &["microsoftwindows", "microsoftcorporation"],
+    ),
     edr("ESET Management Agent", &[], &["EraAgentSvc"], &["eset"]),
     edr("Wazuh", &[], &["WazuhSvc"], &["wazuh"]),
-    edr("Sophos Endpoint", &["sophos intercept", "sophos endpoint", "sophos anti-virus"], &["Sophos Endpoint Defense Service", "Sophos MCS Agent"], &["sophos"]),
-    edr("Cortex XDR", &["cortex xdr"], &["cyserver"], &["paloaltonetworks"]),
-    edr("Panda Adaptive Defense", &["panda adaptive", "panda endpoint"], &["PandaAetherAgent"], &["pandasecurity", "watchguard"]),
+    edr(
+        "Sophos Endpoint",
+        &["sophos intercept", "sophos endpoint", "sophos anti-virus"],
+        &["Sophos Endpoint Defense Service", "Sophos MCS Agent"],
+        &["sophos"],
+    ),
+    edr(
+        "Cortex XDR",
+        &["cortex xdr"],
+        &["cyserver"],
+        &["paloaltonetworks"],
+    ),
+    edr(
+        "Panda Adaptive Defense",
+        &["panda adaptive", "panda endpoint"],
+        &["PandaAetherAgent"],
+        &["pandasecurity", "watchguard"],
+    ),
 ];
 
 const fn edr(
@@ -57,10 +87,11 @@ const fn edr(
 }
 
 /// Services that decide about the firewall and about updates.
-pub(super) const SYSTEM_SERVICES: [&str; 5] = ["mpssvc", "BFE", "wscsvc", "wuauserv", "UsoSvc"];
+#[cfg(windows)]
+const SYSTEM_SERVICES: [&str; 5] = ["mpssvc", "BFE", "wscsvc", "wuauserv", "UsoSvc"];
 
 /// Every service worth asking for.
-#[cfg_attr(not(windows), expect(dead_code, reason = "asked for on Windows only"))]
+#[cfg(windows)]
 pub(super) fn service_names() -> impl Iterator<Item = &'static str> {
     let products = WATCHERS.iter().chain([&DEFENDER]);
     SYSTEM_SERVICES
@@ -178,8 +209,22 @@ fn plain(name: &str) -> String {
 /// Words of a product's name that tell makers apart.
 fn words(name: &str) -> impl Iterator<Item = String> {
     const COMMON: [&str; 16] = [
-        "antivirus", "endpoint", "internet", "security", "protection", "total", "free", "premium", "software",
-        "business", "windows", "microsoft", "advanced", "system", "essentials", "professional",
+        "antivirus",
+        "endpoint",
+        "internet",
+        "security",
+        "protection",
+        "total",
+        "free",
+        "premium",
+        "software",
+        "business",
+        "windows",
+        "microsoft",
+        "advanced",
+        "system",
+        "essentials",
+        "professional",
     ];
     name.split(|c: char| !c.is_alphanumeric())
         .map(str::to_lowercase)

@@ -11,12 +11,14 @@ use gobag_checklists::safety::{ProductKind, SecurityProduct, Signatures, Tristat
 use gobag_checklists::{Fact, Forger};
 
 use super::documents::{self as query, Defender, Health, Listed, Products, Services, WmiProducts};
-use super::{genuine, own, security_center};
+use super::{genuine, security_center};
 use crate::capture::Host;
+use crate::probe::Scene;
 
 const SOURCE: &str = "Windows Security Center, services and their signers";
 
-pub(crate) fn products(host: &dyn Host, now_s: u64) -> Fact<Vec<SecurityProduct>> {
+pub(super) fn probe(scene: &Scene) -> Fact<Vec<SecurityProduct>> {
+    let (host, now_s) = (scene.host.as_ref(), scene.about.now_s);
     let services: Result<Services, String> = host.query(query::SERVICES).json();
     let defender: Option<Defender> = host.query(query::DEFENDER).json().ok();
     let watchers = services.as_ref().map(genuine::watchers).unwrap_or_default();
@@ -34,7 +36,7 @@ pub(crate) fn products(host: &dyn Host, now_s: u64) -> Fact<Vec<SecurityProduct>
         (Err(reason), false) => vec![unreadable(reason)],
     };
     all.extend(watchers);
-    Fact::known(all, SOURCE, own(), Forger::Administrator)
+    scene.known(all, SOURCE, Forger::Administrator)
 }
 
 fn on_a_pc(
@@ -44,7 +46,9 @@ fn on_a_pc(
     services: &Result<Services, String>,
 ) -> Result<Vec<SecurityProduct>, String> {
     let health: Health = host.query(query::HEALTH).json()?;
-    let antivirus = health.antivirus.ok_or("Windows Security Center was not asked for its health")?;
+    let antivirus = health
+        .antivirus
+        .ok_or("Windows Security Center was not asked for its health")?;
     security_center::answers(&antivirus)?;
     let listed = host.query(query::ANTIVIRUS).json().and_then(complete);
     let mut found = match listed {
@@ -78,7 +82,10 @@ fn on_a_pc(
 pub(super) fn complete(list: Products) -> Result<Vec<Listed>, String> {
     match list.result {
         0 => Ok(list.products),
-        other => Err(format!("Windows Security Center failed with {:#010x}", other as u32)),
+        other => Err(format!(
+            "Windows Security Center failed with {:#010x}",
+            other as u32
+        )),
     }
 }
 

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 
 use super::documents::{Listed, ProviderHealth, WmiProduct};
+use crate::age::whole_days;
 
 /// `S_OK`.
 const OK: i64 = 0;
@@ -18,7 +19,10 @@ pub(super) fn answers(health: &ProviderHealth) -> Result<(), String> {
     match health.result {
         OK => Ok(()),
         NOT_RUNNING => Err("the service of Windows Security Center does not run".to_owned()),
-        other => Err(format!("Windows Security Center failed with {:#010x}", other as u32)),
+        other => Err(format!(
+            "Windows Security Center failed with {:#010x}",
+            other as u32
+        )),
     }
 }
 
@@ -34,7 +38,9 @@ pub(super) fn health(health: Option<&ProviderHealth>) -> Tristate {
         Some(0) => Tristate::Yes,
         Some(1) => unknown("Windows Security Center does not watch it"),
         Some(2 | 3) => Tristate::No,
-        other => unknown(format!("Windows Security Center says {other:?}, which is no known state")),
+        other => unknown(format!(
+            "Windows Security Center says {other:?}, which is no known state"
+        )),
     }
 }
 
@@ -50,7 +56,9 @@ pub(super) fn listed(product: &Listed, now_s: u64) -> Reported {
     let running = match product.state {
         0 => Tristate::Yes,
         1..=3 => Tristate::No,
-        other => unknown(format!("Windows Security Center says {other}, which is no known state")),
+        other => unknown(format!(
+            "Windows Security Center says {other}, which is no known state"
+        )),
     };
     let signatures = match product.signatures {
         Some(1) => as_of(product.since.as_deref(), now_s),
@@ -66,7 +74,11 @@ pub(super) fn listed(product: &Listed, now_s: u64) -> Reported {
 pub(super) fn wmi(product: &WmiProduct, now_s: u64) -> Reported {
     match ProductState::read(product.state) {
         Ok(state) => Reported {
-            running: if state.power == Power::On { Tristate::Yes } else { Tristate::No },
+            running: if state.power == Power::On {
+                Tristate::Yes
+            } else {
+                Tristate::No
+            },
             signatures: match state.up_to_date {
                 true => as_of(product.since.as_deref(), now_s),
                 false => Signatures::Outdated,
@@ -86,7 +98,7 @@ fn as_of(since: Option<&str>, now_s: u64) -> Signatures {
     };
     let time = rfc2822::parse(since).map(|time| time.timestamp());
     match time.or_else(|_| since.parse::<Timestamp>()) {
-        Ok(time) => match super::whole_days(time.as_second(), now_s) {
+        Ok(time) => match whole_days(time.as_second(), now_s) {
             Some(days) => Signatures::Aged { days },
             None => Signatures::Unknown {
                 reason: format!("they are said to be current as of {since}, which is in the future"),
@@ -200,8 +212,18 @@ mod tests {
     #[test]
     fn p6_other_numbers_say_nothing() {
         for number in [
-            0, -1, i64::MIN, i64::MAX, 0x04_F0_00, 0x04_40_00, 0x04_12_00, 0x04_10_20, 0x04_10_01, 0x00_10_00,
-            0x0104_1000, 0x1_0004_1000,
+            0,
+            -1,
+            i64::MIN,
+            i64::MAX,
+            0x04_F0_00,
+            0x04_40_00,
+            0x04_12_00,
+            0x04_10_20,
+            0x04_10_01,
+            0x00_10_00,
+            0x0104_1000,
+            0x1_0004_1000,
         ] {
             assert_eq!(read(number), None, "{number:#x}");
         }
@@ -211,7 +233,8 @@ mod tests {
     #[test]
     fn a_public_rule_reads_three_of_three_numbers_wrongly() {
         let public = |number: i64| number & 0x10 != 0 && number & 0x100 != 0;
-        let ours = |number| read(number).is_some_and(|(power, up_to_date, _)| power == Power::On && up_to_date);
+        let ours =
+            |number| read(number).is_some_and(|(power, up_to_date, _)| power == Power::On && up_to_date);
         for (number, truth) in [(397_568, true), (397_584, false), (393_488, false)] {
             assert_eq!(ours(number), truth, "{number}");
             assert_eq!(public(number), !truth, "{number}");
@@ -232,7 +255,10 @@ mod tests {
         }
         for (result, said) in [(0, None), (0, Some(1)), (0, Some(4)), (-2_147_024_891, Some(0))] {
             let found = ProviderHealth { result, health: said };
-            assert!(matches!(health(Some(&found)), Tristate::Unknown { .. }), "{found:?}");
+            assert!(
+                matches!(health(Some(&found)), Tristate::Unknown { .. }),
+                "{found:?}"
+            );
         }
         assert!(matches!(health(None), Tristate::Unknown { .. }));
     }
@@ -241,16 +267,29 @@ mod tests {
     fn the_age_of_a_products_word() {
         let now_s = 1_731_600_000; // 2024-11-14 16:00 UTC
         for (since, expected) in [
-            (Some("Thu, 14 Nov 2024 07:13:30 GMT"), Signatures::Aged { days: 0 }),
-            (Some("Mon, 04 Nov 2024 07:13:30 GMT"), Signatures::Aged { days: 10 }),
+            (
+                Some("Thu, 14 Nov 2024 07:13:30 GMT"),
+                Signatures::Aged { days: 0 },
+            ),
+            (
+                Some("Mon, 04 Nov 2024 07:13:30 GMT"),
+                Signatures::Aged { days: 10 },
+            ),
             (Some("2024-11-04T07:13:30Z"), Signatures::Aged { days: 10 }),
             (None, Signatures::Current),
             (Some("  "), Signatures::Current),
         ] {
             assert_eq!(as_of(since, now_s), expected, "{since:?}");
         }
-        for since in ["Sat, 16 Nov 2024 17:00:00 GMT", "vorgestern", "14.11.2024 08:13:30"] {
-            assert!(matches!(as_of(Some(since), now_s), Signatures::Unknown { .. }), "{since}");
+        for since in [
+            "Sat, 16 Nov 2024 17:00:00 GMT",
+            "vorgestern",
+            "14.11.2024 08:13:30",
+        ] {
+            assert!(
+                matches!(as_of(Some(since), now_s), Signatures::Unknown { .. }),
+                "{since}"
+            );
         }
     }
 
