@@ -149,7 +149,7 @@ pub struct Item {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "weight", rename_all = "kebab-case")]
 pub enum Weight {
-    /// Without it, nothing works.
+    /// Without it, no workstation runs; or no remote access, where that is all there is.
     Needed,
     /// Needed in these modes; another mode works without.
     NeededFor {
@@ -267,7 +267,16 @@ impl Weights {
                     .any(|rule| self.weight(*rule, Severity::Require).any(|other| other == *mode))
             })
             .collect();
-        if rules.is_empty() || modes.len() == self.by_mode.len() {
+        // Who has only remote access needs nothing of the machine; saying "for the workstation" each time would tell nobody more.
+        let offered: Vec<Mode> = self.by_mode.iter().map(|(mode, _)| *mode).collect();
+        let workstation = |mode: &&Mode| **mode != Mode::RemoteOnly;
+        let covers = modes == offered
+            || (modes.iter().any(|mode| workstation(&mode))
+                && offered
+                    .iter()
+                    .filter(workstation)
+                    .all(|mode| modes.contains(mode)));
+        if rules.is_empty() || covers {
             Weight::Needed
         } else if modes.is_empty() {
             Weight::Wanted

@@ -43,7 +43,7 @@ impl Checklist {
             "<!DOCTYPE html>\n<html lang=\"{}\">\n<head>\n<meta charset=\"utf-8\">\n\
              <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n\
-             <style>\n{STYLE}@page {{ size: {size}; margin: 9mm 12mm; }}\n</style>\n</head>\n\
+             <style>\n{STYLE}@page {{ size: {size}; margin: 7mm 10mm; }}\n</style>\n</head>\n\
              <body class=\"{class}\">\n<main>\n<h1>{title}</h1>\n",
             escape(&texts.language()),
         );
@@ -67,6 +67,7 @@ impl Checklist {
     fn beginning(&self, page: &mut String, texts: &Texts) {
         if let Some(verdict) = sentences::verdict(self, texts) {
             page.push_str(&format!("<p class=\"verdict\">{}</p>\n", marked(&verdict)));
+            self.contact(page, texts);
             return;
         }
         page.push_str("<p class=\"fields\">\n");
@@ -81,7 +82,24 @@ impl Checklist {
             let step = texts.say(&format!("first-{number}"));
             page.push_str(&format!("<li>{}</li>\n", marked(&step)));
         }
-        page.push_str("</ol>\n</section>\n");
+        page.push_str("</ol>\n");
+        self.contact(page, texts);
+        page.push_str("</section>\n");
+    }
+
+    /// Whom to phone stands where it is said that one should.
+    fn contact(&self, page: &mut String, texts: &Texts) {
+        let heading = escape(&texts.say("contact-heading"));
+        page.push_str(&match sentences::contact(self, str::to_owned) {
+            Some(contact) => format!(
+                "<p class=\"contact\">{heading}: <strong>{}</strong></p>\n",
+                escape(&contact)
+            ),
+            None => {
+                let field = format!("{}: {}", texts.say("contact-heading"), texts.say("contact-blank"));
+                format!("<p class=\"contact fields\">\n{}</p>\n", blank(&field))
+            }
+        });
     }
 
     fn end(&self, page: &mut String, texts: &Texts) {
@@ -93,17 +111,6 @@ impl Checklist {
             said("notice-never"),
             said("notice-sent"),
         ));
-        let heading = said("contact-heading");
-        page.push_str(&match sentences::contact(self, str::to_owned) {
-            Some(contact) => format!(
-                "<p class=\"contact\">{heading}: <strong>{}</strong></p>\n",
-                escape(&contact)
-            ),
-            None => {
-                let field = format!("{}: {}", texts.say("contact-heading"), texts.say("contact-blank"));
-                format!("<p class=\"contact fields\">\n{}</p>\n", blank(&field))
-            }
-        });
         page.push_str(&format!("<p class=\"self\">{}</p>\n", said("self-report")));
     }
 }
@@ -141,15 +148,22 @@ fn line(page: &mut String, id: &str, state: State, said: &Sentences, texts: &Tex
         page.push_str(&format!("<p class=\"advice\">{}</p>", marked(advice)));
     }
     if !said.ways.is_empty() {
+        // A way that is the same everywhere is short: on paper it goes on in the same line.
+        let same = if said.ways.iter().all(|(system, _)| system.is_none()) {
+            " same"
+        } else {
+            ""
+        };
         page.push_str(&format!(
-            "\n<p class=\"how\" id=\"how-{id}\"><span class=\"lead\">{}</span>",
+            "\n<p class=\"how{same}\" id=\"how-{id}\"><span class=\"lead\">{}</span>",
             escape(&texts.say("how-to-find-out"))
         ));
         for (system, way) in &said.ways {
-            if let Some(system) = system {
-                page.push_str(&format!(" <b>{}:</b>", escape(system)));
-            }
-            page.push_str(&format!(" {}", marked(way)));
+            let name = system
+                .as_ref()
+                .map(|system| format!("<b>{}:</b> ", escape(system)));
+            let name = name.unwrap_or_default();
+            page.push_str(&format!(" <span class=\"way\">{name}{}</span>", marked(way)));
         }
         page.push_str("</p>");
     }

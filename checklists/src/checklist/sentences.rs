@@ -12,7 +12,7 @@ pub(super) struct Sentences {
     pub(super) weight: Option<String>,
     /// What was found.
     pub(super) found: Option<String>,
-    /// What to do, or why the box is empty.
+    /// What to do.
     pub(super) advice: Option<String>,
     /// How to find out: the system, if they differ, and the way there.
     pub(super) ways: Vec<(Option<String>, String)>,
@@ -35,8 +35,7 @@ impl Sentences {
                 let help = texts.say(&message("-help"));
                 Some(format!("{} {help}", texts.say("what-to-do")))
             }
-            State::Unknown => Some(texts.say("look-yourself")),
-            State::Empty | State::Yes => None,
+            State::Unknown | State::Empty | State::Yes => None,
         };
         let found = item.found.as_ref().map(|found| {
             let found = [("found", found.clone())];

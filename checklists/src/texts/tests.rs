@@ -88,11 +88,7 @@ fn german_is_not_english_left_over() {
         .filter(|(id, arguments)| arguments.is_empty() && short_or_the_same(id))
         .map(|(id, _)| id)
         .collect();
-    assert_eq!(
-        left,
-        ["item-firewall-linux"],
-        "a command reads the same everywhere"
-    );
+    assert!(left.is_empty(), "{left:?}");
 }
 
 fn texts(language: &str) -> Texts {

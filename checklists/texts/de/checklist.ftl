@@ -14,7 +14,7 @@ field-date = Datum
 first-heading = Zuerst
 first-1 = PC ans Stromnetz anschließen und alle anderen Programme schließen.
 first-2 = Ankreuzen, was stimmt. Darunter steht jeweils, wo Sie nachsehen.
-first-3 = Stimmt etwas nicht, oder sind Sie unsicher: Rufen Sie heute Ihre IT an, nicht erst an dem Tag, an dem Sie den Stick brauchen.
+first-3 = Stimmt etwas nicht, oder sind Sie unsicher: Rufen Sie heute Ihre IT an, nicht erst im Ernstfall.
 section-ready = Vor dem Ernstfall
 section-pc = Ihr PC
 section-safety = Die Sicherheit Ihres PCs
@@ -32,14 +32,14 @@ contact-blank = Name und Telefon
 self-report = Die Kreuze sind Ihre eigene Auskunft. Sie helfen Ihnen und Ihrer IT, bereit zu sein; sie beweisen nichts.
 
 notice-heading = Was dieser Stick auf Ihrem PC ansieht, und was er nie ansieht
-notice-looks = Er sieht an: Prozessor, Arbeitsspeicher, freien Platz, USB-Anschluss, Strom und Uhr; Name und Version des Systems; ob Updates, Firewall, Virenschutz, Festplattenverschlüsselung, Bildschirmsperre und sicherer Start eingeschaltet sind; ob Sie Administrator sind; Namen laufender Schutz- und Fernsteuerungsprogramme; ob das Netz funktioniert.
-notice-never = Er sieht nie an: Ihre Dateien, Fotos, E-Mails, Passwörter, Ihren Browserverlauf, Ihren Netzverkehr oder die Liste Ihrer Programme.
+notice-looks = Er sieht an: Prozessor, Arbeitsspeicher, freien Platz, USB-Anschluss, Strom, Uhr; das System und seine Version; ob Updates, Firewall, Virenschutz, Verschlüsselung, Bildschirmsperre und sicherer Start an sind; ob Sie Administrator sind; welche Schutz- und Fernsteuerungsprogramme laufen; ob das Netz geht.
+notice-never = Er sieht nie an: Ihre Dateien, Fotos, E-Mails, Passwörter, Browserverlauf, Netzverkehr oder die Liste Ihrer Programme.
 notice-sent = Nichts davon wird irgendwohin gesendet.
 
 ## Vom Programm ausgefüllt
-legend = [x] ja · [!] noch nicht · [?] nicht bekannt · [ ] bitte selbst ankreuzen
+legend = [x] ja · [!] noch nicht · [?] nicht bekannt, bitte nachsehen · [ ] bitte selbst ankreuzen
 state-no = noch nicht
-state-unknown = nicht bekannt
+state-unknown = nicht bekannt, bitte nachsehen
 found = Gefunden: { $found }
 found-none = nichts
 found-days = { $days ->
@@ -47,7 +47,6 @@ found-days = { $days ->
    *[other] vor { $days } Tagen
 }
 what-to-do = Was zu tun ist:
-look-yourself = Das ließ sich nicht herausfinden; bitte sehen Sie selbst nach.
 verdict-vm = Auf diesem PC läuft Ihr Arbeitsplatz in vollem Umfang.
 verdict-container = Auf diesem PC läuft Ihr Arbeitsplatz in seiner leichten Form.
 verdict-remote-only = Dieser PC eignet sich für den Fernzugriff. Der Arbeitsplatz selbst läuft darauf nicht.
@@ -56,13 +55,13 @@ verdict-none = Auf diesem PC läuft Ihr Arbeitsplatz noch nicht. Was zu tun ist,
 ## Vor dem Ernstfall
 item-passphrase = Sie wissen Ihre Passphrase, und sie steht nirgends in der Nähe des Sticks.
 item-phone = Die Telefonnummer Ihrer IT steht auf Papier, nicht nur im PC.
-item-tried = Sie haben den Stick an einem ruhigen Tag einmal auf diesem PC gestartet.
-item-tried-how = START-HERE auf dem Stick öffnen und befolgen.
-item-power = Der PC hängt am Stromnetz, oder sein Akku ist zu mindestens { $percent } % voll.
-item-power-how = Das Akkuzeichen neben der Uhr ansehen.
+item-tried = Sie haben den Stick einmal in Ruhe auf diesem PC gestartet.
+item-tried-how = START-HERE auf dem Stick sagt, wie.
+item-power = Der PC hängt am Strom, oder sein Akku hat mindestens { $percent } %.
+item-power-how = Akkuzeichen ansehen.
 item-power-help = Schließen Sie den PC ans Stromnetz an.
 item-network = Das Internet funktioniert auf diesem PC.
-item-network-how = Eine Webseite öffnen, die Sie heute noch nicht geöffnet haben.
+item-network-how = Eine neue Webseite öffnen.
 item-network-help = Verbinden Sie den PC mit Ihrem Netz; verlangt es eine Anmeldung, öffnen Sie eine Webseite und melden sich an.
 item-remote = { $kind ->
     [web] Diese Seite öffnet sich auf diesem PC: { $address }
@@ -70,7 +69,7 @@ item-remote = { $kind ->
     [tunnel] Das Firmennetz ist von diesem PC aus erreichbar: { $address }
    *[other] Ihre Arbeit ist von diesem PC aus erreichbar: { $address }
 }
-item-remote-how = So ausprobieren, wie Ihre IT es Ihnen gezeigt hat.
+item-remote-how = So, wie Ihre IT es gezeigt hat.
 
 ## Ihr PC
 item-processor = { $kind ->
@@ -95,74 +94,74 @@ item-cores-windows = Strg+Umschalt+Esc › Leistung › CPU
 item-cores-macos = Apfelmenü › Über diesen Mac
 item-cores-linux = `nproc` eintippen
 item-cores-help = Es wird langsam. Schließen Sie andere Programme, oder nehmen Sie einen neueren PC.
-item-virtualization = Die Virtualisierung ist eingeschaltet.
+item-virtualization = Die Virtualisierung ist an.
 item-virtualization-windows = Strg+Umschalt+Esc › Leistung › CPU
 item-virtualization-macos = immer an
 item-virtualization-linux = `lscpu` nennt VT-x oder AMD-V
 item-virtualization-help = Ihre IT kann Ihnen sagen, wie Sie sie in den Firmware-Einstellungen des PCs einschalten.
 item-memory = { $parts ->
-    [total] Er hat mindestens { $total } Arbeitsspeicher, und { $free } davon sind frei.
-    [total-light] Er hat mindestens { $total } Arbeitsspeicher, und { $free } davon sind frei ({ $light } für den leichten Arbeitsplatz).
+    [total] { $total } Arbeitsspeicher sind da, { $free } davon frei.
+    [total-light] { $total } Arbeitsspeicher sind da, { $free } davon frei ({ $light } für den leichten Arbeitsplatz).
     [light] { $free } Arbeitsspeicher sind frei ({ $light } für den leichten Arbeitsplatz).
    *[free] { $free } Arbeitsspeicher sind frei.
 }
-item-memory-windows = Strg+Umschalt+Esc › Leistung › Arbeitsspeicher, „Verfügbar“
+item-memory-windows = Strg+Umschalt+Esc › Leistung › Arbeitsspeicher
 item-memory-macos = Aktivitätsanzeige › Speicher
-item-memory-linux = `free -h`, „verfügbar“
+item-memory-linux = `free -h` eintippen
 item-memory-help = Schließen Sie andere Programme, vor allem Webbrowser, und sehen Sie noch einmal nach. Reicht das nicht, nehmen Sie einen anderen PC.
 item-space = { $size } sind auf der Festplatte frei.
 item-space-windows = Explorer › Dieser PC
 item-space-macos = Apfelmenü › Über diesen Mac › Festplatten
 item-space-linux = `df -h /tmp` eintippen
 item-space-help = Löschen Sie Dateien, die Sie nicht brauchen, oder leeren Sie den Papierkorb.
-item-port = Ein USB-Anschluss ist frei und der Stick passt; am besten ein schneller (blau oder mit SS).
-item-port-how = Seiten und Rückseite des PCs ansehen.
+item-port = Ein USB-Anschluss ist frei, am besten blau oder mit SS.
+item-port-how = Am PC nachsehen.
 item-port-help = Stecken Sie den Stick ohne Verteiler direkt in einen schnellen Anschluss. Bleibt er langsam, bitten Sie Ihre IT um einen anderen Stick.
 item-programs = Die Programme, die der Stick braucht, sind da.
-item-programs-how = `gobag check` vom Stick starten; START-HERE sagt, wie.
+item-programs-how = `gobag check` auf dem Stick sagt es.
 item-programs-help = Zeigen Sie Ihrer IT, was `gobag check` sagt: Es nennt, was fehlt.
 
 ## Die Sicherheit Ihres PCs
-item-supported = Der Hersteller versorgt diese Version des Systems noch mit Updates.
+item-supported = Der Hersteller pflegt diese Version des Systems noch.
 item-supported-windows = Start, `winver` eintippen: Windows 11
-item-supported-macos = Apfelmenü › Über diesen Mac: eine der letzten drei Versionen
+item-supported-macos = Apfelmenü › Über diesen Mac
 item-supported-linux = Einstellungen › Info
 item-supported-help = Wechseln Sie auf eine neuere Version des Systems, oder nehmen Sie einen anderen PC.
 item-updates = { $days ->
-    [one] Er hat innerhalb des letzten Tages nach Updates gesucht, und keines wartet auf einen Neustart.
-   *[other] Er hat in den letzten { $days } Tagen nach Updates gesucht, und keines wartet auf einen Neustart.
+    [one] Updates sind höchstens { $days } Tag alt, und keines wartet auf einen Neustart.
+   *[other] Updates sind höchstens { $days } Tage alt, und keines wartet auf einen Neustart.
 }
 item-updates-windows = Einstellungen › Windows Update
-item-updates-macos = Einstellungen › Allgemein › Softwareupdate
-item-updates-linux = Software › Aktualisierungen
+item-updates-macos = Einstellungen › Softwareupdate
+item-updates-linux = Software
 item-updates-help = Installieren Sie die Updates und starten Sie den PC neu.
 item-antivirus = { $days ->
-    [one] Der Virenschutz ist eingeschaltet und höchstens { $days } Tag alt.
-   *[other] Der Virenschutz ist eingeschaltet und höchstens { $days } Tage alt.
+    [one] Der Virenschutz ist an, höchstens { $days } Tag alt.
+   *[other] Der Virenschutz ist an, höchstens { $days } Tage alt.
 }
 item-antivirus-windows = Start › Windows-Sicherheit
 item-antivirus-macos = an, solange das System aktuell ist
-item-antivirus-linux = Ihr Virenschutzprogramm öffnen
+item-antivirus-linux = Virenschutz öffnen
 item-antivirus-help = Schalten Sie Ihren Virenschutz ein und lassen Sie ihn sich erneuern; haben Sie keinen, fragen Sie Ihre IT, welchen.
-item-firewall = Die Firewall ist eingeschaltet.
+item-firewall = Die Firewall ist an.
 item-firewall-windows = Start › Windows-Sicherheit
 item-firewall-macos = Einstellungen › Netzwerk › Firewall
-item-firewall-linux = `systemctl status ufw firewalld`
+item-firewall-linux = `systemctl status ufw`
 item-firewall-help = Schalten Sie die Firewall ein.
-item-encryption = Die eigene Festplatte des PCs ist verschlüsselt.
-item-encryption-windows = Einstellungen › Datenschutz und Sicherheit › Geräteverschlüsselung
-item-encryption-macos = Einstellungen › Datenschutz & Sicherheit › FileVault
-item-encryption-linux = `lsblk` nennt „crypt“
+item-encryption = Die Festplatte des PCs ist verschlüsselt.
+item-encryption-windows = Einstellungen › Datenschutz › Geräteverschlüsselung
+item-encryption-macos = Einstellungen › Datenschutz › FileVault
+item-encryption-linux = `lsblk`: „crypt“
 item-encryption-help = Fragen Sie Ihre IT, wie Sie die Verschlüsselung einschalten, und sichern Sie vorher Ihre Dateien.
-item-remote-control = Es läuft kein Programm, mit dem jemand anderes den Bildschirm sehen kann (TeamViewer, AnyDesk und ähnliche).
-item-remote-control-how = Die kleinen Zeichen neben der Uhr ansehen.
+item-remote-control = Kein Programm zeigt anderen den Bildschirm (TeamViewer, AnyDesk …).
+item-remote-control-how = Neben der Uhr.
 item-remote-control-help = Schließen Sie diese Programme; entfernen Sie sie, wenn Sie sie nicht brauchen.
-item-screen-lock = Der Bildschirm sperrt sich selbst, wenn Sie weggehen.
-item-screen-lock-windows = Einstellungen › Personalisierung › Sperrbildschirm
+item-screen-lock = Der Bildschirm sperrt sich von selbst.
+item-screen-lock-windows = Einstellungen › Sperrbildschirm
 item-screen-lock-macos = Einstellungen › Sperrbildschirm
-item-screen-lock-linux = Einstellungen › Datenschutz › Bildschirmsperre
+item-screen-lock-linux = Einstellungen › Datenschutz
 item-screen-lock-help = Schalten Sie die Bildschirmsperre ein.
-item-account = Sie benutzen ein gewöhnliches Konto, nicht das des Administrators.
+item-account = Sie arbeiten nicht als Administrator.
 item-account-windows = Einstellungen › Konten › Ihre Infos
 item-account-macos = Einstellungen › Benutzer & Gruppen
 item-account-linux = `id -u` nennt nicht 0
@@ -170,12 +169,12 @@ item-account-help = Starten Sie den Stick aus Ihrem gewöhnlichen Konto, ohne `s
 item-clock = Datum, Uhrzeit und Zeitzone stimmen.
 item-clock-how = Mit einem Telefon vergleichen.
 item-clock-help = Stellen Sie die Uhr, am besten auf „automatisch“.
-item-secure-boot = Secure Boot (sicherer Start) ist eingeschaltet.
+item-secure-boot = Secure Boot ist eingeschaltet.
 item-secure-boot-windows = Start, `msinfo32` eintippen
 item-secure-boot-macos = an, wenn niemand es geändert hat
 item-secure-boot-linux = `mokutil --sb-state` eintippen
 item-secure-boot-help = Fragen Sie Ihre IT, bevor Sie etwas ändern: Es steht in den Firmware-Einstellungen des PCs.
-item-confinement = Der systemeigene Schutz vor fremden Programmen ist eingeschaltet.
+item-confinement = Der Schutz vor fremden Programmen ist an.
 item-confinement-windows = immer an
 item-confinement-macos = Terminal: `csrutil status`
 item-confinement-linux = `aa-enabled` oder `getenforce`

@@ -14,7 +14,7 @@ field-date = Date
 first-heading = Do this first
 first-1 = Plug the PC into the mains and close all other programs.
 first-2 = Tick what is true. How to find out stands under each line.
-first-3 = If something is not true, or you are not sure: phone your IT today, not on the day you need the stick.
+first-3 = If something is not true, or you are not sure: phone your IT today, not on the day itself.
 section-ready = Before the day
 section-pc = Your PC
 section-safety = Your PC's safety
@@ -32,14 +32,14 @@ contact-blank = Name and phone
 self-report = Ticks are your own word. They help you and your IT to be ready; they prove nothing.
 
 notice-heading = What this stick looks at on your PC, and what it never looks at
-notice-looks = It looks at: processor, memory, free space, USB port, power and clock; name and version of the system; whether updates, firewall, malware protection, disk encryption, screen lock and secure start are on; whether you are its administrator; names of running security and remote-control programs; whether the network works.
+notice-looks = It looks at: processor, memory, free space, USB port, power, clock; name and version of the system; whether updates, firewall, malware protection, encryption, screen lock and secure start are on; whether you are administrator; names of running security and remote-control programs; whether the network works.
 notice-never = It never looks at: your files, photos, mails, passwords, browser history, network traffic or the list of your programs.
 notice-sent = Nothing of this is sent anywhere.
 
 ## Filled in by the program
-legend = [x] yes · [!] not yet · [?] not known · [ ] for you to tick
+legend = [x] yes · [!] not yet · [?] not known, please look · [ ] for you to tick
 state-no = not yet
-state-unknown = not known
+state-unknown = not known, please look
 found = Found: { $found }
 found-none = none
 found-days = { $days ->
@@ -47,7 +47,6 @@ found-days = { $days ->
    *[other] { $days } days ago
 }
 what-to-do = What to do:
-look-yourself = This could not be found out; please look yourself.
 verdict-vm = This PC can run your workstation, in full.
 verdict-container = This PC can run your workstation, in its light form.
 verdict-remote-only = This PC can be used for remote access. It cannot run the workstation itself.
@@ -57,12 +56,12 @@ verdict-none = This PC cannot run your workstation yet. What to do stands at the
 item-passphrase = You know your passphrase, and it is not written down near the stick.
 item-phone = Your IT's phone number is on paper, not only in the PC.
 item-tried = You have started the stick once on this PC, on a quiet day.
-item-tried-how = Open START-HERE on the stick and follow it.
+item-tried-how = START-HERE on the stick tells how.
 item-power = The PC is plugged in, or its battery holds { $percent } % or more.
-item-power-how = Look at the battery sign beside the clock.
+item-power-how = Look at the battery sign.
 item-power-help = Plug the PC into the mains.
 item-network = The internet works on this PC.
-item-network-how = Open a web page that you have not opened today.
+item-network-how = Open a new web page.
 item-network-help = Connect to your network; if it asks for a login, open a web page and log in.
 item-remote = { $kind ->
     [web] This page opens on this PC: { $address }
@@ -95,74 +94,74 @@ item-cores-windows = Ctrl+Shift+Esc › Performance › CPU
 item-cores-macos = Apple menu › About This Mac
 item-cores-linux = type `nproc`
 item-cores-help = It will be slow. Close other programs, or use a newer PC.
-item-virtualization = Virtualisation is switched on.
+item-virtualization = Virtualisation is on.
 item-virtualization-windows = Ctrl+Shift+Esc › Performance › CPU
 item-virtualization-macos = always on
 item-virtualization-linux = `lscpu` says VT-x or AMD-V
 item-virtualization-help = Your IT can tell you how to switch it on in the PC's firmware settings.
 item-memory = { $parts ->
-    [total] It has { $total } of memory or more, and { $free } of it is free.
-    [total-light] It has { $total } of memory or more, and { $free } of it is free ({ $light } for the light workstation).
+    [total] { $total } of memory is built in, and { $free } of it is free.
+    [total-light] { $total } of memory is built in, and { $free } of it is free ({ $light } for the light workstation).
     [light] { $free } of memory is free ({ $light } for the light workstation).
    *[free] { $free } of memory is free.
 }
-item-memory-windows = Ctrl+Shift+Esc › Performance › Memory, “Available”
+item-memory-windows = Ctrl+Shift+Esc › Performance › Memory
 item-memory-macos = Activity Monitor › Memory
-item-memory-linux = `free -h`, “available”
+item-memory-linux = type `free -h`
 item-memory-help = Close other programs, above all web browsers, and look again. If that is not enough, use another PC.
 item-space = { $size } is free on the disk.
 item-space-windows = Explorer › This PC
 item-space-macos = Apple menu › About This Mac › Storage
 item-space-linux = type `df -h /tmp`
 item-space-help = Delete files that you do not need, or empty the wastebasket.
-item-port = A USB port is free and the stick fits; best a fast one (blue, or marked SS).
-item-port-how = Look at the sides and the back of the PC.
+item-port = A USB port is free, best a blue one or one marked SS.
+item-port-how = Look at the PC.
 item-port-help = Put the stick directly into a fast port of the PC, without a hub. If it stays slow, ask your IT for another stick.
 item-programs = The programs that the stick needs are there.
-item-programs-how = Run `gobag check` from the stick; START-HERE tells how.
+item-programs-how = `gobag check` on the stick says so.
 item-programs-help = Show your IT what `gobag check` says: it names what is missing.
 
 ## Your PC's safety
 item-supported = The maker still mends this version of the system.
 item-supported-windows = Start, type `winver`: Windows 11
-item-supported-macos = Apple menu › About This Mac: one of the last three versions
+item-supported-macos = Apple menu › About This Mac
 item-supported-linux = Settings › About
 item-supported-help = Change to a newer version of the system, or use another PC.
 item-updates = { $days ->
-    [one] It looked for updates within the last day, and none waits for a restart.
-   *[other] It looked for updates within the last { $days } days, and none waits for a restart.
+    [one] Updates are at most { $days } day old, and none waits for a restart.
+   *[other] Updates are at most { $days } days old, and none waits for a restart.
 }
 item-updates-windows = Settings › Windows Update
 item-updates-macos = Settings › General › Software Update
-item-updates-linux = Software › Updates
+item-updates-linux = Software
 item-updates-help = Install the updates and restart the PC.
 item-antivirus = { $days ->
-    [one] Protection against malware is on, and was renewed within the last day.
-   *[other] Protection against malware is on, and was renewed within the last { $days } days.
+    [one] Protection against malware is on, and at most { $days } day old.
+   *[other] Protection against malware is on, and at most { $days } days old.
 }
 item-antivirus-windows = Start › Windows Security
 item-antivirus-macos = on while the system is up to date
-item-antivirus-linux = open your malware scanner
+item-antivirus-linux = open your scanner
 item-antivirus-help = Switch your malware scanner on and let it renew itself; if you have none, ask your IT which one.
 item-firewall = The firewall is on.
 item-firewall-windows = Start › Windows Security
 item-firewall-macos = Settings › Network › Firewall
-item-firewall-linux = `systemctl status ufw firewalld`
+item-firewall-linux = `systemctl status ufw`
 item-firewall-help = Switch the firewall on.
-item-encryption = The PC's own disk is encrypted.
+item-encryption = The PC's disk is encrypted.
 item-encryption-windows = Settings › Privacy & security › Device encryption
-item-encryption-macos = Settings › Privacy & Security › FileVault
-item-encryption-linux = `lsblk` says “crypt”
+item-encryption-macos = Settings › Privacy › FileVault
+item-encryption-linux = `lsblk`: “crypt”
 item-encryption-help = Ask your IT how to switch encryption on, and copy your files first.
-item-remote-control = No program runs by which somebody else can see the screen (TeamViewer, AnyDesk and the like).
-item-remote-control-how = Look at the small signs near the clock.
+item-remote-control = No program lets somebody else see the screen (TeamViewer, AnyDesk …).
+item-remote-control-how = Look near the clock.
 item-remote-control-help = Close these programs; remove them if you do not need them.
-item-screen-lock = The screen locks itself when you walk away.
-item-screen-lock-windows = Settings › Personalization › Lock screen
+item-screen-lock = The screen locks itself.
+item-screen-lock-windows = Settings › Lock screen
 item-screen-lock-macos = Settings › Lock Screen
-item-screen-lock-linux = Settings › Privacy › Screen Lock
+item-screen-lock-linux = Settings › Privacy
 item-screen-lock-help = Switch the screen lock on.
-item-account = You use an ordinary account, not the administrator's.
+item-account = You do not work as administrator.
 item-account-windows = Settings › Accounts › Your info
 item-account-macos = Settings › Users & Groups
 item-account-linux = `id -u` does not say 0
