@@ -48,6 +48,9 @@ const PACKAGES: &[Package] = &[
     package("fio", "fio", "checks and measures block devices"),
     package("binutils", "readelf", "shows that released programs are static"),
     package("zip", "zip", "packs the release"),
+    package("chromium", "chromium", "shows and prints the checklist"),
+    package("fonts-liberation", "", "the checklist's letters, as wide as Arial's"),
+    package("poppler-utils", "pdfinfo", "counts the checklist's printed pages"),
 ];
 
 /// Systems that `bench store` measures beside ours.
