@@ -3,7 +3,7 @@
 //! `Requirements` → [`Checklist::of`] → [`Checklist::filled`] (by what `gobag check` found) → a page in a language:
 //! [`Checklist::terminal`], [`Checklist::markdown`], [`Checklist::html`]. All of it is pure.
 //!
-//! What must stay true: every rule has a line here or stands in [`items::NOT_FOR_PEOPLE`] with the reason; a rule that IT
+//! What must stay true: every rule has a line here or stands in [`NOT_FOR_PEOPLE`] with the reason; a rule that IT
 //! gave no weight to in any mode does not bother anybody; what could not be found out is never shown as "yes".
 
 mod fill;
@@ -22,6 +22,7 @@ use crate::requirements::{Mode, Requirements};
 use crate::texts::Value;
 
 pub use html::Paper;
+pub use items::NOT_FOR_PEOPLE;
 use items::{CATALOGUE, Entry};
 
 /// A checklist, in no language yet.

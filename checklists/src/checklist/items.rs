@@ -95,7 +95,7 @@ pub(super) const CATALOGUE: &[Entry] = {
 };
 
 /// Rules that no person is asked about, and why.
-pub(super) const NOT_FOR_PEOPLE: &[(RuleId, &str)] = &[
+pub const NOT_FOR_PEOPLE: &[(RuleId, &str)] = &[
     (
         RuleId::ModeOffered,
         "which modes an image offers is decided by IT when it is built",

@@ -6,9 +6,9 @@ use clap::{Parser, Subcommand};
 use gobag_term::{DocsArgs, GlobalArgs, PassphraseArgs};
 
 use crate::{
-    build::BuildArgs, escrow::EscrowArgs, init::InitArgs, inspect::InspectArgs, list::ListArgs,
-    passwd::PasswdArgs, restore_token::RestoreTokenArgs, rm::RmArgs, stick::StickArgs, update::UpdateArgs,
-    verify::VerifyArgs,
+    build::BuildArgs, checklist::ChecklistArgs, coverage::CoverageArgs, escrow::EscrowArgs, init::InitArgs,
+    inspect::InspectArgs, list::ListArgs, passwd::PasswdArgs, restore_token::RestoreTokenArgs, rm::RmArgs,
+    stick::StickArgs, update::UpdateArgs, verify::VerifyArgs,
 };
 
 /// Turns a golden disk into encrypted personal sticks
@@ -34,6 +34,8 @@ pub(crate) enum Command {
     Passwd(PasswdArgs),
     Escrow(EscrowArgs),
     RestoreToken(RestoreTokenArgs),
+    Checklist(ChecklistArgs),
+    Coverage(CoverageArgs),
     #[command(hide = true)]
     Docs(DocsArgs),
 }

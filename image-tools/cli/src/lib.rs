@@ -2,13 +2,16 @@
 //! wires together.
 //!
 //! * [`args`]: the command line; one module per command: [`init`], [`build`], [`list`], [`inspect`], [`verify`],
-//!   [`rm`], [`stick`], [`update`], [`passwd`], [`escrow`], [`restore_token`]
+//!   [`rm`], [`stick`], [`update`], [`passwd`], [`escrow`], [`restore_token`], [`checklist`],
+//!   [`coverage`] (both share [`pages`])
 //! * [`office`]: the organisation and its repository, opened and unlocked
 //! * [`environment`]: what is known from outside; [`progress`]: how long work tells where it is
 //! * [`error`]: every library error's exit code and hint
 
 mod args;
 mod build;
+mod checklist;
+mod coverage;
 mod environment;
 mod error;
 mod escrow;
@@ -16,6 +19,7 @@ mod init;
 mod inspect;
 mod list;
 mod office;
+mod pages;
 mod passwd;
 mod progress;
 mod restore_token;
@@ -62,6 +66,8 @@ fn dispatch(command: &Command, ui: &Ui, environment: &Environment) -> Result<Exi
         Command::Passwd(args) => passwd::passwd(args, ui, environment),
         Command::Escrow(args) => escrow::escrow(args, ui, environment),
         Command::RestoreToken(args) => restore_token::restore_token(args, ui, environment),
+        Command::Checklist(args) => checklist::checklist(args, ui),
+        Command::Coverage(args) => coverage::coverage(args, ui),
         Command::Docs(args) => gobag_term::docs::docs(args, &Args::command(), ui),
     }
 }
