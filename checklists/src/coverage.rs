@@ -54,6 +54,8 @@ pub struct Coverage {
     pub only_remote: usize,
     /// Of these, good for nothing that is offered.
     pub none: usize,
+    /// Of those that can run something, computers of which something that it needs is not known: they may fail on the day.
+    pub uncertain: usize,
     /// What stood in the way, by rule and mode; what stops most people first.
     pub reasons: Vec<Reason>,
     /// The computers one by one, by the name of their file.
@@ -92,6 +94,8 @@ pub struct ComputerResult {
     pub pseudonym: Option<String>,
     /// The best mode it can run.
     pub can: Option<Mode>,
+    /// Something that this mode needs is not known.
+    pub uncertain: bool,
     /// Rules that keep it from the best mode offered.
     pub blocked_by: Vec<String>,
 }
@@ -167,6 +171,7 @@ impl Coverage {
             only_container: 0,
             only_remote: 0,
             none: 0,
+            uncertain: 0,
             reasons: reasons(&read, &modes),
             results: Vec::new(),
             duplicates,
@@ -188,12 +193,17 @@ impl Coverage {
             Some(Mode::RemoteOnly) => &mut self.only_remote,
             Some(Mode::Unknown) | None => &mut self.none,
         } += 1;
+        let uncertain = can
+            .and_then(|mode| result.judged(mode))
+            .is_some_and(Judged::is_uncertain);
+        self.uncertain += usize::from(uncertain);
         let best = self.modes.first().and_then(|mode| result.judged(*mode));
         let blocking = best.into_iter().flat_map(|judged| &judged.rules);
         self.results.push(ComputerResult {
             file: result.file.clone(),
             pseudonym: result.pseudonym.clone(),
             can,
+            uncertain,
             blocked_by: blocking
                 .filter(|rule| rule.blocks)
                 .map(|rule| rule.rule.clone())
@@ -226,7 +236,11 @@ impl Coverage {
             _ => format!("{} none of these", self.none),
         };
         let parts: Vec<String> = parts.chain([rest]).collect();
-        parts.join(", ")
+        let doubt = match self.uncertain {
+            0 => String::new(),
+            number => format!("; of {number} of those who can, something needed is not known"),
+        };
+        parts.join(", ") + &doubt
     }
 }
 

@@ -48,6 +48,11 @@ impl Coverage {
             let can = result
                 .can
                 .map_or_else(|| "nothing".to_owned(), |mode| mode.to_string());
+            let can = if result.uncertain {
+                format!("{can}, not all known")
+            } else {
+                can
+            };
             let name = result.pseudonym.clone().unwrap_or_default();
             let words = vec![result.file.clone(), name, can, result.blocked_by.join(", ")];
             (words, Vec::new())

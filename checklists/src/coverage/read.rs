@@ -31,6 +31,8 @@ pub(super) struct JudgedRule {
     pub(super) rule: String,
     pub(super) verdict: Verdict,
     pub(super) blocks: bool,
+    /// The mode needs it.
+    pub(super) required: bool,
 }
 
 impl Computer {
@@ -87,6 +89,7 @@ impl Judged {
             rule: finding.rule.as_str().to_owned(),
             verdict: finding.verdict,
             blocks: finding.blocks(),
+            required: finding.severity == Severity::Require,
         });
         let weights = findings.findings.iter().map(|finding| finding.severity);
         Self {
@@ -94,6 +97,12 @@ impl Judged {
             fit: findings.fit,
             rules: telling(rules.zip(weights)),
         }
+    }
+
+    /// Is something that the mode needs not known?
+    pub(super) fn is_uncertain(&self) -> bool {
+        let mut rules = self.rules.iter();
+        rules.any(|rule| rule.required && rule.verdict == Verdict::Unknown)
     }
 
     /// Did the image offer the mode?
@@ -183,6 +192,7 @@ impl From<RecordedMode> for Judged {
                 rule: harmless(&recorded.rule),
                 verdict,
                 blocks,
+                required: weight == Severity::Require,
             };
             (rule, weight)
         });

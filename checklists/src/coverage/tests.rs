@@ -164,6 +164,8 @@ fn unknown_counts_as_unknown_and_blocks_only_where_it_does() {
     let coverage = Coverage::of(&files, Some(&requirements));
     let antivirus = reason(&coverage, "antivirus.active", Mode::Vm);
     assert_eq!((antivirus.blocked, antivirus.unknown), (0, 1));
+    // The virtual machine does not need it.
+    assert_eq!(coverage.uncertain, 0);
     let setting = RuleSetting {
         vm: Some(Severity::Require),
         on_unknown: Some(OnUnknown::Fail),
@@ -314,6 +316,29 @@ fn nothing_a_computer_says_becomes_markup_or_a_formula() {
             "{line}"
         );
     }
+}
+
+#[test]
+fn what_is_needed_and_not_known_is_said_in_the_figure() {
+    let files = [
+        file("a", &document(&computer(1))),
+        file(
+            "b",
+            &document(&HostFacts {
+                gathered_at_s: 2,
+                ..HostFacts::default()
+            }),
+        ),
+    ];
+    let coverage = Coverage::of(&files, None);
+    assert_eq!(
+        coverage.sentence,
+        "2 of 2 can run the VM, 0 only the container, 0 neither; of 1 of those who can, something needed is not known"
+    );
+    assert_eq!(
+        (coverage.results[0].uncertain, coverage.results[1].uncertain),
+        (false, true)
+    );
 }
 
 #[test]

@@ -13,7 +13,7 @@ field-pc = Welcher PC
 field-date = Datum
 first-heading = Zuerst
 first-1 = PC ans Stromnetz anschließen und alle anderen Programme schließen.
-first-2 = Ankreuzen, was stimmt. Darunter steht jeweils, wo Sie nachsehen.
+first-2 = Ankreuzen, was stimmt. Dabei steht, wo Sie nachsehen.
 first-3 = Stimmt etwas nicht, oder sind Sie unsicher: Rufen Sie heute Ihre IT an, nicht erst im Ernstfall.
 section-ready = Vor dem Ernstfall
 section-pc = Ihr PC
@@ -122,7 +122,7 @@ item-programs-how = `gobag check` auf dem Stick sagt es.
 item-programs-help = Zeigen Sie Ihrer IT, was `gobag check` sagt: Es nennt, was fehlt.
 
 ## Die Sicherheit Ihres PCs
-item-supported = Der Hersteller pflegt diese Version des Systems noch.
+item-supported = Diese Version des Systems bekommt vom Hersteller noch Updates.
 item-supported-windows = Start, `winver` eintippen: Windows 11
 item-supported-macos = Apfelmenü › Über diesen Mac
 item-supported-linux = Einstellungen › Info

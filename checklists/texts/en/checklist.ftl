@@ -13,7 +13,7 @@ field-pc = Which PC
 field-date = Date
 first-heading = Do this first
 first-1 = Plug the PC into the mains and close all other programs.
-first-2 = Tick what is true. How to find out stands under each line.
+first-2 = Tick what is true. With each line stands how to find out.
 first-3 = If something is not true, or you are not sure: phone your IT today, not on the day itself.
 section-ready = Before the day
 section-pc = Your PC
@@ -122,7 +122,7 @@ item-programs-how = `gobag check` on the stick says so.
 item-programs-help = Show your IT what `gobag check` says: it names what is missing.
 
 ## Your PC's safety
-item-supported = The maker still mends this version of the system.
+item-supported = This version of the system still gets updates from its maker.
 item-supported-windows = Start, type `winver`: Windows 11
 item-supported-macos = Apple menu › About This Mac
 item-supported-linux = Settings › About

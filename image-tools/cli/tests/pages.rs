@@ -187,7 +187,7 @@ fn coverage_counts_folders_and_files_and_lists_what_is_damaged() {
     desk.put("four.json", &result(4));
     let text = desk.good(&["coverage", "results", "four.json"]);
     assert!(
-        text.starts_with("4 of 4 can run the VM, 0 only the container, 0 neither\n"),
+        text.starts_with("4 of 4 can run the VM, 0 only the container, 0 neither; of 4 of those who can,"),
         "{text}"
     );
     desk.put("results/cut.json", &result(5)[..40]);
