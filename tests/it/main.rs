@@ -14,6 +14,7 @@ mod exhaustive;
 mod failures;
 mod histories;
 mod modes;
+mod probe;
 mod reader;
 mod resume;
 mod rollback;

@@ -16,6 +16,7 @@ mod map;
 mod memory;
 mod pack;
 mod token;
+mod waiver;
 
 use std::{
     collections::BTreeMap,
@@ -150,6 +151,11 @@ fn memories() {
 #[test]
 fn restore_tokens() {
     run("token", token::make(), MOST_MEMORY, token::open);
+}
+
+#[test]
+fn waivers() {
+    run("waiver", waiver::make(), MOST_MEMORY, waiver::open);
 }
 
 #[test]

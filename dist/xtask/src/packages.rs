@@ -49,7 +49,11 @@ const PACKAGES: &[Package] = &[
     package("binutils", "readelf", "shows that released programs are static"),
     package("zip", "zip", "packs the release"),
     package("chromium", "chromium", "shows and prints the checklist"),
-    package("fonts-liberation", "", "the checklist's letters, as wide as Arial's"),
+    package(
+        "fonts-liberation",
+        "",
+        "the checklist's letters, as wide as Arial's",
+    ),
     package("poppler-utils", "pdfinfo", "counts the checklist's printed pages"),
 ];
 

@@ -63,7 +63,10 @@ pub(crate) fn capabilities(strict: bool) -> String {
         ("nbd", strict || sh::on_path("nbdinfo")),
         ("python", strict || crate::packages::python::is_there()),
         ("root", sh::is_root()),
-        ("chromium", strict || (sh::on_path("chromium") && sh::on_path("pdfinfo"))),
+        (
+            "chromium",
+            strict || (sh::on_path("chromium") && sh::on_path("pdfinfo")),
+        ),
     ];
     let held: Vec<&str> = all
         .iter()

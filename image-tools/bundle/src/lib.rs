@@ -11,6 +11,7 @@ pub mod memory;
 pub mod org;
 mod parallel;
 mod pool;
+pub mod probe;
 pub mod provision;
 pub mod repository;
 mod session;

@@ -7,8 +7,9 @@ use gobag_term::{DocsArgs, GlobalArgs, PassphraseArgs};
 
 use crate::{
     build::BuildArgs, checklist::ChecklistArgs, coverage::CoverageArgs, escrow::EscrowArgs, init::InitArgs,
-    inspect::InspectArgs, list::ListArgs, passwd::PasswdArgs, restore_token::RestoreTokenArgs, rm::RmArgs,
-    stick::StickArgs, update::UpdateArgs, verify::VerifyArgs,
+    inspect::InspectArgs, list::ListArgs, passwd::PasswdArgs, plan::PlanArgs, probe::ProbeArgs,
+    restore_token::RestoreTokenArgs, rm::RmArgs, stick::StickArgs, update::UpdateArgs, verify::VerifyArgs,
+    waive::WaiveArgs,
 };
 
 /// Turns a golden disk into encrypted personal sticks
@@ -23,17 +24,20 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Plan(PlanArgs),
     Init(InitArgs),
     Build(BuildArgs),
     List(ListArgs),
     Inspect(InspectArgs),
     Verify(VerifyArgs),
     Rm(RmArgs),
+    Probe(ProbeArgs),
     Stick(StickArgs),
     Update(UpdateArgs),
     Passwd(PasswdArgs),
     Escrow(EscrowArgs),
     RestoreToken(RestoreTokenArgs),
+    Waive(WaiveArgs),
     Checklist(ChecklistArgs),
     Coverage(CoverageArgs),
     #[command(hide = true)]

@@ -6,17 +6,19 @@
 use std::error::Error;
 
 use gobag_bundle::{
-    ChangeError, OpenError,
+    ChangeError, FileError, OpenError,
     base::BaseError,
     build::BuildError,
     org::OrgFolderError,
+    probe::ProbeError,
     provision::ProvisionError,
     repository::{RemoveError, RepositoryError, VerifyError},
     stick::StickError,
     update::UpdateError,
 };
+use gobag_checklists::plan::PlanFileError;
 use gobag_engine::{ext4::Ext4Error, run::RunError, tools::NotFound};
-use gobag_format::{org::OrgError, token::CodeError};
+use gobag_format::{org::OrgError, token::CodeError, waiver::WaiverError};
 use gobag_import::ImportError;
 use gobag_term::{CliError, ExitCode};
 
@@ -44,12 +46,15 @@ explain!(
     ChangeError,
     CodeError,
     Ext4Error,
+    FileError,
     HomeError,
     ImportError,
     NotFound,
     OpenError,
     OrgError,
     OrgFolderError,
+    PlanFileError,
+    ProbeError,
     ProvisionError,
     RemoveError,
     RepositoryError,
@@ -57,6 +62,7 @@ explain!(
     StickError,
     UpdateError,
     VerifyError,
+    WaiverError,
 );
 
 /// A result whose error ends the program.
@@ -94,9 +100,18 @@ fn exit(code: &str) -> ExitCode {
         | "org.not-an-org"
         | "repository.not-a-repository"
         | "token.code-mistyped"
+        | "plan.file-too-long"
+        | "plan.syntax"
+        | "plan.missing"
+        | "plan.wrong-value"
+        | "plan.unknown-field"
+        | "plan.repeated"
+        | "plan.condition"
+        | "plan.contract"
         | "stick.not-a-folder"
         | "update.no-such-image"
-        | "update.older" => ExitCode::Usage,
+        | "update.older"
+        | "waiver.malformed" => ExitCode::Usage,
         "stick.source-damaged"
         | "update.source-damaged"
         | "update.link"

@@ -2,7 +2,7 @@
 //! wires together.
 //!
 //! * [`args`]: the command line; one module per command: [`init`], [`build`], [`list`], [`inspect`], [`verify`],
-//!   [`rm`], [`stick`], [`update`], [`passwd`], [`escrow`], [`restore_token`], [`checklist`],
+//!   [`rm`], [`stick`], [`update`], [`passwd`], [`plan`], [`probe`], [`escrow`], [`restore_token`], [`waive`], [`checklist`],
 //!   [`coverage`] (both share [`pages`])
 //! * [`office`]: the organisation and its repository, opened and unlocked
 //! * [`environment`]: what is known from outside; [`progress`]: how long work tells where it is
@@ -21,6 +21,8 @@ mod list;
 mod office;
 mod pages;
 mod passwd;
+mod plan;
+mod probe;
 mod progress;
 mod restore_token;
 mod rm;
@@ -28,6 +30,7 @@ mod size;
 mod stick;
 mod update;
 mod verify;
+mod waive;
 
 use clap::CommandFactory;
 use gobag_term::{CliError, ExitCode, Interrupt, Ui};
@@ -55,12 +58,14 @@ fn dispatch(command: &Command, ui: &Ui, environment: &Environment) -> Result<Exi
     let interrupt = Interrupt::install()?;
     ui.set_interrupt(&interrupt);
     match command {
+        Command::Plan(args) => plan::plan(args, ui),
         Command::Init(args) => init::init(args, ui, environment),
         Command::Build(args) => build::build(args, ui, environment),
         Command::List(args) => list::list(args, ui),
         Command::Inspect(args) => inspect::inspect(args, ui),
         Command::Verify(args) => verify::verify(args, ui),
         Command::Rm(args) => rm::rm(args, ui),
+        Command::Probe(args) => probe::probe_stick(args, ui, environment),
         Command::Stick(args) => stick::stick(args, ui, environment),
         Command::Update(args) => update::update(args, ui, environment),
         Command::Passwd(args) => passwd::passwd(args, ui, environment),
@@ -68,6 +73,7 @@ fn dispatch(command: &Command, ui: &Ui, environment: &Environment) -> Result<Exi
         Command::RestoreToken(args) => restore_token::restore_token(args, ui, environment),
         Command::Checklist(args) => checklist::checklist(args, ui),
         Command::Coverage(args) => coverage::coverage(args, ui),
+        Command::Waive(args) => waive::waive(args, ui, environment),
         Command::Docs(args) => gobag_term::docs::docs(args, &Args::command(), ui),
     }
 }

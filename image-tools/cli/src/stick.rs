@@ -20,7 +20,7 @@ use gobag_bundle::{
     repository::Access,
     stick::{self, ExtraContent, ExtraFile, StickOptions, StickOutcome},
 };
-use gobag_format::limits::SEGMENT_LEN;
+use gobag_format::{limits::SEGMENT_LEN, manifest::Manifest};
 use gobag_term::{Cell, CliError, ErrorReport, ExitCode, NewPassphraseArgs, Table, Tone, Ui, human};
 use serde::Serialize;
 
@@ -299,6 +299,17 @@ fn happened(stick: &OneReport, dry_run: bool) -> String {
 /// A passphrase that nobody has to think up.
 pub(crate) fn made_up_passphrase(environment: &Environment) -> zeroize::Zeroizing<String> {
     people::generate(&*environment.ambient.random)
+}
+
+/// Where a stick says, for everybody to read, what its image asks of a computer: so `gobag check` needs no passphrase. `gobag start` goes by the
+/// signed manifest, and says so where the two differ.
+pub(crate) fn requirements_file() -> &'static Path {
+    Path::new("requirements.json")
+}
+
+/// What that file holds.
+pub(crate) fn public_requirements(manifest: &Manifest) -> Vec<u8> {
+    format!("{:#}\n", manifest.requirements).into_bytes()
 }
 
 /// Where the start page lies on a stick.

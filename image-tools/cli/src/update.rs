@@ -241,6 +241,7 @@ fn carry_out(
         let result = done.or_explain().and_then(|done| {
             report.done = Some(done);
             register(&ready, office, environment)?;
+            renew_requirements(&ready, &report.target)?;
             renew_page(&ready.bundle, &report.target, office)
         });
         let error = result.err();
@@ -251,15 +252,17 @@ fn carry_out(
     (reports, errors.into_iter().flatten().next_back())
 }
 
+/// The image that the stick starts with, if it is among those that were updated.
+fn updated_first(ready: &Ready) -> Option<&StoredImage> {
+    let first = ready.bundle.record().images.first().map(|image| image.id);
+    let mut images = ready.images.iter();
+    images.find(|image| Some(image.manifest.image) == first)
+}
+
 /// Enters the new version of the image that the stick starts with into the register.
 fn register(ready: &Ready, office: &OpenOffice, environment: &Environment) -> Result<(), CliError> {
     let record = ready.bundle.record();
-    let first = record.images.first().map(|image| image.id);
-    let updated = ready
-        .images
-        .iter()
-        .find(|image| Some(image.manifest.image) == first);
-    let Some(image) = updated else {
+    let Some(image) = updated_first(ready) else {
         return Ok(());
     };
     // A run that was interrupted behind the switch may have left this undone.
@@ -280,6 +283,18 @@ fn register(ready: &Ready, office: &OpenOffice, environment: &Environment) -> Re
     office.office.repository.register_stick(&entry).or_explain()
 }
 
+/// Writes what the new version asks of a computer.
+fn renew_requirements(ready: &Ready, target: &Path) -> Result<(), CliError> {
+    match updated_first(ready) {
+        Some(image) => renew(
+            target,
+            stick::requirements_file(),
+            &stick::public_requirements(&image.manifest),
+        ),
+        None => Ok(()),
+    }
+}
+
 /// Writes the start page anew where the new version has another policy of what stays on computers.
 fn renew_page(bundle: &Bundle, target: &Path, office: &OpenOffice) -> Result<(), CliError> {
     let profile = &office.secrets.profile;
@@ -289,18 +304,23 @@ fn renew_page(bundle: &Bundle, target: &Path, office: &OpenOffice) -> Result<(),
         bundle.id(),
         bundle.remember_rule(),
     );
-    let place = target.join(stick::start_page());
+    renew(target, stick::start_page(), html.as_bytes())
+}
+
+/// Writes a file unless it is right already.
+fn renew(target: &Path, relative: &Path, bytes: &[u8]) -> Result<(), CliError> {
+    let place = target.join(relative);
     let is_right = || -> io::Result<bool> {
         let mut there = Vec::new();
         File::open(&place)?
-            .take(html.len() as u64 + 1)
+            .take(bytes.len() as u64 + 1)
             .read_to_end(&mut there)?;
-        Ok(there == html.as_bytes())
+        Ok(there == bytes)
     };
     // What cannot be read is not right; writing it will tell more.
     match place.is_file() && !place.is_symlink() && is_right().unwrap_or(false) {
         true => Ok(()),
-        false => put_file(target, stick::start_page(), html.as_bytes()).or_explain(),
+        false => put_file(target, relative, bytes).or_explain(),
     }
 }
 

@@ -12,6 +12,7 @@ pub mod escrow;
 pub mod header;
 pub mod ids;
 pub mod keyslot;
+mod letter;
 pub mod limits;
 pub mod log;
 pub mod manifest;
@@ -25,6 +26,7 @@ pub mod sign;
 #[cfg(test)]
 mod testing;
 pub mod token;
+pub mod waiver;
 pub mod wiped;
 
 pub use monitor::{Monitor, Silent};

@@ -65,5 +65,9 @@ pub const MAX_CHECKPOINT_LEN: u64 = 4 << 30;
 
 /// Longest restore token, bytes.
 pub const MAX_TOKEN_LEN: usize = 2048;
+/// Longest name of a rule in a waiver.
+pub const MAX_WAIVER_RULE_LEN: usize = 64;
+/// Longest reason in a waiver, in bytes of UTF-8.
+pub const MAX_WAIVER_REASON_LEN: usize = 300;
 /// Longest code of a refused stick as it is typed, bytes.
 pub const MAX_CODE_LEN: usize = 256;

@@ -4,28 +4,28 @@
 //! only goes up (the time it was issued), and whoever remembers the stick remembers the number of the last one used. So
 //! it lets one restored copy in once, and no other, and not over anything seen later than IT knew of.
 //!
-//! It is text, to be mailed or typed: lines of `name: value` in one order. The signature covers what the lines say, not how
-//! they end, so a mail program that changes line ends does no harm.
+//! It is a letter, to be mailed or typed (see `letter`).
 
 mod code;
 
-use std::fmt::Write as _;
-
-use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use thiserror::Error;
 
 use crate::{
     ids::{BundleId, OrgId, parse_hex},
-    limits::{MAX_COUNT, MAX_TOKEN_LEN},
+    letter::{Kind, LetterError, malformed},
+    limits::MAX_TOKEN_LEN,
     memory::{Memory, Moment},
     sign::{SIGNATURE_LEN, SigningKey, VerifyingKey},
 };
 
 pub use code::{CodeError, RestoreRequest, TagStart};
 
-const TITLE: &str = "gobag restore token";
-const VERSION: u64 = 1;
-const DOMAIN: &str = "restore token";
+const KIND: Kind = Kind {
+    title: "gobag restore token",
+    version: 1,
+    domain: "restore token",
+    most_bytes: MAX_TOKEN_LEN,
+};
 
 /// A restore token.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +61,7 @@ pub enum TokenError {
         reason: String,
     },
     /// A newer program wrote it.
-    #[error("restore token format {found} is newer than {VERSION}, the newest this program reads")]
+    #[error("restore token format {found} is newer than {}, the newest this program reads", KIND.version)]
     NewerFormat {
         /// Format version found.
         found: u64,
@@ -115,16 +115,13 @@ impl TokenError {
 impl RestoreToken {
     /// The token as text, signed.
     pub fn sign(&self, key: &SigningKey) -> String {
-        let said = self.text();
-        let signature = key.sign(DOMAIN, said.as_bytes());
-        format!("{said}signature: {}\n", BASE64.encode(signature))
+        KIND.sign(&self.text(), key)
     }
 
     /// What is signed.
     fn text(&self) -> String {
         let request = &self.request;
-        let mut text = format!("{TITLE} {VERSION}\n");
-        let lines: [(&str, &dyn std::fmt::Display); 8] = [
+        KIND.text(&[
             ("org", &self.org),
             ("bundle", &self.bundle),
             ("generation", &request.generation),
@@ -133,12 +130,7 @@ impl RestoreToken {
             ("seen-generation", &request.seen_generation),
             ("seen-sequence", &request.seen_sequence),
             ("number", &self.number),
-        ];
-        for (name, value) in lines {
-            // Writing to a string does not fail.
-            let _ = writeln!(text, "{name}: {value}");
-        }
-        text
+        ])
     }
 
     /// Whether this token lets in what a stick shows, `found`, although `memory` has seen more.
@@ -162,12 +154,7 @@ impl RestoreToken {
 impl SignedToken {
     /// Reads the text of a token; believes nothing of it yet.
     pub fn parse(text: &[u8]) -> Result<Self, TokenError> {
-        if text.len() > MAX_TOKEN_LEN {
-            return Err(TokenError::TooLarge);
-        }
-        let text = std::str::from_utf8(text).map_err(|_| malformed("it is not text"))?;
-        let mut lines = Lines(text.trim().lines());
-        lines.title()?;
+        let mut lines = KIND.open(text)?;
         let (org, bundle) = (OrgId::parse, BundleId::parse);
         // In the order of the text: each call reads the next line.
         let token = RestoreToken {
@@ -184,15 +171,8 @@ impl SignedToken {
             },
             number: lines.number("number")?,
         };
-        let signature = BASE64
-            .decode(lines.value("signature")?)
-            .ok()
-            .and_then(|bytes| bytes.try_into().ok())
-            .ok_or_else(|| malformed("`signature` is none"))?;
-        match lines.0.next() {
-            None => Ok(Self { token, signature }),
-            Some(_) => Err(malformed("there is more behind the signature")),
-        }
+        let signature = lines.signature()?;
+        Ok(Self { token, signature })
     }
 
     /// The token, if it is signed for `bundle` by its organisation.
@@ -209,52 +189,20 @@ impl SignedToken {
         if token.bundle != bundle {
             return Err(TokenError::OtherBundle { found: token.bundle });
         }
-        match publisher.verifies(DOMAIN, token.text().as_bytes(), &self.signature) {
+        match publisher.verifies(KIND.domain, token.text().as_bytes(), &self.signature) {
             true => Ok(token),
             false => Err(TokenError::BadSignature),
         }
     }
 }
 
-/// The lines still to be read.
-struct Lines<'a>(std::str::Lines<'a>);
-
-impl<'a> Lines<'a> {
-    fn title(&mut self) -> Result<(), TokenError> {
-        let line = self.0.next().unwrap_or_default().trim();
-        let version = line
-            .strip_prefix(TITLE)
-            .and_then(|rest| plain_number(rest.trim()));
-        match version {
-            Some(VERSION) => Ok(()),
-            Some(found) if found > VERSION => Err(TokenError::NewerFormat { found }),
-            _ => Err(malformed("it does not begin like one")),
+impl From<LetterError> for TokenError {
+    fn from(error: LetterError) -> Self {
+        match error {
+            LetterError::TooLarge => Self::TooLarge,
+            LetterError::Malformed { reason } => Self::Malformed { reason },
+            LetterError::NewerFormat { found } => Self::NewerFormat { found },
         }
-    }
-
-    fn value(&mut self, name: &str) -> Result<&'a str, TokenError> {
-        let line = self.0.next().map(str::trim).and_then(|line| line.split_once(':'));
-        match line {
-            Some((found, value)) if found == name => Ok(value.trim()),
-            _ => Err(malformed(&format!("the line `{name}` is missing"))),
-        }
-    }
-
-    fn number(&mut self, name: &str) -> Result<u64, TokenError> {
-        let number = plain_number(self.value(name)?).filter(|number| *number <= MAX_COUNT);
-        number.ok_or_else(|| malformed(&format!("`{name}` is no number")))
-    }
-}
-
-/// Digits and nothing else, as they are written: one number has one text.
-fn plain_number(text: &str) -> Option<u64> {
-    let number: u64 = text.parse().ok()?;
-    (number.to_string() == text).then_some(number)
-}
-
-fn malformed(reason: &str) -> TokenError {
-    TokenError::Malformed {
-        reason: reason.to_owned(),
     }
 }
 

@@ -1,42 +1,55 @@
 //! `gobag check`: can this computer run the workstation? Without unlocking anything.
 
-use std::{fs, path::PathBuf};
+mod asked;
+mod list;
+mod record;
 
-use gobag_checklists::{Decision, Findings, HostFacts, Requirements, Severity, Verdict, decide};
-use gobag_host::{GatherOptions, gather};
+use std::path::PathBuf;
+
+use gobag_checklists::{Decision, Findings, HostFacts, Verdict, decide};
+use gobag_host::gather;
 use gobag_term::{Cell, CliError, ExitCode, Table, Tone, Ui};
 use serde::Serialize;
 
 use crate::{
-    args::ModeArg,
+    args::{ModeArg, StickArgs},
     environment::Environment,
-    error::{explained, said},
+    error::Explain,
+    find::find,
     host_memory::HostMemory,
 };
 
-/// Longest file of requirements that is read.
-const REQUIREMENTS_BYTES: u64 = 1 << 20;
+pub(crate) use asked::{Authority, public_copy_differs};
 
 /// Check whether this computer can run the workstation
 ///
-/// Asks for no passphrase. The table says what is needed, what was found, and what to do. `unknown` means that it could
-/// not be found out, which is no bad sign by itself. What an image needs beyond the usual is checked by `gobag start`,
-/// or here with --requirements.
+/// Asks for no passphrase, and sends nothing anywhere. The table says what is needed, what was found, and what to do.
+/// `unknown` means that it could not be found out, which is no bad sign by itself. Judged by what the stick says that its
+/// image needs, where there is one, else by the usual; `gobag start` judges by what IT signed.
 #[derive(Debug, clap::Args)]
 pub(crate) struct CheckArgs {
     /// How the workstation shall run
     #[arg(long, value_enum, default_value_t, value_name = "MODE")]
     mode: ModeArg,
-    /// Judge by these requirements (JSON, from IT) instead of the usual ones
+    #[command(flatten)]
+    stick: StickArgs,
+    /// Judge by these requirements (JSON, from IT) instead of the stick's
     #[arg(long, value_name = "FILE")]
     requirements: Option<PathBuf>,
     /// Do not try whether a virtual machine runs; only look
     #[arg(long)]
     quick: bool,
+    /// Write down what was looked at, without names, addresses and serial numbers, for whoever looks into a wrong answer
+    #[arg(long, value_name = "FOLDER")]
+    record: Option<PathBuf>,
+    #[command(flatten)]
+    list: list::ListArgs,
 }
 
 #[derive(Serialize)]
 struct CheckReport {
+    /// By whose word it was judged.
+    requirements: Authority,
     decision: Decision,
     facts: HostFacts,
     /// What this computer remembers of sticks.
@@ -51,12 +64,14 @@ struct MemoryReport {
 }
 
 pub(crate) fn check(args: &CheckArgs, ui: &Ui, environment: &Environment) -> Result<ExitCode, CliError> {
-    let requirements = match &args.requirements {
-        None => Requirements::default(),
-        Some(path) => read_requirements(path)?,
-    };
-    let facts = facts(environment, !args.quick);
-    let decision = decide(&requirements, &facts, args.mode.into());
+    let stick = stick(&args.stick, environment)?;
+    let options = record::options(environment, !args.quick, stick.as_deref());
+    if let Some(folder) = &args.record {
+        return record::answer(folder, &options, ui);
+    }
+    let (requirements, authority) = asked::asked(args.requirements.as_deref(), stick.as_deref())?;
+    let facts = gather(&options);
+    let decision = decide(&requirements, &facts, args.mode.into(), &[]);
     let fits = decision.mode.is_some();
     let columns = ui.columns();
     let memory = HostMemory::of(environment)
@@ -68,39 +83,42 @@ pub(crate) fn check(args: &CheckArgs, ui: &Ui, environment: &Environment) -> Res
             folder.display()
         ));
     }
+    if let Authority::PublicCopy(path) = &authority {
+        ui.say(&format!(
+            "Judged by {}, which anybody can have changed; `gobag start` goes by what your IT signed.",
+            path.display()
+        ));
+    }
+    let exit = if fits { ExitCode::Ok } else { ExitCode::HostUnfit };
+    if args.list.is_wanted() {
+        args.list
+            .answer(&requirements, &facts, &decision, ui, environment)?;
+        return Ok(exit);
+    }
     let report = CheckReport {
+        requirements: authority,
         decision,
         facts,
         memory,
     };
     ui.answer(&report, |report| page(&report.decision, columns))?;
-    Ok(if fits { ExitCode::Ok } else { ExitCode::HostUnfit })
+    Ok(exit)
 }
 
 /// What can be found out about this computer.
 pub(crate) fn facts(environment: &Environment, prove: bool) -> HostFacts {
-    let mut options = GatherOptions::new(environment.path.clone(), environment.temporary_folder());
-    options.prove_accelerators = prove;
-    gather(&options)
+    gather(&record::options(environment, prove, None))
 }
 
-fn read_requirements(path: &PathBuf) -> Result<Requirements, CliError> {
-    let unreadable = |reason: String| {
-        let text = format!("cannot use the requirements in {}: {reason}", path.display());
-        said(ExitCode::Usage, "gobag.requirements", text)
-    };
-    let size = fs::metadata(path)
-        .map_err(|error| unreadable(error.to_string()))?
-        .len();
-    if size > REQUIREMENTS_BYTES {
-        return Err(unreadable(format!("{size} bytes are too many")));
-    }
-    let bytes = fs::read(path).map_err(|error| unreadable(error.to_string()))?;
-    let requirements: Requirements =
-        serde_json::from_slice(&bytes).map_err(|error| unreadable(error.to_string()))?;
-    match requirements.validate() {
-        Ok(()) => Ok(requirements),
-        Err(error) => Err(explained(error.code(), error)),
+/// The stick that was named, or the one that is there; a computer can be checked without any.
+fn stick(args: &StickArgs, environment: &Environment) -> Result<Option<PathBuf>, CliError> {
+    match (
+        find(args.stick.as_deref(), environment.program.as_deref()),
+        &args.stick,
+    ) {
+        (Ok(stick), _) => Ok(Some(stick)),
+        (Err(error), Some(_)) => Err(error.explain()),
+        (Err(_), None) => Ok(None),
     }
 }
 
@@ -111,7 +129,7 @@ pub(crate) fn page(decision: &Decision, columns: usize) -> String {
         text.push_str(&format!("{}\n", heading(findings)));
         text.push_str(&table(findings).render(columns));
         for finding in &findings.findings {
-            if let Some(advice) = &finding.what_to_do {
+            if let Some(advice) = finding.what_to_do.as_ref().filter(|_| finding.matters()) {
                 text.push_str(&format!(
                     "  {} {}: {advice}\n",
                     word(finding.verdict),
@@ -141,6 +159,7 @@ fn name(findings: &Findings) -> &'static str {
     match findings.mode {
         gobag_checklists::Mode::Vm => "virtual machine",
         gobag_checklists::Mode::Container => "container",
+        gobag_checklists::Mode::RemoteOnly => "screen for remote access",
         gobag_checklists::Mode::Unknown => "mode this version does not know",
     }
 }
@@ -148,11 +167,12 @@ fn name(findings: &Findings) -> &'static str {
 fn table(findings: &Findings) -> Table {
     let mut table = Table::new(["", "what", "needed", "found"]);
     for finding in &findings.findings {
-        let tone = match (finding.verdict, finding.severity) {
-            (Verdict::Pass, _) => Tone::Good,
-            (Verdict::Warn | Verdict::Unknown, _) => Tone::Warn,
-            (Verdict::Fail, Severity::Must) => Tone::Bad,
-            (Verdict::Fail, Severity::Should) => Tone::Warn,
+        let tone = match finding.verdict {
+            Verdict::Pass => Tone::Good,
+            Verdict::Info => Tone::Plain,
+            Verdict::Unknown if !finding.matters() => Tone::Plain,
+            Verdict::Warn | Verdict::Unknown => Tone::Warn,
+            Verdict::Fail => Tone::Bad,
         };
         table.row([
             Cell::toned(word(finding.verdict), tone),
@@ -167,6 +187,7 @@ fn table(findings: &Findings) -> Table {
 fn word(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Pass => "ok",
+        Verdict::Info => "info",
         Verdict::Warn => "warn",
         Verdict::Unknown => "unknown",
         Verdict::Fail => "FAIL",
@@ -175,7 +196,7 @@ fn word(verdict: Verdict) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use gobag_checklists::{Fact, ModeChoice};
+    use gobag_checklists::{Fact, ModeChoice, Requirements};
 
     use super::*;
 
@@ -185,7 +206,7 @@ mod tests {
             on_unknown: gobag_checklists::OnUnknown::Fail,
             ..Requirements::default()
         };
-        let decision = decide(&requirements, &HostFacts::default(), ModeChoice::Auto);
+        let decision = decide(&requirements, &HostFacts::default(), ModeChoice::Auto, &[]);
         let text = page(&decision, 100);
         assert!(text.contains("As a virtual machine: not possible"), "{text}");
         assert!(text.contains("As a container: not possible"), "{text}");
@@ -201,11 +222,11 @@ mod tests {
             cores: Fact::from_kernel(1, "test"),
             ..HostFacts::default()
         };
-        let decision = decide(&Requirements::default(), &facts, ModeChoice::Vm);
+        let decision = decide(&Requirements::default(), &facts, ModeChoice::Vm, &[]);
         let text = page(&decision, 100);
         for finding in &decision.findings[0].findings {
             assert!(text.contains(finding.title), "{}", finding.title);
-            if let Some(advice) = &finding.what_to_do {
+            if let Some(advice) = finding.what_to_do.as_ref().filter(|_| finding.matters()) {
                 assert!(text.contains(advice.as_str()), "{advice}");
             }
         }

@@ -22,6 +22,8 @@ pub(crate) struct Environment {
     pub(crate) state_folder: Option<PathBuf>,
     /// What a window needs to be shown.
     pub(crate) window: Vec<(String, OsString)>,
+    /// `LC_ALL`, `LC_MESSAGES`, `LANG`: the person's language, the first that is not empty counts.
+    pub(crate) languages: Vec<String>,
     /// `TERM`, for a shell in a container.
     pub(crate) terminal_type: Option<OsString>,
 }
@@ -36,6 +38,10 @@ impl Environment {
             runtime_folder: env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from),
             state_folder: state_folder(),
             window: WINDOW_VARIABLES.iter().filter_map(variable).collect(),
+            languages: ["LC_ALL", "LC_MESSAGES", "LANG"]
+                .into_iter()
+                .filter_map(|name| env::var(name).ok())
+                .collect(),
             terminal_type: env::var_os("TERM"),
         }
     }
@@ -43,6 +49,20 @@ impl Environment {
     /// Where this program may put temporary files.
     pub(crate) fn temporary_folder(&self) -> PathBuf {
         env::temp_dir()
+    }
+
+    /// The user's home folder, where the desktop keeps its settings.
+    pub(crate) fn home_folder(&self) -> Option<PathBuf> {
+        env::var_os("HOME")
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    }
+
+    /// What the desktop calls itself.
+    pub(crate) fn desktop(&self) -> Option<String> {
+        env::var("XDG_CURRENT_DESKTOP")
+            .ok()
+            .filter(|name| !name.is_empty())
     }
 
     /// Whether a window can be shown.

@@ -15,7 +15,7 @@ use gobag_engine::{
     tools::NotFound,
     userns::UsernsError,
 };
-use gobag_format::memory::Remember;
+use gobag_format::{memory::Remember, waiver::WaiverError};
 use gobag_mount::{
     MountError, UnmountError,
     socket::{CloseError, SocketError},
@@ -61,6 +61,7 @@ explain!(
     StartError,
     UnmountError,
     UsernsError,
+    WaiverError,
 );
 
 impl Explain for SessionError {
@@ -191,6 +192,12 @@ fn hints(code: &str) -> &'static [&'static str] {
         ],
         "token.malformed" | "token.bad-signature" | "token.too-large" => {
             &["take the file as IT sent it, whole and unchanged"]
+        }
+        "waiver.malformed" | "waiver.bad-signature" | "waiver.too-large" => {
+            &["take the file as IT sent it, whole and unchanged"]
+        }
+        "waiver.other-bundle" | "waiver.other-org" => {
+            &["ask your IT for a waiver for this stick; its number is in START-HERE.html"]
         }
         "token.other-bundle" => &["ask your IT for a token for this stick; its number is in START-HERE.html"],
         "memory.not-written" => &["make room on this computer, or start it as another user, and try again"],

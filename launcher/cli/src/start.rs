@@ -4,6 +4,7 @@
 //! judge the computer by the image's own requirements, mount, start, keep company ([`crate::session`]), put away.
 
 mod container;
+mod judge;
 mod vm;
 
 use std::{
@@ -19,7 +20,7 @@ use gobag_bundle::{
     memory::Admitted,
     store::{Recovery, StoreMode},
 };
-use gobag_checklists::{Decision, HostFacts, Mode, ModeChoice, Requirements, decide};
+use gobag_checklists::{HostFacts, Mode, Requirements};
 use gobag_engine::guest::Exit;
 use gobag_term::{CliError, ExitCode, Interrupt, OutputError, Signal, Ui};
 use serde::Serialize;
@@ -69,6 +70,9 @@ pub(crate) struct StartArgs {
     /// Go on from an earlier copy of the stick that was put back, with IT's agreement in this file
     #[arg(long, value_name = "FILE", conflicts_with = "throwaway")]
     restore_token: Option<PathBuf>,
+    /// IT's word, in this file, that a rule of the checks does not stop you; can be given several times
+    #[arg(long, value_name = "FILE")]
+    waiver: Vec<PathBuf>,
     /// How the disks reach the virtual machine; by FUSE where this computer has it. A container needs FUSE
     #[arg(long, value_enum, value_name = "DOOR")]
     door: Option<DoorArg>,
@@ -178,10 +182,14 @@ pub(crate) fn start(
     };
     let bundle = unlock::unlock(&args.unlock, &stick, true, ui)?;
     let user = bundle.record().user.clone();
+    let waivers = judge::waivers(args, &bundle, ui)?;
     let work = open(args, bundle, &stick, environment, ui)?;
-    let requirements = requirements(&work, args.mode.into())?;
+    let judge = judge::Judge::new(&work, waivers)?;
+    if check::public_copy_differs(&stick, &work.session().manifest().requirements) {
+        ui.warn("What this stick shows to everybody of its requirements is not what your IT signed; the signed ones count. Tell your IT.");
+    }
     let facts = facts.join().unwrap_or_default();
-    let mode = choose(args, &requirements, &facts, ui)?;
+    let (mode, facts) = judge.choose(args, facts, || check::facts(environment, true), ui)?;
     if mode == Mode::Container && args.door == Some(DoorArg::Nbd) {
         let text = "a container needs the disks as files, so `--door nbd` is for virtual machines";
         return Err(said(ExitCode::Usage, "gobag.door-container", text)
@@ -215,7 +223,7 @@ pub(crate) fn start(
             troubles,
         },
         facts,
-        requirements,
+        requirements: judge.requirements,
     };
     let work = Arc::new(work);
     let (door, ran) = match mode {
@@ -330,71 +338,6 @@ fn open(
         ui.say("Nothing of this run will be kept.");
     }
     Ok(work)
-}
-
-/// What the image asks of a computer, from its signed manifest.
-fn requirements(work: &Work, asked: ModeChoice) -> Result<Requirements, CliError> {
-    let manifest = work.session().manifest();
-    let stated = match &manifest.requirements {
-        serde_json::Value::Null => Requirements::default(),
-        stated => serde_json::from_value(stated.clone()).map_err(|error| {
-            let text = format!(
-                "the requirements of image `{}` cannot be read: {error}",
-                manifest.name
-            );
-            said(ExitCode::Damaged, "gobag.requirements", text)
-        })?,
-    };
-    stated
-        .validate()
-        .map_err(|error| explained(error.code(), error))?;
-    tracing::debug!(?stated, ?asked, "requirements");
-    Ok(stated)
-}
-
-fn choose(
-    args: &StartArgs,
-    requirements: &Requirements,
-    facts: &HostFacts,
-    ui: &Ui,
-) -> Result<Mode, CliError> {
-    let decision = decide(requirements, facts, args.mode.into());
-    if let Some(mode) = decision.mode {
-        for reason in &decision.reasons {
-            tracing::info!(%reason, "mode");
-        }
-        if args.mode == ModeArg::Auto && mode == Mode::Container {
-            ui.say("This computer cannot run a virtual machine; your workstation opens as a container.");
-        }
-        return Ok(mode);
-    }
-    if args.force {
-        ui.warn(
-            "This computer does not meet the requirements of your workstation; it is tried all the same.",
-        );
-        return Ok(match args.mode {
-            ModeArg::Container => Mode::Container,
-            ModeArg::Auto | ModeArg::Vm => Mode::Vm,
-        });
-    }
-    if !ui.is_json() {
-        let columns = ui.columns();
-        ui.answer(&decision, |decision| check::page(decision, columns))?;
-    }
-    Err(unfit(&decision))
-}
-
-fn unfit(decision: &Decision) -> CliError {
-    let text = "this computer cannot run your workstation; nothing was started";
-    let mut shown = said(ExitCode::HostUnfit, "gobag.host-unfit", text);
-    for finding in decision.findings.iter().flat_map(|findings| findings.blocking()) {
-        let advice = finding.what_to_do.as_deref().unwrap_or("ask your IT");
-        shown = shown.hint(format!(
-            "{}: found {}, needed {}: {advice}",
-            finding.title, finding.found, finding.needed
-        ));
-    }
-    shown.hint("another PC is often the fastest help")
 }
 
 fn describe(board: &Board, work: &Work, user: &str, mode: Mode) {

@@ -80,6 +80,18 @@ impl Ui {
         }
     }
 
+    /// Offers to try something once more. Where nobody can be asked the answer is no, and `--yes` does not answer: it stands for
+    /// questions in the way of what was asked for.
+    pub fn offer(&self, question: &str) -> Result<bool, ConfirmError> {
+        if self.assumes_yes() || self.is_json() {
+            return Ok(false);
+        }
+        match tty::open() {
+            Ok(tty) => self.confirm_on(&tty, printable(question).into_owned()),
+            Err(_) => Ok(false),
+        }
+    }
+
     fn confirm_on(&self, tty: &File, question: String) -> Result<bool, ConfirmError> {
         self.hide_live();
         let interrupt = self.interrupt();

@@ -57,6 +57,7 @@ pub const TARGETS: &[Target] = &[
     target("checkpoint", 4096, 8 << 20, checkpoint::body, checkpoint::bodies),
     target("memory", 192, SMALL, memory::memory, memory::memories),
     target("restore-token", 2100, SMALL, memory::token, memory::tokens),
+    target("waiver", 2100, SMALL, memory::waiver, memory::waivers),
     target("restore-code", 300, SMALL, memory::code, memory::codes),
     target(
         "nbd-handshake",

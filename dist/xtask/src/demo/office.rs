@@ -1,7 +1,9 @@
 //! IT's side: keys, an image from the golden disk, sticks for two people.
 
 use super::scene::{Scene, expect, size_of};
+use crate::disk;
 use crate::error::Result;
+use crate::sh::Cmd;
 
 pub(crate) fn init(scene: &Scene) -> Result<String> {
     let command = scene
@@ -65,6 +67,29 @@ pub(crate) fn stick(scene: &Scene, user: &str) -> Result<()> {
         .arg(scene.passphrase(user))
         .arg(scene.stick(user));
     expect(command, 0).map(drop)
+}
+
+/// IT lets all sticks pass without malware protection on the computer, for a week.
+pub(crate) fn waive(scene: &Scene) -> Result<()> {
+    let day = Cmd::new("date")
+        .args(["-u", "-d", "+7 days", "+%F"])
+        .output()?
+        .stdout;
+    let day = String::from_utf8_lossy(&day).trim().to_owned();
+    let command = scene
+        .image(&["waive", "antivirus.active", "--all-sticks", "--until", &day])
+        .args(["--reason", "this is a demonstration", "--org"])
+        .arg(scene.org())
+        .arg("--passphrase-file")
+        .arg(scene.passphrase("it"));
+    eprintln!("$ {}", command.line());
+    let letter = command.output()?.stdout;
+    disk::write(&scene.waiver(), &letter)?;
+    eprintln!(
+        "  {}",
+        String::from_utf8_lossy(&letter).trim().replace('\n', "\n  ")
+    );
+    Ok(())
 }
 
 /// IT gives bob a new passphrase: he forgot his, and the stick is all there is.

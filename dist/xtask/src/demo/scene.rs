@@ -85,6 +85,17 @@ impl Scene {
             .arg("--passphrase-file")
             .arg(self.passphrase(user))
     }
+
+    /// `gobag start` as a container, with IT's waiver (see `office::waive`).
+    pub(crate) fn container(&self, user: &str) -> Cmd {
+        self.unlocked(user, "start")
+            .args(["--mode", "container", "--network", "off", "--waiver"])
+            .arg(self.waiver())
+    }
+
+    pub(crate) fn waiver(&self) -> PathBuf {
+        self.folder.join("waiver.txt")
+    }
 }
 
 /// Runs a command and requires an exit code; returns what it said, both streams.

@@ -49,9 +49,6 @@ fn next_version(scene: &Scene, golden: &Golden) -> Result<std::path::PathBuf> {
 }
 
 fn in_container(scene: &Scene, script: &str) -> Result<String> {
-    let command = scene
-        .unlocked("alice", "start")
-        .args(["--mode", "container", "--network", "off", "--", "/bin/sh", "-c"])
-        .arg(script);
+    let command = scene.container("alice").args(["--", "/bin/sh", "-c"]).arg(script);
     expect(command, 0)
 }

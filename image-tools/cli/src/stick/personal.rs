@@ -10,7 +10,10 @@ use gobag_bundle::{
 use gobag_format::{Monitor, ids::BundleId, keyslot::KdfCost, memory::Remember, org::EscrowRecipient};
 use gobag_term::CliError;
 
-use super::{OneReport, StickArgs, home::Home, page, people::Person, side_by_side, start_page};
+use super::{
+    OneReport, StickArgs, home::Home, page, people::Person, public_requirements, requirements_file,
+    side_by_side, start_page,
+};
 use crate::{
     environment::Environment,
     error::OrExplain,
@@ -102,6 +105,7 @@ impl Personal<'_> {
         );
         put_file(target, start_page(), html.as_bytes()).or_explain()?;
         let manifest = &self.image.manifest;
+        put_file(target, requirements_file(), &public_requirements(manifest)).or_explain()?;
         let entry = StickEntry {
             bundle,
             user: person.user.clone(),

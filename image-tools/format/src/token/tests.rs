@@ -1,7 +1,9 @@
 //! Tokens: what is let in, and every way to be refused.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+
 use super::*;
-use crate::{crypto::Key, memory::Remember};
+use crate::{crypto::Key, limits::MAX_COUNT, memory::Remember};
 
 const ORG: OrgId = OrgId([1; 16]);
 const BUNDLE: BundleId = BundleId([2; 16]);

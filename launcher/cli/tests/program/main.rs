@@ -6,6 +6,7 @@
 mod doors;
 #[path = "../../../engine/tests/guest/initrd.rs"]
 mod initrd;
+mod judged;
 #[path = "../../../engine/tests/guest/kernel.rs"]
 mod kernel;
 mod killed;

@@ -1,4 +1,4 @@
-//! What comes from outside of a stick: memories behind their seal, restore tokens, and codes that were read aloud.
+//! What comes from outside of a stick: memories behind their seal, restore tokens and waivers, and codes that were read aloud.
 
 use gobag_format::{
     crypto::{Cipher, position_nonce},
@@ -6,6 +6,7 @@ use gobag_format::{
     memory::{MEMORY_LEN, Memory, MemoryKeys, Moment, Remember},
     sign::SigningKey,
     token::{RestoreRequest, RestoreToken, SignedToken, TagStart},
+    waiver::{SignedWaiver, Waiver, WaiverLetter},
 };
 
 use crate::fixture::{BUNDLE, Counting, key, split};
@@ -107,6 +108,39 @@ pub(super) fn tokens() -> Vec<Vec<u8>> {
     let signed = tokens_signed().map(|token| token.sign(&signer()));
     let [text] = &signed;
     vec![text.clone().into_bytes(), text.replace('\n', "\r\n").into_bytes()]
+}
+
+/// The text of a waiver, as it came by mail.
+pub(super) fn waiver(input: &[u8]) {
+    let Ok(signed) = SignedWaiver::parse(input) else {
+        return;
+    };
+    let Ok(waiver) = signed.verify(ORG, BUNDLE, &signer().verifying_key()) else {
+        return;
+    };
+    let signed: Vec<Waiver> = waivers_signed().into_iter().map(|letter| letter.waiver).collect();
+    assert!(
+        signed.contains(&waiver),
+        "a waiver that nobody signed: {waiver:?}"
+    );
+}
+
+/// One for one stick, one for all.
+fn waivers_signed() -> [WaiverLetter; 2] {
+    [(Some(BUNDLE), "antivirus.active"), (None, "firewall.active")].map(|(bundle, rule)| WaiverLetter {
+        org: ORG,
+        bundle,
+        waiver: Waiver {
+            rule: rule.to_owned(),
+            until: "2026-12-31".parse().expect("a day"),
+            reason: "so it is".to_owned(),
+        },
+    })
+}
+
+pub(super) fn waivers() -> Vec<Vec<u8>> {
+    let signed = waivers_signed().map(|letter| letter.sign(&signer()).expect("can be one"));
+    signed.map(String::into_bytes).to_vec()
 }
 
 /// A code as it was typed.
