@@ -315,7 +315,7 @@ fn remote_only(facts: &Facts, reasons: &mut Reasons<'_>) {
     if facts.sensitive {
         reasons.reservation(
             "remote.unprotected",
-            "the work is done in the computer's own browser, which nothing protects",
+            "the work is done on the computer itself, and nothing of the stick protects it",
             &["sensitive-data"],
         );
     }

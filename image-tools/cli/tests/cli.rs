@@ -8,6 +8,8 @@
 
 #[path = "cli/age.rs"]
 mod age;
+#[path = "cli/plan.rs"]
+mod plan;
 #[path = "cli/update.rs"]
 mod update;
 

@@ -78,6 +78,8 @@ fn the_paper_of_2008_comes_out_as_it_did() {
     // The paper's two hundred: with its pack of 200, 200 × 30 + 26,200; twenty packs of ten are cheaper.
     let two_hundred = planned(200, &prices);
     assert_eq!(row(&two_hundred, Mode::Vm).total, Some(Money::of(6000 + 25_000)));
+    // 200 × 20 + 200 × 99.
+    assert_eq!(row(&two_hundred, Mode::Container).total, Some(Money::of(23_800)));
     let mut as_quoted = prices.clone();
     as_quoted.software.retain(|pack| pack.seats != 10);
     let quoted = row(&planned(200, &as_quoted), Mode::Vm);
