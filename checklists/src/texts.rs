@@ -115,7 +115,7 @@ impl Texts {
         for language in chain {
             let mut bundle = FluentBundle::new(vec![language.clone()]);
             bundle.set_use_isolating(false);
-            let ours = FILES.iter().filter(|(known, ..)| *known == language.to_string());
+            let ours = FILES.iter().filter(|(known, ..)| language == *known);
             for (_, name, text) in ours {
                 bundle.add_resource_overriding(resource(name, text)?);
             }
