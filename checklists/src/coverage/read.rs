@@ -42,7 +42,7 @@ impl Computer {
         bytes: &[u8],
         requirements: Option<&Requirements>,
     ) -> Result<Self, String> {
-        let whole: Value = serde_json::from_slice(bytes).map_err(|error| format!("no JSON: {error}"))?;
+        let whole: Value = serde_json::from_slice(bytes).map_err(|error| format!("not JSON: {error}"))?;
         let Some(result) = result_in(&whole) else {
             return Err("no result of `gobag check --json`".to_owned());
         };

@@ -109,7 +109,7 @@ fn sizes_and_numbers_follow_the_language() {
         (Value::NeededBytes((1 << 30) - 1), "1 GB", "1 GB"),
         (Value::FoundBytes((1 << 30) - 1), "1023 MB", "1023 MB"),
         (Value::DaysAgo(1), "1 day ago", "vor 1 Tag"),
-        (Value::DaysAgo(0), "0 days ago", "vor 0 Tagen"),
+        (Value::DaysAgo(0), "today", "heute"),
         (Value::DaysAgo(45), "45 days ago", "vor 45 Tagen"),
         (Value::Nothing, "none", "nichts"),
         (

@@ -43,6 +43,7 @@ state-unknown = nicht bekannt, bitte nachsehen
 found = Gefunden: { $found }
 found-none = nichts
 found-days = { $days ->
+    [0] heute
     [one] vor { $days } Tag
    *[other] vor { $days } Tagen
 }

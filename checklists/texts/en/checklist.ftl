@@ -43,6 +43,7 @@ state-unknown = not known, please look
 found = Found: { $found }
 found-none = none
 found-days = { $days ->
+    [0] today
     [one] { $days } day ago
    *[other] { $days } days ago
 }
