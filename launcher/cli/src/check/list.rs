@@ -11,6 +11,15 @@ use gobag_term::{CliError, ExitCode, Ui};
 
 use crate::{environment::Environment, error::said};
 
+/// The only system whose ways are told: the person sits at it.
+const HERE: System = if cfg!(windows) {
+    System::Windows
+} else if cfg!(target_os = "macos") {
+    System::Macos
+} else {
+    System::Linux
+};
+
 /// The checklist instead of the table.
 #[derive(Debug, clap::Args)]
 pub(super) struct ListArgs {
@@ -59,7 +68,7 @@ impl ListArgs {
         let texts = self.words(environment).map_err(refused)?;
         let options = ChecklistOptions {
             it_contact: None,
-            systems: vec![System::Linux],
+            systems: vec![HERE],
         };
         let list = Checklist::of(requirements, &options).filled(facts, decision);
         let page = match self.format() {
