@@ -48,6 +48,9 @@ const PACKAGES: &[Package] = &[
     package("fio", "fio", "checks and measures block devices"),
     package("binutils", "readelf", "shows that released programs are static"),
     package("zip", "zip", "packs the release"),
+    package("clamav-daemon", "clamd", "host checks see the real scanner"),
+    package("clamav-freshclam", "freshclam", "and its updater"),
+    package("nftables", "nft", "host checks see the real packet filter"),
     package("chromium", "chromium", "shows and prints the checklist"),
     package(
         "fonts-liberation",

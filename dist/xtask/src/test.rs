@@ -63,6 +63,9 @@ pub(crate) fn capabilities(strict: bool) -> String {
         ("nbd", strict || sh::on_path("nbdinfo")),
         ("python", strict || crate::packages::python::is_there()),
         ("root", sh::is_root()),
+        // seen by root alone
+        ("clamav", sh::is_root() && (strict || sh::on_path("clamd"))),
+        ("nft", sh::is_root() && (strict || sh::on_path("nft"))),
         (
             "chromium",
             strict || (sh::on_path("chromium") && sh::on_path("pdfinfo")),
