@@ -21,7 +21,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<String, String> {
 fn looks_like_utf16(bytes: &[u8]) -> bool {
     let pairs = bytes.chunks_exact(2);
     let plain = pairs.clone().filter(|pair| pair[0] != 0 && pair[1] == 0).count();
-    bytes.len() >= 4 && bytes.len() % 2 == 0 && plain * 2 > pairs.len()
+    bytes.len() >= 4 && bytes.len().is_multiple_of(2) && plain * 2 > pairs.len()
 }
 
 fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<String, String> {
