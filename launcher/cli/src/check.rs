@@ -4,7 +4,7 @@ mod asked;
 mod list;
 mod record;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use gobag_checklists::{Decision, Findings, HostFacts, Verdict, decide};
 use gobag_host::gather;
@@ -106,8 +106,8 @@ pub(crate) fn check(args: &CheckArgs, ui: &Ui, environment: &Environment) -> Res
 }
 
 /// What can be found out about this computer.
-pub(crate) fn facts(environment: &Environment, prove: bool) -> HostFacts {
-    gather(&record::options(environment, prove, None))
+pub(crate) fn facts(environment: &Environment, stick: &Path) -> HostFacts {
+    gather(&record::options(environment, true, Some(stick)))
 }
 
 /// The stick that was named, or the one that is there; a computer can be checked without any.

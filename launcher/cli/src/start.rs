@@ -177,8 +177,8 @@ pub(crate) fn start(
         ));
     }
     let facts = {
-        let environment = environment.clone();
-        thread::spawn(move || check::facts(&environment, true))
+        let (environment, stick) = (environment.clone(), stick.clone());
+        thread::spawn(move || check::facts(&environment, &stick))
     };
     let bundle = unlock::unlock(&args.unlock, &stick, true, ui)?;
     let user = bundle.record().user.clone();
@@ -189,7 +189,7 @@ pub(crate) fn start(
         ui.warn("What this stick shows to everybody of its requirements is not what your IT signed; the signed ones count. Tell your IT.");
     }
     let facts = facts.join().unwrap_or_default();
-    let (mode, facts) = judge.choose(args, facts, || check::facts(environment, true), ui)?;
+    let (mode, facts) = judge.choose(args, facts, || check::facts(environment, &stick), ui)?;
     if mode == Mode::Container && args.door == Some(DoorArg::Nbd) {
         let text = "a container needs the disks as files, so `--door nbd` is for virtual machines";
         return Err(said(ExitCode::Usage, "gobag.door-container", text)
