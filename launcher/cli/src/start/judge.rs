@@ -115,9 +115,10 @@ impl Judge {
                 }
                 None => {}
             }
+            // Part of the conversation, for there may be another look; the answer of this run is that nothing was started.
             if !ui.is_json() {
-                let columns = ui.columns();
-                ui.answer(&decision, |decision| check::page(decision, columns))?;
+                let page = check::page(&decision, ui.columns());
+                page.lines().for_each(|line| ui.say(line));
             }
             if !ui.offer(AGAIN)? {
                 return Err(unfit(&decision));

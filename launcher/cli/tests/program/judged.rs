@@ -1,8 +1,15 @@
 //! A computer that does not do: refused by name, let in by IT's waiver, and looked at again when something was put right.
 
-#![expect(clippy::disallowed_methods, reason = "puts files in place")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "puts files in place, and starts a program that is found"
+)]
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Child, Command},
+};
 
 use gobag_format::{
     crypto::Key,
@@ -14,7 +21,8 @@ use serde_json::{Value, json};
 
 use crate::{
     program::{Desk, Ran},
-    stick::{Contents, Stick},
+    screen::Screen,
+    stick::{Contents, PASSPHRASE, Stick},
 };
 
 /// A rule that no computer meets, because no program knows it: only a policy and a waiver decide.
@@ -134,5 +142,52 @@ fn a_waiver_that_is_not_its_ends_the_start() {
         &"nowhere",
     ]);
     assert_eq!((missing.exit, &*missing.code()), (2, "gobag.waiver-file"));
+    assert!(desk.is_tidy());
+}
+
+/// A program that lets others watch, as far as its name goes; ended when dropped.
+struct Watcher(Child);
+
+impl Watcher {
+    fn start(desk: &Desk) -> Self {
+        let program = desk.path("anydesk");
+        fs::copy("/bin/sleep", &program).unwrap();
+        Self(Command::new(program).arg("600").spawn().unwrap())
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn who_puts_it_right_is_looked_at_again_and_types_no_passphrase() {
+    let desk = Desk::new();
+    let rule = json!({ "remote-control.none": { "vm": "require" } });
+    let stick = Stick::new(&Contents {
+        requirements: json!({ "architecture": "s390x", "policy": { "rules": rule } }),
+        ..Contents::default()
+    });
+    let watcher = Watcher::start(&desk);
+    let path = stick.path();
+    let mut screen = Screen::start(&desk, &[&"start", &"--mode", &"vm", &"--stick", &path]);
+    screen.wait_for("assphrase");
+    screen.type_line(PASSPHRASE);
+    let refused = screen.wait_for("[y/N]");
+    assert!(refused.contains("AnyDesk"), "{refused}");
+    drop(watcher);
+    screen.type_line("y");
+    let again = screen.wait_for("[y/N]");
+    assert!(
+        !again.contains("AnyDesk") && !again.contains("assphrase:"),
+        "{again}"
+    );
+    assert!(again.contains("s390x"), "one reason is left: {again}");
+    screen.type_line("n");
+    screen.wait_for("nothing was started");
+    assert_eq!(screen.finish(), Some(4));
     assert!(desk.is_tidy());
 }

@@ -16,6 +16,7 @@ mod pulled;
 mod remembered;
 #[path = "../../../engine/tests/guest/require.rs"]
 mod require;
+mod screen;
 mod secrets;
 mod stick;
 mod transcripts;

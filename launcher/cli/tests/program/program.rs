@@ -115,11 +115,16 @@ impl Desk {
 
     /// Starts it where `/dev/fuse` is no FUSE. Needs root.
     pub(crate) fn start_without_fuse(&self, args: &[&dyn AsRef<OsStr>]) -> Running {
+        let hide = "mount --bind /dev/null /dev/fuse && exec \"$0\" \"$@\"";
+        Self::accompany(self.through("unshare", &["--mount", "sh", "-c", hide], args))
+    }
+
+    /// It, started by another program that is given its command line.
+    pub(crate) fn through(&self, starter: &str, before: &[&str], args: &[&dyn AsRef<OsStr>]) -> Command {
         let inner = self.command(args);
-        let mut command = Command::new("unshare");
+        let mut command = Command::new(starter);
         command
-            .args(["--mount", "sh", "-c"])
-            .arg("mount --bind /dev/null /dev/fuse && exec \"$0\" \"$@\"")
+            .args(before)
             .arg(inner.get_program())
             .args(inner.get_args())
             .current_dir(self.folder.path())
@@ -127,7 +132,7 @@ impl Desk {
         for (name, value) in inner.get_envs() {
             value.map(|value| command.env(name, value));
         }
-        Self::accompany(command)
+        command
     }
 
     fn accompany(mut command: Command) -> Running {
