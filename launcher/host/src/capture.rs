@@ -9,11 +9,13 @@
 
 use gobag_checklists::Obstacle;
 
+#[cfg(unix)]
 mod live;
 mod record;
 mod scrub;
 mod text;
 
+#[cfg(unix)]
 pub(crate) use live::{Live, refused};
 pub(crate) use record::{About, Recorded, Recorder, System};
 pub use record::{Recording, RecordingError};

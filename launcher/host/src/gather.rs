@@ -8,14 +8,12 @@ use std::time::Duration;
 use gobag_checklists::HostFacts;
 use gobag_engine::machine::CpuModel;
 
-use self::side_by_side::Started;
 use crate::capture::{About, Host, Live, Recorded, Recorder, Recording, RecordingError, Scrub, System};
 use crate::limits::{PROBE_DEADLINE, TOTAL_DEADLINE};
 use crate::pending::Pending;
 use crate::probe::Scene;
+use crate::side_by_side::Started;
 use crate::{accel, block_mount, fuse, namespaces, programs, space, system};
-
-mod side_by_side;
 
 /// What the probes need to know. The environment is an argument: only a program's `main` reads it.
 #[derive(Clone, Debug)]

@@ -10,30 +10,50 @@
 //!
 //! What must stay true: nothing here needs the administrator's rights; what cannot be read is "unknown", with the reason;
 //! "it works" is only said of what was tried.
+//!
+//! On Windows only the probes for protection are built: the rest tries what only Unix has, through `gobag-engine`.
 
+#[cfg(unix)]
 mod accel;
 mod age;
+#[cfg(unix)]
 mod block_mount;
 mod capture;
+#[cfg(unix)]
 mod cpu;
+#[cfg(unix)]
 mod fuse;
+#[cfg(unix)]
 mod gather;
 #[cfg(test)]
 mod judged;
 pub mod limits;
+#[cfg(unix)]
 mod linux;
 mod macos;
+#[cfg(unix)]
 mod memory;
+#[cfg(unix)]
 mod namespaces;
 mod pending;
 mod probe;
+#[cfg(unix)]
 mod process;
+#[cfg(unix)]
 mod programs;
+#[cfg(unix)]
 mod query;
+#[cfg(unix)]
 mod read;
+mod side_by_side;
+#[cfg(unix)]
 mod space;
+#[cfg(unix)]
 mod system;
 mod windows;
 
 pub use capture::{Recording, RecordingError};
+#[cfg(unix)]
 pub use gather::{GatherOptions, gather, record, replay};
+#[cfg(windows)]
+pub use windows::gather::{gather, record};

@@ -11,6 +11,8 @@ mod documents;
 mod drives;
 mod firewall;
 mod firmware;
+#[cfg(windows)]
+pub(crate) mod gather;
 mod genuine;
 #[cfg(any(windows, test))]
 pub(crate) mod hypervisor;
@@ -55,6 +57,8 @@ fn is_server(host: &dyn Host) -> Result<bool, String> {
     match version.product_type {
         1 => Ok(false),
         2 | 3 => Ok(true),
-        other => Err(format!("Windows says that it is of kind {other}, which is not known")),
+        other => Err(format!(
+            "Windows says that it is of kind {other}, which is not known"
+        )),
     }
 }

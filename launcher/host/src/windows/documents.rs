@@ -190,7 +190,7 @@ pub(crate) struct Volume {
     pub(crate) protection: Option<String>,
 }
 
-/// The registry's word on Secure Boot, and `GetFirmwareType`.
+/// The registry's word on Secure Boot, and `PEFirmwareType`.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct SecureBootState {
     /// Is there `HKLM\SYSTEM\CurrentControlSet\Control\SecureBoot\State`?

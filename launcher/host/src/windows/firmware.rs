@@ -13,7 +13,7 @@ pub(super) fn secure_boot(scene: &Scene) -> Fact<SecureBoot> {
         Ok(state) => state,
         Err(reason) => return Fact::unknown(reason),
     };
-    /// `GetFirmwareType`.
+    /// `PEFirmwareType`.
     const UEFI: i64 = 2;
     match (state.key, state.enabled, state.firmware) {
         (true, Some(1), _) => scene.known(SecureBoot::On, SOURCE, Forger::Administrator),

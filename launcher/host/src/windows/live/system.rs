@@ -9,7 +9,7 @@ use windows::Win32::Storage::FileSystem::{
 };
 use windows::Win32::System::Com::StructuredStorage::PropVariantToInt32;
 use windows::Win32::System::Power::{GetSystemPowerStatus, SYSTEM_POWER_STATUS};
-use windows::Win32::System::SystemInformation::{FIRMWARE_TYPE, GetFirmwareType, OSVERSIONINFOEXW};
+use windows::Win32::System::SystemInformation::OSVERSIONINFOEXW;
 use windows::Win32::System::TpmBaseServices::TPM_DEVICE_INFO;
 use windows::Win32::System::UpdateAgent::{
     ISystemInformation, IUpdateHistoryEntry, IUpdateHistoryEntry2, IUpdateSearcher, SystemInformation,
@@ -33,6 +33,7 @@ use crate::windows::documents::{
 
 const CURRENT_VERSION: &str = r"SOFTWARE\Microsoft\Windows NT\CurrentVersion";
 const SECURE_BOOT: &str = r"SYSTEM\CurrentControlSet\Control\SecureBoot\State";
+const CONTROL: &str = r"SYSTEM\CurrentControlSet\Control";
 const UPDATE_POLICY: &str = r"SOFTWARE\Policies\Microsoft\Windows\WindowsUpdate\AU";
 const SYSTEM_POLICY: &str = r"SOFTWARE\Microsoft\Windows\CurrentVersion\Policies\System";
 
@@ -152,9 +153,7 @@ fn mounted_folders() -> usize {
 }
 
 pub(super) fn secure_boot() -> Result<SecureBootState> {
-    let mut firmware = FIRMWARE_TYPE::default();
-    // SAFETY: the pointer is good for the time of the call.
-    let known = unsafe { GetFirmwareType(&raw mut firmware) }.is_ok();
+    let firmware = LOCAL_MACHINE.open(CONTROL).ok();
     let (key, enabled) = match LOCAL_MACHINE.open(SECURE_BOOT) {
         Ok(key) => (true, value(&key, "UEFISecureBootEnabled")),
         Err(error) => {
@@ -168,7 +167,7 @@ pub(super) fn secure_boot() -> Result<SecureBootState> {
     Ok(SecureBootState {
         key,
         enabled,
-        firmware: known.then_some(firmware.0.into()),
+        firmware: firmware.and_then(|key| value(&key, "PEFirmwareType")),
     })
 }
 

@@ -12,7 +12,7 @@ use crate::pending::Pending;
 use crate::probe::{self, Scene};
 
 /// Probes that are on their way.
-pub(super) struct Started {
+pub(crate) struct Started {
     operating_system: Pending<OperatingSystem>,
     cpu: Pending<Cpu>,
     memory: Pending<Memory>,
@@ -33,7 +33,7 @@ pub(super) struct Started {
 
 impl Started {
     /// Starts all of them; each has `limit`.
-    pub(super) fn start(scene: &Scene, limit: Duration) -> Self {
+    pub(crate) fn start(scene: &Scene, limit: Duration) -> Self {
         let probes = probe::of(scene.about.system);
         Self {
             operating_system: one("operating system", limit, scene, probes.operating_system),
@@ -56,7 +56,7 @@ impl Started {
     }
 
     /// Waits for all of them.
-    pub(super) fn finish(self, facts: &mut HostFacts) {
+    pub(crate) fn finish(self, facts: &mut HostFacts) {
         facts.operating_system = self.operating_system.take();
         facts.cpu = self.cpu.take();
         facts.memory = self.memory.take();
