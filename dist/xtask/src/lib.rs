@@ -11,6 +11,7 @@ mod cargo;
 mod ci;
 pub mod console;
 mod crash;
+mod cross;
 mod demo;
 mod disk;
 mod dist;
@@ -43,6 +44,7 @@ usage: cargo xtask <task> [options]
                            random crash runs, for as long as one likes; the same for others
   soak  [--minutes N] [--seed N] [--json]
                            a real Debian at work while its stick is pulled and its launcher killed
+  cross                    the probes for protection built for Windows, and run under wine (optional)
   dist                     release: static binaries, completions, man pages, zip, .deb, SHA256SUMS
   packages                 install the system packages the other tasks need
   docs                     write the generated documents again
@@ -64,6 +66,7 @@ pub fn run(args: impl Iterator<Item = String>) -> ExitCode {
         "fuzz" => fuzz::run(&rest),
         "bench" => bench::run(&rest),
         "crash" => crash::run(&rest),
+        "cross" => cross::run(&rest),
         "soak" => soak::run(&rest),
         "dist" => dist::run(&rest),
         "packages" => packages::ensure().map(drop),

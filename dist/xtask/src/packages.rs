@@ -72,6 +72,16 @@ const PEERS: &[Package] = &[
     package("rsync", "rsync", "copies of changes"),
 ];
 
+/// What `cross` builds for Windows with, and runs the result in.
+const CROSS: &[Package] = &[
+    package(
+        "gcc-mingw-w64-x86-64-posix",
+        "x86_64-w64-mingw32-gcc",
+        "links programs for Windows",
+    ),
+    package("wine64", "", "runs programs for Windows"),
+];
+
 /// Installs what is missing and says so; returns the names that had to be installed.
 pub(crate) fn ensure() -> Result<Vec<&'static str>> {
     ensure_all(PACKAGES)
@@ -80,6 +90,11 @@ pub(crate) fn ensure() -> Result<Vec<&'static str>> {
 /// The same for the systems that a bench compares ours with.
 pub(crate) fn ensure_peers() -> Result<Vec<&'static str>> {
     ensure_all(PEERS)
+}
+
+/// The same for building for Windows.
+pub(crate) fn ensure_cross() -> Result<Vec<&'static str>> {
+    ensure_all(CROSS)
 }
 
 fn ensure_all(packages: &'static [Package]) -> Result<Vec<&'static str>> {
