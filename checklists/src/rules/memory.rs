@@ -23,7 +23,9 @@ pub(super) fn available(requirements: &Requirements, facts: &HostFacts, mode: Mo
             .vm
             .guest_memory_bytes
             .saturating_add(requirements.vm.host_reserve_bytes),
-        Mode::Container | Mode::RemoteOnly | Mode::Unknown => requirements.container.min_memory_available_bytes,
+        Mode::Container | Mode::RemoteOnly | Mode::Unknown => {
+            requirements.container.min_memory_available_bytes
+        }
     };
     match known(&facts.memory, &words::bytes(need)) {
         Err(judged) => judged,

@@ -7,6 +7,11 @@
 //! What is on the stick already stays and is not tested. Ended by a person, or by an error, it takes its own files away; killed, it leaves
 //! them in one folder, which the next run deletes first.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this crate writes to sticks; here files that are gone when the test ends"
+)]
+
 use std::{
     fs::{self, File},
     io::{self, Read, Write},
