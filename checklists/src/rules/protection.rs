@@ -7,7 +7,9 @@ use super::{Judged, Outcome, cannot_tell, judged, known, missed};
 use crate::end_of_life;
 use crate::host::HostFacts;
 use crate::requirements::Requirements;
-use crate::safety::{Confinement, SecureBoot, SecurityProduct, Signatures, StorageRole, Tristate};
+use crate::safety::{
+    Confinement, ProductKind, SecureBoot, SecurityProduct, Signatures, StorageRole, Tristate,
+};
 
 pub(super) fn secure_boot(facts: &HostFacts) -> Judged {
     let needed = "on";
@@ -141,6 +143,10 @@ fn product(product: &SecurityProduct, max_age_days: u32) -> Counts {
         Tristate::Yes => {}
         Tristate::No => return Counts::Not(format!("something called {name} runs, but is not the real one")),
         Tristate::Unknown { reason } => return Counts::CannotTell(format!("{name}: {reason}")),
+    }
+    // It watches what programs do and reports to a company; whether it also stops malware here, its makers do not tell.
+    if product.kind == ProductKind::Edr {
+        return Counts::CannotTell(format!("{name} runs; whether it looks for malware is not known"));
     }
     match &product.signatures {
         Signatures::Aged { days } if *days > max_age_days => {

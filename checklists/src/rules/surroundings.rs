@@ -121,13 +121,13 @@ pub(super) fn stick_speed(requirements: &Requirements, facts: &HostFacts) -> Jud
             "try another USB port; if it stays slow, the stick is worn or a poor one: ask IT for another";
         return judged(needed, found, missed(advice));
     }
-    match read {
-        None => judged(
+    match (read, write) {
+        (Some(_), Some(_)) => judged(needed, found, Outcome::Met),
+        _ => judged(
             needed,
             found,
             cannot_tell("nothing; you will notice if it is slow"),
         ),
-        Some(_) => judged(needed, found, Outcome::Met),
     }
 }
 
@@ -148,9 +148,12 @@ pub(super) fn stick_honest(facts: &HostFacts) -> Judged {
         (_, Tristate::No) => judged(needed, "smaller than it says", missed(advice)),
         (Some(_), Tristate::Yes) => judged(needed, "no errors, as large as it says", Outcome::Met),
         (None, Tristate::Yes) => judged(needed, "as large as it says", Outcome::Met),
-        (_, Tristate::Unknown { reason }) => judged(
+        (errors, Tristate::Unknown { reason }) => judged(
             needed,
-            format!("no errors seen; its size is unknown: {reason}"),
+            match errors {
+                Some(_) => format!("no errors seen; its size is unknown: {reason}"),
+                None => format!("nobody counted errors; its size is unknown: {reason}"),
+            },
             cannot_tell("nothing; IT tests sticks before they are handed out"),
         ),
     }

@@ -32,8 +32,8 @@ contact-blank = Name und Telefon
 self-report = Die Kreuze sind Ihre eigene Auskunft. Sie helfen Ihnen und Ihrer IT, bereit zu sein; sie beweisen nichts.
 
 notice-heading = Was dieser Stick auf Ihrem PC ansieht, und was er nie ansieht
-notice-looks = Er sieht an: Prozessor, Arbeitsspeicher, freien Platz, USB-Anschluss, Strom, Uhr; das System und seine Version; ob Updates, Firewall, Virenschutz, Verschlüsselung, Bildschirmsperre und sicherer Start an sind; ob Sie Administrator sind; welche Schutz- und Fernsteuerungsprogramme laufen; ob das Netz geht.
-notice-never = Er sieht nie an: Ihre Dateien, Fotos, E-Mails, Passwörter, Browserverlauf, Netzverkehr oder die Liste Ihrer Programme.
+notice-looks = Er sieht an: Prozessor, Arbeitsspeicher, freien Platz, Laufwerke, USB-Anschluss, Strom, Uhr; das System und seine Version; ob Updates, Firewall, Virenschutz, Verschlüsselung, Bildschirmsperre und sicherer Start an sind; ob Sie Administrator sind; unter den laufenden Programmen die für Schutz und Fernsteuerung; ob das Netz geht.
+notice-never = Er sieht nie an: Ihre Dokumente, Fotos, E-Mails, Passwörter, Browserverlauf oder Netzverkehr. Namen anderer Programme behält er nicht.
 notice-sent = Nichts davon wird irgendwohin gesendet.
 
 ## Vom Programm ausgefüllt

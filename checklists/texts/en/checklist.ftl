@@ -32,8 +32,8 @@ contact-blank = Name and phone
 self-report = Ticks are your own word. They help you and your IT to be ready; they prove nothing.
 
 notice-heading = What this stick looks at on your PC, and what it never looks at
-notice-looks = It looks at: processor, memory, free space, USB port, power, clock; name and version of the system; whether updates, firewall, malware protection, encryption, screen lock and secure start are on; whether you are administrator; names of running security and remote-control programs; whether the network works.
-notice-never = It never looks at: your files, photos, mails, passwords, browser history, network traffic or the list of your programs.
+notice-looks = It looks at: processor, memory, free space, disks, USB port, power, clock; name and version of the system; whether updates, firewall, malware protection, encryption, screen lock and secure start are on; whether you are administrator; among running programs those for security and remote control; whether the network works.
+notice-never = It never looks at: your documents, photos, mails, passwords, browser history or network traffic. Names of other programs are not kept.
 notice-sent = Nothing of this is sent anywhere.
 
 ## Filled in by the program

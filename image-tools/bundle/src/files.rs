@@ -116,7 +116,15 @@ pub(crate) struct NewFile {
 impl NewFile {
     /// Begins the file; `executable` asks for a program, where the file system knows such a thing.
     pub(crate) fn create(path: &Path, executable: bool) -> Result<Self, FileError> {
-        let file = File::create(path).at("create", path)?;
+        // A stick that comes back may have a link in its place, to some file of IT's, or a pipe that nobody reads.
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let file = File::options()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .custom_flags(flags.bits().cast_signed())
+            .open(path)
+            .at("create", path)?;
         if executable {
             // exFAT and its kin refuse, and need no such thing.
             let _ = file.set_permissions(Permissions::from_mode(0o755));

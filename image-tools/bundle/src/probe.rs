@@ -14,7 +14,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, Read, Write},
+    io::{self, Write},
     os::unix::fs::{FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -32,6 +32,8 @@ const FOLDER: &str = "GOBAG-TEST";
 /// No file is longer: FAT32 ends at 4 GiB.
 const FILE_BYTES: u64 = 1 << 30;
 const PIECE: usize = 1 << 20;
+/// Digits of a test file's name.
+const NAME_LEN: usize = 5;
 /// Left free for the file system's own bookkeeping of the files.
 const SPARE_BYTES: u64 = 4 << 20;
 /// How long small writes with a flush each are counted.
@@ -88,8 +90,14 @@ pub enum ProbeError {
         /// What is free.
         free_bytes: u64,
     },
+    /// Something that no test has made lies where its files would.
+    #[error("{} is not of an earlier test; move it away first", place.display())]
+    Foreign {
+        /// What is there.
+        place: PathBuf,
+    },
     /// A person stopped it.
-    #[error("stopped; the test's files are deleted")]
+    #[error("stopped before the test was done")]
     Cancelled,
 }
 
@@ -99,6 +107,7 @@ impl ProbeError {
         match self {
             Self::File(error) => error.code(),
             Self::NoRoom { .. } => "probe.no-room",
+            Self::Foreign { .. } => "probe.foreign-files",
             Self::Cancelled => "probe.cancelled",
         }
     }
@@ -140,13 +149,34 @@ pub fn probe(
     Ok(report)
 }
 
-fn remove(place: &Path) -> Result<(), FileError> {
+/// Takes away what a test has made, and nothing else: a folder of that name with anything else in it is somebody's own.
+fn remove(place: &Path) -> Result<(), ProbeError> {
     match fs::symlink_metadata(place) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        // Not through a link that somebody put there.
-        Ok(found) if found.is_dir() => fs::remove_dir_all(place).at("delete", place),
-        Ok(_) => fs::remove_file(place).at("delete", place),
-        Err(error) => Err(error).at("look at", place),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error).at("look at", place).map_err(ProbeError::from),
+        Ok(found) if found.is_dir() => {}
+        Ok(_) => return Err(foreign(place)),
+    }
+    let mut files = Vec::new();
+    for entry in fs::read_dir(place).at("read", place)? {
+        let entry = entry.at("read", place)?;
+        let name = entry.file_name();
+        let is_ours = name.len() == NAME_LEN && name.as_encoded_bytes().iter().all(u8::is_ascii_digit);
+        if !is_ours || !entry.file_type().at("look at", place)?.is_file() {
+            return Err(foreign(place));
+        }
+        files.push(entry.path());
+    }
+    for file in files {
+        fs::remove_file(&file).at("delete", &file)?;
+    }
+    fs::remove_dir(place).at("delete", place)?;
+    Ok(())
+}
+
+fn foreign(place: &Path) -> ProbeError {
+    ProbeError::Foreign {
+        place: place.to_owned(),
     }
 }
 
@@ -196,7 +226,7 @@ impl Test<'_> {
         let in_one = FILE_BYTES / PIECE as u64;
         for file in 0..self.pieces.div_ceil(in_one) {
             let first = file * in_one;
-            let path = self.place.join(format!("{file:05}"));
+            let path = self.place.join(format!("{file:0NAME_LEN$}"));
             work(&path, first..self.pieces.min(first + in_one))?;
         }
         Ok(())
@@ -234,14 +264,16 @@ impl Test<'_> {
         pieces: std::ops::Range<u64>,
         mut seen: impl FnMut(u64, bool),
     ) -> Result<(), ProbeError> {
-        let mut file = past_caches(path)?;
+        let file = past_caches(path)?;
+        let first = pieces.start;
         let mut expected = vec![0; PIECE];
         let mut found = Aligned::new();
         for nth in pieces {
             self.go_on()?;
             self.noise(nth, &mut expected);
-            // What cannot be read did not come back; the file goes on behind it.
-            let is_good = file.read_exact(found.piece()).is_ok() && found.piece() == expected;
+            // What cannot be read did not come back.
+            let at = (nth - first) * PIECE as u64;
+            let is_good = file.read_exact_at(found.piece(), at).is_ok() && found.piece() == expected;
             seen(nth, is_good);
             self.monitor.advance(PIECE as u64);
         }
@@ -335,18 +367,27 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_run_left_is_taken_away_and_a_link_is_not_followed() {
+    fn what_a_killed_run_left_is_taken_away_and_nothing_else() {
         let (stick, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let random = Ambient::system().random;
         let place = stick.path().join(FOLDER);
         fs::create_dir(&place).unwrap();
         File::create(place.join("00000")).unwrap();
         probe(stick.path(), &SMALL_TEST, &*random, &Silent).unwrap();
-        File::create(elsewhere.path().join("letter")).unwrap();
-        std::os::unix::fs::symlink(elsewhere.path(), &place).unwrap();
-        probe(stick.path(), &SMALL_TEST, &*random, &Silent).unwrap();
-        assert!(elsewhere.path().join("letter").exists());
         assert_eq!(fs::read_dir(stick.path()).unwrap().count(), 0);
+        File::create(elsewhere.path().join("00000")).unwrap();
+        std::os::unix::fs::symlink(elsewhere.path(), &place).unwrap();
+        let refused = |()| {
+            probe(stick.path(), &SMALL_TEST, &*random, &Silent)
+                .unwrap_err()
+                .code()
+        };
+        assert_eq!(refused(()), "probe.foreign-files");
+        fs::remove_file(&place).unwrap();
+        fs::create_dir(&place).unwrap();
+        File::create(place.join("letter")).unwrap();
+        assert_eq!(refused(()), "probe.foreign-files");
+        assert!(place.join("letter").exists() && elsewhere.path().join("00000").exists());
     }
 
     /// Says stop after so many bytes.

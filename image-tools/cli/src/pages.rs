@@ -22,8 +22,14 @@ pub(crate) fn requirements(path: &Path) -> Result<Requirements, CliError> {
         said(ExitCode::Usage, "image.requirements", text)
     };
     let bytes = read_limited(path, REQUIREMENTS_BYTES).map_err(refused)?;
-    let requirements: Requirements =
+    let stated: serde_json::Value =
         serde_json::from_slice(&bytes).map_err(|error| refused(error.to_string()))?;
+    // A list would be read as fields in their order.
+    if !stated.is_object() {
+        return Err(refused("it is no JSON object".to_owned()));
+    }
+    let requirements: Requirements =
+        serde_json::from_value(stated).map_err(|error| refused(error.to_string()))?;
     requirements
         .validate()
         .map_err(|error| refused(error.to_string()))?;

@@ -104,7 +104,7 @@ pub(crate) fn plan(args: &PlanArgs, ui: &Ui) -> Result<ExitCode, CliError> {
     let page = plan::page::page(&plan, &set, &answers);
     let files = vec![
         edited::write_requirements(&desk, &plan.requirements, ui)?,
-        desk.write("plan.md", page.as_bytes())?,
+        desk.write_page("plan.md", &page)?,
     ];
     let exit = exit(&plan, &files);
     let columns = ui.columns();

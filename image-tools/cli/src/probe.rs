@@ -1,11 +1,17 @@
 //! `gobag-image probe`: whether a stick holds what it says, and how fast it is.
 
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use gobag_bundle::probe::{ProbeOptions, ProbeReport, probe};
 use gobag_term::{CliError, ExitCode, Ui, human};
 
-use crate::{environment::Environment, error::OrExplain, progress::Progress, size::parse_size};
+use crate::{
+    environment::Environment,
+    error::{OrExplain, said},
+    progress::Progress,
+    size::parse_size,
+};
 
 /// Test whether a stick holds what it claims, and how fast it is
 ///
@@ -33,6 +39,13 @@ pub(crate) fn probe_stick(
     let options = ProbeOptions {
         limit_bytes: args.size,
     };
+    if !is_mounted(&args.folder) && !ui.confirm(&not_mounted(&args.folder))? {
+        return Err(said(
+            ExitCode::Interrupted,
+            "probe.declined",
+            "nothing was tested",
+        ));
+    }
     let progress = Progress::new(ui);
     let report = probe(&args.folder, &options, &*environment.ambient.random, &progress).or_explain()?;
     progress.finish();
@@ -42,6 +55,19 @@ pub(crate) fn probe_stick(
         true => ExitCode::Ok,
         false => ExitCode::Findings,
     })
+}
+
+/// Whether a file system begins there; the test would fill this computer's own disk otherwise.
+fn is_mounted(folder: &Path) -> bool {
+    let device = |path: &Path| path.metadata().map(|found| found.dev()).ok();
+    device(folder) != device(&folder.join(".."))
+}
+
+fn not_mounted(folder: &Path) -> String {
+    format!(
+        "No stick is mounted at {}: the disk that this folder is on would be filled. Test that",
+        folder.display()
+    )
 }
 
 fn page(report: &ProbeReport) -> String {

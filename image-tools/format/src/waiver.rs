@@ -1,4 +1,4 @@
-//! Waivers: IT's signed word that one rule of the host checks does not stop a person until a day (`docs/format/memory.md`, chapter 6).
+//! Waivers: IT's signed word that one rule of the host checks does not stop a person until a day (`docs/format/waiver.md`).
 //!
 //! A waiver is a letter, to be mailed. It names the organisation, one stick or all of them, one rule, and its last day. It can be
 //! used any number of times until then; what the rules say without it is still shown.

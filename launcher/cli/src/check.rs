@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use gobag_checklists::{Decision, Findings, HostFacts, Verdict, decide};
 use gobag_host::gather;
-use gobag_term::{Cell, CliError, ExitCode, Table, Tone, Ui};
+use gobag_term::{Cell, CliError, ExitCode, Table, Tone, Ui, human};
 use serde::Serialize;
 
 use crate::{
@@ -131,9 +131,10 @@ pub(crate) fn page(decision: &Decision, columns: usize) -> String {
         for finding in &findings.findings {
             if let Some(advice) = finding.what_to_do.as_ref().filter(|_| finding.matters()) {
                 text.push_str(&format!(
-                    "  {} {}: {advice}\n",
+                    "  {} {}: {}\n",
                     word(finding.verdict),
-                    finding.title
+                    finding.title,
+                    human::printable(advice)
                 ));
             }
         }
@@ -145,7 +146,7 @@ pub(crate) fn page(decision: &Decision, columns: usize) -> String {
             .to_owned(),
     });
     for reason in &decision.reasons {
-        text.push_str(&format!("  {reason}\n"));
+        text.push_str(&format!("  {}\n", human::printable(reason)));
     }
     text
 }

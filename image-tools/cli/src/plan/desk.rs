@@ -60,14 +60,38 @@ impl Desk {
     /// Writes a file of the project, unless it is right already.
     pub(super) fn write(&self, name: &str, bytes: &[u8]) -> Result<Written, CliError> {
         let path = self.path(name);
-        let outcome = match read_if_there(&path) {
-            Ok(Some(there)) if there.as_bytes() == bytes => Outcome::Unchanged,
+        let outcome = match read_if_there(&path)? {
+            Some(there) if there.as_bytes() == bytes => Outcome::Unchanged,
             _ => {
                 replace(&path, bytes).or_explain()?;
                 Outcome::Written
             }
         };
         Ok(Written { path, outcome })
+    }
+
+    /// The same for a page, whose first line says who wrote it: one of that name that begins otherwise is somebody's own.
+    pub(super) fn write_page(&self, name: &str, page: &str) -> Result<Written, CliError> {
+        let path = self.path(name);
+        let mark = page.lines().next().unwrap_or_default();
+        match read_if_there(&path)? {
+            Some(there) if !there.starts_with(mark) => Ok(Written {
+                path,
+                outcome: Outcome::Kept,
+            }),
+            _ => self.write(name, page.as_bytes()),
+        }
+    }
+
+    /// A name for an older file that nobody has yet: `.old`, then `.old.2` and so on.
+    pub(super) fn free(&self, name: &str) -> PathBuf {
+        let numbered = (2..).map(|number| format!("{name}.{number}"));
+        let mut paths = std::iter::once(name.to_owned())
+            .chain(numbered)
+            .map(|name| self.path(&name));
+        paths
+            .find(|path| path.symlink_metadata().is_err())
+            .unwrap_or_else(|| self.path(name))
     }
 
     /// Writes a file that nobody has made yet.

@@ -38,7 +38,7 @@ pub(super) fn write_requirements(
         for change in &changes {
             ui.warn(&format!("  {change}"));
         }
-        let old = desk.path(&format!("{NAME}.old"));
+        let old = desk.free(&format!("{NAME}.old"));
         let question = format!(
             "Replace it by what the answers give, and keep the changed one as {}",
             old.display()

@@ -185,11 +185,25 @@ fn what_a_person_changed_is_not_thrown_away() {
     let said = "Wrote ./requirements.json; the changed one is ./requirements.json.old.\n";
     assert!(replaced.stdout.contains(said), "{}", replaced.stdout);
     assert_eq!(project.text("requirements.json.old"), edited);
+    // A second change does not push out the first.
+    let again = edited.replace("\"min_cores\": 4", "\"min_cores\": 6");
+    fs::write(project.path("requirements.json"), &again).unwrap();
+    assert_eq!(project.plan(&["--yes"]).exit, 0);
+    assert_eq!(project.text("requirements.json.old"), edited);
+    assert_eq!(project.text("requirements.json.old.2"), again);
     // New answers renew a file that nobody changed, without a word.
     fs::write(project.path("answers.toml"), format!("{ANSWERS}cores = 8\n")).unwrap();
     let renewed = project.plan(&[]);
     assert_eq!((renewed.exit, renewed.stderr.as_str()), (0, ""));
     assert!(project.text("requirements.json").contains("\"min_cores\": 8"));
+}
+
+#[test]
+fn a_page_of_that_name_that_is_somebodys_own_is_kept() {
+    let project = Project::new(Some(ANSWERS));
+    fs::write(project.path("plan.md"), "# Our garden\n").unwrap();
+    assert_eq!(project.plan(&["--yes"]).exit, 3);
+    assert_eq!(project.text("plan.md"), "# Our garden\n");
 }
 
 #[test]

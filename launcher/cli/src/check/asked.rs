@@ -51,6 +51,10 @@ pub(super) fn asked(
 /// Whether the public copy on a stick says something else than what was signed; one that is not there says nothing.
 pub(crate) fn public_copy_differs(stick: &Path, signed: &serde_json::Value) -> bool {
     let path = stick.join(ON_STICK);
+    // Nothing but a file is opened: a pipe would be waited for.
+    if path.symlink_metadata().is_ok_and(|found| !found.is_file()) {
+        return true;
+    }
     match bytes(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => false,
         Err(_) => true,

@@ -118,6 +118,8 @@ impl Judge {
             // Part of the conversation, for there may be another look; the answer of this run is that nothing was started.
             if !ui.is_json() {
                 let page = check::page(&decision, ui.columns());
+                // Colours are for whoever draws on the terminal; what is said is text.
+                let page = anstream::adapter::strip_str(&page).to_string();
                 page.lines().for_each(|line| ui.say(line));
             }
             if !ui.offer(AGAIN)? {

@@ -195,8 +195,14 @@ fn kept(key: &str, capture: &Capture, scrub: &mut Scrub) -> Kept {
                     _ => Kept::Lines(text.split('\n').map(str::to_owned).collect()),
                 }
             }
-            // Bytes cannot be searched for names, so only what was asked for as bytes and holds none comes here.
-            _ => Kept::Hex { hex: hex(bytes) },
+            // Variables of the firmware are bytes, and hold no names.
+            _ if key.contains("/efivars/") => Kept::Hex { hex: hex(bytes) },
+            // Text in another encoding is searched like any other; what stands for its strange letters tells nothing.
+            _ => {
+                let lossy = || String::from_utf8_lossy(bytes).replace('\0', "\u{fffd}");
+                let text = capture.text().unwrap_or_else(|_| lossy());
+                Kept::Lines(scrub.capture(key, &text).split('\n').map(str::to_owned).collect())
+            }
         },
     }
 }

@@ -29,8 +29,22 @@ const REMOTE: &str = "network shares";
 /// Where desktops mount what is plugged in; below come a user and a label, or a label.
 const MEDIA: [&str; 2] = ["/run/media/", "/media/"];
 
+/// Files of settings, and how the lines begin that are looked at: the others may hold addresses, pictures' names, anything.
+const SETTINGS: [(&str, &[&str]); 3] = [
+    ("/etc/apt/apt.conf.d/", &["APT::Periodic"]),
+    ("/dnf/automatic.conf", &["[", "apply_updates"]),
+    ("kscreenlockerrc", &["[", "Autolock", "Timeout", "LockGrace"]),
+];
+
 /// Shortest name that is searched for inside of other words; a user called `a` must not eat every `a`.
 const SHORTEST_INSIDE: usize = 4;
+
+/// The lines that begin with one of these words; the others are there, and empty.
+fn only(text: &str, words: &[&str]) -> String {
+    let keep = |line: &str| words.iter().any(|word| line.trim_start().starts_with(word));
+    let lines = text.split('\n').map(|line| if keep(line) { line } else { "" });
+    lines.collect::<Vec<_>>().join("\n")
+}
 
 impl Scrub {
     /// The kind of users' names.
@@ -95,7 +109,10 @@ impl Scrub {
             let reduced: Vec<String> = text.split('\n').map(|line| self.mount(line)).collect();
             return self.text(&reduced.join("\n"));
         }
-        self.text(text)
+        match SETTINGS.iter().find(|(file, _)| key.contains(file)) {
+            Some((_, words)) => self.text(&only(text, words)),
+            None => self.text(text),
+        }
     }
 
     /// The name of a capture. Paths of the running system (`/sys/dev/block/8:1`) hold nothing that is to be hidden by form.

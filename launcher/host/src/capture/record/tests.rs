@@ -56,7 +56,7 @@ fn a_recording_replays_what_was_seen() {
     let made = Made(BTreeMap::from([
         ("/etc/x", Capture::of("a=1\nb=2\n")),
         ("/etc/empty", Capture::of("")),
-        ("/efi", Capture::Bytes(vec![6, 0, 0, 0, 1])),
+        (VARIABLE, Capture::Bytes(vec![6, 0, 0, 0, 1])),
         ("unit clamav", Capture::of("{\"active\":\"active\",\"pid\":7}")),
         ("/bin/tool", Capture::of("Status: On")),
     ]));
@@ -65,7 +65,7 @@ fn a_recording_replays_what_was_seen() {
         [
             host.file("/etc/x"),
             host.file("/etc/empty"),
-            host.file("/efi"),
+            host.file(VARIABLE),
             host.query("unit clamav"),
             host.program("/bin/tool", &["--status"]),
         ]
@@ -190,6 +190,9 @@ fn what_is_no_recording_is_refused_with_its_code() {
     );
 }
 
+/// Bytes and no text.
+const VARIABLE: &str = "/sys/firmware/efi/efivars/SecureBoot";
+
 proptest! {
     #[test]
     fn any_text_without_names_comes_back(text in "[g-m=\\n ]{0,80}") {
@@ -201,11 +204,11 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_come_back(bytes in proptest::collection::vec(128_u8..=255, 1..40)) {
-        let recorder = Recorder::new(Made(BTreeMap::from([("/x", Capture::Bytes(bytes.clone()))])));
-        let _ = recorder.file("/x");
+    fn any_bytes_of_the_firmware_come_back(bytes in proptest::collection::vec(128_u8..=255, 1..40)) {
+        let recorder = Recorder::new(Made(BTreeMap::from([(VARIABLE, Capture::Bytes(bytes.clone()))])));
+        let _ = recorder.file(VARIABLE);
         let recording = recorder.finish(&about(), &mut Scrub::default());
-        let again = Recorded::read(&recording.text).expect("reads").file("/x");
+        let again = Recorded::read(&recording.text).expect("reads").file(VARIABLE);
         if std::str::from_utf8(&bytes).is_err() {
             prop_assert_eq!(again, Capture::Bytes(bytes));
         }
@@ -215,4 +218,24 @@ proptest! {
     fn no_recording_makes_the_reader_panic(text in "\\PC{0,200}") {
         let _ = Recorded::read(&text);
     }
+}
+
+#[test]
+fn of_settings_only_what_is_looked_at_is_kept_and_strange_letters_hide_no_name() {
+    let mut scrub = Scrub::new([("anna".to_owned(), Scrub::USER)]);
+    let mut lines = |key: &str, bytes: &[u8]| match kept(key, &Capture::Bytes(bytes.to_vec()), &mut scrub) {
+        Kept::Lines(lines) => lines.join("\n"),
+        _ => panic!("no lines"),
+    };
+    let mail = b"Unattended-Upgrade::Mail \"boss@firm.example\";\nAPT::Periodic::Unattended-Upgrade \"1\";";
+    let apt = lines("file /etc/apt/apt.conf.d/50unattended-upgrades", mail);
+    assert_eq!(apt, "\nAPT::Periodic::Unattended-Upgrade \"1\";");
+    let picture = b"[Daemon]\nTimeout=5\n[Greeter]\nImage=/home/anna/wedding.jpg";
+    let desktop = lines("file ~/.config/kscreenlockerrc", picture);
+    assert!(
+        desktop.contains("Timeout=5") && !desktop.contains("wedding"),
+        "{desktop}"
+    );
+    let latin = lines("file /proc/swaps", b"/home/anna/M\xfcll partition");
+    assert!(!latin.contains("anna"), "{latin}");
 }
