@@ -2,6 +2,7 @@
 
 mod asked;
 mod list;
+mod pseudonym;
 mod record;
 
 use std::path::{Path, PathBuf};
@@ -48,6 +49,9 @@ pub(crate) struct CheckArgs {
 
 #[derive(Serialize)]
 struct CheckReport {
+    /// What stands for this computer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pseudonym: Option<String>,
     /// By whose word it was judged.
     requirements: Authority,
     decision: Decision,
@@ -96,6 +100,7 @@ pub(crate) fn check(args: &CheckArgs, ui: &Ui, environment: &Environment) -> Res
         return Ok(exit);
     }
     let report = CheckReport {
+        pseudonym: pseudonym::pseudonym(),
         requirements: authority,
         decision,
         facts,
