@@ -1,6 +1,6 @@
 //! From a planner's answers to requirements, sticks, licences, cost, and whether it can work at all.
 //!
-//! * [`question`]: what is asked, as data files; [`answer`]: what was said; [`file`]: the file of answers.
+//! * [`question`]: what is asked, as data files; [`answer`]: what was said; [`mod@file`]: the file of answers.
 //! * [`prices`]: what things cost, an input.
 //! * [`derive()`]: a pure function from answers and prices to a [`Plan`], in which every value names the rule and the answers it
 //!   comes from; [`page`] writes it for people.

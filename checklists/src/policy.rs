@@ -1,6 +1,6 @@
 //! How much each rule weighs in each mode, and the numbers the rules compare with. Part of the signed requirements.
 //!
-//! A default stands in [`crate::evaluate`] for every rule; what is here goes before it. Rules without which a mode cannot work at
+//! A default stands in [`crate::evaluate()`] for every rule; what is here goes before it. Rules without which a mode cannot work at
 //! all can be made stricter here, never weaker. A rule that this program does not know is judged "cannot tell".
 
 use std::collections::BTreeMap;
