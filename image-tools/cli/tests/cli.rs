@@ -181,6 +181,31 @@ impl Ran {
     }
 }
 
+#[test]
+fn a_probe_says_what_came_back_and_leaves_nothing() {
+    let Some(desk) = Desk::new() else { return };
+    fs::create_dir(desk.path("stick")).unwrap();
+    // No stick is mounted there, so a yes is needed.
+    let probed = desk.run(&["probe", "stick", "--size", "2MiB", "--yes"]);
+    assert_eq!(probed.exit, 0, "{}", probed.stderr);
+    assert!(
+        probed
+            .stdout
+            .contains("ok: everything came back as it was written."),
+        "{}",
+        probed.stdout
+    );
+    assert_eq!(fs::read_dir(desk.path("stick")).unwrap().count(), 0);
+    fs::create_dir(desk.path("stick/GOBAG-TEST")).unwrap();
+    fs::write(desk.path("stick/GOBAG-TEST/letter"), "mine").unwrap();
+    let kept = desk.run(&["probe", "stick", "--size", "2MiB", "--yes"]);
+    assert_eq!(kept.exit, 1, "{}", kept.stderr);
+    assert_eq!(
+        fs::read_to_string(desk.path("stick/GOBAG-TEST/letter")).unwrap(),
+        "mine"
+    );
+}
+
 fn flip(path: &Path, offset: u64) {
     let file = File::options().read(true).write(true).open(path).unwrap();
     let mut byte = [0];

@@ -116,6 +116,17 @@ fn two_sticks_get_the_same_bytes_and_a_launcher_reads_the_image_from_each() {
 }
 
 #[test]
+fn a_link_in_the_place_of_a_file_leads_nowhere() {
+    let (stick, office) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let theirs = office.path().join("keys");
+    fs::write(&theirs, b"precious").unwrap();
+    std::os::unix::fs::symlink(&theirs, stick.path().join("START-HERE.html")).unwrap();
+    let error = put_file(stick.path(), Path::new("START-HERE.html"), b"<p>").unwrap_err();
+    assert_eq!(error.code(), "file.io");
+    assert_eq!(fs::read(&theirs).unwrap(), b"precious");
+}
+
+#[test]
 fn what_is_right_is_kept_and_what_is_not_is_written_again() {
     let sticks = Sticks::new(1);
     let first = sticks.reports(&StickOptions::default()).remove(0);
