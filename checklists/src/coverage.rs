@@ -23,6 +23,21 @@ pub struct ResultFile {
     pub name: String,
     /// Its content, or why there is none.
     pub content: Result<Vec<u8>, String>,
+    /// Who vouches for it.
+    pub signed_by: SignedBy,
+}
+
+/// Who vouches for a result's being unaltered. None vouches for the computer's being honest.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SignedBy {
+    /// Nobody: anybody can have written it.
+    #[default]
+    Nobody,
+    /// Somebody, and whether it is a stick of the company was not looked at.
+    NotChecked,
+    /// The stick of this person.
+    Stick(String),
 }
 
 /// By what the results were judged.
@@ -92,6 +107,8 @@ pub struct ComputerResult {
     pub file: String,
     /// The name by which it sends, if it has one.
     pub pseudonym: Option<String>,
+    /// Who vouches for it.
+    pub signed_by: SignedBy,
     /// The best mode it can run.
     pub can: Option<Mode>,
     /// Something that this mode needs is not known.
@@ -150,7 +167,7 @@ impl Coverage {
                 duplicates.push(duplicate(&file.name, counted, SameAs::Content));
                 continue;
             }
-            match Computer::read(&file.name, bytes, requirements) {
+            match Computer::read(file, bytes, requirements) {
                 Ok(result) => {
                     contents.insert(bytes, file.name.clone());
                     read.push(result);
@@ -185,6 +202,22 @@ impl Coverage {
         coverage
     }
 
+    /// Who vouches for what was counted, in a sentence.
+    #[must_use]
+    pub fn vouched(&self) -> String {
+        let count =
+            |is: fn(&SignedBy) -> bool| self.results.iter().filter(|result| is(&result.signed_by)).count();
+        let signed = count(|who| matches!(who, SignedBy::Stick(_)));
+        let unchecked = count(|who| *who == SignedBy::NotChecked);
+        match unchecked {
+            0 => format!("{signed} of {} are signed by a stick of yours", self.computers),
+            _ => format!(
+                "{unchecked} of {} are signed; by whom was not checked",
+                self.computers
+            ),
+        }
+    }
+
     fn count(&mut self, result: &Computer) {
         let can = self.modes.iter().copied().find(|mode| result.fits(*mode));
         *match can {
@@ -202,6 +235,7 @@ impl Coverage {
         self.results.push(ComputerResult {
             file: result.file.clone(),
             pseudonym: result.pseudonym.clone(),
+            signed_by: result.signed_by.clone(),
             can,
             uncertain,
             blocked_by: blocking

@@ -38,6 +38,10 @@ pub struct Requirements {
     pub container: ContainerRequirements,
     /// Only where the computer is a screen for something elsewhere.
     pub remote_only: RemoteRequirements,
+    /// Where the company answers, as `HOST:PORT`; empty: it is not asked. A computer that is checked opens a connection there, and
+    /// says nothing on it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub company: String,
     /// What IT asks of the computer's protection.
     pub policy: Policy,
 }
@@ -107,6 +111,7 @@ impl Default for Requirements {
             vm: VmRequirements::default(),
             container: ContainerRequirements::default(),
             remote_only: RemoteRequirements::default(),
+            company: String::new(),
             policy: Policy::default(),
         }
     }
@@ -216,6 +221,12 @@ pub enum RequirementsError {
         /// The refused name, shortened.
         name: String,
     },
+    /// What should be `HOST:PORT` is something else.
+    #[error("requirements: `company` is no HOST:PORT: {found:?}")]
+    BadAddress {
+        /// What it is, shortened.
+        found: String,
+    },
 }
 
 impl RequirementsError {
@@ -226,6 +237,7 @@ impl RequirementsError {
             Self::TooMany { .. } => "checklist.too-many",
             Self::TooLarge { .. } => "checklist.too-large",
             Self::BadName { .. } => "checklist.bad-name",
+            Self::BadAddress { .. } => "checklist.bad-address",
         }
     }
 }
@@ -247,6 +259,7 @@ impl Requirements {
                 self.remote_only.address.len(),
                 limits::MAX_ADDRESS_BYTES,
             ),
+            ("company", self.company.len(), limits::MAX_ADDRESS_BYTES),
         ] {
             if count > limit {
                 return Err(RequirementsError::TooMany { field, count, limit });
@@ -282,6 +295,7 @@ impl Requirements {
         let rows = self.policy.end_of_life.iter();
         let systems = rows
             .flat_map(|row| [&row.system, &row.version].map(|name| ("policy.end_of_life", name.as_str())));
+        check_address(&self.company)?;
         features
             .chain(rules)
             .chain(systems)
@@ -300,6 +314,19 @@ fn check_name(field: &'static str, name: &str) -> Result<(), RequirementsError> 
     }
     let name = name.chars().take(limits::MAX_CPU_FEATURE_BYTES).collect();
     Err(RequirementsError::BadName { field, name })
+}
+
+/// Nothing, or a name or an address and a port.
+fn check_address(address: &str) -> Result<(), RequirementsError> {
+    let fits = address.rsplit_once(':').is_some_and(|(host, port)| {
+        let is_host = |b: u8| b.is_ascii_alphanumeric() || b"._-[]:".contains(&b);
+        !host.is_empty() && host.bytes().all(is_host) && port.parse::<u16>().is_ok_and(|port| port > 0)
+    });
+    if fits || address.is_empty() {
+        return Ok(());
+    }
+    let found = address.chars().take(limits::MAX_CPU_FEATURE_BYTES).collect();
+    Err(RequirementsError::BadAddress { found })
 }
 
 #[cfg(test)]
@@ -348,7 +375,14 @@ mod tests {
     #[test]
     fn absurd_requirements_are_refused_by_name() {
         type Change = fn(&mut Requirements);
-        let cases: [(&str, Change); 10] = [
+        let cases: [(&str, Change); 13] = [
+            ("checklist.bad-address", |r| {
+                r.company = "office.example".to_owned()
+            }),
+            ("checklist.bad-address", |r| {
+                r.company = "office.example:0".to_owned()
+            }),
+            ("checklist.bad-address", |r| r.company = "a b:1".to_owned()),
             ("checklist.too-many", |r| {
                 r.cpu_features = vec!["aes".to_owned(); 65]
             }),

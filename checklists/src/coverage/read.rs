@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::{ResultFile, SignedBy};
 use crate::evaluate::evaluate;
 use crate::finding::{Findings, RuleId, Severity, Verdict};
 use crate::host::HostFacts;
@@ -13,6 +14,7 @@ use crate::texts::harmless;
 pub(super) struct Computer {
     pub(super) file: String,
     pub(super) pseudonym: Option<String>,
+    pub(super) signed_by: SignedBy,
     /// Seconds since 1970 by its own clock; 0 if it did not say.
     pub(super) gathered_at_s: u64,
     modes: Vec<Judged>,
@@ -38,7 +40,7 @@ pub(super) struct JudgedRule {
 impl Computer {
     /// Reads and judges, or says what is wrong in words.
     pub(super) fn read(
-        file: &str,
+        file: &ResultFile,
         bytes: &[u8],
         requirements: Option<&Requirements>,
     ) -> Result<Self, String> {
@@ -65,7 +67,8 @@ impl Computer {
             .into_iter()
             .find_map(|object| object.get("pseudonym").and_then(Value::as_str));
         Ok(Self {
-            file: file.to_owned(),
+            file: file.name.clone(),
+            signed_by: file.signed_by.clone(),
             pseudonym: pseudonym.filter(|name| !name.is_empty()).map(harmless),
             gathered_at_s: facts.map_or(0, |facts| facts.gathered_at_s),
             modes,

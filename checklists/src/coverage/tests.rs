@@ -48,6 +48,7 @@ fn file(name: &str, document: &serde_json::Value) -> ResultFile {
     ResultFile {
         name: name.to_owned(),
         content: Ok(document.to_string().into_bytes()),
+        signed_by: SignedBy::Nobody,
     }
 }
 
@@ -232,6 +233,7 @@ fn damaged_and_foreign_files_are_listed_and_not_counted() {
     let raw = |name: &str, bytes: &[u8]| ResultFile {
         name: name.to_owned(),
         content: Ok(bytes.to_vec()),
+        signed_by: SignedBy::Nobody,
     };
     let files = [
         raw("cut", &cut.as_bytes()[..cut.len() / 2]),
@@ -244,6 +246,7 @@ fn damaged_and_foreign_files_are_listed_and_not_counted() {
         ResultFile {
             name: "unreadable".to_owned(),
             content: Err("Permission denied".to_owned()),
+            signed_by: SignedBy::Nobody,
         },
         file("good", &document(&computer(2))),
     ];

@@ -34,7 +34,7 @@ self-report = Die Kreuze sind Ihre eigene Auskunft. Sie helfen Ihnen und Ihrer I
 notice-heading = Was dieser Stick auf Ihrem PC ansieht, und was er nie ansieht
 notice-looks = Er sieht an: Prozessor, Arbeitsspeicher, freien Platz, Laufwerke, USB-Anschluss, Strom, Uhr; das System und seine Version; ob Updates, Firewall, Virenschutz, Verschlüsselung, Bildschirmsperre und sicherer Start an sind; ob Sie Administrator sind; unter den laufenden Programmen die für Schutz und Fernsteuerung; ob das Netz geht.
 notice-never = Er sieht nie an: Ihre Dokumente, Fotos, E-Mails, Passwörter, Browserverlauf oder Netzverkehr. Namen anderer Programme behält er nicht.
-notice-sent = Nichts davon wird irgendwohin gesendet.
+notice-sent = Nichts davon wird irgendwohin gesendet. Wenn Sie vom Stick starten, bleibt das Ergebnis verschlossen darauf, für Ihre IT.
 
 ## Vom Programm ausgefüllt
 legend = [x] ja · [!] noch nicht · [?] nicht bekannt, bitte nachsehen · [ ] bitte selbst ankreuzen

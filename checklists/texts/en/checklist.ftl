@@ -34,7 +34,7 @@ self-report = Ticks are your own word. They help you and your IT to be ready; th
 notice-heading = What this stick looks at on your PC, and what it never looks at
 notice-looks = It looks at: processor, memory, free space, disks, USB port, power, clock; name and version of the system; whether updates, firewall, malware protection, encryption, screen lock and secure start are on; whether you are administrator; among running programs those for security and remote control; whether the network works.
 notice-never = It never looks at: your documents, photos, mails, passwords, browser history or network traffic. Names of other programs are not kept.
-notice-sent = Nothing of this is sent anywhere.
+notice-sent = Nothing of this is sent anywhere. When you start from the stick, the result is kept on it, locked, for your IT.
 
 ## Filled in by the program
 legend = [x] yes · [!] not yet · [?] not known, please look · [ ] for you to tick

@@ -60,6 +60,7 @@ fn play(steps: &mut Steps, golden: &Golden) {
         && steps.step("work", || guest::work_and_be_killed(&scene))
         && steps.step("again", || guest::find_it_again(&scene))
         && steps.step("judged", || guest::judged(&scene))
+        && steps.step("results", || office::results(&scene))
         && steps.step("container", || guest::as_container(&scene))
         && steps.step("reset", || guest::reset(&scene))
         && steps.step("update", || update::update(&scene, golden))

@@ -1,6 +1,8 @@
 //! A bundle on a stick: found, unlocked, changed in its header.
 
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 
 use std::{io, path::Path, sync::Arc};

@@ -13,6 +13,8 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use gobag_format::Monitor;
+use gobag_format::crypto::{Random, random_bytes};
 use rustix::fs::OFlags;
 use thiserror::Error;
 
@@ -104,6 +106,30 @@ pub(crate) fn write_whole(
     }
     file.sync_all().at("sync", path)?;
     Ok(Some(()))
+}
+
+/// Size of the pieces in which files are pre-written.
+const NOISE_PIECE: usize = 4 << 20;
+
+/// Writes a file full of bytes that nothing can tell from sealed ones, and its folder; `None` when it was cancelled.
+pub(crate) fn prewrite(
+    path: &Path,
+    len: u64,
+    random: &dyn Random,
+    monitor: &dyn Monitor,
+) -> Result<Option<()>, FileError> {
+    make_folder(path.parent().unwrap_or(path))?;
+    let mut noise = blake3::Hasher::new_keyed(&random_bytes(random)).finalize_xof();
+    let mut piece = vec![0; NOISE_PIECE];
+    write_whole(path, len, |at| {
+        if monitor.is_cancelled() {
+            return None;
+        }
+        let take = NOISE_PIECE.min((len - at) as usize);
+        noise.fill(&mut piece[..take]);
+        monitor.advance(take as u64);
+        Some(piece[..take].to_vec())
+    })
 }
 
 /// A file written end to end under its final name, replacing what is there. Not atomic: for files that count

@@ -6,6 +6,7 @@ pub mod build;
 mod bundle;
 mod files;
 mod headers;
+pub mod ledger;
 pub mod medium;
 pub mod memory;
 pub mod org;

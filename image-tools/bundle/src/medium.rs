@@ -21,6 +21,8 @@ pub enum FileRef {
     Segment(u16),
     /// Checkpoint area.
     Checkpoint(u8),
+    /// Ledger file 0 or 1.
+    Ledger(u8),
     /// The `n`-th escrow file; a new number each time the recipients change.
     Escrow(u32),
     /// Pack of base chunks.
@@ -45,6 +47,7 @@ impl fmt::Display for FileRef {
             Self::Header(_) => write!(f, "B/HEADER.GBH"),
             Self::Segment(n) => write!(f, "LOG/S{n:05}.GBL"),
             Self::Checkpoint(n) => write!(f, "CKPT/C{n}.GBC"),
+            Self::Ledger(n) => write!(f, "LEDGER/L{n}.GBR"),
             Self::Escrow(n) => write!(f, "KEYS/ESCROW{n}.AGE"),
             Self::Pack(id) => write!(f, "PACKS/{id}.GBP"),
             Self::Manifest(id) => write!(f, "IMAGES/{id}.GBM"),

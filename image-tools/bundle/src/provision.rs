@@ -1,4 +1,4 @@
-//! Making the personal part of a stick: header, escrow file, empty log, first content of `home`.
+//! Making the personal part of a stick: header, ledger, escrow file, empty log, first content of `home`.
 //!
 //! Every file is written end to end once, with random bytes where nothing is yet, so that in daily use none
 //! has to grow, and use does not show. Order: the header comes last; a stick without a header is no bundle,
@@ -14,12 +14,12 @@ use std::{
 use gobag_format::{
     Monitor,
     chunk::is_zero,
-    crypto::{Key, random_bytes},
+    crypto::Key,
     escrow::EscrowError,
     header::{HeaderError, HeaderRecord, ImageRecord, LogGeometry, VolumeRecord, VolumeRole},
     ids::{BundleId, ImageId, OrgId, VolumeId},
     keyslot::{KdfCost, KeySlotError},
-    limits::{BLOCK_LEN, HEADER_FILE_LEN},
+    limits::{BLOCK_LEN, HEADER_FILE_LEN, LEDGER_FILE_LEN},
     sign::VerifyingKey,
 };
 use thiserror::Error;
@@ -29,6 +29,7 @@ use crate::{
     bundle::escrow_file,
     files::{self, FileError},
     headers::{ReplaceError, UnlockError, Unlocked, passphrase_slots, replace_all},
+    ledger::{self, LedgerAccessError},
     medium::{BUNDLE_FOLDER, FileRef, Medium, StickMedium},
     store::{LogKeys, LogVolume, Store, StoreError, StoreMode, StoreOptions, StoreVolume},
 };
@@ -78,7 +79,9 @@ pub struct ProvisionImage {
 pub struct Provisioned {
     /// Id of the new bundle.
     pub bundle: BundleId,
-    /// Bytes of header, log and checkpoints.
+    /// What the stick signs with.
+    pub key: VerifyingKey,
+    /// Bytes of header, ledger, log and checkpoints.
     pub personal_bytes: u64,
 }
 
@@ -126,6 +129,9 @@ pub enum ProvisionError {
     /// The first content of `home` cannot be written.
     #[error("cannot fill the home volume")]
     Home(#[from] VolumeError),
+    /// The ledger cannot be written.
+    #[error(transparent)]
+    Ledger(#[from] LedgerAccessError),
     /// The header cannot be written.
     #[error(transparent)]
     Replace(#[from] ReplaceError),
@@ -146,6 +152,7 @@ impl ProvisionError {
             Self::Escrow(error) => error.code(),
             Self::Store(error) => error.code(),
             Self::Home(error) => error.code(),
+            Self::Ledger(error) => error.code(),
             Self::Replace(error) => error.code(),
             Self::Cancelled => "provision.cancelled",
         }
@@ -241,6 +248,8 @@ pub fn provision(
         files::replace(&path, &escrow_file(bundle, &key, &spec.escrow)?)?;
     }
     fill_log(&folder, spec, geometry, &key, ambient, monitor)?;
+    let medium = StickMedium::unfinished(&folder);
+    let record = ledger::begin(&medium, bundle, &key, &*ambient.random)?;
     let unlocked = Unlocked {
         bundle,
         generation: 1,
@@ -267,10 +276,10 @@ pub fn provision(
         ambient,
         monitor,
     )?;
-    let medium = StickMedium::unfinished(&folder);
     replace_all(&medium, &unlocked, &ambient.random)?;
     Ok(Provisioned {
         bundle,
+        key: record.signing_key().verifying_key(),
         personal_bytes: spec.personal_bytes(),
     })
 }
@@ -282,24 +291,13 @@ fn files_of(geometry: &LogGeometry) -> Vec<(FileRef, u64)> {
         (0..geometry.segments).map(|number| (FileRef::Segment(number), geometry.segment_len.into()));
     let areas =
         (0..geometry.checkpoints).map(|number| (FileRef::Checkpoint(number), geometry.checkpoint_len));
-    headers.chain(segments).chain(areas).collect()
+    let ledger = ledger::files().map(|file| (file, LEDGER_FILE_LEN));
+    headers.chain(ledger).chain(segments).chain(areas).collect()
 }
 
 /// Writes a file full of bytes that nothing can tell from sealed ones.
 fn prewrite(path: &Path, len: u64, ambient: &Ambient, monitor: &dyn Monitor) -> Result<(), ProvisionError> {
-    files::make_folder(path.parent().unwrap_or(path))?;
-    let mut noise = blake3::Hasher::new_keyed(&random_bytes(&*ambient.random)).finalize_xof();
-    let mut piece = vec![0; PIECE];
-    files::write_whole(path, len, |at| {
-        if monitor.is_cancelled() {
-            return None;
-        }
-        let take = PIECE.min((len - at) as usize);
-        noise.fill(&mut piece[..take]);
-        monitor.advance(take as u64);
-        Some(piece[..take].to_vec())
-    })?
-    .ok_or(ProvisionError::Cancelled)
+    files::prewrite(path, len, &*ambient.random, monitor)?.ok_or(ProvisionError::Cancelled)
 }
 
 /// Writes the first checkpoints and the first content of `home`.

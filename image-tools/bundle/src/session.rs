@@ -21,6 +21,8 @@ use crate::{
     },
 };
 
+/// Memory for an image of which only the manifest is wanted.
+const LITTLE: u64 = 1 << 20;
 /// The longest an acknowledged write without a flush stays in memory only.
 const APPEND_EVERY: Duration = Duration::from_secs(2);
 
@@ -187,6 +189,11 @@ impl Session {
         })
     }
 
+    /// The bundle it is open on.
+    pub fn bundle(&self) -> &Bundle {
+        &self.bundle
+    }
+
     /// The image's manifest.
     pub fn manifest(&self) -> &Manifest {
         self.image.manifest()
@@ -258,6 +265,14 @@ impl Drop for Session {
             // It holds the store, and with it the stick's lock: who opens the stick next must not find it busy.
             let _ = thread.join();
         }
+    }
+}
+
+impl Bundle {
+    /// The manifest of an image, the first on the stick when none is named, without opening anything else.
+    pub fn manifest(&self, image: Option<&str>) -> Result<Manifest, SessionError> {
+        let image = open_image(self, choose(self, image)?, LITTLE)?;
+        Ok(image.manifest().clone())
     }
 }
 

@@ -15,6 +15,7 @@ use crate::{
     Bundle, SessionOptions,
     base::BaseImage,
     headers::read_escrow,
+    ledger::LedgerAccessError,
     medium::FileRef,
     memory::Witness,
     session::{open_image, open_store},
@@ -106,6 +107,7 @@ pub fn verify_before(
         check.find(refused.code(), with_causes(&refused));
     }
     check.escrow();
+    check.ledger();
     for record in &bundle.record().images {
         check.image(record)?;
     }
@@ -135,6 +137,19 @@ impl Check<'_> {
             Ok(Some(bytes)) if age::Decryptor::new(&bytes[..]).is_ok() => {}
             Ok(Some(_)) => self.find("escrow.damaged", format!("{file} is damaged")),
             Ok(None) => self.find("escrow.missing", format!("{file} is missing")),
+            Err(error) => self.find(error.code(), with_causes(&error)),
+        }
+    }
+
+    /// A stick of an earlier version has none.
+    fn ledger(&mut self) {
+        match self.bundle.read_ledger() {
+            Ok(read) if read.stale_files == 0 => {}
+            Ok(_) => self.find(
+                "ledger.stale-copy",
+                "one of the two copies of the ledger is damaged or old".into(),
+            ),
+            Err(LedgerAccessError::None) => {}
             Err(error) => self.find(error.code(), with_causes(&error)),
         }
     }

@@ -8,8 +8,8 @@ use gobag_term::{DocsArgs, GlobalArgs, PassphraseArgs};
 use crate::{
     build::BuildArgs, checklist::ChecklistArgs, coverage::CoverageArgs, escrow::EscrowArgs, init::InitArgs,
     inspect::InspectArgs, list::ListArgs, passwd::PasswdArgs, plan::PlanArgs, probe::ProbeArgs,
-    restore_token::RestoreTokenArgs, rm::RmArgs, stick::StickArgs, update::UpdateArgs, verify::VerifyArgs,
-    waive::WaiveArgs,
+    restore_token::RestoreTokenArgs, results::ResultsArgs, rm::RmArgs, stick::StickArgs, update::UpdateArgs,
+    verify::VerifyArgs, waive::WaiveArgs,
 };
 
 /// Turns a golden disk into encrypted personal sticks
@@ -39,6 +39,7 @@ pub(crate) enum Command {
     RestoreToken(RestoreTokenArgs),
     Waive(WaiveArgs),
     Checklist(ChecklistArgs),
+    Results(ResultsArgs),
     Coverage(CoverageArgs),
     #[command(hide = true)]
     Docs(DocsArgs),

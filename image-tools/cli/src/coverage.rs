@@ -1,5 +1,7 @@
 //! `gobag-image coverage`: how many people can work, counted from what their computers said.
 
+mod signed;
+
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -8,17 +10,19 @@ use std::{
 use clap::ValueEnum;
 use gobag_checklists::{
     Coverage, ResultFile,
-    coverage::{JudgedBy, SameAs},
+    coverage::{JudgedBy, SameAs, SignedBy},
     limits::{MAX_RESULT_BYTES, MAX_RESULTS},
 };
 use gobag_term::{Cell, CliError, ExitCode, Table, Tone, Ui};
 
-use crate::{error::said, pages};
+use crate::{args::OrgArgs, environment::Environment, error::said, pages};
+use signed::Sticks;
 
 /// Count how many computers can run the image
 ///
-/// Reads what `gobag check --json` gave on many computers. Every result is what a computer says of itself; nobody proves it. A
-/// computer that sent twice is counted once. Files that cannot be read are listed, and the exit code is then 3.
+/// Reads what `gobag check --json` gave on many computers, signed (`--sign`, or `gobag-image results`) or not. Every result is what a
+/// computer says of itself; nobody proves it. A computer that sent twice is counted once. Files that cannot be read, whose signature
+/// does not hold, or that have expired are listed, and the exit code is then 3.
 #[derive(Debug, clap::Args)]
 pub(crate) struct CoverageArgs {
     /// Results, or folders in which every *.json is one
@@ -27,6 +31,15 @@ pub(crate) struct CoverageArgs {
     /// Judge what the computers are by these requirements (JSON), instead of counting what each decided for itself
     #[arg(long, value_name = "FILE")]
     requirements: Option<PathBuf>,
+    /// Check the signatures by the register of sticks in this organisation's folder; else they are not checked
+    #[arg(long, value_name = "FOLDER")]
+    org: Option<PathBuf>,
+    /// The repository with that register, when it is not `repository` in the organisation's folder
+    #[arg(long, value_name = "FOLDER", requires = "org")]
+    repository: Option<PathBuf>,
+    /// Count only results that are signed by a stick in that register
+    #[arg(long, requires = "org")]
+    signed_only: bool,
     /// What kind of page; by the name of --output if not said
     #[arg(long, value_enum, value_name = "FORMAT")]
     format: Option<FormatArg>,
@@ -45,13 +58,19 @@ enum FormatArg {
     Html,
 }
 
-pub(crate) fn coverage(args: &CoverageArgs, ui: &Ui) -> Result<ExitCode, CliError> {
+pub(crate) fn coverage(
+    args: &CoverageArgs,
+    ui: &Ui,
+    environment: &Environment,
+) -> Result<ExitCode, CliError> {
     let requirements = args
         .requirements
         .as_deref()
         .map(pages::requirements)
         .transpose()?;
-    let files: Vec<ResultFile> = listed(&args.files)?.iter().map(|path| read(path)).collect();
+    let sticks = args.register().map(|org| Sticks::of(&org)).transpose()?;
+    let read = |path: &PathBuf| read(path, args.signed_only, sticks.as_ref(), environment.now_s());
+    let files: Vec<ResultFile> = listed(&args.files)?.iter().map(read).collect();
     let coverage = Coverage::of(&files, requirements.as_ref());
     let columns = ui.columns();
     pages::answer(ui, &coverage, args.output.as_ref(), |coverage| {
@@ -72,6 +91,13 @@ pub(crate) fn coverage(args: &CoverageArgs, ui: &Ui) -> Result<ExitCode, CliErro
 }
 
 impl CoverageArgs {
+    fn register(&self) -> Option<OrgArgs> {
+        Some(OrgArgs {
+            org: self.org.clone()?,
+            repository: self.repository.clone(),
+        })
+    }
+
     fn format(&self) -> FormatArg {
         let named = self.output.as_ref().and_then(|path| path.extension());
         self.format
@@ -116,10 +142,18 @@ fn in_folder(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn read(path: &Path) -> ResultFile {
+fn read(path: &Path, signed_only: bool, sticks: Option<&Sticks>, now_s: u64) -> ResultFile {
+    let bytes = pages::read_limited(path, MAX_RESULT_BYTES);
+    let opened = bytes.and_then(|bytes| signed::opened(bytes, sticks, now_s));
+    let (content, signed_by) = match opened {
+        Ok((_, SignedBy::Nobody)) if signed_only => (Err("it is not signed".to_owned()), SignedBy::Nobody),
+        Ok((content, signed_by)) => (Ok(content), signed_by),
+        Err(what) => (Err(what), SignedBy::Nobody),
+    };
     ResultFile {
         name: path.display().to_string(),
-        content: pages::read_limited(path, MAX_RESULT_BYTES),
+        content,
+        signed_by,
     }
 }
 
@@ -129,6 +163,7 @@ fn page(coverage: &Coverage, columns: usize) -> String {
         JudgedBy::TheirOwnDecision => "counted from the decisions that the computers recorded\n",
         JudgedBy::RequirementsGivenNow => "counted by judging the recorded facts by the requirements given\n",
     });
+    text.push_str(&format!("{}\n", coverage.vouched()));
     if !coverage.reasons.is_empty() {
         text.push('\n');
         text.push_str(&reasons(coverage).render(columns));

@@ -9,6 +9,7 @@ use gobag_bundle::{
     ChangeError, FileError, OpenError,
     base::BaseError,
     build::BuildError,
+    ledger::LedgerAccessError,
     org::OrgFolderError,
     probe::ProbeError,
     provision::ProvisionError,
@@ -57,6 +58,7 @@ explain!(
     ProbeError,
     ProvisionError,
     RemoveError,
+    LedgerAccessError,
     RepositoryError,
     RunError,
     StickError,
@@ -179,6 +181,9 @@ fn hints(code: &str) -> &'static [&'static str] {
             &["use the newest gobag-image: the stick's program is newer than this one"]
         }
         "provision.already-a-bundle" => &["`--replace` overwrites it, with everything its user saved"],
+        "ledger.none" | "ledger.damaged" => {
+            &["`gobag-image update` gives the stick a new one; results that waited in a damaged one are lost"]
+        }
         "file.no-space" => &["make room, and run the same command again"],
         "engine.ext4-attributes" | "import.attributes" => {
             &["run the same command as root: `sudo gobag-image build …`"]

@@ -3,7 +3,7 @@
 //!
 //! * [`args`]: the command line; one module per command: [`init`], [`build`], [`list`], [`inspect`], [`verify`],
 //!   [`rm`], [`stick`], [`update`], [`passwd`], [`plan`], [`probe`], [`escrow`], [`restore_token`], [`waive`], [`checklist`],
-//!   [`coverage`] (both share [`pages`])
+//!   [`results`], [`coverage`] (with the checklist it shares [`pages`])
 //! * [`office`]: the organisation and its repository, opened and unlocked
 //! * [`environment`]: what is known from outside; [`progress`]: how long work tells where it is
 //! * [`error`]: every library error's exit code and hint
@@ -25,6 +25,7 @@ mod plan;
 mod probe;
 mod progress;
 mod restore_token;
+mod results;
 mod rm;
 mod size;
 mod stick;
@@ -72,7 +73,8 @@ fn dispatch(command: &Command, ui: &Ui, environment: &Environment) -> Result<Exi
         Command::Escrow(args) => escrow::escrow(args, ui, environment),
         Command::RestoreToken(args) => restore_token::restore_token(args, ui, environment),
         Command::Checklist(args) => checklist::checklist(args, ui),
-        Command::Coverage(args) => coverage::coverage(args, ui),
+        Command::Results(args) => results::results(args, ui, environment),
+        Command::Coverage(args) => coverage::coverage(args, ui, environment),
         Command::Waive(args) => waive::waive(args, ui, environment),
         Command::Docs(args) => gobag_term::docs::docs(args, &Args::command(), ui),
     }

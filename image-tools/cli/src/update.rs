@@ -15,7 +15,7 @@ use gobag_bundle::{
     stick::put_file,
     update::{self, UpdateError, UpdatePlan, UpdateReport, UpdateSummary},
 };
-use gobag_format::Monitor;
+use gobag_format::{Monitor, Silent, sign::VerifyingKey};
 use gobag_term::{CliError, ErrorReport, ExitCode, PassphraseSource, Ui};
 use serde::Serialize;
 
@@ -240,7 +240,7 @@ fn carry_out(
         };
         let result = done.or_explain().and_then(|done| {
             report.done = Some(done);
-            register(&ready, office, environment)?;
+            register(&ready, stick_key(&ready.bundle), office, environment)?;
             renew_requirements(&ready, &report.target)?;
             renew_page(&ready.bundle, &report.target, office)
         });
@@ -259,16 +259,31 @@ fn updated_first(ready: &Ready) -> Option<&StoredImage> {
     images.find(|image| Some(image.manifest.image) == first)
 }
 
+/// What the stick signs with; sticks of earlier versions get a ledger, and in it a key. One that has no room for it works without.
+fn stick_key(bundle: &Bundle) -> Option<VerifyingKey> {
+    let made = bundle.ensure_ledger(&Silent);
+    made.inspect_err(
+        |error| tracing::warn!(%error, code = error.code(), "this stick will not sign what it says"),
+    )
+    .ok()
+}
+
 /// Enters the new version of the image that the stick starts with into the register.
-fn register(ready: &Ready, office: &OpenOffice, environment: &Environment) -> Result<(), CliError> {
+fn register(
+    ready: &Ready,
+    key: Option<VerifyingKey>,
+    office: &OpenOffice,
+    environment: &Environment,
+) -> Result<(), CliError> {
     let record = ready.bundle.record();
     let Some(image) = updated_first(ready) else {
         return Ok(());
     };
     // A run that was interrupted behind the switch may have left this undone.
     let known = office.office.repository.sticks().or_explain()?;
-    let is_it =
-        |entry: &StickEntry| (entry.bundle, entry.image_id) == (ready.bundle.id(), image.manifest.image);
+    let is_it = |entry: &StickEntry| {
+        (entry.bundle, entry.image_id) == (ready.bundle.id(), image.manifest.image) && entry.key == key
+    };
     if known.iter().any(is_it) {
         return Ok(());
     }
@@ -279,6 +294,7 @@ fn register(ready: &Ready, office: &OpenOffice, environment: &Environment) -> Re
         version: image.manifest.version,
         image_id: image.manifest.image,
         written_s: environment.now_s(),
+        key,
     };
     office.office.repository.register_stick(&entry).or_explain()
 }

@@ -10,6 +10,8 @@
 mod age;
 #[path = "cli/plan.rs"]
 mod plan;
+#[path = "cli/results.rs"]
+mod results;
 #[path = "cli/update.rs"]
 mod update;
 

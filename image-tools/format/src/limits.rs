@@ -63,6 +63,19 @@ pub const MAX_RECORD_UNITS: usize = 2048;
 /// Largest checkpoint body, bytes.
 pub const MAX_CHECKPOINT_LEN: u64 = 4 << 30;
 
+/// Bytes of a ledger's slot.
+pub const LEDGER_SLOT_LEN: usize = 256 << 10;
+/// Where the slot lies in a file of the ledger: the largest usual erase block from its start, and from its end.
+pub const LEDGER_SLOT_AT: u64 = 8 << 20;
+/// Bytes of a file of the ledger.
+pub const LEDGER_FILE_LEN: u64 = 2 * LEDGER_SLOT_AT + LEDGER_SLOT_LEN as u64;
+/// Longest sealed record in a ledger, bytes: what the slot has room for.
+pub const MAX_LEDGER_RECORD_LEN: usize = LEDGER_SLOT_LEN - 80 - 16 - 4;
+/// Most results of checks that wait in a ledger.
+pub const MAX_KEPT_RESULTS: usize = 8;
+/// Longest signed document, bytes.
+pub const MAX_ENVELOPE_LEN: usize = 128 << 10;
+
 /// Longest restore token, bytes.
 pub const MAX_TOKEN_LEN: usize = 2048;
 /// Longest name of a rule in a waiver.

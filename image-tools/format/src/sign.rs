@@ -30,8 +30,13 @@ impl SigningKey {
 
     /// Signs `message` for one purpose: `domain` keeps signatures of different kinds of documents apart.
     pub fn sign(&self, domain: &str, message: &[u8]) -> [u8; SIGNATURE_LEN] {
+        self.sign_exactly(&in_domain(domain, message))
+    }
+
+    /// Signs bytes that say themselves what they are for, so that they can never be those of a document in a domain.
+    pub(crate) fn sign_exactly(&self, message: &[u8]) -> [u8; SIGNATURE_LEN] {
         let mut signature = [0; SIGNATURE_LEN];
-        signature.copy_from_slice(self.0.sign(&in_domain(domain, message)).as_ref());
+        signature.copy_from_slice(self.0.sign(message).as_ref());
         signature
     }
 }
@@ -43,8 +48,13 @@ pub struct VerifyingKey(pub [u8; KEY_LEN]);
 impl VerifyingKey {
     /// Whether `signature` is this key's signature of `message` for `domain`.
     pub fn verifies(&self, domain: &str, message: &[u8], signature: &[u8; SIGNATURE_LEN]) -> bool {
+        self.verifies_exactly(&in_domain(domain, message), signature)
+    }
+
+    /// The same for bytes that say themselves what they are for.
+    pub(crate) fn verifies_exactly(&self, message: &[u8], signature: &[u8; SIGNATURE_LEN]) -> bool {
         UnparsedPublicKey::new(&ED25519, self.0)
-            .verify(&in_domain(domain, message), signature)
+            .verify(message, signature)
             .is_ok()
     }
 

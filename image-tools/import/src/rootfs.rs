@@ -24,7 +24,7 @@ use crate::{
     path::ImagePath,
     survey::{self, FstabChange, KERNEL_HEAD_BYTES, Survey, is_x86_kernel},
     tree::{self, Found, Tree},
-    volume::{self, HOME_LABEL, SYSTEM_LABEL, VolumeError, VolumeFile, Wanted},
+    volume::{self, HOME_LABEL, HOME_WORD, SYSTEM_LABEL, VolumeError, VolumeFile, Wanted},
 };
 
 /// The layers of a source, and what only a container image knows.
@@ -325,10 +325,14 @@ fn boot(
         Some(_) => format!("LABEL={SYSTEM_LABEL}"),
         None => "/dev/vda".to_owned(),
     };
+    let home = match found.home_volume {
+        true => format!(" {HOME_WORD}"),
+        false => String::new(),
+    };
     Ok(Boot::DirectKernel {
         kernel: kernel.path,
         initrd: files.initrd.map(|_| initrd.path),
-        cmdline: format!("root={root} rootfstype=ext4 rw console=tty0 console=ttyS0"),
+        cmdline: format!("root={root} rootfstype=ext4 rw console=tty0 console=ttyS0{home}"),
     })
 }
 

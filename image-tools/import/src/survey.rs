@@ -51,6 +51,8 @@ pub(crate) struct Survey {
     /// The processor as OCI names it.
     pub(crate) architecture: Option<&'static str>,
     pub(crate) fstab: FstabChange,
+    /// `/etc/fstab` waits for a home volume.
+    pub(crate) home_volume: bool,
     /// `/home`, when it is a folder with something in it.
     pub(crate) home: Option<ImagePath>,
     /// The content without `/home` when that is split off.
@@ -111,6 +113,7 @@ pub(crate) fn survey(tree: &Tree, split_home: bool) -> Survey {
         os_name: os_name(tree),
         architecture: architecture(tree),
         fstab: fstab(tree, home_volume, &mut notes),
+        home_volume,
         home,
         system,
         home_size,

@@ -24,6 +24,9 @@ use crate::flatten::FlattenError;
 pub const SYSTEM_LABEL: &str = "gobag-system";
 /// The name of the file system that a guest mounts at `/home`.
 pub const HOME_LABEL: &str = "gobag-home";
+/// On a kernel's command line: `/etc/fstab` waits for the home volume, under systemd's name `home.mount`. A launcher that has no such disk to give
+/// takes the mount off (`docs/format/base.md`).
+pub(crate) const HOME_WORD: &str = "gobag.home";
 
 const PIPE_BUFFER_BYTES: usize = 128 << 10;
 

@@ -1,30 +1,33 @@
-//! `gobag check`: can this computer run the workstation? Without unlocking anything.
+//! `gobag check`: can this computer run the workstation? Without unlocking anything, unless a signed result is asked for.
 
 mod asked;
 mod list;
 mod pseudonym;
 mod record;
+mod signed;
 
 use std::path::{Path, PathBuf};
 
-use gobag_checklists::{Decision, Findings, HostFacts, Verdict, decide};
-use gobag_host::gather;
+use gobag_checklists::{Decision, Findings, HostFacts, Requirements, Verdict, decide};
+use gobag_host::{GatherOptions, gather, reach_company};
 use gobag_term::{Cell, CliError, ExitCode, Table, Tone, Ui, human};
 use serde::Serialize;
 
 use crate::{
-    args::{ModeArg, StickArgs},
+    args::{ModeArg, StickArgs, UnlockArgs},
     environment::Environment,
-    error::Explain,
+    error::{Explain, OrExplain},
     find::find,
     host_memory::HostMemory,
+    unlock,
 };
 
-pub(crate) use asked::{Authority, public_copy_differs};
+pub(crate) use asked::{Authority, public_copy_differs, signed as signed_requirements};
+pub(crate) use signed::keep;
 
 /// Check whether this computer can run the workstation
 ///
-/// Asks for no passphrase, and sends nothing anywhere. The table says what is needed, what was found, and what to do.
+/// Asks for no passphrase (but for --sign), and sends nothing anywhere. The table says what is needed, what was found, and what to do.
 /// `unknown` means that it could not be found out, which is no bad sign by itself. Judged by what the stick says that its
 /// image needs, where there is one, else by the usual; `gobag start` judges by what IT signed.
 #[derive(Debug, clap::Args)]
@@ -33,7 +36,11 @@ pub(crate) struct CheckArgs {
     #[arg(long, value_enum, default_value_t, value_name = "MODE")]
     mode: ModeArg,
     #[command(flatten)]
-    stick: StickArgs,
+    unlock: UnlockArgs,
+    /// Unlock the stick, judge by what IT signed, sign the result with the stick's own key, and keep it there for your IT. With --json
+    /// it is also the answer: a document that you can send to them
+    #[arg(long, conflicts_with_all = ["requirements", "record", "checklist"])]
+    sign: bool,
     /// Judge by these requirements (JSON, from IT) instead of the stick's
     #[arg(long, value_name = "FILE")]
     requirements: Option<PathBuf>,
@@ -68,13 +75,20 @@ struct MemoryReport {
 }
 
 pub(crate) fn check(args: &CheckArgs, ui: &Ui, environment: &Environment) -> Result<ExitCode, CliError> {
-    let stick = stick(&args.stick, environment)?;
+    let stick = stick(&args.unlock.stick, environment)?;
     let options = record::options(environment, !args.quick, stick.as_deref());
     if let Some(folder) = &args.record {
         return record::answer(folder, &options, ui);
     }
+    if args.sign {
+        return sign(args, &options, ui, environment);
+    }
     let (requirements, authority) = asked::asked(args.requirements.as_deref(), stick.as_deref())?;
-    let facts = gather(&options);
+    let facts = match &authority {
+        // Anybody can have changed the copy: its address is not gone to.
+        Authority::PublicCopy(_) => gather(&options),
+        _ => asked_company(gather(&options), &requirements),
+    };
     let decision = decide(&requirements, &facts, args.mode.into(), &[]);
     let fits = decision.mode.is_some();
     let columns = ui.columns();
@@ -108,6 +122,43 @@ pub(crate) fn check(args: &CheckArgs, ui: &Ui, environment: &Environment) -> Res
     };
     ui.answer(&report, |report| page(&report.decision, columns))?;
     Ok(exit)
+}
+
+/// The result as a signed document, which also stays on the stick.
+fn sign(
+    args: &CheckArgs,
+    options: &GatherOptions,
+    ui: &Ui,
+    environment: &Environment,
+) -> Result<ExitCode, CliError> {
+    let stick = find(args.unlock.stick.stick.as_deref(), environment.program.as_deref()).or_explain()?;
+    let bundle = unlock::unlock(&args.unlock, &stick, true, ui)?;
+    let requirements = asked::signed(&bundle.manifest(None).or_explain()?)?;
+    let facts = asked_company(gather(options), &requirements);
+    let decision = decide(&requirements, &facts, args.mode.into(), &[]);
+    let envelope = signed::keep(&bundle, &decision, &facts).or_explain()?;
+    let columns = ui.columns();
+    ui.answer(&envelope, |_| {
+        format!(
+            "{}Signed, and kept on the stick for your IT; nothing was sent. To send it yourself: `gobag check --sign --json > FILE`.\n",
+            page(&decision, columns)
+        )
+    })?;
+    Ok(match decision.mode {
+        Some(_) => ExitCode::Ok,
+        None => ExitCode::HostUnfit,
+    })
+}
+
+/// The facts, and whether the company answers where IT said.
+pub(crate) fn asked_company(facts: HostFacts, requirements: &Requirements) -> HostFacts {
+    if requirements.company.is_empty() {
+        return facts;
+    }
+    HostFacts {
+        network: reach_company(&requirements.company, facts.network),
+        ..facts
+    }
 }
 
 /// What can be found out about this computer.

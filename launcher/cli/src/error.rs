@@ -5,7 +5,7 @@
 
 use std::error::Error;
 
-use gobag_bundle::{ChangeError, OpenError, SessionError, memory::Refused};
+use gobag_bundle::{ChangeError, OpenError, SessionError, ledger::LedgerAccessError, memory::Refused};
 use gobag_engine::{
     accel::ProveError,
     container::{ContainerError, StaleError, VolumeError as ContainerVolumeError},
@@ -48,6 +48,7 @@ explain!(
     ContainerVolumeError,
     ControlError,
     FindError,
+    LedgerAccessError,
     MachineTypeError,
     MountError,
     NotFound,

@@ -21,6 +21,10 @@ use gobag_format::{
 /// Guests get no more cores by themselves: a workstation seldom uses more, and the host needs some.
 const MOST_CORES: u32 = 4;
 const MIB: u64 = 1 << 20;
+/// The guest's `/etc/fstab` waits for the home volume (`docs/format/base.md`).
+const HOME_WORD: &str = "gobag.home";
+/// What systemd takes to leave a mount alone.
+const NO_HOME: &str = "systemd.mask=home.mount";
 
 /// What a person may choose about the machine.
 #[derive(Debug, Clone, Default)]
@@ -152,7 +156,7 @@ fn boot(manifest: &Manifest, files: &MachineFiles) -> Boot {
         return Boot::Kernel {
             kernel: files.blobs.join(&kernel.kernel),
             initrd: kernel.initrd.as_ref().map(|initrd| files.blobs.join(initrd)),
-            command_line: kernel.cmdline.clone(),
+            command_line: words(&kernel.cmdline, files.home.is_some()),
         };
     }
     match &files.uefi {
@@ -161,6 +165,15 @@ fn boot(manifest: &Manifest, files: &MachineFiles) -> Boot {
             vars: vars.clone(),
         },
         None => Boot::Bios,
+    }
+}
+
+/// The kernel's words. A guest that waits for a home volume, on a stick that has none, is told not to.
+fn words(cmdline: &str, has_home: bool) -> String {
+    let waits = cmdline.split_ascii_whitespace().any(|word| word == HOME_WORD);
+    match waits && !has_home {
+        true => format!("{cmdline} {NO_HOME}"),
+        false => cmdline.to_owned(),
     }
 }
 
@@ -277,6 +290,16 @@ mod tests {
             command_line: "root=LABEL=x".to_owned(),
         };
         assert_eq!(spec.boot, expected);
+    }
+
+    #[test]
+    fn a_guest_waits_for_a_home_volume_only_where_there_is_one() {
+        let waits = "root=LABEL=x gobag.home";
+        assert_eq!(words(waits, true), waits);
+        assert_eq!(words(waits, false), format!("{waits} systemd.mask=home.mount"));
+        for other in ["root=LABEL=x", "root=LABEL=x gobag.homes", ""] {
+            assert_eq!(words(other, false), other);
+        }
     }
 
     #[test]

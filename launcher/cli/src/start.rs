@@ -20,7 +20,7 @@ use gobag_bundle::{
     memory::Admitted,
     store::{Recovery, StoreMode},
 };
-use gobag_checklists::{HostFacts, Mode, Requirements};
+use gobag_checklists::{Decision, HostFacts, Mode, Requirements};
 use gobag_engine::guest::Exit;
 use gobag_term::{CliError, ExitCode, Interrupt, OutputError, Signal, Ui};
 use serde::Serialize;
@@ -188,8 +188,18 @@ pub(crate) fn start(
     if check::public_copy_differs(&stick, &work.session().manifest().requirements) {
         ui.warn("What this stick shows to everybody of its requirements is not what your IT signed; the signed ones count. Tell your IT.");
     }
-    let facts = facts.join().unwrap_or_default();
-    let (mode, facts) = judge.choose(args, facts, || check::facts(environment, &stick), ui)?;
+    let facts = check::asked_company(facts.join().unwrap_or_default(), &judge.requirements);
+    let look = || check::asked_company(check::facts(environment, &stick), &judge.requirements);
+    let told = |decision: &Decision, facts: &HostFacts| {
+        if args.throwaway {
+            return;
+        }
+        // Nobody should be kept from working by it.
+        if let Err(error) = check::keep(work.session().bundle(), decision, facts) {
+            tracing::info!(%error, code = error.code(), "the result of the check is not kept on the stick");
+        }
+    };
+    let (mode, facts) = judge.choose(args, facts, look, told, ui)?;
     if mode == Mode::Container && args.door == Some(DoorArg::Nbd) {
         let text = "a container needs the disks as files, so `--door nbd` is for virtual machines";
         return Err(said(ExitCode::Usage, "gobag.door-container", text)

@@ -19,6 +19,7 @@ mod age;
 #[cfg(unix)]
 mod block_mount;
 mod capture;
+mod company;
 #[cfg(unix)]
 mod cpu;
 #[cfg(unix)]
@@ -53,6 +54,7 @@ mod system;
 mod windows;
 
 pub use capture::{Recording, RecordingError};
+pub use company::reach_company;
 #[cfg(unix)]
 pub use gather::{GatherOptions, gather, record, replay};
 #[cfg(windows)]

@@ -1,6 +1,6 @@
 //! IT's side: keys, an image from the golden disk, sticks for two people.
 
-use super::scene::{Scene, expect, size_of};
+use super::scene::{Scene, expect, must_say, size_of};
 use crate::disk;
 use crate::error::Result;
 use crate::sh::Cmd;
@@ -90,6 +90,27 @@ pub(crate) fn waive(scene: &Scene) -> Result<()> {
         String::from_utf8_lossy(&letter).trim().replace('\n', "\n  ")
     );
     Ok(())
+}
+
+/// IT takes what alice's starts found of her computer off her stick, and counts it by the stick's signature.
+pub(crate) fn results(scene: &Scene) -> Result<String> {
+    let folder = scene.place("results");
+    let take = scene
+        .image(&["results", "--org"])
+        .arg(scene.org())
+        .arg("--passphrase-file")
+        .arg(scene.passphrase("it"))
+        .arg("--output")
+        .arg(&folder)
+        .arg(scene.stick("alice"));
+    expect(take, 0)?;
+    let count = scene
+        .image(&["coverage", "--signed-only", "--org"])
+        .arg(scene.org())
+        .arg(&folder);
+    let said = expect(count, 0)?;
+    must_say(&said, "1 of 1 are signed by a stick of yours")?;
+    Ok(said.lines().next().unwrap_or_default().to_owned())
 }
 
 /// IT gives bob a new passphrase: he forgot his, and the stick is all there is.

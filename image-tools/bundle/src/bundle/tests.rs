@@ -8,89 +8,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gobag_format::{
-    Silent,
-    header::HeaderError,
-    ids::OrgId,
-    keyslot::KdfCost,
-    limits::{HEADER_SLOT_LEN, HEADER_SLOT_STRIDE, HEADER_SLOTS},
-    sign::VerifyingKey,
-};
+use gobag_format::{Silent, header::HeaderError, limits::HEADER_SLOT_LEN};
 
+use super::testing::{CHEAP, Stick};
 use super::*;
-use crate::provision::{Provision, ProvisionError, provision};
-
-const CHEAP: KdfCost = KdfCost {
-    memory_kib: 64 << 10,
-    passes: 1,
-    lanes: 2,
-};
-
-struct Stick {
-    folder: tempfile::TempDir,
-    identity: age::x25519::Identity,
-}
-
-impl Stick {
-    fn new() -> Self {
-        let stick = Self {
-            folder: tempfile::tempdir().unwrap(),
-            identity: age::x25519::Identity::generate(),
-        };
-        stick.provision(false).unwrap();
-        stick
-    }
-
-    fn provision(&self, replace: bool) -> Result<BundleId, ProvisionError> {
-        let recipient = self.identity.to_public();
-        let spec = Provision {
-            org: OrgId([1; 16]),
-            org_name: "Example".into(),
-            publisher: VerifyingKey([2; 32]),
-            user: "alice".into(),
-            images: Vec::new(),
-            home_bytes: 1 << 20,
-            system_space_bytes: 0,
-            initial_home: None,
-            passphrase: b"correct horse",
-            cost: CHEAP,
-            segment_len: 128 << 10,
-            escrow: vec![&recipient],
-        };
-        provision(self.path(), &spec, replace, &Ambient::system(), &Silent).map(|made| made.bundle)
-    }
-
-    fn path(&self) -> &Path {
-        self.folder.path()
-    }
-
-    fn file(&self, file: FileRef) -> PathBuf {
-        self.path().join(BUNDLE_FOLDER).join(file.path())
-    }
-
-    fn open(&self, passphrase: &str) -> Result<Bundle, OpenError> {
-        Bundle::open(
-            self.path(),
-            &Secret::Passphrase(passphrase.as_bytes()),
-            true,
-            Ambient::system(),
-        )
-    }
-
-    fn refusal(&self, passphrase: &str) -> &'static str {
-        self.open(passphrase)
-            .err()
-            .expect("the bundle must not open")
-            .code()
-    }
-
-    fn slots(&self) -> Vec<(PathBuf, u64)> {
-        let files = [self.file(FileRef::Header(0)), self.file(FileRef::Header(1))];
-        let places =
-            |file: PathBuf| (0..HEADER_SLOTS as u64).map(move |n| (file.clone(), n * HEADER_SLOT_STRIDE));
-        files.into_iter().flat_map(places).collect()
-    }
-}
 
 fn read_slot((path, offset): &(PathBuf, u64)) -> Vec<u8> {
     let mut bytes = vec![0; HEADER_SLOT_LEN];

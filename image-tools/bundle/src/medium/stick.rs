@@ -91,6 +91,11 @@ impl StickMedium {
         self.lock().folder.clone()
     }
 
+    /// Forgets an open file that is about to be made anew.
+    pub(crate) fn close(&self, file: FileRef) {
+        self.lock().open.remove(&file);
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,6 +1,7 @@
 //! The register of sticks: who got what, when. Plain JSON, for it must be readable on a bad day.
 
 use gobag_format::ids::{BundleId, ImageId};
+use gobag_format::sign::VerifyingKey;
 use serde::{Deserialize, Serialize};
 
 use super::{MAX_JSON_LEN, Repository, RepositoryError};
@@ -21,6 +22,9 @@ pub struct StickEntry {
     pub image_id: ImageId,
     /// When it was written, seconds since 1970.
     pub written_s: u64,
+    /// What it signs with; sticks of earlier versions have no key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<VerifyingKey>,
 }
 
 impl Repository {

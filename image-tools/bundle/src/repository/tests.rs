@@ -219,6 +219,7 @@ fn the_register_lists_sticks_in_the_order_they_were_written() {
         version: 1,
         image_id: report.image,
         written_s,
+        key: None,
     };
     repository.register_stick(&entry(9, "first", 1)).unwrap();
     repository.register_stick(&entry(1, "second", 2)).unwrap();

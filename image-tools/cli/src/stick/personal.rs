@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use gobag_bundle::{
-    provision::{Provision, ProvisionImage, image_record, provision},
+    provision::{Provision, ProvisionImage, Provisioned, image_record, provision},
     repository::{StickEntry, StoredImage},
     stick::{StickOutcome, StickReport, put_file},
 };
-use gobag_format::{Monitor, ids::BundleId, keyslot::KdfCost, memory::Remember, org::EscrowRecipient};
+use gobag_format::{Monitor, keyslot::KdfCost, memory::Remember, org::EscrowRecipient};
 use gobag_term::CliError;
 
 use super::{
@@ -76,7 +76,7 @@ impl Personal<'_> {
         person: &Person,
         environment: &Environment,
         monitor: &dyn Monitor,
-    ) -> Result<BundleId, CliError> {
+    ) -> Result<Provisioned, CliError> {
         let profile = &self.office.secrets.profile;
         let recipients = profile
             .escrow_recipients
@@ -84,8 +84,7 @@ impl Personal<'_> {
             .map(|text| EscrowRecipient::parse(text));
         let recipients = recipients.collect::<Result<Vec<_>, _>>().or_explain()?;
         let spec = self.provision(&person.user, person.passphrase.as_bytes(), &recipients);
-        let made = provision(target, &spec, self.args.replace, &environment.ambient, monitor).or_explain()?;
-        Ok(made.bundle)
+        provision(target, &spec, self.args.replace, &environment.ambient, monitor).or_explain()
     }
 
     /// Writes the start page and enters the stick into the register.
@@ -93,26 +92,27 @@ impl Personal<'_> {
         &self,
         target: &Path,
         person: &Person,
-        bundle: BundleId,
+        made: Provisioned,
         environment: &Environment,
     ) -> Result<(), CliError> {
         let profile = &self.office.secrets.profile;
         let html = page::start_page(
             &person.user,
             profile,
-            bundle,
+            made.bundle,
             Remember::of_policy(&self.image.manifest.policy),
         );
         put_file(target, start_page(), html.as_bytes()).or_explain()?;
         let manifest = &self.image.manifest;
         put_file(target, requirements_file(), &public_requirements(manifest)).or_explain()?;
         let entry = StickEntry {
-            bundle,
+            bundle: made.bundle,
             user: person.user.clone(),
             image: manifest.name.clone(),
             version: manifest.version,
             image_id: manifest.image,
             written_s: environment.now_s(),
+            key: Some(made.key),
         };
         self.office.office.repository.register_stick(&entry).or_explain()
     }
@@ -137,11 +137,11 @@ pub(super) fn provision_all(
             Err(error) => (StickReport::default(), Err(error).or_explain()),
         };
         // From here on the stick opens with its passphrase, whatever becomes of the rest: it must be told.
-        let bundle = made.as_ref().ok().copied();
+        let bundle = made.as_ref().ok().map(|made| made.bundle);
         let made_up = bundle
             .filter(|_| person.generated)
             .map(|_| person.passphrase.to_string());
-        let result = made.and_then(|bundle| spec.complete(&target, person, bundle, environment));
+        let result = made.and_then(|made| spec.complete(&target, person, made, environment));
         OneReport {
             target,
             user: person.user.clone(),

@@ -8,10 +8,12 @@ use crate::{
 };
 
 const REPLACED: &str = "# replaced by gobag: ";
-/// `nofail`: the system must come up without its home volume too. `before`: nobody may log in and work in an empty
-/// `/home` that is covered a moment later; an emulated PC needs seconds to find the disk.
-const HOME_OPTIONS: &str =
-    "defaults,nofail,x-systemd.device-timeout=30s,x-systemd.before=systemd-user-sessions.service";
+/// `nofail`: the system must come up without its home volume too, for IT to look at it as root. `before` and `required-by`: nobody else
+/// may log in and work in an empty `/home`, where their files seem gone and what they write is lost with the next update. An emulated PC
+/// that is busy was seen to need more than 30 s to find the disk. A stick that has no such disk is not waited for:
+/// the launcher masks the mount ([`crate::volume::HOME_WORD`]).
+const HOME_OPTIONS: &str = "defaults,nofail,x-systemd.device-timeout=10min,x-systemd.wanted-by=local-fs.target,\
+                            x-systemd.required-by=systemd-user-sessions.service,x-systemd.before=systemd-user-sessions.service";
 
 /// The new text, and what IT should know about the rest of it.
 pub(super) struct Adapted {
@@ -123,7 +125,8 @@ mod tests {
     use super::*;
 
     const OURS: &str = "LABEL=gobag-system / ext4 defaults,errors=remount-ro 0 1\n\
-        LABEL=gobag-home /home ext4 defaults,nofail,x-systemd.device-timeout=30s,x-systemd.before=systemd-user-sessions.service 0 2\n";
+        LABEL=gobag-home /home ext4 defaults,nofail,x-systemd.device-timeout=10min,x-systemd.wanted-by=local-fs.target,\
+        x-systemd.required-by=systemd-user-sessions.service,x-systemd.before=systemd-user-sessions.service 0 2\n";
 
     fn adapted(old: &str) -> (String, Vec<String>) {
         let adapted = adapt(old.as_bytes(), true);

@@ -338,13 +338,15 @@ fn a_golden_system_becomes_two_volumes_and_boots_directly() {
     assert!(fs::read(kernel).unwrap() == fs::read(golden.join("boot/vmlinuz-6.1.0-18-amd64")).unwrap());
     assert_eq!(fs::read(initrd.as_ref().unwrap()).unwrap(), b"the initrd");
     assert!(cmdline.starts_with("root=LABEL=gobag-system "), "{cmdline}");
+    assert!(cmdline.ends_with(" gobag.home"), "{cmdline}");
 
     assert_eq!(
         debugfs(system, "cat /etc/fstab"),
         "# replaced by gobag: UUID=old / xfs defaults 0 1\n\
          tmpfs /tmp tmpfs nosuid 0 0\n\
          LABEL=gobag-system / ext4 defaults,errors=remount-ro 0 1\n\
-         LABEL=gobag-home /home ext4 defaults,nofail,x-systemd.device-timeout=30s,x-systemd.before=systemd-user-sessions.service 0 2\n"
+         LABEL=gobag-home /home ext4 defaults,nofail,x-systemd.device-timeout=10min,x-systemd.wanted-by=local-fs.target,\
+         x-systemd.required-by=systemd-user-sessions.service,x-systemd.before=systemd-user-sessions.service 0 2\n"
     );
     assert!(!debugfs(system, "ls -p /home").contains("anna"));
     assert_eq!(

@@ -10,6 +10,7 @@ use std::{
 };
 
 use gobag_checklists::Requirements;
+use gobag_format::manifest::Manifest;
 use gobag_term::{CliError, ExitCode};
 use serde::Serialize;
 
@@ -28,6 +29,8 @@ pub(crate) enum Authority {
     Usual,
     /// A file that was named.
     File(PathBuf),
+    /// What IT signed, on an unlocked stick.
+    Signed,
     /// The copy on a stick that everybody can read, and change.
     PublicCopy(PathBuf),
 }
@@ -46,6 +49,22 @@ pub(super) fn asked(
         // A stick of an earlier version has none.
         None => Ok((Requirements::default(), Authority::Usual)),
     }
+}
+
+/// What IT signed.
+pub(crate) fn signed(manifest: &Manifest) -> Result<Requirements, CliError> {
+    let requirements: Requirements = match &manifest.requirements {
+        serde_json::Value::Null => Requirements::default(),
+        stated => serde_json::from_value(stated.clone()).map_err(|error| {
+            let name = &manifest.name;
+            let text = format!("the requirements of image `{name}` cannot be read: {error}");
+            said(ExitCode::Damaged, "gobag.requirements", text)
+        })?,
+    };
+    requirements
+        .validate()
+        .map_err(|error| explained(error.code(), error))?;
+    Ok(requirements)
 }
 
 /// Whether the public copy on a stick says something else than what was signed; one that is not there says nothing.

@@ -18,7 +18,7 @@ use super::StartArgs;
 use crate::{
     args::ModeArg,
     check,
-    error::{OrExplain, explained, said},
+    error::{OrExplain, said},
     open::Work,
 };
 
@@ -68,20 +68,7 @@ fn read_letter(path: &Path) -> io::Result<Vec<u8>> {
 impl Judge {
     /// By what the image asks of a computer, from its signed manifest.
     pub(super) fn new(work: &Work, waivers: Vec<Waiver>) -> Result<Self, CliError> {
-        let manifest = work.session().manifest();
-        let requirements = match &manifest.requirements {
-            serde_json::Value::Null => Requirements::default(),
-            stated => serde_json::from_value(stated.clone()).map_err(|error| {
-                let text = format!(
-                    "the requirements of image `{}` cannot be read: {error}",
-                    manifest.name
-                );
-                said(ExitCode::Damaged, "gobag.requirements", text)
-            })?,
-        };
-        requirements
-            .validate()
-            .map_err(|error| explained(error.code(), error))?;
+        let requirements = check::signed_requirements(work.session().manifest())?;
         tracing::debug!(?requirements, "requirements");
         Ok(Self {
             requirements,
@@ -89,16 +76,18 @@ impl Judge {
         })
     }
 
-    /// The mode to start in, and the facts that spoke for it. `look` looks at the computer again.
+    /// The mode to start in, and the facts that spoke for it. `look` looks at the computer again; `told` hears of each judgement.
     pub(super) fn choose(
         &self,
         args: &StartArgs,
         mut facts: HostFacts,
         look: impl Fn() -> HostFacts,
+        told: impl Fn(&Decision, &HostFacts),
         ui: &Ui,
     ) -> Result<(Mode, HostFacts), CliError> {
         loop {
             let decision = decide(&self.requirements, &facts, args.mode.into(), &self.waivers);
+            told(&decision, &facts);
             match decision.mode {
                 Some(Mode::RemoteOnly) | None if args.force => {
                     ui.warn("This computer does not meet the requirements of your workstation; it is tried all the same.");

@@ -18,5 +18,6 @@ mod remembered;
 mod require;
 mod screen;
 mod secrets;
+mod signed;
 mod stick;
 mod transcripts;

@@ -1,0 +1,124 @@
+//! The ledger on a real folder: kept, torn, lost, made anew.
+
+#![expect(clippy::disallowed_methods, reason = "the tests damage files on purpose")]
+
+use std::{fs::OpenOptions, os::unix::fs::FileExt};
+
+use gobag_format::{Silent, ledger::KeptResult};
+
+use super::*;
+use crate::bundle::testing::Stick;
+
+fn result(about: &str, made_s: u64) -> KeptResult {
+    KeptResult {
+        made_s,
+        expires_s: made_s + 1,
+        about: about.to_owned(),
+        envelope: "{}".to_owned(),
+    }
+}
+
+fn abouts(bundle: &Bundle) -> Vec<String> {
+    let record = bundle.ledger().unwrap();
+    record.results().iter().map(|kept| kept.about.clone()).collect()
+}
+
+fn key(bundle: &Bundle) -> VerifyingKey {
+    bundle.ledger().unwrap().signing_key().verifying_key()
+}
+
+fn scratch(stick: &Stick, file: u8) {
+    let file = OpenOptions::new()
+        .write(true)
+        .open(stick.file(FileRef::Ledger(file)))
+        .unwrap();
+    file.write_all_at(&[0x55; 512], LEDGER_SLOT_AT + 4096).unwrap();
+}
+
+#[test]
+fn a_new_stick_has_a_key_of_its_own_and_keeps_what_is_given_to_it() {
+    let stick = Stick::new();
+    let bundle = stick.open("correct horse").unwrap();
+    let first = key(&bundle);
+    assert_eq!(abouts(&bundle), [""; 0]);
+    bundle
+        .change_ledger(|record| record.keep(result("a", 1)))
+        .unwrap();
+    bundle
+        .change_ledger(|record| record.keep(result("b", 2)))
+        .unwrap();
+    drop(bundle);
+    let bundle = stick.open("correct horse").unwrap();
+    assert_eq!(abouts(&bundle), ["a", "b"]);
+    assert_eq!(key(&bundle), first);
+    assert_ne!(key(&Stick::new().open("correct horse").unwrap()), first);
+}
+
+#[test]
+fn one_damaged_file_loses_nothing_and_is_put_right() {
+    for damaged in [0, 1] {
+        let stick = Stick::new();
+        let bundle = stick.open("correct horse").unwrap();
+        bundle
+            .change_ledger(|record| record.keep(result("a", 1)))
+            .unwrap();
+        let first = key(&bundle);
+        scratch(&stick, damaged);
+        assert_eq!(abouts(&bundle), ["a"]);
+        assert_eq!(bundle.read_ledger().unwrap().stale_files, 1);
+        // Also by its being missing, which only IT mends.
+        std::fs::remove_file(stick.file(FileRef::Ledger(damaged))).unwrap();
+        drop(bundle);
+        let bundle = stick.open("correct horse").unwrap();
+        assert_eq!(bundle.ensure_ledger(&Silent).unwrap(), first);
+        assert_eq!(bundle.read_ledger().unwrap().stale_files, 0);
+        assert_eq!(abouts(&bundle), ["a"]);
+    }
+}
+
+#[test]
+fn a_write_that_ended_between_the_files_counts() {
+    let stick = Stick::new();
+    let bundle = stick.open("correct horse").unwrap();
+    let before = std::fs::read(stick.file(FileRef::Ledger(1))).unwrap();
+    bundle
+        .change_ledger(|record| record.keep(result("a", 1)))
+        .unwrap();
+    std::fs::write(stick.file(FileRef::Ledger(1)), &before).unwrap();
+    assert_eq!(abouts(&bundle), ["a"]);
+    assert_eq!(bundle.read_ledger().unwrap().stale_files, 1);
+    bundle
+        .change_ledger(|record| record.keep(result("b", 2)))
+        .unwrap();
+    assert_eq!(abouts(&bundle), ["a", "b"]);
+    assert_eq!(bundle.read_ledger().unwrap().stale_files, 0);
+}
+
+#[test]
+fn a_stick_without_a_ledger_works_and_gets_one_from_it() {
+    let stick = Stick::new();
+    std::fs::remove_dir_all(stick.file(FileRef::Ledger(0)).parent().unwrap()).unwrap();
+    let bundle = stick.open("correct horse").unwrap();
+    assert_eq!(bundle.ledger().err().unwrap().code(), "ledger.none");
+    let refused = bundle.change_ledger(|record| record.keep(result("a", 1)));
+    assert_eq!(refused.unwrap_err().code(), "ledger.none");
+    let made = bundle.ensure_ledger(&Silent).unwrap();
+    assert_eq!(key(&bundle), made);
+    bundle
+        .change_ledger(|record| record.keep(result("a", 1)))
+        .unwrap();
+    assert_eq!(abouts(&bundle), ["a"]);
+}
+
+#[test]
+fn one_that_is_lost_begins_anew_with_another_key() {
+    let stick = Stick::new();
+    let bundle = stick.open("correct horse").unwrap();
+    let lost = key(&bundle);
+    scratch(&stick, 0);
+    scratch(&stick, 1);
+    assert_eq!(bundle.ledger().err().unwrap().code(), "ledger.damaged");
+    assert!(bundle.change_ledger(|_| ()).is_err());
+    assert_ne!(bundle.ensure_ledger(&Silent).unwrap(), lost);
+    assert_eq!(abouts(&bundle), [""; 0]);
+}

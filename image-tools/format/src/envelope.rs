@@ -1,0 +1,224 @@
+//! Signed documents: what a stick says, so that whoever knows its key can tell that nobody altered it on the way.
+//!
+//! A DSSE envelope (*Dead Simple Signing Envelope* v1, <https://github.com/secure-systems-lab/dsse>): the exact bytes of the document in base64, what kind
+//! of document it is, and Ed25519 signatures over both. The bytes are signed as they are, so nothing depends on how a JSON library
+//! orders or spaces fields, and any program that knows DSSE can check it.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::{
+    digest::Digest,
+    limits::MAX_ENVELOPE_LEN,
+    sign::{SigningKey, VerifyingKey},
+};
+
+/// The kind of a signed result of `gobag check`.
+pub const CHECK_RESULT: &str = "application/vnd.gobag.check+json";
+
+/// Characters of a key's digest that name the key; a hint, never a proof.
+const KEY_NAME_LEN: usize = 16;
+
+/// A signed document as it travels: JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Envelope {
+    payload: String,
+    payload_type: String,
+    signatures: Vec<Signed>,
+}
+
+/// One signature.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Signed {
+    #[serde(default)]
+    keyid: String,
+    sig: String,
+}
+
+/// Why an envelope is refused.
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EnvelopeError {
+    /// More bytes than one has.
+    #[error("a signed document has at most {MAX_ENVELOPE_LEN} bytes")]
+    TooLarge,
+    /// Something else, or cut.
+    #[error("not a signed document: {reason}")]
+    Malformed {
+        /// What is wrong, in words.
+        reason: String,
+    },
+    /// A signed document of another kind.
+    #[error("a signed document of another kind (`{found}`)")]
+    OtherKind {
+        /// The kind found.
+        found: String,
+    },
+    /// None of its signatures is by a key that counts.
+    #[error("not signed by a key that is known here, or altered")]
+    BadSignature,
+}
+
+impl EnvelopeError {
+    /// Stable code for scripts.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::TooLarge => "envelope.too-large",
+            Self::Malformed { .. } => "envelope.malformed",
+            Self::OtherKind { .. } => "envelope.other-kind",
+            Self::BadSignature => "envelope.bad-signature",
+        }
+    }
+}
+
+impl Envelope {
+    /// Signs `payload`, a document of this kind.
+    pub fn sign(kind: &str, payload: &[u8], key: &SigningKey) -> Self {
+        let signature = Signed {
+            keyid: key_name(&key.verifying_key()),
+            sig: BASE64.encode(key.sign_exactly(&encoded(kind, payload))),
+        };
+        Self {
+            payload: BASE64.encode(payload),
+            payload_type: kind.to_owned(),
+            signatures: vec![signature],
+        }
+    }
+
+    /// Reads one; what it holds is believed only after [`Envelope::verify`].
+    pub fn parse(bytes: &[u8]) -> Result<Self, EnvelopeError> {
+        if bytes.len() > MAX_ENVELOPE_LEN {
+            return Err(EnvelopeError::TooLarge);
+        }
+        serde_json::from_slice(bytes).map_err(|error| malformed(error.to_string()))
+    }
+
+    /// As it travels.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("texts always serialise")
+    }
+
+    /// The document, if it is of this kind and one of `keys` signed it; with that key.
+    pub fn verify<'k>(
+        &self,
+        kind: &str,
+        keys: impl IntoIterator<Item = &'k VerifyingKey>,
+    ) -> Result<(Vec<u8>, &'k VerifyingKey), EnvelopeError> {
+        let payload = self.unverified(kind)?;
+        let message = encoded(kind, &payload);
+        let signatures: Vec<[u8; 64]> = self.signatures.iter().filter_map(Signed::bytes).collect();
+        let signed = |key: &&VerifyingKey| {
+            let mut signatures = signatures.iter();
+            signatures.any(|signature| key.verifies_exactly(&message, signature))
+        };
+        match keys.into_iter().find(signed) {
+            Some(key) => Ok((payload, key)),
+            None => Err(EnvelopeError::BadSignature),
+        }
+    }
+
+    /// The document as it claims to be, for whoever has no key to check it with.
+    pub fn unverified(&self, kind: &str) -> Result<Vec<u8>, EnvelopeError> {
+        if self.payload_type != kind {
+            return Err(EnvelopeError::OtherKind {
+                found: self.payload_type.chars().take(100).collect(),
+            });
+        }
+        let payload = BASE64.decode(&self.payload);
+        payload.map_err(|error| malformed(format!("its payload: {error}")))
+    }
+}
+
+impl Signed {
+    fn bytes(&self) -> Option<[u8; 64]> {
+        BASE64.decode(&self.sig).ok()?.try_into().ok()
+    }
+}
+
+/// DSSE's "pre-authentication encoding".
+fn encoded(kind: &str, payload: &[u8]) -> Vec<u8> {
+    let mut message = format!("DSSEv1 {} {kind} {} ", kind.len(), payload.len()).into_bytes();
+    message.extend_from_slice(payload);
+    message
+}
+
+fn key_name(key: &VerifyingKey) -> String {
+    let mut name = Digest::of(&key.0).to_string();
+    name.truncate(KEY_NAME_LEN);
+    name
+}
+
+fn malformed(reason: String) -> EnvelopeError {
+    EnvelopeError::Malformed { reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::Key;
+
+    const KIND: &str = "application/vnd.gobag.test+json";
+
+    fn key(seed: u8) -> SigningKey {
+        SigningKey::from_seed(&Key::from_bytes([seed; 32]))
+    }
+
+    #[test]
+    fn what_was_signed_is_what_comes_out_under_that_key_alone() {
+        let (ours, other) = (key(1).verifying_key(), key(2).verifying_key());
+        let text = Envelope::sign(KIND, b"{\"a\":1}", &key(1)).to_json();
+        let envelope = Envelope::parse(text.as_bytes()).unwrap();
+        assert_eq!(
+            envelope.verify(KIND, [&other, &ours]),
+            Ok((b"{\"a\":1}".to_vec(), &ours))
+        );
+        assert_eq!(envelope.verify(KIND, [&other]), Err(EnvelopeError::BadSignature));
+        assert_eq!(envelope.verify(KIND, []), Err(EnvelopeError::BadSignature));
+        assert_eq!(
+            envelope.verify("text/plain", [&ours]).unwrap_err().code(),
+            "envelope.other-kind"
+        );
+    }
+
+    #[test]
+    fn another_kind_or_other_bytes_under_the_same_signature_are_refused() {
+        let ours = key(1).verifying_key();
+        let signed = Envelope::sign(KIND, b"one", &key(1));
+        let mut kind = signed.clone();
+        kind.payload_type = "text/plain".to_owned();
+        assert_eq!(
+            kind.verify("text/plain", [&ours]),
+            Err(EnvelopeError::BadSignature)
+        );
+        let mut payload = signed;
+        payload.payload = BASE64.encode(b"two");
+        assert_eq!(payload.verify(KIND, [&ours]), Err(EnvelopeError::BadSignature));
+    }
+
+    #[test]
+    fn the_encoding_is_that_of_the_published_example() {
+        // protocol.md of DSSE: PAE("http://example.com/HelloWorld", "hello world").
+        assert_eq!(
+            encoded("http://example.com/HelloWorld", b"hello world"),
+            b"DSSEv1 29 http://example.com/HelloWorld 11 hello world"
+        );
+    }
+
+    #[test]
+    fn nonsense_is_refused_in_words() {
+        for text in ["", "{}", "[]", "{\"payload\":1}"] {
+            let error = Envelope::parse(text.as_bytes()).unwrap_err();
+            assert_eq!(error.code(), "envelope.malformed", "{text}");
+        }
+        let long = vec![b' '; MAX_ENVELOPE_LEN + 1];
+        assert_eq!(Envelope::parse(&long), Err(EnvelopeError::TooLarge));
+        let not_base64 = format!("{{\"payload\":\"?\",\"payloadType\":\"{KIND}\",\"signatures\":[]}}");
+        let envelope = Envelope::parse(not_base64.as_bytes()).unwrap();
+        assert_eq!(
+            envelope.verify(KIND, []).unwrap_err().code(),
+            "envelope.malformed"
+        );
+    }
+}

@@ -1,0 +1,166 @@
+//! What a ledger says.
+//!
+//! JSON, with unknown fields carried along, so that an older program that rewrites it loses nothing that a newer one put there.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use zeroize::Zeroizing;
+
+use super::LedgerError;
+use crate::{
+    crypto::{Key, Random},
+    limits::{MAX_KEPT_RESULTS, MAX_LEDGER_RECORD_LEN},
+    sign::SigningKey,
+};
+
+/// The sealed part of a ledger.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct LedgerRecord {
+    /// Seed of the stick's own signing key; drawn when the ledger is first written.
+    stick_key: Key,
+    /// Results of checks that wait for the company, oldest first.
+    #[serde(default)]
+    results: Vec<KeptResult>,
+    /// Fields of later versions.
+    #[serde(flatten)]
+    pub later: Map<String, Value>,
+}
+
+/// A signed result that waits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptResult {
+    /// When it was made, seconds since 1970 UTC.
+    pub made_s: u64,
+    /// When it no longer counts.
+    pub expires_s: u64,
+    /// The pseudonym of what it is about; a newer result about the same takes its place.
+    pub about: String,
+    /// The signed document ([`crate::envelope`]).
+    pub envelope: String,
+}
+
+impl LedgerRecord {
+    /// One that says nothing yet, with a fresh key.
+    pub fn new(random: &dyn Random) -> Self {
+        Self {
+            stick_key: Key::generate(random),
+            results: Vec::new(),
+            later: Map::new(),
+        }
+    }
+
+    /// The stick's own key.
+    pub fn signing_key(&self) -> SigningKey {
+        SigningKey::from_seed(&self.stick_key)
+    }
+
+    /// Results that wait, oldest first.
+    pub fn results(&self) -> &[KeptResult] {
+        &self.results
+    }
+
+    /// Adds a result. One about the same computer goes, and the oldest ones do where there are more than
+    /// [`MAX_KEPT_RESULTS`] or no room for them.
+    pub fn keep(&mut self, result: KeptResult) {
+        self.results.retain(|kept| kept.about != result.about);
+        self.results.push(result);
+        while self.results.len() > 1
+            && (self.results.len() > MAX_KEPT_RESULTS || self.to_json().len() > MAX_LEDGER_RECORD_LEN)
+        {
+            self.results.remove(0);
+        }
+    }
+
+    /// Forgets these results: the company has them.
+    pub fn delivered(&mut self, results: &[KeptResult]) {
+        self.results.retain(|kept| !results.contains(kept));
+    }
+
+    pub(super) fn to_json(&self) -> Zeroizing<Vec<u8>> {
+        Zeroizing::new(serde_json::to_vec(self).expect("plain fields always serialise"))
+    }
+
+    pub(super) fn from_json(json: &[u8]) -> Result<Self, LedgerError> {
+        let record: Self = serde_json::from_slice(json).map_err(|_| LedgerError::Damaged)?;
+        match record.results.len() <= MAX_KEPT_RESULTS {
+            true => Ok(record),
+            false => Err(LedgerError::Damaged),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Fixed;
+
+    fn result(about: &str, made_s: u64, len: usize) -> KeptResult {
+        KeptResult {
+            made_s,
+            expires_s: made_s + 1,
+            about: about.to_owned(),
+            envelope: "e".repeat(len),
+        }
+    }
+
+    fn kept(record: &LedgerRecord) -> Vec<(&str, u64)> {
+        let results = record.results().iter();
+        results.map(|kept| (kept.about.as_str(), kept.made_s)).collect()
+    }
+
+    #[test]
+    fn the_newest_result_of_each_computer_is_kept_and_the_oldest_goes() {
+        let mut record = LedgerRecord::new(&Fixed::new(1));
+        for (about, made_s) in [("a", 1), ("b", 2), ("a", 3)] {
+            record.keep(result(about, made_s, 10));
+        }
+        assert_eq!(kept(&record), [("b", 2), ("a", 3)]);
+        for made_s in 4..4 + MAX_KEPT_RESULTS as u64 {
+            record.keep(result(&format!("c{made_s}"), made_s, 10));
+        }
+        assert_eq!(record.results().len(), MAX_KEPT_RESULTS);
+        assert_eq!(kept(&record)[0], ("c4", 4));
+    }
+
+    #[test]
+    fn large_results_push_others_out_rather_than_not_fit() {
+        let mut record = LedgerRecord::new(&Fixed::new(1));
+        for made_s in 0..3 {
+            record.keep(result(
+                &made_s.to_string(),
+                made_s,
+                MAX_LEDGER_RECORD_LEN / 2 - 1000,
+            ));
+        }
+        assert_eq!(kept(&record), [("1", 1), ("2", 2)]);
+        assert!(record.to_json().len() <= MAX_LEDGER_RECORD_LEN);
+    }
+
+    #[test]
+    fn what_was_delivered_goes_and_what_came_meanwhile_stays() {
+        let mut record = LedgerRecord::new(&Fixed::new(1));
+        record.keep(result("a", 1, 10));
+        let sent = record.results().to_vec();
+        record.keep(result("a", 2, 10));
+        record.keep(result("b", 3, 10));
+        record.delivered(&sent);
+        assert_eq!(kept(&record), [("a", 2), ("b", 3)]);
+        let sent = record.results().to_vec();
+        record.delivered(&sent);
+        assert!(record.results().is_empty());
+    }
+
+    #[test]
+    fn fields_of_later_versions_are_carried_along() {
+        let mut record = LedgerRecord::new(&Fixed::new(1));
+        record.later.insert("lease".to_owned(), Value::from("later"));
+        let mut back = LedgerRecord::from_json(&record.to_json()).unwrap();
+        back.keep(result("a", 1, 10));
+        let again = LedgerRecord::from_json(&back.to_json()).unwrap();
+        assert_eq!(again.later["lease"], "later");
+        assert_eq!(
+            again.signing_key().verifying_key(),
+            record.signing_key().verifying_key()
+        );
+    }
+}
