@@ -42,7 +42,7 @@ pub mod version;
 pub mod waiver;
 mod words;
 
-pub use checklist::{Checklist, ChecklistOptions, Paper, System};
+pub use checklist::{Checklist, ChecklistOptions, Form, Paper, System};
 pub use coverage::{Coverage, ResultFile};
 pub use cpu_level::CpuLevel;
 pub use decide::{Decision, ModeChoice, decide};
