@@ -9,7 +9,7 @@ use gobag_bundle::{
     build::{self, BuildError, BuildOptions, BuildReport, DEFAULT_LEVEL},
     repository::Access,
 };
-use gobag_checklists::Requirements;
+use gobag_checklists::{Requirements, regular};
 use gobag_format::{
     manifest::is_name,
     memory::{REMEMBER_ON_HOST, Remember},
@@ -22,7 +22,7 @@ use serde_json::Value;
 use crate::{
     args::KeysArgs,
     environment::Environment,
-    error::{Explain, OrExplain, said},
+    error::{Explain, OrExplain, said, unusable},
     office::OpenOffice,
     progress::Progress,
     size::parse_size,
@@ -226,7 +226,6 @@ fn page(report: &BuildReport) -> String {
 }
 
 fn read_json<T: DeserializeOwned>(path: &PathBuf) -> Result<T, CliError> {
-    use std::io::Read;
     let failed = |text: String| {
         said(
             ExitCode::Failed,
@@ -234,12 +233,10 @@ fn read_json<T: DeserializeOwned>(path: &PathBuf) -> Result<T, CliError> {
             format!("{}: {text}", path.display()),
         )
     };
-    let mut text = Vec::new();
-    std::fs::File::open(path)
-        .and_then(|file| file.take(MAX_JSON_BYTES + 1).read_to_end(&mut text))
-        .map_err(|error| failed(error.to_string()))?;
-    if text.len() as u64 > MAX_JSON_BYTES {
-        return Err(failed(format!("longer than {MAX_JSON_BYTES} bytes")));
-    }
+    let text =
+        regular::read(path, MAX_JSON_BYTES).map_err(|error| match regular::is_not_regular(&error) {
+            true => unusable("build.json", "use", path, &error),
+            false => failed(error.to_string()),
+        })?;
     serde_json::from_slice(&text).map_err(|error| failed(error.to_string()))
 }

@@ -10,6 +10,7 @@ use gobag_checklists::{
     Coverage, ResultFile,
     coverage::{JudgedBy, SameAs},
     limits::{MAX_RESULT_BYTES, MAX_RESULTS},
+    regular,
 };
 use gobag_term::{Cell, CliError, ExitCode, Table, Tone, Ui};
 
@@ -51,16 +52,26 @@ pub(crate) fn coverage(args: &CoverageArgs, ui: &Ui) -> Result<ExitCode, CliErro
         .as_deref()
         .map(pages::requirements)
         .transpose()?;
-    let files: Vec<ResultFile> = listed(&args.files)?.iter().map(|path| read(path)).collect();
+    let paths = listed(&args.files)?;
+    let files: Vec<ResultFile> = paths.iter().map(|path| read(path)).collect();
     let coverage = Coverage::of(&files, requirements.as_ref());
     let columns = ui.columns();
-    pages::answer(ui, &coverage, args.output.as_ref(), |coverage| {
-        match args.format() {
+    let inputs: Vec<&Path> = paths
+        .iter()
+        .chain(&args.requirements)
+        .map(PathBuf::as_path)
+        .collect();
+    pages::answer(
+        ui,
+        &coverage,
+        args.output.as_deref(),
+        &inputs,
+        |coverage| match args.format() {
             FormatArg::Table => page(coverage, columns),
             FormatArg::Csv => coverage.csv(),
             FormatArg::Html => coverage.html(),
-        }
-    })?;
+        },
+    )?;
     if args.output.is_some() {
         ui.say(&coverage.sentence);
     }
@@ -119,7 +130,7 @@ fn in_folder(folder: &Path) -> io::Result<Vec<PathBuf>> {
 fn read(path: &Path) -> ResultFile {
     ResultFile {
         name: path.display().to_string(),
-        content: pages::read_limited(path, MAX_RESULT_BYTES),
+        content: regular::read(path, MAX_RESULT_BYTES).map_err(|error| error.to_string()),
     }
 }
 
