@@ -2,7 +2,7 @@
 
 mod describe;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use gobag_bundle::{
@@ -104,7 +104,7 @@ pub(crate) fn build(args: &BuildArgs, ui: &Ui, environment: &Environment) -> Res
         }
         .explain());
     }
-    let requirements: Option<Requirements> = args.requirements.as_ref().map(read_json).transpose()?;
+    let requirements: Option<Requirements> = args.requirements.as_deref().map(read_json).transpose()?;
     let policy = policy(args)?;
     let OpenOffice { office, secrets } = OpenOffice::open(&args.keys, Access::Shared, ui)?;
     let repository = &office.repository;
@@ -170,7 +170,7 @@ pub(crate) fn build(args: &BuildArgs, ui: &Ui, environment: &Environment) -> Res
 fn policy(args: &BuildArgs) -> Result<Value, CliError> {
     let mut policy: Value = args
         .policy
-        .as_ref()
+        .as_deref()
         .map(read_json)
         .transpose()?
         .unwrap_or_default();
@@ -225,7 +225,7 @@ fn page(report: &BuildReport) -> String {
     text
 }
 
-fn read_json<T: DeserializeOwned>(path: &PathBuf) -> Result<T, CliError> {
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, CliError> {
     let failed = |text: String| {
         said(
             ExitCode::Failed,

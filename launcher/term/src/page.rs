@@ -116,7 +116,7 @@ impl Ui {
             let input = input.metadata();
             input.is_ok_and(|input| (input.dev(), input.ino()) == (found.dev(), found.ino()))
         };
-        if inputs.iter().any(|input| is_same(input)) {
+        if inputs.iter().any(is_same) {
             return Err(PageError::IsInput {
                 path: path.to_owned(),
             });
