@@ -7,6 +7,7 @@
 //! gave no weight to in any mode does not bother anybody; what could not be found out is never shown as "yes".
 
 mod fill;
+mod form;
 mod html;
 mod items;
 mod markdown;
@@ -21,6 +22,7 @@ use crate::host::HostFacts;
 use crate::requirements::{Mode, Requirements};
 use crate::texts::Value;
 
+pub use form::Form;
 pub use html::Paper;
 pub use items::NOT_FOR_PEOPLE;
 use items::{CATALOGUE, Entry};

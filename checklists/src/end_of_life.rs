@@ -1,7 +1,7 @@
 //! When releases of operating systems stop getting security updates.
 //!
 //! A table of ours, for policies without one of their own; IT's table in the signed policy goes before it, whole. Dates as the makers
-//! published them when this was written (2026-11); Apple publishes none, so macOS has no rows.
+//! published them when this was written (2026-11). A release that is not in it is unknown, not unsupported.
 
 use jiff::{Timestamp, civil::Date, civil::date, tz::TimeZone};
 
@@ -21,6 +21,15 @@ const TABLE: &[(&str, &str, Date)] = &[
     ("ubuntu", "20.04", date(2025, 5, 31)),
     ("ubuntu", "22.04", date(2027, 5, 31)),
     ("ubuntu", "24.04", date(2029, 5, 31)),
+    // Fedora: a month after the release after the next
+    ("fedora", "37", date(2023, 12, 5)),
+    ("fedora", "38", date(2024, 5, 21)),
+    ("fedora", "39", date(2024, 11, 26)),
+    ("fedora", "40", date(2025, 5, 13)),
+    // macOS: Apple mends three releases, and names no days; the day before the third one after it came out
+    ("macos", "11", date(2023, 9, 25)),
+    ("macos", "12", date(2024, 9, 15)),
+    ("macos", "13", date(2025, 9, 14)),
     // Windows Home and Pro, by build
     ("windows", "6.1", date(2020, 1, 14)),
     ("windows", "6.3", date(2023, 1, 10)),
@@ -42,6 +51,16 @@ pub(crate) fn until(table: &[EndOfLife], release: &Release) -> Option<Date> {
     }
     let rows = table.iter().filter(|row| fits(&row.system, &row.version));
     rows.map(|row| row.until).max()
+}
+
+/// The table that this program carries, as a policy has it.
+pub(crate) fn ours() -> Vec<EndOfLife> {
+    let row = |(system, version, until): &(&str, &str, Date)| EndOfLife {
+        system: (*system).to_owned(),
+        version: (*version).to_owned(),
+        until: *until,
+    };
+    TABLE.iter().map(row).collect()
 }
 
 /// The day of a moment in seconds since 1970; `None` if nobody noted one.
@@ -73,7 +92,20 @@ mod tests {
             until_of("windows", "10.0.19045.4651").as_deref(),
             Some("2025-10-14")
         );
+        assert_eq!(until_of("fedora", "40").as_deref(), Some("2025-05-13"));
+        assert_eq!(until_of("macos", "13.7.8").as_deref(), Some("2025-09-14"));
+        assert_eq!(until_of("macos", "26.1"), None);
         assert_eq!(until_of("arch", ""), None);
+    }
+
+    #[test]
+    fn the_table_in_a_policy_says_the_same() {
+        let own = ours();
+        assert_eq!(own.len(), TABLE.len());
+        for (system, version, _) in TABLE {
+            let release = release(system, version);
+            assert_eq!(until(&own, &release), until(&[], &release));
+        }
     }
 
     #[test]

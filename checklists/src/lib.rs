@@ -13,6 +13,7 @@
 //! * [`plan`]: from a planner's answers to requirements, sticks, cost and feasibility.
 //! * [`checklist`]: the list that people tick, from the same requirements; [`texts`]: its words, by language.
 //! * [`coverage`]: how many people can work, from many computers' results.
+//! * [`regular`]: opening a file that somebody named, and nothing that would be waited for.
 //!
 //! What is deliberately absent: measuring anything, starting anything.
 
@@ -29,6 +30,7 @@ pub mod limits;
 mod markup;
 pub mod plan;
 pub mod policy;
+pub mod regular;
 pub mod release;
 pub mod requirements;
 mod rules;
@@ -40,7 +42,7 @@ pub mod version;
 pub mod waiver;
 mod words;
 
-pub use checklist::{Checklist, ChecklistOptions, Paper, System};
+pub use checklist::{Checklist, ChecklistOptions, Form, Paper, System};
 pub use coverage::{Coverage, ResultFile};
 pub use cpu_level::CpuLevel;
 pub use decide::{Decision, ModeChoice, decide};

@@ -42,7 +42,7 @@ impl Checklist {
         let mut page = format!(
             "<!DOCTYPE html>\n<html lang=\"{}\">\n<head>\n<meta charset=\"utf-8\">\n\
              <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
-             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n\
+             <meta name=\"generator\" content=\"gobag\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n\
              <style>\n{STYLE}@page {{ size: {size}; margin: 7mm 10mm; }}\n</style>\n</head>\n\
              <body class=\"{class}\">\n<main>\n<h1>{title}</h1>\n",
             escape(&texts.language()),

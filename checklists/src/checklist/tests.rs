@@ -7,12 +7,9 @@ use unicode_width::UnicodeWidthStr;
 
 use super::items::CATALOGUE;
 use super::*;
-use crate::cpu_level::CpuLevel;
 use crate::decide::{ModeChoice, decide};
 use crate::fact::Fact;
 use crate::host::Memory;
-use crate::policy::RuleSetting;
-use crate::requirements::{OnUnknown, RemoteKind, RemoteRequirements};
 use crate::sample::good_pc;
 use crate::texts::Texts;
 
@@ -28,30 +25,23 @@ fn names(list: &Checklist) -> Vec<&'static str> {
     list.items().map(|item| item.id).collect()
 }
 
-/// Everything that can be asked, required in every mode.
+/// Everything that can be asked, required in every mode. The tests that print it have the same file.
 pub(super) fn strict() -> Requirements {
-    let mut strict = Requirements {
-        modes: vec![Mode::Vm, Mode::Container, Mode::RemoteOnly],
-        min_cpu_level: CpuLevel::V3,
-        min_memory_total_bytes: 8 << 30,
-        on_unknown: OnUnknown::Fail,
-        remote_only: RemoteRequirements {
-            address: "https://work.example/desk".to_owned(),
-            kind: RemoteKind::Web,
-        },
-        ..Requirements::default()
-    };
-    for rule in RuleId::ALL {
-        let require = Some(Severity::Require);
-        let setting = RuleSetting {
-            vm: require,
-            container: require,
-            remote_only: require,
-            on_unknown: None,
-        };
-        strict.policy.rules.insert(rule.as_str().to_owned(), setting);
+    serde_json::from_str(include_str!("strict.json")).expect("requirements")
+}
+
+#[test]
+fn the_strict_requirements_name_every_rule() {
+    let strict = strict();
+    let named: Vec<&str> = strict.policy.rules.keys().map(String::as_str).collect();
+    let mut all: Vec<&str> = RuleId::ALL.iter().map(|rule| rule.as_str()).collect();
+    all.sort_unstable();
+    assert_eq!(named, all);
+    for setting in strict.policy.rules.values() {
+        for mode in [Mode::Vm, Mode::Container, Mode::RemoteOnly] {
+            assert_eq!(setting.severity(mode), Some(Severity::Require));
+        }
     }
-    strict
 }
 
 #[test]

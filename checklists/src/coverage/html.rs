@@ -13,7 +13,7 @@ impl Coverage {
         let mut page = format!(
             "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
              <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
-             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>Coverage</title>\n\
+             <meta name=\"generator\" content=\"gobag\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>Coverage</title>\n\
              <style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>Who can work from home</h1>\n\
              <p class=\"figure\">{}</p>\n<p>{} Every result is what a computer says of itself.</p>\n",
             escape(&self.sentence),

@@ -2,7 +2,8 @@
 
 use super::{ModeChoice, decide};
 use crate::fact::Fact;
-use crate::host::{HostFacts, Obstacle};
+use crate::finding::{RuleId, Verdict};
+use crate::host::{Ability, HostFacts, Obstacle};
 use crate::requirements::{AcceleratorRule, Mode, OnUnknown, Requirements};
 use crate::sample::{broken, good_pc};
 
@@ -70,4 +71,62 @@ fn with_no_mode_the_first_asked_is_shown() {
     facts.qemu = broken(Obstacle::Missing);
     let decision = decide(&Requirements::default(), &facts, ModeChoice::Auto, &[]);
     assert_eq!(decision.relevant().map(|findings| findings.mode), Some(Mode::Vm));
+}
+
+/// The policy as it is when nobody wrote one. The container's programs run on the computer's own kernel, so it wants the computer's
+/// protection; the virtual machine has a system of its own.
+#[test]
+fn by_default_a_computer_without_protection_runs_the_vm_and_refuses_the_container() {
+    let mut facts = good_pc();
+    facts.products = Fact::from_kernel(Vec::new(), "x");
+    let requirements = Requirements::default();
+    let container = decide(&requirements, &facts, ModeChoice::Container, &[]);
+    assert_eq!(container.mode, None, "nothing is started");
+    let blocking: Vec<_> = container
+        .relevant()
+        .into_iter()
+        .flat_map(|findings| findings.blocking())
+        .map(|finding| finding.rule)
+        .collect();
+    assert_eq!(blocking, [RuleId::AntivirusActive]);
+    for choice in [ModeChoice::Auto, ModeChoice::Vm] {
+        let decision = decide(&requirements, &facts, choice, &[]);
+        assert_eq!(decision.mode, Some(Mode::Vm));
+        let findings = decision.relevant().expect("judged");
+        assert!(findings.fit);
+        let finding = findings.get(RuleId::AntivirusActive).expect("applies");
+        assert_eq!(finding.verdict, Verdict::Warn);
+    }
+    // Where the virtual machine is out of the question the container is not taken instead.
+    facts.qemu = broken(Obstacle::Missing);
+    assert_ne!(
+        decide(&requirements, &facts, ModeChoice::Auto, &[]).mode,
+        Some(Mode::Container)
+    );
+}
+
+/// P30: Ubuntu since 23.10 lets the namespace be made, and then refuses everything in it.
+#[test]
+fn p30_namespaces_without_power_are_no_container() {
+    let mut facts = good_pc();
+    facts.user_namespaces = Fact::from_kernel(
+        Ability::no(
+            Obstacle::NoPermission,
+            "mounting in a namespace: permission denied",
+        ),
+        "unshare, mount proc",
+    );
+    let decision = decide(&Requirements::default(), &facts, ModeChoice::Container, &[]);
+    assert_eq!(decision.mode, None);
+    let rules: Vec<_> = decision
+        .relevant()
+        .into_iter()
+        .flat_map(|findings| findings.blocking())
+        .map(|finding| finding.rule)
+        .collect();
+    assert_eq!(rules, [RuleId::ContainerNamespaces]);
+    assert_eq!(
+        decide(&Requirements::default(), &facts, ModeChoice::Auto, &[]).mode,
+        Some(Mode::Vm)
+    );
 }

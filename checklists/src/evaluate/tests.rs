@@ -30,6 +30,8 @@ const CASES: &[Case] = &[
     ("kvm not proved", |f, _| f.acceleration = broken(Obstacle::NotWorking), Mode::Vm, RuleId::VmAccelerator, Verdict::Warn, "several times slower"),
     ("kvm not permitted", |f, _| f.acceleration = broken(Obstacle::NoPermission), Mode::Vm, RuleId::VmAccelerator, Verdict::Warn, "`kvm` group"),
     ("kvm off in firmware", |f, _| f.acceleration = broken(Obstacle::SwitchedOff), Mode::Vm, RuleId::VmAccelerator, Verdict::Warn, "firmware"),
+    ("p29, nested virtualisation off", |f, _| { f.cpu = no_virtualization(true); f.acceleration = broken(Obstacle::SwitchedOff); }, Mode::Vm, RuleId::VmAccelerator, Verdict::Warn, "nested virtualisation"),
+    ("p29, kvm not permitted in a virtual machine", |f, _| { f.cpu = no_virtualization(true); f.acceleration = broken(Obstacle::NoPermission); }, Mode::Vm, RuleId::VmAccelerator, Verdict::Warn, "`kvm` group"),
     ("kvm required", |f, r| { f.acceleration = broken(Obstacle::Missing); r.vm.accelerator = AcceleratorRule::Require; }, Mode::Vm, RuleId::VmAccelerator, Verdict::Fail, "firmware"),
     ("a newer accelerator rule, kvm there", |_, r| r.vm.accelerator = AcceleratorRule::Unknown, Mode::Vm, RuleId::VmAccelerator, Verdict::Pass, ""),
     ("a newer accelerator rule, no kvm", |f, r| { f.acceleration = broken(Obstacle::Missing); r.vm.accelerator = AcceleratorRule::Unknown; }, Mode::Vm, RuleId::VmAccelerator, Verdict::Unknown, "fresh stick"),

@@ -2,7 +2,7 @@
 //! reads well, diffs well and can be written by hand.
 //!
 //! It is written anew each time. Kept from the old one are answers to questions this set does not ask, and lines that begin
-//! with `##`: those belong to people. Who answered, and when, is not stored: the project's version control knows.
+//! with `##`: those belong to people; one within an answer of several lines comes to stand before it. Who answered, and when, is not stored: the project's version control knows.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -47,7 +47,12 @@ impl AnswersFile {
             read.keep_notes(id, notes_before(&table, id).and_then(|place| text.get(place)));
             match set.get(id) {
                 _ if id == "format" => {}
-                Some(question) => read.answers.give(id, parse::answer(source, question, id, value)?),
+                Some(question) => {
+                    // Between the lines of a list; they come to stand before it.
+                    let within = value.is_array().then(|| value.span()).flatten();
+                    read.keep_notes(id, within.and_then(|place| text.get(place)));
+                    read.answers.give(id, parse::answer(source, question, id, value)?);
+                }
                 None => {
                     let written = text.get(key.start..value_end).unwrap_or_default();
                     read.strangers.insert(id.to_owned(), written.to_owned());

@@ -7,6 +7,7 @@ use super::answer::Answers;
 use super::facts::{Consequence, Facts, Remote, consequence};
 use super::stick::SpeedClass;
 use super::trail::Trail;
+use crate::end_of_life;
 use crate::finding::{RuleId, Severity};
 use crate::policy::{Policy, RuleSetting};
 
@@ -76,6 +77,15 @@ pub(super) fn policy(facts: &Facts, answers: &Answers, class: SpeedClass, trail:
         &["remote-access", "offline"],
     );
     speed(&mut policy, class, trail);
+    // Written down, so that IT sees it, can change it, and signs it.
+    policy.end_of_life = end_of_life::ours();
+    trail.add(
+        "policy.end-of-life",
+        "policy.end_of_life",
+        format!("{} releases", policy.end_of_life.len()),
+        "a system counts as old from the day after its maker's last security updates; the days are those known to this program",
+        &["old-system"],
+    );
     policy
 }
 

@@ -68,7 +68,7 @@ pub(super) fn accelerator(requirements: &Requirements, facts: &HostFacts) -> Jud
     let acceleration = match known(&facts.acceleration, needed) {
         // Even if acceleration cannot be judged: where emulation was proved and is allowed, the guest will run.
         Err(judged) if rule == AcceleratorRule::Warn => match facts.emulation.value() {
-            Some(Ability::Yes { .. }) => return emulated(needed, &judged.found, Obstacle::NotWorking),
+            Some(Ability::Yes { .. }) => return emulated(facts, needed, &judged.found, Obstacle::NotWorking),
             _ => return judged,
         },
         Err(judged) => return judged,
@@ -97,7 +97,7 @@ pub(super) fn accelerator(requirements: &Requirements, facts: &HostFacts) -> Jud
         return Judged {
             needed: needed.to_owned(),
             found: why,
-            outcome: missed(acceleration_advice(obstacle)),
+            outcome: missed(acceleration_advice(facts, obstacle)),
         };
     }
     match known(&facts.emulation, needed) {
@@ -105,7 +105,7 @@ pub(super) fn accelerator(requirements: &Requirements, facts: &HostFacts) -> Jud
             found: format!("{why}; emulation {}", judged.found),
             ..judged
         },
-        Ok(Ability::Yes { .. }) => emulated(needed, &why, obstacle),
+        Ok(Ability::Yes { .. }) => emulated(facts, needed, &why, obstacle),
         Ok(Ability::No { obstacle, detail }) => Judged {
             needed: needed.to_owned(),
             found: format!("{why}; emulation {}", no(*obstacle, detail)),
@@ -114,22 +114,27 @@ pub(super) fn accelerator(requirements: &Requirements, facts: &HostFacts) -> Jud
     }
 }
 
-fn emulated(needed: &str, why: &str, obstacle: Obstacle) -> Judged {
+fn emulated(facts: &HostFacts, needed: &str, why: &str, obstacle: Obstacle) -> Judged {
     Judged {
         needed: needed.to_owned(),
         found: format!("emulation only; {why}"),
         outcome: Outcome::MetPoorly {
             what_to_do: format!(
                 "it works, but several times slower; to make it fast: {}",
-                acceleration_advice(obstacle)
+                acceleration_advice(facts, obstacle)
             ),
         },
     }
 }
 
-fn acceleration_advice(obstacle: Obstacle) -> &'static str {
+fn acceleration_advice(facts: &HostFacts, obstacle: Obstacle) -> &'static str {
+    let is_guest = facts.cpu.value().is_some_and(|cpu| cpu.inside_hypervisor);
     match obstacle {
         Obstacle::NoPermission => "ask IT to add you to the `kvm` group, then log in again",
+        // A driver without a processor's help: nothing that a firmware could switch on.
+        Obstacle::Missing | Obstacle::SwitchedOff if is_guest => {
+            "use a real PC, or ask IT to switch on nested virtualisation: this computer is itself a virtual machine, and it is off there"
+        }
         Obstacle::Missing | Obstacle::SwitchedOff => {
             "switch on virtualisation in the PC's firmware settings, or ask IT how"
         }

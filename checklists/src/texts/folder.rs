@@ -1,12 +1,13 @@
 //! Texts added at run time: `FOLDER/<language>/*.ftl`, for a language that this program lacks or a company's own words.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use unic_langid::LanguageIdentifier;
 
 use super::TextsError;
 use crate::limits::{MAX_TEXT_BYTES, MAX_TEXT_FILES};
+use crate::regular;
 
 /// One file of texts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,14 +55,19 @@ fn read(file: &Path) -> Result<String, TextsError> {
         path: file.to_owned(),
         source,
     };
-    if fs::metadata(file).map_err(refused)?.len() > MAX_TEXT_BYTES {
-        let what = format!("a file has at most {MAX_TEXT_BYTES} bytes");
-        return Err(TextsError::TooMany {
+    let bytes = regular::read(file, MAX_TEXT_BYTES).map_err(|error| match error.kind() {
+        io::ErrorKind::FileTooLarge => TextsError::TooMany {
             path: file.to_owned(),
-            what,
-        });
-    }
-    fs::read_to_string(file).map_err(refused)
+            what: format!("a file has at most {MAX_TEXT_BYTES} bytes"),
+        },
+        _ => refused(error),
+    })?;
+    String::from_utf8(bytes).map_err(|_| {
+        refused(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "it is not text in UTF-8",
+        ))
+    })
 }
 
 fn listed(folder: &Path) -> Result<Vec<PathBuf>, TextsError> {

@@ -13,6 +13,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use gobag_checklists::regular;
 use gobag_format::Monitor;
 use gobag_format::crypto::{Random, random_bytes};
 use rustix::fs::OFlags;
@@ -60,7 +61,7 @@ impl<T, E: Into<io::Error>> At<T> for Result<T, E> {
 
 /// Reads a whole file of at most `limit` bytes; `None` when it is longer.
 pub(crate) fn read_limited(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, FileError> {
-    let file = File::open(path).at("open", path)?;
+    let file = regular::open(path).at("open", path)?;
     let mut bytes = Vec::new();
     file.take(limit as u64 + 1)
         .read_to_end(&mut bytes)

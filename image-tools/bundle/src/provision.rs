@@ -351,7 +351,7 @@ fn copy_home(path: &Path, home: &StoreVolume, monitor: &dyn Monitor) -> Result<(
         path: path.to_owned(),
         source,
     };
-    let source = std::fs::File::open(path).map_err(unusable)?;
+    let source = gobag_checklists::regular::open(path).map_err(unusable)?;
     let len = source.metadata().map_err(unusable)?.len();
     let home_bytes = home.size_bytes();
     if len > home_bytes {

@@ -32,6 +32,7 @@ mod verify;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
+use gobag_checklists::regular;
 use gobag_format::ids::OrgId;
 use gobag_format::manifest::ManifestError;
 use gobag_format::pack::PackError;
@@ -278,7 +279,7 @@ fn clear(folder: &Path) -> Result<(), FileError> {
 }
 
 fn lock(path: &Path, access: Access) -> Result<File, RepositoryError> {
-    let file = File::open(path).at("open", path)?;
+    let file = regular::open(path).at("open", path)?;
     let taken = match access {
         Access::Shared => file.try_lock_shared(),
         Access::Exclusive => file.try_lock(),

@@ -2,14 +2,14 @@
 
 mod describe;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use gobag_bundle::{
     build::{self, BuildError, BuildOptions, BuildReport, DEFAULT_LEVEL},
     repository::Access,
 };
-use gobag_checklists::Requirements;
+use gobag_checklists::{Requirements, regular};
 use gobag_format::{
     manifest::is_name,
     memory::{REMEMBER_ON_HOST, Remember},
@@ -22,7 +22,7 @@ use serde_json::Value;
 use crate::{
     args::KeysArgs,
     environment::Environment,
-    error::{Explain, OrExplain, said},
+    error::{Explain, OrExplain, said, unusable},
     office::OpenOffice,
     progress::Progress,
     size::parse_size,
@@ -104,7 +104,7 @@ pub(crate) fn build(args: &BuildArgs, ui: &Ui, environment: &Environment) -> Res
         }
         .explain());
     }
-    let requirements: Option<Requirements> = args.requirements.as_ref().map(read_json).transpose()?;
+    let requirements: Option<Requirements> = args.requirements.as_deref().map(read_json).transpose()?;
     let policy = policy(args)?;
     let OpenOffice { office, secrets } = OpenOffice::open(&args.keys, Access::Shared, ui)?;
     let repository = &office.repository;
@@ -170,7 +170,7 @@ pub(crate) fn build(args: &BuildArgs, ui: &Ui, environment: &Environment) -> Res
 fn policy(args: &BuildArgs) -> Result<Value, CliError> {
     let mut policy: Value = args
         .policy
-        .as_ref()
+        .as_deref()
         .map(read_json)
         .transpose()?
         .unwrap_or_default();
@@ -225,8 +225,7 @@ fn page(report: &BuildReport) -> String {
     text
 }
 
-fn read_json<T: DeserializeOwned>(path: &PathBuf) -> Result<T, CliError> {
-    use std::io::Read;
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, CliError> {
     let failed = |text: String| {
         said(
             ExitCode::Failed,
@@ -234,12 +233,10 @@ fn read_json<T: DeserializeOwned>(path: &PathBuf) -> Result<T, CliError> {
             format!("{}: {text}", path.display()),
         )
     };
-    let mut text = Vec::new();
-    std::fs::File::open(path)
-        .and_then(|file| file.take(MAX_JSON_BYTES + 1).read_to_end(&mut text))
-        .map_err(|error| failed(error.to_string()))?;
-    if text.len() as u64 > MAX_JSON_BYTES {
-        return Err(failed(format!("longer than {MAX_JSON_BYTES} bytes")));
-    }
+    let text =
+        regular::read(path, MAX_JSON_BYTES).map_err(|error| match regular::is_not_regular(&error) {
+            true => unusable("build.json", "use", path, &error),
+            false => failed(error.to_string()),
+        })?;
     serde_json::from_slice(&text).map_err(|error| failed(error.to_string()))
 }

@@ -1,15 +1,18 @@
 //! `gobag-image checklist`: the list that people tick at home, from the requirements of an image.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use clap::ValueEnum;
+use clap::{
+    ValueEnum,
+    builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
+};
 use gobag_checklists::{
-    Checklist, ChecklistOptions, Paper, Requirements, System, Texts,
+    Checklist, ChecklistOptions, Form, Paper, Requirements, System, Texts,
     texts::{Source, read_folder},
 };
 use gobag_term::{CliError, ExitCode, Ui};
 
-use crate::pages;
+use crate::{error::OrExplain, pages};
 
 /// Make the checklist that people fill in at home
 ///
@@ -22,8 +25,8 @@ pub(crate) struct ChecklistArgs {
     #[arg(long, value_name = "FILE")]
     requirements: Option<PathBuf>,
     /// What kind of page; by the name of --output if not said
-    #[arg(long, value_enum, value_name = "FORMAT")]
-    format: Option<FormatArg>,
+    #[arg(long, value_parser = forms(), value_name = "FORMAT")]
+    format: Option<Form>,
     /// Language of the page
     #[arg(long, value_name = "LANGUAGE", default_value = "en")]
     language: String,
@@ -44,16 +47,6 @@ pub(crate) struct ChecklistArgs {
     output: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum FormatArg {
-    /// Text for a terminal
-    Terminal,
-    /// Markdown with GitHub's task lists
-    Markdown,
-    /// One page that needs nothing else
-    Html,
-}
-
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum PaperArg {
     /// 210 × 297 mm
@@ -68,6 +61,12 @@ enum SystemArg {
     Windows,
     Macos,
     Linux,
+}
+
+/// The forms of the page, with their help.
+fn forms() -> impl TypedValueParser<Value = Form> {
+    let value = |form: Form| PossibleValue::new(form.name()).help(form.about());
+    PossibleValuesParser::new(Form::ALL.map(value)).try_map(|name| name.parse::<Form>())
 }
 
 pub(crate) fn checklist(args: &ChecklistArgs, ui: &Ui) -> Result<ExitCode, CliError> {
@@ -87,34 +86,23 @@ pub(crate) fn checklist(args: &ChecklistArgs, ui: &Ui) -> Result<ExitCode, CliEr
     }
     let list = Checklist::of(&requirements, &options);
     let columns = ui.columns();
-    pages::answer(ui, &list, args.output.as_ref(), |list| match args.format() {
-        FormatArg::Terminal => list.terminal(&texts, columns),
-        FormatArg::Markdown => list.markdown(&texts),
-        FormatArg::Html => list.html(&texts, args.paper()),
+    let form = Form::chosen(args.format, args.output.as_deref());
+    let inputs: Vec<&Path> = args.requirements.iter().map(PathBuf::as_path).collect();
+    pages::answer(ui, &list, args.output.as_deref(), &inputs, |list| {
+        list.page(form, &texts, columns, args.paper())
     })?;
     Ok(ExitCode::Ok)
 }
 
 fn texts(args: &ChecklistArgs) -> Result<Texts, CliError> {
-    let refused = |error: gobag_checklists::TextsError| CliError::new(ExitCode::Usage, error.code(), error);
     let added: Vec<Source> = match &args.texts {
         None => Vec::new(),
-        Some(folder) => read_folder(folder).map_err(refused)?,
+        Some(folder) => read_folder(folder).or_explain()?,
     };
-    Texts::asked(&args.language, &added).map_err(refused)
+    Texts::asked(&args.language, &added).or_explain()
 }
 
 impl ChecklistArgs {
-    fn format(&self) -> FormatArg {
-        let named = self.output.as_ref().and_then(|path| path.extension());
-        self.format
-            .unwrap_or_else(|| match named.and_then(|end| end.to_str()) {
-                Some("html" | "htm") => FormatArg::Html,
-                Some("md") => FormatArg::Markdown,
-                _ => FormatArg::Terminal,
-            })
-    }
-
     fn paper(&self) -> Paper {
         match self.paper {
             PaperArg::A4 => Paper::A4,

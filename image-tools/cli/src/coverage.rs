@@ -12,6 +12,7 @@ use gobag_checklists::{
     Coverage, ResultFile,
     coverage::{JudgedBy, SameAs, SignedBy},
     limits::{MAX_RESULT_BYTES, MAX_RESULTS},
+    regular,
 };
 use gobag_term::{Cell, CliError, ExitCode, Table, Tone, Ui};
 
@@ -70,16 +71,26 @@ pub(crate) fn coverage(
         .transpose()?;
     let sticks = args.register().map(|org| Sticks::of(&org)).transpose()?;
     let read = |path: &PathBuf| read(path, args.signed_only, sticks.as_ref(), environment.now_s());
-    let files: Vec<ResultFile> = listed(&args.files)?.iter().map(read).collect();
+    let paths = listed(&args.files)?;
+    let files: Vec<ResultFile> = paths.iter().map(read).collect();
     let coverage = Coverage::of(&files, requirements.as_ref());
     let columns = ui.columns();
-    pages::answer(ui, &coverage, args.output.as_ref(), |coverage| {
-        match args.format() {
+    let inputs: Vec<&Path> = paths
+        .iter()
+        .chain(&args.requirements)
+        .map(PathBuf::as_path)
+        .collect();
+    pages::answer(
+        ui,
+        &coverage,
+        args.output.as_deref(),
+        &inputs,
+        |coverage| match args.format() {
             FormatArg::Table => page(coverage, columns),
             FormatArg::Csv => coverage.csv(),
             FormatArg::Html => coverage.html(),
-        }
-    })?;
+        },
+    )?;
     if args.output.is_some() {
         ui.say(&coverage.sentence);
     }
@@ -143,7 +154,7 @@ fn in_folder(folder: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 fn read(path: &Path, signed_only: bool, sticks: Option<&Sticks>, now_s: u64) -> ResultFile {
-    let bytes = pages::read_limited(path, MAX_RESULT_BYTES);
+    let bytes = regular::read(path, MAX_RESULT_BYTES).map_err(|error| error.to_string());
     let opened = bytes.and_then(|bytes| signed::opened(bytes, sticks, now_s));
     let (content, signed_by) = match opened {
         Ok((_, SignedBy::Nobody)) if signed_only => (Err("it is not signed".to_owned()), SignedBy::Nobody),

@@ -3,7 +3,7 @@
 //! The libraries' stable codes decide, in one table: the exit codes are an interface (`docs/exit-codes.md`), and so is
 //! the meaning of a code. Hints name an exact command where there is one.
 
-use std::error::Error;
+use std::{error::Error, io, path::Path};
 
 use gobag_bundle::{
     ChangeError, FileError, OpenError,
@@ -17,13 +17,16 @@ use gobag_bundle::{
     stick::StickError,
     update::UpdateError,
 };
-use gobag_checklists::plan::PlanFileError;
+use gobag_checklists::{TextsError, plan::PlanFileError, regular::is_not_regular};
 use gobag_engine::{ext4::Ext4Error, run::RunError, tools::NotFound};
 use gobag_format::{org::OrgError, token::CodeError, waiver::WaiverError};
 use gobag_import::ImportError;
 use gobag_term::{CliError, ExitCode};
 
 use crate::stick::home::HomeError;
+
+/// For whoever named a pipe.
+const NOT_REGULAR: &str = "save what comes out of it in a file, and name that file";
 
 /// An error that a program can end with.
 pub(crate) trait Explain {
@@ -62,6 +65,7 @@ explain!(
     RepositoryError,
     RunError,
     StickError,
+    TextsError,
     UpdateError,
     VerifyError,
     WaiverError,
@@ -80,9 +84,25 @@ impl<T, E: Explain> OrExplain<T> for Result<T, E> {
 }
 
 /// Any error with this code.
-fn explained(code: &'static str, error: impl Error + Send + Sync + 'static) -> CliError {
+pub(crate) fn explained(code: &'static str, error: impl Error + Send + Sync + 'static) -> CliError {
+    if is_not_regular(&error) {
+        return CliError::new(ExitCode::Usage, code, error).hint(NOT_REGULAR);
+    }
     let shown = CliError::new(exit(code), code, error);
     hints(code).iter().fold(shown, |shown, hint| shown.hint(*hint))
+}
+
+/// A file that somebody named cannot be used: `what` says which and what for.
+pub(crate) fn unusable(code: &'static str, what: &str, path: &Path, error: &io::Error) -> CliError {
+    let shown = said(
+        ExitCode::Usage,
+        code,
+        format!("cannot {what} {}: {error}", path.display()),
+    );
+    match is_not_regular(error) {
+        true => shown.hint(NOT_REGULAR),
+        false => shown,
+    }
 }
 
 /// An error of this program itself, in words.
@@ -112,6 +132,10 @@ fn exit(code: &str) -> ExitCode {
         | "plan.contract"
         | "stick.not-a-folder"
         | "update.no-such-image"
+        | "texts.no-such-language"
+        | "texts.not-fluent"
+        | "texts.read"
+        | "texts.too-many"
         | "update.older"
         | "waiver.malformed" => ExitCode::Usage,
         "stick.source-damaged"

@@ -13,6 +13,7 @@ mod wizard;
 use std::path::{Path, PathBuf};
 
 use gobag_checklists::plan::{self, AnswersFile, Feasibility, Plan, Prices, QuestionSet};
+use gobag_checklists::{Checklist, ChecklistOptions, Paper, Texts};
 use gobag_term::{CliError, ExitCode, Ui};
 use serde::Serialize;
 
@@ -23,7 +24,8 @@ use desk::Desk;
 ///
 /// Asks what the business, its people and their computers need, and derives what an image asks of a computer, which sticks and licences to
 /// buy, what they cost against laptops, and what speaks against it. FOLDER is the image project: the answers are kept there as
-/// `answers.toml`, and `requirements.json` (for `gobag-image build --requirements`) and `plan.md` are written beside. It can be
+/// `answers.toml`, and `requirements.json` (for `gobag-image build --requirements`), `plan.md` and the checklist for people at home
+/// (`checklist-en.html`) are written beside. It can be
 /// interrupted at any question, and goes on there the next time. Where nobody can be asked, it derives from the answers that are there.
 #[derive(Debug, clap::Args)]
 pub(crate) struct PlanArgs {
@@ -52,6 +54,9 @@ pub(crate) struct PlanArgs {
     /// What things cost (TOML); `prices.toml` in FOLDER if there is one, else examples
     #[arg(long, value_name = "FILE")]
     prices: Option<PathBuf>,
+    /// Language of the checklist for people at home; can be given several times
+    #[arg(long, value_name = "LANGUAGE", default_value = "en")]
+    language: Vec<String>,
     /// Write the questions and prices that come with this program, and an empty `answers.toml`, into FOLDER; what is there is kept
     #[arg(long, conflicts_with_all = ["no_questions", "again"])]
     write_files: bool,
@@ -90,6 +95,8 @@ pub(crate) fn plan(args: &PlanArgs, ui: &Ui) -> Result<ExitCode, CliError> {
     }
     let set = questions(args)?;
     let prices = prices(args, &desk)?;
+    let texts = args.language.iter().map(|language| Texts::asked(language, &[]));
+    let texts = texts.collect::<Result<Vec<_>, _>>().or_explain()?;
     let mut file = desk.read_answers(&set)?.unwrap_or_default();
     let again = again(args, &set)?;
     if !args.no_questions && ui.can_ask() {
@@ -102,10 +109,15 @@ pub(crate) fn plan(args: &PlanArgs, ui: &Ui) -> Result<ExitCode, CliError> {
         .validate()
         .map_err(|error| CliError::new(ExitCode::Bug, error.code(), error))?;
     let page = plan::page::page(&plan, &set, &answers);
-    let files = vec![
+    let mut files = vec![
         edited::write_requirements(&desk, &plan.requirements, ui)?,
         desk.write_page("plan.md", &page)?,
     ];
+    let list = Checklist::of(&plan.requirements, &ChecklistOptions::default());
+    for texts in &texts {
+        let name = format!("checklist-{}.html", texts.language());
+        files.push(desk.write_page(&name, &list.html(texts, Paper::A4))?);
+    }
     let exit = exit(&plan, &files);
     let columns = ui.columns();
     ui.answer(&PlanReport { plan, files }, |report| {

@@ -8,6 +8,8 @@
 
 #[path = "cli/age.rs"]
 mod age;
+#[path = "cli/named.rs"]
+mod named;
 #[path = "cli/plan.rs"]
 mod plan;
 #[path = "cli/results.rs"]

@@ -15,10 +15,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use gobag_checklists::{
-    CpuLevel, Fact, HostFacts, Mode, ModeChoice, OnUnknown, Requirements, RuleId, Severity, decide,
-    policy::RuleSetting, requirements::RemoteRequirements,
-};
+use gobag_checklists::{Fact, HostFacts, ModeChoice, Requirements, Severity, decide, policy::RuleSetting};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -70,30 +67,7 @@ impl Desk {
 }
 
 /// Everything that can be asked, required in every mode.
-fn strict() -> Requirements {
-    let mut strict = Requirements {
-        modes: vec![Mode::Vm, Mode::Container, Mode::RemoteOnly],
-        min_cpu_level: CpuLevel::V3,
-        min_memory_total_bytes: 8 << 30,
-        on_unknown: OnUnknown::Fail,
-        remote_only: RemoteRequirements {
-            address: "https://desk.example.org/people/start".to_owned(),
-            ..RemoteRequirements::default()
-        },
-        ..Requirements::default()
-    };
-    for rule in RuleId::ALL {
-        let require = Some(Severity::Require);
-        let setting = RuleSetting {
-            vm: require,
-            container: require,
-            remote_only: require,
-            on_unknown: None,
-        };
-        strict.policy.rules.insert(rule.as_str().to_owned(), setting);
-    }
-    strict
-}
+const STRICT: &str = include_str!("../../../checklists/src/checklist/strict.json");
 
 #[test]
 fn the_checklist_comes_in_three_forms_and_two_languages() {
@@ -192,6 +166,22 @@ fn coverage_counts_folders_and_files_and_lists_what_is_damaged() {
     );
     desk.put("results/cut.json", &result(5)[..40]);
     desk.put("results/copy.json", &result(1));
+    // What was read is not written over, whatever it is called.
+    let before = fs::read(desk.path("results/cut.json")).unwrap();
+    let ran = desk.run(&[
+        "coverage",
+        "results",
+        "--output",
+        "results/../results/cut.json",
+        "--yes",
+    ]);
+    assert_eq!(ran.exit, Some(2), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("is one of the files that are read"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(fs::read(desk.path("results/cut.json")).unwrap(), before);
     let ran = desk.run(&["coverage", "results", "absent.json", "--json"]);
     assert_eq!(ran.exit, Some(3), "{}", ran.stderr);
     let report: Value = serde_json::from_str(&ran.stdout).unwrap();
@@ -232,7 +222,7 @@ fn coverage_counts_folders_and_files_and_lists_what_is_damaged() {
 fn the_checklist_prints_on_one_sheet_in_both_languages() {
     let Some(browser) = Browser::here() else { return };
     let desk = Desk::new();
-    desk.put("strict.json", &serde_json::to_string(&strict()).unwrap());
+    desk.put("strict.json", STRICT);
     for requirements in [None, Some("strict.json")] {
         for (language, notice, last) in [
             (

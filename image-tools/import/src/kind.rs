@@ -4,11 +4,13 @@ use std::{
     fmt,
     fs::File,
     io::{self, BufReader, Read, Seek, SeekFrom},
+    os::unix::fs::{FileTypeExt, OpenOptionsExt},
     path::{Path, PathBuf},
     str::FromStr,
 };
 
 use gobag_engine::qemu_img::DiskFormat;
+use rustix::fs::OFlags;
 use serde::Serialize;
 
 use crate::{
@@ -135,6 +137,21 @@ impl DetectError {
     }
 }
 
+/// Opens a file or a disk of IT's. A pipe would be waited for, so it is opened without waiting, and what was opened is looked at.
+pub(crate) fn open_source(path: &Path) -> io::Result<File> {
+    let file = File::options()
+        .read(true)
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+        .open(path)?;
+    let found = file.metadata()?.file_type();
+    match found.is_file() || found.is_block_device() {
+        true => Ok(file),
+        false => Err(io::Error::other(
+            "it is neither a regular file nor a block device",
+        )),
+    }
+}
+
 /// The kind of the source at `path`.
 pub fn detect(path: &Path) -> Result<SourceKind, DetectError> {
     let failed = |source| DetectError::Read {
@@ -151,7 +168,7 @@ pub fn detect(path: &Path) -> Result<SourceKind, DetectError> {
             not("a folder with neither an OCI layout nor a root file system (`etc` and `usr` or `bin`) in it")
         });
     }
-    let mut file = File::open(path).map_err(failed)?;
+    let mut file = open_source(path).map_err(failed)?;
     let mut head = Vec::new();
     file.by_ref()
         .take(HEAD_BYTES)

@@ -18,7 +18,7 @@ use crate::{
     entry::{EntryStream, Layer, Metered, ReadError},
     flatten::{Changes, FlattenError, flatten},
     folder::FolderLayer,
-    kind::SourceKind,
+    kind::{SourceKind, open_source},
     oci::{self, Blobs, ContainerEntry, OciError},
     open::{Boot, ImportOptions},
     path::ImagePath,
@@ -112,7 +112,7 @@ impl TarFileLayer {
             path: path.to_owned(),
             source,
         };
-        let file = File::open(path).map_err(failed)?;
+        let file = open_source(path).map_err(failed)?;
         let mut head = [0; 6];
         let read = file.read_at(&mut head, 0).map_err(failed)?;
         Ok(Self {
@@ -123,7 +123,7 @@ impl TarFileLayer {
     }
 
     fn file<'a>(&self, monitor: &'a dyn Monitor) -> Result<Metered<'a, BufReader<File>>, ReadError> {
-        let file = File::open(&self.path).map_err(|source| ReadError::Io {
+        let file = open_source(&self.path).map_err(|source| ReadError::Io {
             path: self.path.clone(),
             source,
         })?;

@@ -109,8 +109,14 @@ pub(crate) fn check(args: &CheckArgs, ui: &Ui, environment: &Environment) -> Res
     }
     let exit = if fits { ExitCode::Ok } else { ExitCode::HostUnfit };
     if args.list.is_wanted() {
-        args.list
-            .answer(&requirements, &facts, &decision, ui, environment)?;
+        args.list.answer(
+            &requirements,
+            &facts,
+            &decision,
+            args.requirements.as_deref(),
+            ui,
+            environment,
+        )?;
         return Ok(exit);
     }
     let report = CheckReport {

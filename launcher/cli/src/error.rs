@@ -3,9 +3,10 @@
 //! The libraries' stable codes decide, in one table: the exit codes are an interface (`docs/exit-codes.md`), and so is
 //! the meaning of a code. Hints name an exact command where there is one.
 
-use std::error::Error;
+use std::{error::Error, io, path::Path};
 
 use gobag_bundle::{ChangeError, OpenError, SessionError, ledger::LedgerAccessError, memory::Refused};
+use gobag_checklists::{TextsError, regular::is_not_regular};
 use gobag_engine::{
     accel::ProveError,
     container::{ContainerError, StaleError, VolumeError as ContainerVolumeError},
@@ -23,6 +24,9 @@ use gobag_mount::{
 use gobag_term::{CliError, ExitCode};
 
 use crate::{boot_files::BlobError, control::ControlError, find::FindError, run_folder::RunFolderError};
+
+/// For whoever named a pipe.
+const NOT_REGULAR: &str = "save what comes out of it in a file, and name that file";
 
 /// An error that a program can end with.
 pub(crate) trait Explain {
@@ -114,6 +118,25 @@ impl<T, E: Explain> OrExplain<T> for Result<T, E> {
 pub(crate) fn explained(code: &'static str, error: impl Error + Send + Sync + 'static) -> CliError {
     let shown = CliError::new(exit(code), code, error);
     hints(code).iter().fold(shown, |shown, hint| shown.hint(*hint))
+}
+
+/// A file that somebody named cannot be used: `what` says which and what for.
+pub(crate) fn unusable(code: &'static str, what: &str, path: &Path, error: &io::Error) -> CliError {
+    let text = format!("cannot {what} {}: {error}", path.display());
+    pointed(said(ExitCode::Usage, code, text), is_not_regular(error))
+}
+
+/// Texts that somebody named cannot be used.
+pub(crate) fn unusable_texts(error: TextsError) -> CliError {
+    let is_pipe = is_not_regular(&error);
+    pointed(CliError::new(ExitCode::Usage, error.code(), error), is_pipe)
+}
+
+fn pointed(shown: CliError, is_pipe: bool) -> CliError {
+    match is_pipe {
+        true => shown.hint(NOT_REGULAR),
+        false => shown,
+    }
 }
 
 /// An error of this program itself, in words.

@@ -17,16 +17,17 @@ use gobag_bundle::{
     Bundle,
     memory::{MemoryPlace, MemoryTrouble, Witness},
 };
+use gobag_checklists::regular;
 use gobag_format::{
     limits::MAX_TOKEN_LEN,
     memory::{MEMORY_LEN, MemoryName},
 };
-use gobag_term::{CliError, ExitCode, Ui};
+use gobag_term::{CliError, Ui};
 use rustix::process::geteuid;
 
 use crate::{
     environment::Environment,
-    error::{explained, said},
+    error::{explained, unusable},
 };
 
 /// Longer than any program writes one.
@@ -67,7 +68,7 @@ impl MemoryPlace for HostMemory {
         let Some(path) = self.file(name) else {
             return Ok(None);
         };
-        let file = match File::open(path) {
+        let file = match regular::open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             opened => opened?,
         };
@@ -192,10 +193,8 @@ pub(crate) fn recall_with_token(
 ) -> Result<Arc<Witness>, CliError> {
     let mut witness = recall(bundle, environment, ui);
     if let Some(path) = token {
-        let text = read_token(path).map_err(|error| {
-            let text = format!("cannot read the restore token in {}: {error}", path.display());
-            said(ExitCode::Usage, "gobag.token-file", text)
-        })?;
+        let text = read_token(path)
+            .map_err(|error| unusable("gobag.token-file", "read the restore token in", path, &error))?;
         witness
             .take_token(bundle, &text)
             .map_err(|error| explained(error.code(), error))?;
@@ -205,7 +204,7 @@ pub(crate) fn recall_with_token(
 
 fn read_token(path: &Path) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
-    File::open(path)?
+    regular::open(path)?
         .take(MAX_TOKEN_LEN as u64 + 1)
         .read_to_end(&mut text)?;
     Ok(text)

@@ -270,6 +270,41 @@ fn write_proc(pid: u32, name: &str, text: &str) -> Result<(), MapError> {
 mod tests {
     use super::*;
 
+    /// As Ubuntu's AppArmor does since 23.10: the namespaces are made, and whoever is in them may do nothing.
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "puts a program in place of `unshare`")]
+    fn p30_namespaces_without_capabilities_are_refused() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let path: &OsStr = "/usr/sbin:/usr/bin:/sbin:/bin".as_ref();
+        let deadline = Duration::from_secs(20);
+        let there = ["unshare", "setpriv"].map(|name| tools::find(name, Some(path)));
+        let [Ok(unshare), Ok(setpriv)] = there else {
+            eprintln!("skipped: no unshare or no setpriv here");
+            return;
+        };
+        if let Err(error) = probe_userns(Some(path), deadline) {
+            eprintln!("skipped: no namespaces here: {error}");
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let fake = folder.path().join("unshare");
+        let script = format!(
+            "#!/bin/sh\ndone=\nfor arg; do\n shift\n case $done$arg in\n  */sh) done=1 && set -- \"$@\" {} --bounding-set=-all \
+             --inh-caps=-all ;;\n esac\n set -- \"$@\" \"$arg\"\ndone\nexec {} \"$@\"\n",
+            setpriv.display(),
+            unshare.display()
+        );
+        fs::write(&fake, script).unwrap();
+        fs::set_permissions(&fake, fs::Permissions::from_mode(0o755)).unwrap();
+        let mut both = folder.path().as_os_str().to_owned();
+        both.push(":");
+        both.push(path);
+        let error = probe_userns(Some(&both), deadline).unwrap_err();
+        assert!(matches!(error, UsernsError::Refused(_)), "{}", words(&error));
+        assert!(words(&error).contains("mounting"), "{}", words(&error));
+    }
+
     #[test]
     fn ranges_are_found_by_name_or_number() {
         let text =

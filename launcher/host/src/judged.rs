@@ -43,6 +43,36 @@ pub(crate) fn facts(scene: &Scene) -> HostFacts {
     }
 }
 
+/// Every recording `fixtures/FOLDER/NAME.json` gives exactly the facts in `NAME.facts.json`. With `GOBAG_BLESS=1` these are written;
+/// a person reads what changed.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "writes down what a test expects, when asked to"
+)]
+pub(crate) fn assert_exact_facts(folder: &str) {
+    let folder = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures")).join(folder);
+    let entries = std::fs::read_dir(folder).expect("the fixtures");
+    let files = entries.map(|entry| entry.expect("an entry").path());
+    let is_recording = |path: &std::path::PathBuf| !path.to_string_lossy().ends_with(".facts.json");
+    for path in files.filter(is_recording) {
+        let recording = std::fs::read_to_string(&path).expect("a recording");
+        let mut shown = serde_json::to_value(crate::replay(&recording).expect("replays")).expect("writes");
+        // What no recording can tell is not beside it.
+        shown
+            .as_object_mut()
+            .expect("an object")
+            .retain(|_, fact| fact["reason"] != "not looked at");
+        let beside = path.with_extension("facts.json");
+        if std::env::var_os("GOBAG_BLESS").is_some() {
+            let text = serde_json::to_string_pretty(&shown).expect("writes") + "\n";
+            std::fs::write(&beside, text).expect("written");
+        }
+        let expected = std::fs::read_to_string(&beside).expect("facts beside it; GOBAG_BLESS=1 writes them");
+        let expected: serde_json::Value = serde_json::from_str(&expected).expect("JSON");
+        assert_eq!(shown, expected, "{}", path.display());
+    }
+}
+
 /// How one rule comes out in container mode, where the host's protection weighs most.
 pub(crate) fn verdict(scene: &Scene, rule: RuleId) -> Verdict {
     verdicts(scene, &[rule])[0]

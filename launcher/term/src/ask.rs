@@ -4,6 +4,7 @@
 //! of Ctrl-C only as a key, and not at all of `kill` and a closed terminal. After a signal the terminal is put back as it was and the
 //! prompt is left behind, which is right because the program ends then.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 
@@ -43,28 +44,46 @@ pub struct Question<'a> {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AskError {
-    /// Nobody can be asked.
-    #[error("cannot ask for `{label}`: there is no terminal")]
+    /// Nobody can be asked, and `--yes` was not given where it answers.
+    #[error("cannot ask {asked}: there is no terminal")]
     NoTerminal {
-        /// The question's label.
-        label: String,
+        /// What was to be asked.
+        asked: Asked,
         /// What the system said.
         source: io::Error,
     },
     /// The terminal failed while asking.
-    #[error("cannot read the answer to `{label}` from the terminal")]
+    #[error("cannot read from the terminal what was asked {asked}")]
     Terminal {
-        /// The question's label.
-        label: String,
+        /// What was asked.
+        asked: Asked,
         /// What the system said.
         source: io::Error,
     },
     /// Ctrl-C, another signal, or the terminal was closed.
-    #[error("interrupted while asking for `{label}`")]
+    #[error("interrupted while asking {asked}")]
     Interrupted {
-        /// The question's label.
-        label: String,
+        /// What was asked.
+        asked: Asked,
     },
+}
+
+/// What a person was asked, as it stands in a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// May this be done? `--yes` answers that.
+    Leave(String),
+    /// For a value, by its label.
+    Value(String),
+}
+
+impl fmt::Display for Asked {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Leave(question) => write!(formatter, "\"{question}\""),
+            Self::Value(label) => write!(formatter, "for `{label}`"),
+        }
+    }
 }
 
 impl AskError {
@@ -86,7 +105,18 @@ impl From<AskError> for CliError {
             AskError::Terminal { .. } => ExitCode::Failed,
             AskError::Interrupted { .. } => ExitCode::Interrupted,
         };
-        Self::new(exit, error.code(), error)
+        let can_be_said = matches!(
+            &error,
+            AskError::NoTerminal {
+                asked: Asked::Leave(_),
+                ..
+            }
+        );
+        let shown = Self::new(exit, error.code(), error);
+        match can_be_said {
+            true => shown.hint("if you are sure, run it again with `--yes`"),
+            false => shown,
+        }
     }
 }
 
@@ -253,14 +283,14 @@ impl Ui {
         question: &Question<'_>,
         ask: impl FnOnce(&dyn Theme) -> dialoguer::Result<T> + Send + 'static,
     ) -> Result<T, AskError> {
-        let label = || printable(question.label).into_owned();
+        let asked = || Asked::Value(printable(question.label).into_owned());
         let terminal = Terminal::remember().map_err(|source| AskError::NoTerminal {
-            label: label(),
+            asked: asked(),
             source,
         })?;
         let interrupt = self.interrupt();
         if interrupt.as_ref().is_some_and(crate::Interrupt::is_set) {
-            return Err(AskError::Interrupted { label: label() });
+            return Err(AskError::Interrupted { asked: asked() });
         }
         let signals = interrupt.map_or_else(never, |interrupt| interrupt.subscribe());
         let colour = self.err_has_colour();
@@ -276,18 +306,18 @@ impl Ui {
                 let _ = sender.send(answer);
             });
         asking.map_err(|source| AskError::Terminal {
-            label: label(),
+            asked: asked(),
             source,
         })?;
         match first(&answers, &signals) {
             Some(Ok(answer)) => Ok(answer),
             Some(Err(error)) if !is_the_end(&error) => Err(AskError::Terminal {
-                label: label(),
+                asked: asked(),
                 source: error,
             }),
             _ => {
                 terminal.restore();
-                Err(AskError::Interrupted { label: label() })
+                Err(AskError::Interrupted { asked: asked() })
             }
         }
     }
@@ -395,24 +425,24 @@ mod tests {
 
     #[test]
     fn errors_end_programs_with_the_documented_codes() {
-        let label = || "it".to_owned();
+        let asked = || Asked::Value("it".to_owned());
         let source = || io::ErrorKind::NotFound.into();
         for (error, exit) in [
             (
                 AskError::NoTerminal {
-                    label: label(),
+                    asked: asked(),
                     source: source(),
                 },
                 ExitCode::Usage,
             ),
             (
                 AskError::Terminal {
-                    label: label(),
+                    asked: asked(),
                     source: source(),
                 },
                 ExitCode::Failed,
             ),
-            (AskError::Interrupted { label: label() }, ExitCode::Interrupted),
+            (AskError::Interrupted { asked: asked() }, ExitCode::Interrupted),
         ] {
             assert_eq!(CliError::from(error).report().exit, exit);
         }

@@ -4,11 +4,11 @@ use std::io;
 
 use serde::ser::Error as _;
 
-use crate::ask::AskError;
-use crate::confirm::ConfirmError;
+use crate::ask::{AskError, Asked};
 use crate::interrupt::InterruptError;
 use crate::log::LogError;
 use crate::output::OutputError;
+use crate::page::PageError;
 use crate::passphrase::PassphraseError;
 
 fn system() -> io::Error {
@@ -17,7 +17,8 @@ fn system() -> io::Error {
 
 #[test]
 fn codes_are_stable() {
-    let (place, question) = (String::new, String::new);
+    let place = String::new;
+    let asked = || Asked::Value(String::new());
     let json = serde_json::Error::custom("x");
     let twice = tracing_subscriber::util::SubscriberInitExt::try_init;
     // The first takes the process's only place, so the second must fail.
@@ -34,28 +35,25 @@ fn codes_are_stable() {
         .code(),
         LogError::Twice { source: taken }.code(),
         InterruptError::new(system()).code(),
-        ConfirmError::NoTerminal {
-            question: question(),
-            source: system(),
-        }
-        .code(),
-        ConfirmError::Terminal {
-            question: question(),
-            source: system(),
-        }
-        .code(),
-        ConfirmError::Interrupted { question: question() }.code(),
         AskError::NoTerminal {
-            label: question(),
+            asked: asked(),
             source: system(),
         }
         .code(),
         AskError::Terminal {
-            label: question(),
+            asked: asked(),
             source: system(),
         }
         .code(),
-        AskError::Interrupted { label: question() }.code(),
+        AskError::Interrupted { asked: asked() }.code(),
+        PageError::IsInput { path: "/x".into() }.code(),
+        PageError::NotRegular { path: "/x".into() }.code(),
+        PageError::Declined { path: "/x".into() }.code(),
+        PageError::Write {
+            path: "/x".into(),
+            source: system(),
+        }
+        .code(),
         PassphraseError::NoTerminal { source: system() }.code(),
         PassphraseError::Terminal { source: system() }.code(),
         PassphraseError::Interrupted.code(),
@@ -83,9 +81,10 @@ fn codes_are_stable() {
         "term.no-terminal",
         "term.terminal-failed",
         "term.interrupted",
-        "term.no-terminal",
-        "term.terminal-failed",
-        "term.interrupted",
+        "term.output-is-input",
+        "term.output-not-regular",
+        "term.output-declined",
+        "term.output-file",
         "term.no-terminal",
         "term.terminal-failed",
         "term.interrupted",

@@ -1,88 +1,36 @@
 //! Yes-or-no questions before something that cannot be undone.
 
 use std::fs::File;
-use std::io;
 use std::os::fd::AsFd;
 
-use crate::error::CliError;
-use crate::exit::ExitCode;
+use crate::ask::{AskError, Asked};
 use crate::human::printable;
 use crate::limits::MAX_CONFIRM_TRIES;
 use crate::tty::{self, Echo, ReadLineError};
 use crate::ui::Ui;
-
-/// Why there is no answer.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConfirmError {
-    /// Nobody can be asked, and `--yes` was not given.
-    #[error("cannot ask \"{question}\": there is no terminal")]
-    NoTerminal {
-        /// The question.
-        question: String,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The terminal failed while asking.
-    #[error("cannot read the answer to \"{question}\" from the terminal")]
-    Terminal {
-        /// The question.
-        question: String,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A signal, or the terminal was closed.
-    #[error("interrupted while asking \"{question}\"")]
-    Interrupted {
-        /// The question.
-        question: String,
-    },
-}
-
-impl ConfirmError {
-    /// Stable code of this error.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::NoTerminal { .. } => "term.no-terminal",
-            Self::Terminal { .. } => "term.terminal-failed",
-            Self::Interrupted { .. } => "term.interrupted",
-        }
-    }
-}
-
-impl From<ConfirmError> for CliError {
-    fn from(error: ConfirmError) -> Self {
-        let code = error.code();
-        match error {
-            ConfirmError::NoTerminal { .. } => {
-                Self::new(ExitCode::Usage, code, error).hint("if you are sure, run it again with `--yes`")
-            }
-            ConfirmError::Terminal { .. } => Self::new(ExitCode::Failed, code, error),
-            ConfirmError::Interrupted { .. } => Self::new(ExitCode::Interrupted, code, error),
-        }
-    }
-}
 
 /// Longest answer that is read.
 const MAX_ANSWER_BYTES: usize = 80;
 
 impl Ui {
     /// Asks `question` (without question mark and choices). `--yes` answers yes; anything but a clear yes is no.
-    pub fn confirm(&self, question: &str) -> Result<bool, ConfirmError> {
+    pub fn confirm(&self, question: &str) -> Result<bool, AskError> {
         if self.assumes_yes() {
             return Ok(true);
         }
         let question = printable(question).into_owned();
         match tty::open() {
             Ok(tty) => self.confirm_on(&tty, question),
-            Err(source) => Err(ConfirmError::NoTerminal { question, source }),
+            Err(source) => Err(AskError::NoTerminal {
+                asked: Asked::Leave(question),
+                source,
+            }),
         }
     }
 
     /// Offers to try something once more. Where nobody can be asked the answer is no, and `--yes` does not answer: it stands for
     /// questions in the way of what was asked for.
-    pub fn offer(&self, question: &str) -> Result<bool, ConfirmError> {
+    pub fn offer(&self, question: &str) -> Result<bool, AskError> {
         if self.assumes_yes() || self.is_json() {
             return Ok(false);
         }
@@ -92,7 +40,7 @@ impl Ui {
         }
     }
 
-    fn confirm_on(&self, tty: &File, question: String) -> Result<bool, ConfirmError> {
+    fn confirm_on(&self, tty: &File, question: String) -> Result<bool, AskError> {
         self.hide_live();
         let interrupt = self.interrupt();
         let prompt = format!("{question}? [y/N] ");
@@ -107,9 +55,16 @@ impl Ui {
                 }
                 Err(ReadLineError::TooLong { .. }) => self.say("please answer y or n"),
                 Err(ReadLineError::Interrupted | ReadLineError::Closed) => {
-                    return Err(ConfirmError::Interrupted { question });
+                    return Err(AskError::Interrupted {
+                        asked: Asked::Leave(question),
+                    });
                 }
-                Err(ReadLineError::Io(source)) => return Err(ConfirmError::Terminal { question, source }),
+                Err(ReadLineError::Io(source)) => {
+                    return Err(AskError::Terminal {
+                        asked: Asked::Leave(question),
+                        source,
+                    });
+                }
             }
         }
         Ok(false)
@@ -128,6 +83,9 @@ fn understood(line: &[u8]) -> Option<bool> {
 mod tests {
     use super::*;
     use crate::args::GlobalArgs;
+    use crate::error::CliError;
+    use crate::exit::ExitCode;
+    use std::io;
 
     #[test]
     fn only_a_clear_yes_is_yes() {
@@ -156,8 +114,8 @@ mod tests {
 
     #[test]
     fn without_terminal_the_hint_names_the_option() {
-        let error = ConfirmError::NoTerminal {
-            question: "erase".into(),
+        let error = AskError::NoTerminal {
+            asked: Asked::Leave("erase".into()),
             source: io::ErrorKind::NotFound.into(),
         };
         let report = CliError::from(error).report();

@@ -1,5 +1,5 @@
-//! Fuzz targets for every parser of bytes that somebody else may have written: a finder of the stick, another program
-//! on the host, whoever made the image that IT takes in.
+//! Fuzz targets for the parsers of bytes that somebody else may have written: a finder of the stick, another program
+//! on the host, whoever made the image that IT takes in, whoever sends a result or a recording in.
 //!
 //! A [`Target`] is a function of bytes that panics when a promise is broken: no decoder panics, none takes more memory
 //! than its limit, and what was accepted says the same when it is written and read again. Most decoders stand behind a

@@ -3,18 +3,23 @@
 mod archive;
 mod checkpoint;
 mod header;
+mod host;
+mod ledger;
 mod log;
 mod manifest;
 mod map;
 mod memory;
 mod pack;
 mod people;
+mod planner;
 mod socket;
 
 use crate::Target;
 
 /// What one input may take where nothing larger is made of it.
 const SMALL: u64 = 1 << 20;
+/// What one may take where pages are made, or the tables of a whole computer.
+const PAGE: u64 = 16 << 20;
 
 /// Every target, in the order in which a stick is opened; what IT reads comes last.
 pub const TARGETS: &[Target] = &[
@@ -56,6 +61,8 @@ pub const TARGETS: &[Target] = &[
     // A run of zeros in three bytes stands for a leaf of 512 words.
     target("checkpoint", 4096, 8 << 20, checkpoint::body, checkpoint::bodies),
     target("memory", 192, SMALL, memory::memory, memory::memories),
+    target("ledger", 4096, PAGE, ledger::ledger, ledger::ledgers),
+    target("envelope", 4096, SMALL, ledger::envelope, ledger::envelopes),
     target("restore-token", 2100, SMALL, memory::token, memory::tokens),
     target("waiver", 2100, SMALL, memory::waiver, memory::waivers),
     target("restore-code", 300, SMALL, memory::code, memory::codes),
@@ -76,6 +83,28 @@ pub const TARGETS: &[Target] = &[
     ),
     target("tar", 8192, 4 << 20, archive::tar, archive::tars),
     target("disk", 4096, SMALL, archive::disk, archive::disks),
+    target("host-linux", 8192, PAGE, host::linux, host::linuxes),
+    target("host-windows", 8192, PAGE, host::windows, host::windowses),
+    target("host-macos", 8192, PAGE, host::macos, host::macoses),
+    target("recording", 4096, PAGE, host::recording, host::recordings),
+    target(
+        "requirements",
+        4096,
+        PAGE,
+        host::requirements,
+        host::many_requirements,
+    ),
+    target("coverage", 4096, PAGE, host::coverage, host::coverages),
+    target("answers", 4096, PAGE, planner::answers, planner::many_answers),
+    target(
+        "questions",
+        4096,
+        PAGE,
+        planner::questions,
+        planner::many_questions,
+    ),
+    target("prices", 8192, PAGE, planner::prices, planner::many_prices),
+    target("texts", 4096, PAGE, planner::texts, planner::many_texts),
 ];
 
 const fn target(

@@ -65,6 +65,17 @@ fn what_is_peoples_own_is_kept() {
 }
 
 #[test]
+fn notes_within_an_answer_of_several_lines_are_kept_before_it() {
+    let text = "format = 1\n## ours\napplications = [\n    \"one\",\n    ## Anna says\n    \"two\", # not kept\n    ## and that is all\n]\n";
+    let read = AnswersFile::read("a.toml", text, &set()).expect("reads");
+    let written = read.write(&set());
+    let part = "## ours\n## Anna says\n## and that is all\napplications = [\n    \"one\",\n    \"two\",\n]\n";
+    assert!(written.contains(part), "{written}");
+    let again = AnswersFile::read("a.toml", &written, &set()).expect("reads");
+    assert_eq!(again.write(&set()), written, "writing twice changes nothing");
+}
+
+#[test]
 fn an_answer_that_does_not_apply_any_more_is_kept_and_marked() {
     let text = "format = 1\nremote-access = false\nremote-kind = \"ipsec\"\n";
     let written = AnswersFile::read("a.toml", text, &set())

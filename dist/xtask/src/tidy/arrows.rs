@@ -58,7 +58,15 @@ const BORDERS: &[Border] = &[
     (
         "gobag-fuzz",
         5,
-        &["gobag-bundle", "gobag-format", "gobag-import", "gobag-mount"],
+        &[
+            "gobag-bundle",
+            "gobag-checklists",
+            "gobag-format",
+            // the parsers of what a computer says of itself
+            "gobag-host",
+            "gobag-import",
+            "gobag-mount",
+        ],
     ),
     (
         "gobag-tests",

@@ -1,5 +1,6 @@
 //! An image version of the repository, read like one on a stick.
 
+use gobag_checklists::regular;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
@@ -45,7 +46,7 @@ impl RepositoryMedium {
         if let Some(open) = open.get(&file) {
             return Ok(Arc::clone(open));
         }
-        let opened = Arc::new(File::open(self.path(file).ok_or(io::ErrorKind::NotFound)?)?);
+        let opened = Arc::new(regular::open(&self.path(file).ok_or(io::ErrorKind::NotFound)?)?);
         open.insert(file, Arc::clone(&opened));
         Ok(opened)
     }

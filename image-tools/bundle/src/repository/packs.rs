@@ -4,6 +4,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use gobag_checklists::regular;
 use gobag_format::crypto::Key;
 use gobag_format::digest::{Digest, DigestStream};
 use gobag_format::ids::PackId;
@@ -41,7 +42,7 @@ impl Repository {
     /// Opens a pack with the owner's key and reads its directory.
     pub(crate) fn open_pack(&self, id: PackId, owner_key: &Key) -> Result<OpenedPack, RepositoryError> {
         let path = self.layout().pack(id);
-        let file = File::open(&path).at("open", &path)?;
+        let file = regular::open(&path).at("open", &path)?;
         let refused = |source: PackError| RepositoryError::Pack {
             path: path.clone(),
             source,
@@ -83,7 +84,7 @@ impl Repository {
 
 /// BLAKE3 of a whole file.
 fn digest_of(path: &Path) -> Result<Digest, FileError> {
-    let file = File::open(path).at("open", path)?;
+    let file = regular::open(path).at("open", path)?;
     let (mut digest, mut buffer, mut offset) = (DigestStream::new(), vec![0; 1 << 20], 0);
     loop {
         let len = file.read_at(&mut buffer, offset).at("read", path)?;

@@ -1,10 +1,10 @@
 //! What belongs on a stick, and what each file must hash to.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use gobag_checklists::regular;
 use gobag_format::digest::{Digest, DigestStream};
 
 use super::StickError;
@@ -58,7 +58,7 @@ impl Source {
 
     pub(crate) fn reader(&self) -> Result<Box<dyn Read + '_>, FileError> {
         Ok(match self {
-            Self::Path(path) => Box::new(File::open(path).at("open", path)?),
+            Self::Path(path) => Box::new(regular::open(path).at("open", path)?),
             Self::Bytes(bytes) => Box::new(io::Cursor::new(bytes)),
         })
     }

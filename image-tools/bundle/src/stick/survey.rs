@@ -1,9 +1,10 @@
 //! Looking at sticks before writing: what is there and right, what must go, whether there is room.
 
 use std::collections::HashSet;
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 
+use gobag_checklists::regular;
 use gobag_format::Monitor;
 use gobag_format::digest::{Digest, DigestStream};
 use rustix::fs::statvfs;
@@ -154,7 +155,7 @@ pub(crate) fn len_at(path: &Path) -> Option<u64> {
 /// BLAKE3 of a file as the medium has it; `None` when it cannot be read.
 pub(crate) fn digest_of(path: &Path, monitor: &dyn Monitor) -> Result<Option<Digest>, StickError> {
     use std::io::Read;
-    let Ok(mut file) = File::open(path) else {
+    let Ok(mut file) = regular::open(path) else {
         return Ok(None);
     };
     // What a killed program wrote may be in the system's memory alone, and would be counted as there.

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use gobag_bundle::FileError;
 use gobag_checklists::plan::{AnswersFile, PlanFileError, QuestionSet, limits::MAX_FILE_BYTES};
-use gobag_term::{CliError, ExitCode};
+use gobag_checklists::regular;
+use gobag_term::{CliError, ExitCode, page::is_ours};
 
 use super::{Outcome, PlanArgs, Written};
 use crate::error::{OrExplain, said};
@@ -70,12 +71,11 @@ impl Desk {
         Ok(Written { path, outcome })
     }
 
-    /// The same for a page, whose first line says who wrote it: one of that name that begins otherwise is somebody's own.
+    /// The same for a page, whose beginning says who wrote it: one of that name that begins otherwise is somebody's own.
     pub(super) fn write_page(&self, name: &str, page: &str) -> Result<Written, CliError> {
         let path = self.path(name);
-        let mark = page.lines().next().unwrap_or_default();
         match read_if_there(&path)? {
-            Some(there) if !there.starts_with(mark) => Ok(Written {
+            Some(there) if !is_ours(there.as_bytes(), page) => Ok(Written {
                 path,
                 outcome: Outcome::Kept,
             }),
@@ -122,7 +122,7 @@ pub(super) fn read(path: &Path) -> Result<String, CliError> {
 
 /// Reads a file of people: text, and not longer than anybody writes.
 pub(super) fn read_if_there(path: &Path) -> Result<Option<String>, CliError> {
-    let file = match std::fs::File::open(path) {
+    let file = match regular::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(at("open", path)(error)).or_explain(),

@@ -1,11 +1,11 @@
 //! The program that goes onto every stick.
 
 use std::{
-    fs::File,
     io::{self, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
 };
 
+use gobag_checklists::regular;
 use gobag_term::{CliError, ExitCode, Ui};
 
 use crate::error::said;
@@ -40,7 +40,7 @@ pub(super) fn find(given: Option<&Path>, program: Option<&Path>, ui: &Ui) -> Res
 
 /// Whether a Linux program asks for a loader, and so for the libraries of its host.
 fn needs_interpreter(path: &Path) -> io::Result<bool> {
-    let mut file = File::open(path)?;
+    let mut file = regular::open(path)?;
     let mut header = [0; 64];
     file.read_exact(&mut header)?;
     // 64-bit, little-endian.

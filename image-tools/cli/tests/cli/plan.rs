@@ -134,6 +134,7 @@ remote-only  against: the data is only on the stick
 
 Wrote ./requirements.json.
 Wrote ./plan.md.
+Wrote ./checklist-en.html.
 Next: gobag-image build SOURCE --name NAME --requirements requirements.json
 ";
     assert_eq!(
@@ -204,6 +205,26 @@ fn a_page_of_that_name_that_is_somebodys_own_is_kept() {
     fs::write(project.path("plan.md"), "# Our garden\n").unwrap();
     assert_eq!(project.plan(&["--yes"]).exit, 3);
     assert_eq!(project.text("plan.md"), "# Our garden\n");
+    fs::remove_file(project.path("plan.md")).unwrap();
+    let own = "<!DOCTYPE html>\n<title>Our garden</title>\n";
+    fs::write(project.path("checklist-en.html"), own).unwrap();
+    assert_eq!(project.plan(&["--yes"]).exit, 3);
+    assert_eq!(project.text("checklist-en.html"), own);
+}
+
+#[test]
+fn the_checklist_is_written_beside_the_plan_in_the_languages_asked_for() {
+    let project = Project::new(Some(ANSWERS));
+    let ran = project.plan(&["--language", "en", "--language", "de"]);
+    assert_eq!((ran.exit, ran.stderr.as_str()), (0, ""));
+    for (name, title) in [
+        ("checklist-en.html", "<h1>Is this PC ready"),
+        ("checklist-de.html", "<h1>Ist dieser PC bereit"),
+    ] {
+        assert!(project.text(name).contains(title), "{name}");
+    }
+    let unknown = project.plan(&["--language", "xx"]);
+    assert_eq!(unknown.exit, 2, "{}", unknown.stderr);
 }
 
 #[test]

@@ -131,6 +131,26 @@ fn a_holder_of_the_image_key_cannot_release() {
     assert_eq!(refusal(&file, &trust()), ManifestError::BadSignature);
 }
 
+/// What is asked of a computer is part of the manifest.
+#[test]
+fn p35_a_policy_that_it_did_not_sign_or_replaced_is_refused() {
+    let lax = Manifest {
+        requirements: serde_json::json!({ "policy": { "rules": { "antivirus.active": { "container": "info" } } } }),
+        ..manifest()
+    };
+    let thief = SigningKey::from_seed(&Key::from_bytes([8; 32]));
+    let forged = seal(&lax, &thief, &key(), &Fixed::new(1)).unwrap();
+    assert_eq!(refusal(&forged, &trust()), ManifestError::BadSignature);
+    let newer = Trust {
+        min_version: 4,
+        ..trust()
+    };
+    assert_eq!(
+        refusal(&sealed(), &newer),
+        ManifestError::RolledBack { found: 3, minimum: 4 }
+    );
+}
+
 #[test]
 fn older_foreign_and_unrecorded_manifests_are_told_apart() {
     let file = sealed();

@@ -15,6 +15,7 @@ use super::{OciError, digest::Digest};
 use crate::{
     archive::TarStream,
     entry::{EntryStream, Kind, ReadError},
+    kind::open_source,
     limits::{MAX_ARCHIVE_MEMBERS, MAX_JSON_BYTES, MAX_MEMBER_HOPS},
     path::{ImagePath, printable},
 };
@@ -76,7 +77,7 @@ impl Blobs {
             path: path.to_owned(),
             source,
         };
-        let file = File::open(path).map_err(failed)?;
+        let file = open_source(path).map_err(failed)?;
         let reader = BufReader::new(file.try_clone().map_err(failed)?);
         let mut stream = TarStream::seekable(reader, path.display().to_string());
         let mut members = HashMap::new();

@@ -4,17 +4,16 @@
 //! signed manifest, and tells where the two differ.
 
 use std::{
-    fs::File,
-    io::{self, Read},
+    io,
     path::{Path, PathBuf},
 };
 
-use gobag_checklists::Requirements;
+use gobag_checklists::{Requirements, regular};
 use gobag_format::manifest::Manifest;
 use gobag_term::{CliError, ExitCode};
 use serde::Serialize;
 
-use crate::error::{explained, said};
+use crate::error::{explained, said, unusable};
 
 /// Longest file of requirements that is read.
 const REQUIREMENTS_BYTES: u64 = 1 << 20;
@@ -70,7 +69,7 @@ pub(crate) fn signed(manifest: &Manifest) -> Result<Requirements, CliError> {
 /// Whether the public copy on a stick says something else than what was signed; one that is not there says nothing.
 pub(crate) fn public_copy_differs(stick: &Path, signed: &serde_json::Value) -> bool {
     let path = stick.join(ON_STICK);
-    // Nothing but a file is opened: a pipe would be waited for.
+    // A link on a stick leads to what is not the stick's.
     if path.symlink_metadata().is_ok_and(|found| !found.is_file()) {
         return true;
     }
@@ -82,15 +81,7 @@ pub(crate) fn public_copy_differs(stick: &Path, signed: &serde_json::Value) -> b
 }
 
 fn bytes(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let mut file = File::open(path)?.take(REQUIREMENTS_BYTES + 1);
-    file.read_to_end(&mut bytes)?;
-    match bytes.len() as u64 > REQUIREMENTS_BYTES {
-        true => Err(io::Error::other(format!(
-            "it has more than {REQUIREMENTS_BYTES} bytes"
-        ))),
-        false => Ok(bytes),
-    }
+    regular::read(path, REQUIREMENTS_BYTES)
 }
 
 fn read(path: &Path) -> Result<Requirements, CliError> {
@@ -98,7 +89,8 @@ fn read(path: &Path) -> Result<Requirements, CliError> {
         let text = format!("cannot use the requirements in {}: {reason}", path.display());
         said(ExitCode::Usage, "gobag.requirements", text)
     };
-    let bytes = bytes(path).map_err(|error| unreadable(error.to_string()))?;
+    let bytes = bytes(path)
+        .map_err(|error| unusable("gobag.requirements", "use the requirements in", path, &error))?;
     let stated: serde_json::Value =
         serde_json::from_slice(&bytes).map_err(|error| unreadable(error.to_string()))?;
     // A list would be read as fields in their order, an empty one as the usual.

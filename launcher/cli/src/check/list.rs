@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::ValueEnum;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use gobag_checklists::{
-    Checklist, ChecklistOptions, Decision, HostFacts, Paper, Requirements, System, Texts, TextsError,
+    Checklist, ChecklistOptions, Decision, Form, HostFacts, Paper, Requirements, System, Texts, TextsError,
     texts::read_folder,
 };
-use gobag_term::{CliError, ExitCode, Ui};
+use gobag_term::{CliError, Ui};
 
-use crate::{environment::Environment, error::said};
+use crate::{environment::Environment, error::unusable_texts};
 
 /// The only system whose ways are told: the person sits at it.
 const HERE: System = if cfg!(windows) {
@@ -27,8 +27,8 @@ pub(super) struct ListArgs {
     #[arg(long)]
     checklist: bool,
     /// What kind of page the checklist is; by the name of --output if not said
-    #[arg(long, value_enum, value_name = "FORMAT", requires = "checklist")]
-    format: Option<FormatArg>,
+    #[arg(long, value_parser = forms(), value_name = "FORMAT", requires = "checklist")]
+    format: Option<Form>,
     /// Language of the checklist; yours (LC_ALL, LC_MESSAGES, LANG) where there are texts for it, if not said
     #[arg(long, value_name = "LANGUAGE", requires = "checklist")]
     language: Option<String>,
@@ -40,14 +40,10 @@ pub(super) struct ListArgs {
     output: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum FormatArg {
-    /// Text for a terminal
-    Terminal,
-    /// Markdown with GitHub's task lists
-    Markdown,
-    /// One page that needs nothing else
-    Html,
+/// The forms of the page, with their help.
+fn forms() -> impl TypedValueParser<Value = Form> {
+    let value = |form: Form| PossibleValue::new(form.name()).help(form.about());
+    PossibleValuesParser::new(Form::ALL.map(value)).try_map(|name| name.parse::<Form>())
 }
 
 impl ListArgs {
@@ -56,30 +52,29 @@ impl ListArgs {
         self.checklist
     }
 
-    /// Gives the list as the answer.
+    /// Gives the list as the answer. `input` is the file of requirements that was read.
     pub(super) fn answer(
         &self,
         requirements: &Requirements,
         facts: &HostFacts,
         decision: &Decision,
+        input: Option<&Path>,
         ui: &Ui,
         environment: &Environment,
     ) -> Result<(), CliError> {
-        let texts = self.words(environment).map_err(refused)?;
+        let texts = self.words(environment).map_err(unusable_texts)?;
         let options = ChecklistOptions {
             it_contact: None,
             systems: vec![HERE],
         };
         let list = Checklist::of(requirements, &options).filled(facts, decision);
-        let page = match self.format() {
-            FormatArg::Terminal => list.terminal(&texts, ui.columns()),
-            FormatArg::Markdown => list.markdown(&texts),
-            FormatArg::Html => list.html(&texts, Paper::A4),
-        };
+        let form = Form::chosen(self.format, self.output.as_deref());
+        let page = list.page(form, &texts, ui.columns(), Paper::A4);
         let Some(path) = &self.output else {
             return Ok(ui.answer(&list, |_| page)?);
         };
-        write(path, &page)?;
+        let inputs: Vec<&Path> = input.into_iter().collect();
+        ui.write_page(path, &inputs, &page)?;
         Ok(ui.answer(&list, |_| format!("written to {}\n", path.display()))?)
     }
 
@@ -93,30 +88,4 @@ impl ListArgs {
             None => Texts::of_environment(environment.languages.iter().map(String::as_str), &added),
         }
     }
-
-    fn format(&self) -> FormatArg {
-        let named = self.output.as_ref().and_then(|path| path.extension());
-        self.format
-            .unwrap_or_else(|| match named.and_then(|end| end.to_str()) {
-                Some("html" | "htm") => FormatArg::Html,
-                Some("md") => FormatArg::Markdown,
-                _ => FormatArg::Terminal,
-            })
-    }
-}
-
-fn refused(error: TextsError) -> CliError {
-    CliError::new(ExitCode::Usage, error.code(), error)
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a page for the person, at the place they named; nothing of a stick"
-)]
-fn write(path: &Path, page: &str) -> Result<(), CliError> {
-    let plain = anstream::adapter::strip_str(page).to_string();
-    std::fs::write(path, plain).map_err(|error| {
-        let text = format!("cannot write {}: {error}", path.display());
-        said(ExitCode::Failed, "gobag.output", text)
-    })
 }

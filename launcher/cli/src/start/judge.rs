@@ -4,13 +4,12 @@
 //! have the computer looked at again, with the stick unlocked all the while: a passphrase is asked for once.
 
 use std::{
-    fs::File,
     io::{self, Read},
     path::Path,
 };
 
 use gobag_bundle::Bundle;
-use gobag_checklists::{Decision, Finding, HostFacts, Mode, Requirements, Verdict, Waiver, decide};
+use gobag_checklists::{Decision, Finding, HostFacts, Mode, Requirements, Verdict, Waiver, decide, regular};
 use gobag_format::{limits::MAX_TOKEN_LEN, waiver::SignedWaiver};
 use gobag_term::{CliError, ExitCode, Ui, human};
 
@@ -18,7 +17,7 @@ use super::StartArgs;
 use crate::{
     args::ModeArg,
     check,
-    error::{OrExplain, said},
+    error::{OrExplain, said, unusable},
     open::Work,
 };
 
@@ -35,10 +34,8 @@ pub(super) struct Judge {
 pub(super) fn waivers(args: &StartArgs, bundle: &Bundle, ui: &Ui) -> Result<Vec<Waiver>, CliError> {
     let record = bundle.record();
     let read = |path: &Path| -> Result<Waiver, CliError> {
-        let text = read_letter(path).map_err(|error| {
-            let text = format!("cannot read the waiver in {}: {error}", path.display());
-            said(ExitCode::Usage, "gobag.waiver-file", text)
-        })?;
+        let text = read_letter(path)
+            .map_err(|error| unusable("gobag.waiver-file", "read the waiver in", path, &error))?;
         let signed = SignedWaiver::parse(&text).or_explain()?;
         signed
             .verify(record.org, bundle.id(), &record.publisher)
@@ -46,7 +43,16 @@ pub(super) fn waivers(args: &StartArgs, bundle: &Bundle, ui: &Ui) -> Result<Vec<
     };
     let waivers = args.waiver.iter().map(|path| read(path));
     let waivers = waivers.collect::<Result<Vec<_>, _>>()?;
+    let now_s = (gobag_bundle::Ambient::system().clock)();
     for waiver in &waivers {
+        if waiver.has_ended(now_s) {
+            ui.warn(&format!(
+                "what your IT let pass of `{}` ended with {} and does not count any more; ask them for a new letter if you need one",
+                human::printable(&waiver.rule),
+                waiver.until
+            ));
+            continue;
+        }
         ui.say(&format!(
             "Your IT lets `{}` pass until {}: {}",
             waiver.rule,
@@ -59,7 +65,7 @@ pub(super) fn waivers(args: &StartArgs, bundle: &Bundle, ui: &Ui) -> Result<Vec<
 
 fn read_letter(path: &Path) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
-    File::open(path)?
+    regular::open(path)?
         .take(MAX_TOKEN_LEN as u64 + 1)
         .read_to_end(&mut text)?;
     Ok(text)

@@ -102,6 +102,10 @@ fn a_rule_stops_the_start_until_it_waives_it() {
     }
     let over = start(&desk, &stick, Some(&letter(&stick, "2020-01-01", None, &key)));
     assert!(names(&over, NEWER), "its day is over: {over:?}");
+    assert!(
+        over.stderr.contains("ended with 2020-01-01 and does not count") && !over.stderr.contains("lets `"),
+        "{over:?}"
+    );
     assert!(desk.is_tidy());
 }
 

@@ -11,6 +11,7 @@ mod judged;
 mod kernel;
 mod killed;
 mod mounts;
+mod named;
 mod program;
 mod pulled;
 mod remembered;

@@ -7,6 +7,7 @@
 use std::{
     fs::File,
     io::{self, Read, Seek, SeekFrom},
+    os::unix::fs::FileTypeExt,
     path::Path,
 };
 
@@ -26,6 +27,13 @@ pub(super) fn sniff(path: &Path) -> Result<DiskFormat, InfoError> {
         path: path.to_owned(),
         source,
     };
+    // A pipe would be waited for.
+    let kind = path.metadata().map_err(read_failed)?.file_type();
+    if !kind.is_file() && !kind.is_block_device() {
+        return Err(read_failed(io::Error::other(
+            "it is neither a regular file nor a block device",
+        )));
+    }
     let mut file = File::open(path).map_err(read_failed)?;
     let head = read_at(&mut file, 0, HEAD_BYTES).map_err(read_failed)?;
     let length = file.seek(SeekFrom::End(0)).map_err(read_failed)?;

@@ -1,10 +1,9 @@
 //! The real computer.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use gobag_checklists::Obstacle;
+use gobag_checklists::{Obstacle, regular};
 use gobag_engine::run::{Run, RunError};
 
 use super::{Capture, Host};
@@ -39,7 +38,7 @@ impl Host for Live {
             Err(failed) => return failed,
         };
         let mut bytes = Vec::new();
-        match File::open(file).and_then(|file| file.take(MAX_TEXT_BYTES + 1).read_to_end(&mut bytes)) {
+        match regular::open(&file).and_then(|file| file.take(MAX_TEXT_BYTES + 1).read_to_end(&mut bytes)) {
             Err(error) => refused("read", path, &error),
             Ok(_) if bytes.len() as u64 > MAX_TEXT_BYTES => Capture::failed(
                 Obstacle::NotWorking,

@@ -6,6 +6,7 @@
 //! recognised by the name before it. The safest way is still not to capture it: see `linux::query`.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// What is known to be personal, and what was found to be.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +29,15 @@ const REMOTE: &str = "network shares";
 
 /// Where desktops mount what is plugged in; below come a user and a label, or a label.
 const MEDIA: [&str; 2] = ["/run/media/", "/media/"];
+
+/// Where people mount by hand: what comes below is a name they gave.
+const BY_HAND: [&str; 3] = ["/mnt/", "/opt/", "/srv/"];
+
+/// The folders in which systems mount by themselves. A place in any other was made by people, and bears their names.
+const SYSTEMS: [&str; 25] = [
+    "bin", "boot", "dev", "efi", "etc", "gnu", "home", "lib", "lib32", "lib64", "media", "mnt", "nix", "opt",
+    "ostree", "proc", "root", "run", "sbin", "snap", "srv", "sys", "tmp", "usr", "var",
+];
 
 /// Files of settings, and how the lines begin that are looked at: the others may hold addresses, pictures' names, anything.
 const SETTINGS: [(&str, &[&str]); 3] = [
@@ -74,24 +84,47 @@ impl Scrub {
             let Some(place) = line.split(' ').nth(4) else {
                 continue;
             };
-            let Some(base) = MEDIA.iter().find(|base| place.starts_with(**base)) else {
+            let Some(written) = self.place(place) else {
                 continue;
-            };
-            let below: Vec<&str> = place[base.len()..].split('/').collect();
-            let written = match below[..] {
-                [user, label] if !label.is_empty() => {
-                    let user = self.stand_in(USER, user, |n| format!("user{n}"));
-                    format!("{user}/{}", self.stand_in(LABEL, label, |n| format!("medium{n}")))
-                }
-                [label] if !label.is_empty() => self.stand_in(LABEL, label, |n| format!("medium{n}")),
-                _ => continue,
             };
             // In the kernel's spelling of spaces, and in everybody else's.
             for form in [place.to_owned(), place.replace("\\040", " ")] {
-                self.places.push((form, format!("{base}{written}")));
+                self.places.push((form, written.clone()));
             }
         }
         self.places.sort_by_key(|(form, _)| std::cmp::Reverse(form.len()));
+    }
+
+    /// How a place is written, if it bears a name that people gave.
+    fn place(&mut self, place: &str) -> Option<String> {
+        let label = |scrub: &mut Self, label: &str| scrub.stand_in(LABEL, label, |n| format!("medium{n}"));
+        if let Some(base) = MEDIA.iter().find(|base| place.starts_with(**base)) {
+            let below: Vec<&str> = place[base.len()..].split('/').collect();
+            return match below[..] {
+                [user, name] if !name.is_empty() => {
+                    let user = self.stand_in(USER, user, |n| format!("user{n}"));
+                    Some(format!("{base}{user}/{}", label(self, name)))
+                }
+                [name] if !name.is_empty() => Some(format!("{base}{}", label(self, name))),
+                _ => None,
+            };
+        }
+        if let Some((user, name)) = place
+            .strip_prefix("/home/")
+            .and_then(|below| below.split_once('/'))
+        {
+            let user = self.stand_in(USER, user, |n| format!("user{n}"));
+            return Some(format!("/home/{user}/{}", label(self, name)));
+        }
+        let by_hand = BY_HAND
+            .iter()
+            .find_map(|base| Some((*base, place.strip_prefix(base)?)));
+        let (base, name) = by_hand.or_else(|| {
+            let name = place.strip_prefix('/')?;
+            let first = name.split('/').next().unwrap_or_default();
+            (!SYSTEMS.contains(&first)).then_some(("/", name))
+        })?;
+        (!name.is_empty()).then(|| format!("{base}{}", label(self, name)))
     }
 
     /// How many different ones of each kind were taken out.
@@ -131,7 +164,7 @@ impl Scrub {
     fn line(&mut self, line: &str) -> String {
         let mut line = line.to_owned();
         for (form, written) in &self.places {
-            line = line.replace(form, written);
+            line = replace_place(&line, form, written);
         }
         let line = self.names_in(&line);
         let line = self.media_in(&line);
@@ -233,11 +266,24 @@ impl Scrub {
         while let Some(at) = rest.find(before) {
             let (head, tail) = rest.split_at(at + before.len());
             text.push_str(head);
-            let end = tail.find(is_path_end).unwrap_or(tail.len());
+            let is_windows = before.ends_with('\\');
+            // In JSON they are doubled.
+            let doubled = match is_windows {
+                true => tail.len() - tail.trim_start_matches('\\').len(),
+                false => 0,
+            };
+            let (signs, tail) = tail.split_at(doubled);
+            text.push_str(signs);
+            // A name on Windows may have blanks, and the line may go on after it: rather a word too many is hidden.
+            let end = match is_windows {
+                true => tail.find(is_never_in_a_windows_name),
+                false => tail.find(is_path_end),
+            };
+            let end = end.unwrap_or(tail.len());
             let name = &tail[..end];
             if name.is_empty()
                 || self.is_stand_in(kind, name)
-                || ["Public", "Shared", "Default"].contains(&name)
+                || ["Public", "Shared", "Default", "Default User", "All Users"].contains(&name)
             {
                 text.push_str(name);
             } else {
@@ -274,26 +320,17 @@ impl Scrub {
         text + rest
     }
 
-    /// `Serial Number: C02X…`, `"serial": "…"`, `SerialNumber=…`.
+    /// `Serial Number: C02X…`, `"serial": "…"`, `SerialNumber=…`; as often as there are some in the line.
     fn serial_in(&mut self, line: &str) -> String {
         let lower = line.to_ascii_lowercase();
-        let Some(at) = lower.find("serial") else {
-            return line.to_owned();
-        };
-        let Some(sign) = line[at..].find([':', '=']).map(|sign| at + sign + 1) else {
-            return line.to_owned();
-        };
-        let Some(begin) = line[sign..]
-            .find(|c: char| c.is_alphanumeric())
-            .map(|begin| sign + begin)
-        else {
-            return line.to_owned();
-        };
-        let end = line[begin..]
-            .find(|c: char| !(c.is_alphanumeric() || "-_.".contains(c)))
-            .map_or(line.len(), |end| begin + end);
-        let stand_in = self.stand_in(SERIAL, &line[begin..end], |n| format!("SERIAL{n}"));
-        format!("{}{stand_in}{}", &line[..begin], &line[end..])
+        let (mut text, mut done) = (String::with_capacity(line.len()), 0);
+        while let Some(place) = next_serial(line, &lower, done) {
+            let stand_in = self.stand_in(SERIAL, &line[place.clone()], |n| format!("SERIAL{n}"));
+            text.push_str(&line[done..place.start]);
+            text.push_str(&stand_in);
+            done = place.end;
+        }
+        text + &line[done..]
     }
 
     /// One line of `mountinfo`: the options are not looked at by anybody and may name users, servers and passwords, so of
@@ -340,6 +377,37 @@ impl Scrub {
 
 fn is_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || ".:-_".contains(c)
+}
+
+/// Where the next serial number stands, from `from` on: what follows the sign after the word.
+fn next_serial(line: &str, lower: &str, from: usize) -> Option<Range<usize>> {
+    let at = from + lower.get(from..)?.find("serial")?;
+    let sign = at + line[at..].find([':', '='])? + 1;
+    let begin = sign + line[sign..].find(char::is_alphanumeric)?;
+    let end = line[begin..]
+        .find(|c: char| !(c.is_alphanumeric() || "-_.".contains(c)))
+        .map_or(line.len(), |end| begin + end);
+    Some(begin..end)
+}
+
+/// What no user's name has, by Windows' own rule, or what ends a line's part.
+fn is_never_in_a_windows_name(c: char) -> bool {
+    "\\/[]:;|=,+*?<>\"@\t".contains(c)
+}
+
+/// Replaces a mount's place where it stands whole: `/a` is not in `/apps`, nor in `/x/a`.
+fn replace_place(line: &str, place: &str, written: &str) -> String {
+    let mut text = String::with_capacity(line.len());
+    let mut at = 0;
+    while let Some(found) = line[at..].find(place).map(|found| at + found) {
+        let end = found + place.len();
+        let goes_on = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || "_-.".contains(c));
+        let whole = !goes_on(line[..found].chars().next_back()) && !goes_on(line[end..].chars().next());
+        text.push_str(&line[at..found]);
+        text.push_str(if whole { written } else { place });
+        at = end;
+    }
+    text + &line[at..]
 }
 
 fn is_path_end(c: char) -> bool {

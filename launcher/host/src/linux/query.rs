@@ -96,7 +96,7 @@ fn stat(path: &Path, shown: &str) -> Capture {
 fn head(path: &Path, shown: &str) -> Capture {
     use std::io::Read;
     let mut bytes = Vec::new();
-    match std::fs::File::open(path).and_then(|file| file.take(512).read_to_end(&mut bytes)) {
+    match gobag_checklists::regular::open(path).and_then(|file| file.take(512).read_to_end(&mut bytes)) {
         Ok(_) => Capture::Bytes(bytes),
         Err(error) => refused("read", shown, &error),
     }

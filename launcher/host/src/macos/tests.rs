@@ -43,6 +43,11 @@ fn products(scene: &Scene) -> Vec<SecurityProduct> {
 }
 
 #[test]
+fn every_fixture_gives_exactly_its_facts() {
+    crate::judged::assert_exact_facts("macos");
+}
+
+#[test]
 fn a_mac_as_it_should_be_is_read_completely() {
     let scene = scene(SEQUOIA, &[]);
     let facts = facts(&scene);

@@ -50,6 +50,11 @@ fn short(products: &[SecurityProduct]) -> Vec<(&str, &'static str, &'static str)
 }
 
 #[test]
+fn every_fixture_gives_exactly_its_facts() {
+    crate::judged::assert_exact_facts("windows");
+}
+
+#[test]
 fn a_pc_as_it_should_be_is_read_completely() {
     let scene = scene(HOME_PC, &[]);
     let facts = facts(&scene);

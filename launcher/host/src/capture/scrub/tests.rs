@@ -26,6 +26,15 @@ fn what_is_personal_is_replaced() {
         ("inet 10.1.2.3/24", "inet 192.0.2.1/24"),
         ("Serial: ABC123", "Serial: SERIAL1"),
         (
+            "serial=A1 model=x Serial Number: B2, serial: A1",
+            "serial=SERIAL1 model=x Serial Number: SERIAL2, serial: SERIAL1",
+        ),
+        ("C:\\Users\\Zoe Ann\\App Data\\x", "C:\\Users\\user1\\App Data\\x"),
+        (
+            r#"{"path": "C:\\Users\\Zoe O'Neill", "b": 1}"#,
+            r#"{"path": "C:\\Users\\user1", "b": 1}"#,
+        ),
+        (
             "uuid 3C0D2F4A-9A6B-4A1C-8F2E-0123456789AB",
             "uuid 00000000-0000-0000-0000-000000000001",
         ),
@@ -48,6 +57,46 @@ fn what_is_not_personal_stays() {
         "ClamAV-VDB:14 Mar 2025 09-24 +0000:27576:2074341",
     ] {
         assert_eq!(scrubbed(text), text);
+    }
+}
+
+/// A mount bears a name wherever people put it.
+#[test]
+fn names_of_mounts_are_hidden_wherever_they_are() {
+    let mut scrub = Scrub::default();
+    let mounts: String = [
+        "/",
+        "/boot/efi",
+        "/home",
+        "/home/zoe",
+        "/home/zoe/Zoes\\040Disk",
+        "/media/zoe/BLUE",
+        "/mnt/zoe-usb",
+        "/mnt",
+        "/zoe/photos",
+        "/srv/zoe",
+        "/var/lib/x",
+        "/run/user/1000",
+    ]
+    .iter()
+    .map(|place| format!("36 35 8:1 / {place} rw - ext4 /dev/sda1 rw\n"))
+    .collect();
+    scrub.learn_media(&mounts);
+    for (text, expected) in [
+        ("/home/zoe/Zoes Disk/x", "/home/user1/medium1/x"),
+        ("/home/zoe/Zoes\\040Disk rw", "/home/user1/medium1 rw"),
+        ("/media/zoe/BLUE/x", "/media/user1/medium2/x"),
+        ("at /mnt/zoe-usb", "at /mnt/medium3"),
+        ("/mnt/zoe-usb-other", "/mnt/zoe-usb-other"),
+        ("/zoe/photos", "/medium4"),
+        ("/srv/zoe", "/srv/medium5"),
+        (
+            "/ /boot/efi /home /mnt /var/lib/x /run/user/1000",
+            "/ /boot/efi /home /mnt /var/lib/x /run/user/1000",
+        ),
+    ] {
+        assert_eq!(scrub.text(text), expected);
+        assert_eq!(scrub.text(expected), expected);
     }
 }
 
