@@ -29,8 +29,13 @@ const REMOTE: &str = "network shares";
 /// Where desktops mount what is plugged in; below come a user and a label, or a label.
 const MEDIA: [&str; 2] = ["/run/media/", "/media/"];
 
-/// Files of settings, and how the lines begin that are looked at: the others may hold addresses, pictures' names, anything.
-const SETTINGS: [(&str, &[&str]); 3] = [
+/// Files of settings, and how the lines begin that are looked at: the others may hold addresses, passwords, pictures' names, anything.
+const SETTINGS: [(&str, &[&str]); 7] = [
+    ("/etc/clamav/clamd.conf", &["DatabaseDirectory"]),
+    ("/etc/clamd.d/scan.conf", &["DatabaseDirectory"]),
+    ("/etc/ufw/ufw.conf", &["ENABLED"]),
+    // Units of systemd: what they start.
+    (".service", &["ExecStart="]),
     ("/etc/apt/apt.conf.d/", &["APT::Periodic"]),
     ("/dnf/automatic.conf", &["[", "apply_updates"]),
     ("kscreenlockerrc", &["[", "Autolock", "Timeout", "LockGrace"]),
@@ -109,7 +114,8 @@ impl Scrub {
             let reduced: Vec<String> = text.split('\n').map(|line| self.mount(line)).collect();
             return self.text(&reduced.join("\n"));
         }
-        match SETTINGS.iter().find(|(file, _)| key.contains(file)) {
+        let is_file = key.starts_with("file ");
+        match SETTINGS.iter().find(|(file, _)| is_file && key.contains(file)) {
             Some((_, words)) => self.text(&only(text, words)),
             None => self.text(text),
         }
