@@ -18,6 +18,7 @@ mod dist;
 mod docs;
 mod error;
 mod fuzz;
+mod guest_checks;
 mod packages;
 mod programs;
 mod sh;
@@ -44,6 +45,8 @@ usage: cargo xtask <task> [options]
                            random crash runs, for as long as one likes; the same for others
   soak  [--minutes N] [--seed N] [--json]
                            a real Debian at work while its stick is pulled and its launcher killed
+  guest-checks [--fresh] [--gobag PROGRAM] [--record FOLDER] [--json]
+                           a real Debian with systemd: its protection switched on and off, and what `gobag check` says
   cross                    the probes for protection built for Windows, and run under wine (optional)
   dist                     release: static binaries, completions, man pages, zip, .deb, SHA256SUMS
   packages                 install the system packages the other tasks need
@@ -67,6 +70,7 @@ pub fn run(args: impl Iterator<Item = String>) -> ExitCode {
         "bench" => bench::run(&rest),
         "crash" => crash::run(&rest),
         "cross" => cross::run(&rest),
+        "guest-checks" => guest_checks::run(&rest),
         "soak" => soak::run(&rest),
         "dist" => dist::run(&rest),
         "packages" => packages::ensure().map(drop),

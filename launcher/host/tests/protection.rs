@@ -300,17 +300,11 @@ fn nftables_on_flushed_and_on_again() {
     assert_eq!(enforced(), Some(Tristate::Yes));
     run(NFT, &["flush", "ruleset"]);
     assert_eq!(enforced(), Some(Tristate::No));
-    run(NFT, &["add", "table", "ip", "t"]);
-    run(
-        NFT,
-        &[
-            "add",
-            "chain",
-            "ip",
-            "t",
-            "in",
-            "{ type filter hook input priority 0 ; policy drop ; }",
-        ],
-    );
-    assert_eq!(enforced(), Some(Tristate::Yes));
+    // What filters IPv6 alone leaves the other way open.
+    for (family, expected) in [("ip6", Tristate::No), ("ip", Tristate::Yes)] {
+        let chain = "{ type filter hook input priority 0 ; policy drop ; }";
+        run(NFT, &["add", "table", family, "t"]);
+        run(NFT, &["add", "chain", family, "t", "in", chain]);
+        assert_eq!(enforced(), Some(expected), "{family}");
+    }
 }

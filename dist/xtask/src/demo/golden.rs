@@ -2,7 +2,7 @@
 //!
 //! mmdebstrap makes it from the machine's own apt sources, so a local mirror or proxy is used. What differs from a
 //! plain Debian stands as files in `dist/demo/golden` (serial login, wired network, a small initrd) and in [`MASKED`].
-//! The result is kept under the hash of its recipe; `--fresh` makes it again.
+//! The result is kept under the hash of its recipe; `--fresh` makes it again. [`ensure_with`] makes another one with more packages.
 
 use std::path::{Path, PathBuf};
 
@@ -60,6 +60,12 @@ impl Golden {
 
 /// Makes the root file system, or finds the one an earlier run made by the same recipe.
 pub(crate) fn ensure(fresh: bool) -> Result<Golden> {
+    ensure_with("golden", &[], fresh)
+}
+
+/// The same with more packages, kept beside it under a name of its own.
+pub(crate) fn ensure_with(kind: &str, more: &[&str], fresh: bool) -> Result<Golden> {
+    let packages: Vec<&str> = PACKAGES.iter().chain(more).copied().collect();
     let folder = disk::target().join("demo");
     disk::make_dir(&folder)?;
     let overlay = folder.join("overlay.tar");
@@ -67,25 +73,25 @@ pub(crate) fn ensure(fresh: bool) -> Result<Golden> {
     let recipe = disk::sha256(std::slice::from_ref(&overlay))?.concat();
     disk::write(
         &folder.join("recipe"),
-        format!("{recipe} {PACKAGES:?} {:?}", hooks(&overlay)),
+        format!("{recipe} {packages:?} {:?}", hooks(&overlay)),
     )?;
     let name = disk::sha256(&[folder.join("recipe")])?.concat();
-    let tar = folder.join(format!("golden-{}.tar", &name[..12]));
+    let tar = folder.join(format!("{kind}-{}.tar", &name[..12]));
     if tar.exists() && !fresh {
         return Ok(Golden {
             tar,
             was_cached: true,
         });
     }
-    let unfinished = folder.join("golden-unfinished.tar");
+    let unfinished = folder.join(format!("{kind}-unfinished.tar"));
     let sources = folder.join("sources.list");
     disk::write(&sources, own_sources()?)?;
-    let made = mmdebstrap(&overlay, &sources, &unfinished);
+    let made = mmdebstrap(&packages, &overlay, &sources, &unfinished);
     if made.is_err() {
         disk::remove(&unfinished)?;
     }
     made?;
-    forget_older(&folder)?;
+    forget_older(&folder, kind)?;
     disk::rename(&unfinished, &tar)?;
     Ok(Golden {
         tar,
@@ -94,7 +100,7 @@ pub(crate) fn ensure(fresh: bool) -> Result<Golden> {
 }
 
 /// Removes what earlier recipes made.
-fn forget_older(folder: &Path) -> Result<()> {
+fn forget_older(folder: &Path, kind: &str) -> Result<()> {
     let unreadable = |cause| Error::because(format!("cannot list {}", folder.display()), cause);
     for entry in folder.read_dir().map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
@@ -103,17 +109,17 @@ fn forget_older(folder: &Path) -> Result<()> {
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
-        if name.starts_with("golden-") && name != "golden-unfinished.tar" {
+        if name.starts_with(&format!("{kind}-")) && name != format!("{kind}-unfinished.tar") {
             disk::remove(&path)?;
         }
     }
     Ok(())
 }
 
-fn mmdebstrap(overlay: &Path, sources: &Path, out: &Path) -> Result<()> {
+fn mmdebstrap(packages: &[&str], overlay: &Path, sources: &Path, out: &Path) -> Result<()> {
     let mut command = Cmd::new("mmdebstrap")
         .args(["--quiet", "--variant=minbase", "--skip=output/mknod"])
-        .arg(format!("--include={}", PACKAGES.join(",")))
+        .arg(format!("--include={}", packages.join(",")))
         .args([
             "--aptopt=Acquire::Languages \"none\"",
             "--aptopt=Acquire::Retries \"3\"",
@@ -132,7 +138,7 @@ fn mmdebstrap(overlay: &Path, sources: &Path, out: &Path) -> Result<()> {
         .env("SOURCE_DATE_EPOCH", EPOCH)
         .run()
         .map_err(|cause| {
-            Error::because("the demo's Debian could not be made", cause)
+            Error::because("the guest's Debian could not be made", cause)
                 .hint("this step needs a Debian mirror once; afterwards target/demo keeps the result")
         })
 }

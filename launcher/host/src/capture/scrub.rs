@@ -39,8 +39,13 @@ const SYSTEMS: [&str; 25] = [
     "ostree", "proc", "root", "run", "sbin", "snap", "srv", "sys", "tmp", "usr", "var",
 ];
 
-/// Files of settings, and how the lines begin that are looked at: the others may hold addresses, pictures' names, anything.
-const SETTINGS: [(&str, &[&str]); 3] = [
+/// Files of settings, and how the lines begin that are looked at: the others may hold addresses, passwords, pictures' names, anything.
+const SETTINGS: [(&str, &[&str]); 7] = [
+    ("/etc/clamav/clamd.conf", &["DatabaseDirectory"]),
+    ("/etc/clamd.d/scan.conf", &["DatabaseDirectory"]),
+    ("/etc/ufw/ufw.conf", &["ENABLED"]),
+    // Units of systemd: what they start.
+    (".service", &["ExecStart="]),
     ("/etc/apt/apt.conf.d/", &["APT::Periodic"]),
     ("/dnf/automatic.conf", &["[", "apply_updates"]),
     ("kscreenlockerrc", &["[", "Autolock", "Timeout", "LockGrace"]),
@@ -142,7 +147,8 @@ impl Scrub {
             let reduced: Vec<String> = text.split('\n').map(|line| self.mount(line)).collect();
             return self.text(&reduced.join("\n"));
         }
-        match SETTINGS.iter().find(|(file, _)| key.contains(file)) {
+        let is_file = key.starts_with("file ");
+        match SETTINGS.iter().find(|(file, _)| is_file && key.contains(file)) {
             Some((_, words)) => self.text(&only(text, words)),
             None => self.text(text),
         }

@@ -56,12 +56,12 @@ fn found(host: &dyn Host) -> Result<(Confinement, &'static str), String> {
     }
 }
 
-/// The administrator sees the profiles too; one that enforces nothing but complaints confines nobody.
+/// Switched on, it confines nobody without profiles that enforce more than complaints; only the administrator sees them. Seen: Debian's kernel
+/// without the package `apparmor` has it on and no profile.
 fn apparmor(host: &dyn Host) -> Result<Confinement, String> {
     let by = "AppArmor".to_owned();
-    let Ok(profiles) = host.file(PROFILES).text() else {
-        return Ok(Confinement::Enforced { by });
-    };
+    let unseen = "AppArmor is on; only the administrator can see whether it confines anything";
+    let profiles = host.file(PROFILES).text().map_err(|_| unseen.to_owned())?;
     if profiles.lines().any(|line| line.ends_with("(enforce)")) {
         return Ok(Confinement::Enforced { by });
     }
@@ -89,8 +89,9 @@ mod tests {
             (vec![(SELINUX, "2")], None),
             (
                 vec![(APPARMOR, "Y\n"), (MODULES, "lockdown,capability,apparmor")],
-                enforced("AppArmor"),
+                None,
             ),
+            (vec![(APPARMOR, "Y\n"), (PROFILES, "")], Some(Confinement::None)),
             (
                 vec![(APPARMOR, "Y\n"), (MODULES, "capability,yama")],
                 Some(Confinement::None),

@@ -81,9 +81,9 @@ fn configured(host: &dyn Host) -> Firewall {
     match ufw_on.as_ref().map(Option::as_deref) {
         Ok(Some(word)) if word.eq_ignore_ascii_case("yes") => {
             return match units.as_ref().map(|units| units.state("ufw.service")) {
-                Ok(State::Active) => named("ufw", Tristate::Yes, not_seen()),
-                Ok(_) => named("ufw", Tristate::Yes, Tristate::No),
-                Err(_) => named("ufw", Tristate::Yes, not_seen()),
+                Ok(State::Failed) => named("ufw", Tristate::Yes, Tristate::No),
+                // `ufw enable` loads the rules by itself; its unit does so at the next start only.
+                _ => named("ufw", Tristate::Yes, not_seen()),
             };
         }
         _ => {}

@@ -230,6 +230,15 @@ fn of_settings_only_what_is_looked_at_is_kept_and_strange_letters_hide_no_name()
     let mail = b"Unattended-Upgrade::Mail \"boss@firm.example\";\nAPT::Periodic::Unattended-Upgrade \"1\";";
     let apt = lines("file /etc/apt/apt.conf.d/50unattended-upgrades", mail);
     assert_eq!(apt, "\nAPT::Periodic::Unattended-Upgrade \"1\";");
+    let scanner = b"VirusEvent mail boss@firm.example\nDatabaseDirectory /srv/clamav\n";
+    let scanner = lines("file /etc/clamav/clamd.conf", scanner);
+    assert_eq!(scanner, "\nDatabaseDirectory /srv/clamav\n");
+    let unit = b"[Service]\nEnvironment=TOKEN=secret\nExecStart=/usr/sbin/clamd\n";
+    let unit = lines("file /lib/systemd/system/clamav-daemon.service", unit);
+    assert_eq!(unit, "\n\nExecStart=/usr/sbin/clamd\n");
+    // An answer about units is no unit's file.
+    let units = lines("query units a.service", b"asked");
+    assert_eq!(units, "asked");
     let picture = b"[Daemon]\nTimeout=5\n[Greeter]\nImage=/home/anna/wedding.jpg";
     let desktop = lines("file ~/.config/kscreenlockerrc", picture);
     assert!(

@@ -1,12 +1,14 @@
 //! Reads the rules in force, for one question: does something keep strangers out?
 //!
 //! Yes where a chain on the way in drops by default, or where, on a way that every packet takes, a rule drops or rejects all
-//! that is left. A rule for some packets only (`ct state invalid drop`) is no firewall.
+//! that is left. A rule for some packets only (`ct state invalid drop`) is no firewall, nor is one that leaves IPv4 open.
 
 use std::collections::BTreeMap;
 
 /// Deepest chain of jumps that is followed; the kernel allows sixteen.
 const MAX_JUMPS: usize = 16;
+/// Families of tables that see IPv4: what filters `ip6`, `arp` or a bridge alone leaves it open.
+const FAMILIES: [&str; 2] = ["ip", "inet"];
 
 #[derive(Default)]
 struct Chain {
@@ -51,7 +53,10 @@ pub(super) fn nft_keeps_out(text: &str) -> Result<bool, String> {
         return Err("the firewall's rules are cut short".to_owned());
     }
     Ok(chains.iter().any(|((table, _), chain)| {
-        chain.is_entrance && (chain.drops_by_default || ends(&chains, table, chain, 0))
+        let sees_ip4 = table
+            .split_once(' ')
+            .is_some_and(|(family, _)| FAMILIES.contains(&family));
+        sees_ip4 && chain.is_entrance && (chain.drops_by_default || ends(&chains, table, chain, 0))
     }))
 }
 
@@ -143,6 +148,14 @@ mod tests {
                 true,
             ),
             (input("policy drop;").replace("hook input", "hook forward"), false),
+            (input("policy drop;").replace("table inet", "table ip"), true),
+            (input("policy drop;").replace("table inet", "table ip6"), false),
+            (input("policy drop;").replace("table inet", "table arp"), false),
+            (input("policy drop;").replace("table inet", "table bridge"), false),
+            (
+                input("policy drop;").replace("table inet", "table ip6") + &input("policy accept;"),
+                false,
+            ),
             (jump.to_owned(), true),
             (circle.to_owned(), false),
             (with_set.to_owned(), false),

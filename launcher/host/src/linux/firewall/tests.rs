@@ -35,10 +35,12 @@ fn p24_ufw_that_is_enabled_and_failed_is_configured_and_not_enforced() {
         (failed.configured, failed.enforced),
         (Tristate::Yes, Tristate::No)
     );
-    // Of one that runs, an ordinary user cannot tell; "active (exited)" is how it runs.
-    let active = firewall(enabled().json(UNITS, &unit("ufw.service", "active")));
-    assert_eq!(active.configured, Tristate::Yes);
-    assert!(is_unknown(&active.enforced));
+    // Of one that runs, an ordinary user cannot tell; "active (exited)" is how it runs. Inactive, its rules can have been loaded by hand.
+    for state in ["active", "inactive"] {
+        let ufw = firewall(enabled().json(UNITS, &unit("ufw.service", state)));
+        assert_eq!(ufw.configured, Tristate::Yes, "{state}");
+        assert!(is_unknown(&ufw.enforced), "{state}");
+    }
 }
 
 #[test]
