@@ -56,6 +56,8 @@ fn connect(address: &str, until: Instant) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::disallowed_methods, reason = "the test is the company")]
+
     use std::net::TcpListener;
 
     use super::*;
