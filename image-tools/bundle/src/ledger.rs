@@ -151,9 +151,13 @@ pub(crate) fn begin(
     medium: &dyn Medium,
     bundle: BundleId,
     key: &Key,
+    write_bytes_per_s: Option<u64>,
     random: &dyn Random,
 ) -> Result<LedgerRecord, LedgerAccessError> {
-    let record = LedgerRecord::new(random);
+    let record = LedgerRecord {
+        write_bytes_per_s,
+        ..LedgerRecord::new(random)
+    };
     let ledger = Ledger {
         generation: 1,
         record: record.clone(),

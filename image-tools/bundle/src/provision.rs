@@ -9,6 +9,7 @@ use std::{
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use gobag_format::{
@@ -37,6 +38,8 @@ use crate::{
 /// Size of the pieces in which files are pre-written and copied.
 const PIECE: usize = 4 << 20;
 const HOME: VolumeId = VolumeId(0);
+/// Fewer bytes say nothing about a stick's speed.
+const LEAST_MEASURED: u64 = 256 << 20;
 
 /// What a personal stick is made from.
 pub struct Provision<'a> {
@@ -238,9 +241,12 @@ pub fn provision(
     // The first header file is written last of all: it is what makes a bundle of the folder.
     let first_header = files.remove(0);
     monitor.phase("preparing personal space", Some(spec.personal_bytes()));
+    let (began, mut written) = (Instant::now(), 0);
     for (file, len) in &files {
         prewrite(&folder.join(file.path()), *len, ambient, monitor)?;
+        written += len;
     }
+    let speed = bytes_per_s(written, began.elapsed());
     let escrow = (!spec.escrow.is_empty()).then_some(0);
     if let Some(number) = escrow {
         let path = folder.join(FileRef::Escrow(number).path());
@@ -249,7 +255,7 @@ pub fn provision(
     }
     fill_log(&folder, spec, geometry, &key, ambient, monitor)?;
     let medium = StickMedium::unfinished(&folder);
-    let record = ledger::begin(&medium, bundle, &key, &*ambient.random)?;
+    let record = ledger::begin(&medium, bundle, &key, speed, &*ambient.random)?;
     let unlocked = Unlocked {
         bundle,
         generation: 1,
@@ -282,6 +288,12 @@ pub fn provision(
         key: record.signing_key().verifying_key(),
         personal_bytes: spec.personal_bytes(),
     })
+}
+
+/// A speed, where enough was written for one: a stick's own memory takes the first bytes fast.
+fn bytes_per_s(bytes: u64, time: Duration) -> Option<u64> {
+    let millis = u64::try_from(time.as_millis()).ok().filter(|millis| *millis > 0)?;
+    (bytes >= LEAST_MEASURED).then(|| bytes.saturating_mul(1000) / millis)
 }
 
 /// Files of the personal part and their sizes; the first header file first.

@@ -8,7 +8,8 @@ mod signed;
 
 use std::path::{Path, PathBuf};
 
-use gobag_checklists::{Decision, Findings, HostFacts, Requirements, Verdict, decide};
+use gobag_bundle::Bundle;
+use gobag_checklists::{Decision, Fact, Findings, HostFacts, Requirements, Verdict, decide};
 use gobag_host::{GatherOptions, gather, reach_company};
 use gobag_term::{Cell, CliError, ExitCode, Table, Tone, Ui, human};
 use serde::Serialize;
@@ -140,7 +141,7 @@ fn sign(
     let stick = find(args.unlock.stick.stick.as_deref(), environment.program.as_deref()).or_explain()?;
     let bundle = unlock::unlock(&args.unlock, &stick, true, ui)?;
     let requirements = asked::signed(&bundle.manifest(None).or_explain()?)?;
-    let facts = asked_company(gather(options), &requirements);
+    let facts = completed(gather(options), &bundle, &requirements);
     let decision = decide(&requirements, &facts, args.mode.into(), &[]);
     let envelope = signed::keep(&bundle, &decision, &facts).or_explain()?;
     let columns = ui.columns();
@@ -156,8 +157,22 @@ fn sign(
     })
 }
 
+/// The facts, and what an unlocked stick adds to them: how fast it was written when it was made, and whether the company answers
+/// where IT said.
+pub(crate) fn completed(facts: HostFacts, bundle: &Bundle, requirements: &Requirements) -> HostFacts {
+    let mut facts = asked_company(facts, requirements);
+    let noted = bundle.ledger().ok().and_then(|ledger| ledger.write_bytes_per_s);
+    if let (Fact::Known(stick), Some(noted)) = (&mut facts.stick, noted)
+        && stick.value.write_bytes_per_s.is_none()
+    {
+        stick.value.write_bytes_per_s = Some(noted);
+        stick.source.push_str("; writing as measured when the stick was made");
+    }
+    facts
+}
+
 /// The facts, and whether the company answers where IT said.
-pub(crate) fn asked_company(facts: HostFacts, requirements: &Requirements) -> HostFacts {
+fn asked_company(facts: HostFacts, requirements: &Requirements) -> HostFacts {
     if requirements.company.is_empty() {
         return facts;
     }
@@ -259,7 +274,7 @@ fn word(verdict: Verdict) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use gobag_checklists::{Fact, ModeChoice, Requirements};
+    use gobag_checklists::ModeChoice;
 
     use super::*;
 

@@ -188,8 +188,9 @@ pub(crate) fn start(
     if check::public_copy_differs(&stick, &work.session().manifest().requirements) {
         ui.warn("What this stick shows to everybody of its requirements is not what your IT signed; the signed ones count. Tell your IT.");
     }
-    let facts = check::asked_company(facts.join().unwrap_or_default(), &judge.requirements);
-    let look = || check::asked_company(check::facts(environment, &stick), &judge.requirements);
+    let complete = |facts| check::completed(facts, work.session().bundle(), &judge.requirements);
+    let facts = complete(facts.join().unwrap_or_default());
+    let look = || complete(check::facts(environment, &stick));
     let told = |decision: &Decision, facts: &HostFacts| {
         if args.throwaway {
             return;

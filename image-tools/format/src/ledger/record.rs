@@ -18,6 +18,9 @@ use crate::{
 pub struct LedgerRecord {
     /// Seed of the stick's own signing key; drawn when the ledger is first written.
     stick_key: Key,
+    /// How fast the stick was written when it was made, with a sync after each file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub write_bytes_per_s: Option<u64>,
     /// Results of checks that wait for the company, oldest first.
     #[serde(default)]
     results: Vec<KeptResult>,
@@ -44,6 +47,7 @@ impl LedgerRecord {
     pub fn new(random: &dyn Random) -> Self {
         Self {
             stick_key: Key::generate(random),
+            write_bytes_per_s: None,
             results: Vec::new(),
             later: Map::new(),
         }
