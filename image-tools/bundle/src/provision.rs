@@ -292,7 +292,9 @@ pub fn provision(
 
 /// A speed, where enough was written for one: a stick's own memory takes the first bytes fast.
 fn bytes_per_s(bytes: u64, time: Duration) -> Option<u64> {
-    let millis = u64::try_from(time.as_millis()).ok().filter(|millis| *millis > 0)?;
+    let millis = u64::try_from(time.as_millis())
+        .ok()
+        .filter(|millis| *millis > 0)?;
     (bytes >= LEAST_MEASURED).then(|| bytes.saturating_mul(1000) / millis)
 }
 

@@ -166,7 +166,9 @@ pub(crate) fn completed(facts: HostFacts, bundle: &Bundle, requirements: &Requir
         && stick.value.write_bytes_per_s.is_none()
     {
         stick.value.write_bytes_per_s = Some(noted);
-        stick.source.push_str("; writing as measured when the stick was made");
+        stick
+            .source
+            .push_str("; writing as measured when the stick was made");
     }
     facts
 }
