@@ -154,10 +154,8 @@ pub(crate) fn begin(
     write_bytes_per_s: Option<u64>,
     random: &dyn Random,
 ) -> Result<LedgerRecord, LedgerAccessError> {
-    let record = LedgerRecord {
-        write_bytes_per_s,
-        ..LedgerRecord::new(random)
-    };
+    let mut record = LedgerRecord::new(random);
+    record.write_bytes_per_s = write_bytes_per_s;
     let ledger = Ledger {
         generation: 1,
         record: record.clone(),
