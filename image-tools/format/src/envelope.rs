@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use crate::{
     digest::Digest,
-    limits::MAX_ENVELOPE_LEN,
+    limits::{MAX_ENVELOPE_LEN, MAX_SIGNATURES},
     sign::{SigningKey, VerifyingKey},
 };
 
@@ -87,12 +87,26 @@ impl Envelope {
         }
     }
 
+    /// Adds the signature of another key, over the same document.
+    pub fn sign_too(&mut self, key: &SigningKey) -> Result<(), EnvelopeError> {
+        let kind = self.payload_type.clone();
+        let payload = self.unverified(&kind)?;
+        let again = Self::sign(&kind, &payload, key);
+        self.signatures.extend(again.signatures);
+        Ok(())
+    }
+
     /// Reads one; what it holds is believed only after [`Envelope::verify`].
     pub fn parse(bytes: &[u8]) -> Result<Self, EnvelopeError> {
         if bytes.len() > MAX_ENVELOPE_LEN {
             return Err(EnvelopeError::TooLarge);
         }
-        serde_json::from_slice(bytes).map_err(|error| malformed(error.to_string()))
+        let envelope: Self = serde_json::from_slice(bytes).map_err(|error| malformed(error.to_string()))?;
+        // Each costs a verification with each key.
+        match envelope.signatures.len() <= MAX_SIGNATURES {
+            true => Ok(envelope),
+            false => Err(malformed(format!("more than {MAX_SIGNATURES} signatures"))),
+        }
     }
 
     /// As it travels.
@@ -106,17 +120,31 @@ impl Envelope {
         kind: &str,
         keys: impl IntoIterator<Item = &'k VerifyingKey>,
     ) -> Result<(Vec<u8>, &'k VerifyingKey), EnvelopeError> {
-        let payload = self.unverified(kind)?;
-        let message = encoded(kind, &payload);
-        let signatures: Vec<[u8; 64]> = self.signatures.iter().filter_map(Signed::bytes).collect();
-        let signed = |key: &&VerifyingKey| {
-            let mut signatures = signatures.iter();
-            signatures.any(|signature| key.verifies_exactly(&message, signature))
-        };
-        match keys.into_iter().find(signed) {
+        let (payload, signers) = self.signers(kind, keys)?;
+        match signers.first() {
             Some(key) => Ok((payload, key)),
             None => Err(EnvelopeError::BadSignature),
         }
+    }
+
+    /// The document, and which of `keys` signed it, each once however often it signed.
+    pub fn signers<'k>(
+        &self,
+        kind: &str,
+        keys: impl IntoIterator<Item = &'k VerifyingKey>,
+    ) -> Result<(Vec<u8>, Vec<&'k VerifyingKey>), EnvelopeError> {
+        let payload = self.unverified(kind)?;
+        let message = encoded(kind, &payload);
+        let signatures: Vec<[u8; 64]> = self.signatures.iter().filter_map(Signed::bytes).collect();
+        let mut signers: Vec<&VerifyingKey> = Vec::new();
+        for key in keys {
+            let mut signatures = signatures.iter();
+            let signed = signatures.any(|signature| key.verifies_exactly(&message, signature));
+            if signed && !signers.contains(&key) {
+                signers.push(key);
+            }
+        }
+        Ok((payload, signers))
     }
 
     /// The document as it claims to be, for whoever has no key to check it with.

@@ -13,6 +13,7 @@ pub mod escrow;
 pub mod header;
 pub mod ids;
 pub mod keyslot;
+pub mod lease;
 pub mod ledger;
 mod letter;
 pub mod limits;

@@ -73,6 +73,10 @@ pub const LEDGER_FILE_LEN: u64 = 2 * LEDGER_SLOT_AT + LEDGER_SLOT_LEN as u64;
 pub const MAX_LEDGER_RECORD_LEN: usize = LEDGER_SLOT_LEN - 80 - 16 - 4;
 /// Most results of checks that wait in a ledger.
 pub const MAX_KEPT_RESULTS: usize = 8;
+/// Most signatures of a signed document.
+pub const MAX_SIGNATURES: usize = 16;
+/// Most officers that a policy names.
+pub const MAX_OFFICERS: usize = 16;
 /// Longest signed document, bytes.
 pub const MAX_ENVELOPE_LEN: usize = 128 << 10;
 
