@@ -278,7 +278,8 @@ impl Coverage {
     }
 }
 
-/// Of the results with one pseudonym, the one that was gathered last; of two at the same time, the first.
+/// Of the results with one pseudonym, one that a stick signed before others, then the one that was gathered last; of two at the same time, the first.
+/// Pseudonyms stand in the results, so anybody can write a later one of somebody else's computer.
 fn newest_of_each(read: Vec<Computer>, duplicates: &mut Vec<Duplicate>) -> Vec<Computer> {
     let mut kept: Vec<Computer> = Vec::new();
     let mut places: BTreeMap<String, usize> = BTreeMap::new();
@@ -291,7 +292,7 @@ fn newest_of_each(read: Vec<Computer>, duplicates: &mut Vec<Duplicate>) -> Vec<C
                 }
                 kept.push(result);
             }
-            Some(other) if result.gathered_at_s > other.gathered_at_s => {
+            Some(other) if result.weight() > other.weight() => {
                 duplicates.push(duplicate(&other.file, &result.file, SameAs::Pseudonym));
                 *other = result;
             }

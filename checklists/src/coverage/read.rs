@@ -75,6 +75,16 @@ impl Computer {
         })
     }
 
+    /// What counts of two results of one computer.
+    pub(super) fn weight(&self) -> (u8, u64) {
+        let vouched = match self.signed_by {
+            SignedBy::Nobody => 0,
+            SignedBy::NotChecked => 1,
+            SignedBy::Stick(_) => 2,
+        };
+        (vouched, self.gathered_at_s)
+    }
+
     /// How it came out in a mode, if that was looked at.
     pub(super) fn judged(&self, mode: Mode) -> Option<&Judged> {
         self.modes.iter().find(|judged| judged.mode == mode)

@@ -98,7 +98,7 @@ pub(crate) fn write_whole(
     len: u64,
     mut next: impl FnMut(u64) -> Option<Vec<u8>>,
 ) -> Result<Option<()>, FileError> {
-    let mut file = File::create(path).at("create", path)?;
+    let mut file = create_over(path)?;
     let mut at = 0;
     while at < len {
         let Some(piece) = next(at) else { return Ok(None) };
@@ -107,6 +107,37 @@ pub(crate) fn write_whole(
     }
     file.sync_all().at("sync", path)?;
     Ok(Some(()))
+}
+
+/// Begins a file anew in its place. A stick that comes back may have a link there, to some file of IT's, or a pipe that nobody reads: neither is
+/// followed or waited for.
+fn create_over(path: &Path) -> Result<File, FileError> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = File::options()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .custom_flags(flags.bits().cast_signed())
+        .open(path)
+        .at("create", path)?;
+    if !file.metadata().at("look at", path)?.is_file() {
+        let other = io::Error::new(io::ErrorKind::InvalidData, "something else is in its place");
+        return Err(other).at("create", path);
+    }
+    file.set_len(0).at("shorten", path)?;
+    Ok(file)
+}
+
+/// Refuses folders of a bundle that are links: they could lead anywhere.
+fn refuse_links(file: &Path) -> Result<(), FileError> {
+    for folder in file.ancestors().skip(1).take(2) {
+        let found = folder.symlink_metadata();
+        if found.is_ok_and(|found| found.is_symlink()) {
+            let link = io::Error::new(io::ErrorKind::InvalidData, "it is a symbolic link");
+            return Err(link).at("use", folder);
+        }
+    }
+    Ok(())
 }
 
 /// Size of the pieces in which files are pre-written.
@@ -119,6 +150,7 @@ pub(crate) fn prewrite(
     random: &dyn Random,
     monitor: &dyn Monitor,
 ) -> Result<Option<()>, FileError> {
+    refuse_links(path)?;
     make_folder(path.parent().unwrap_or(path))?;
     let mut noise = blake3::Hasher::new_keyed(&random_bytes(random)).finalize_xof();
     let mut piece = vec![0; NOISE_PIECE];
@@ -143,15 +175,7 @@ pub(crate) struct NewFile {
 impl NewFile {
     /// Begins the file; `executable` asks for a program, where the file system knows such a thing.
     pub(crate) fn create(path: &Path, executable: bool) -> Result<Self, FileError> {
-        // A stick that comes back may have a link in its place, to some file of IT's, or a pipe that nobody reads.
-        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-        let file = File::options()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .custom_flags(flags.bits().cast_signed())
-            .open(path)
-            .at("create", path)?;
+        let file = create_over(path)?;
         if executable {
             // exFAT and its kin refuse, and need no such thing.
             let _ = file.set_permissions(Permissions::from_mode(0o755));

@@ -8,6 +8,7 @@ use std::io;
 use gobag_format::{
     Monitor,
     crypto::{Key, Random},
+    envelope::EnvelopeError,
     ids::BundleId,
     ledger::{Ledger, LedgerError, LedgerKeys, LedgerRecord},
     limits::{LEDGER_FILE_LEN, LEDGER_SLOT_AT, LEDGER_SLOT_LEN},
@@ -19,6 +20,7 @@ use crate::{
     Bundle,
     files::{self, FileError},
     medium::{FileRef, Medium, settle},
+    stick::survey::free_bytes,
 };
 
 /// Files of the ledger.
@@ -49,6 +51,12 @@ pub enum LedgerAccessError {
         /// The file.
         file: FileRef,
     },
+    /// What shall be kept is no signed document.
+    #[error("what was found of this computer is too much to be kept")]
+    Document(#[source] EnvelopeError),
+    /// There is no room for a new one.
+    #[error("the stick has no room for a ledger ({LEDGER_FILE_LEN} bytes twice)")]
+    NoSpace,
     /// A file of it could not be made.
     #[error(transparent)]
     File(#[from] FileError),
@@ -68,6 +76,8 @@ impl LedgerAccessError {
             Self::ReadOnly => "ledger.read-only",
             Self::Medium { .. } => "ledger.medium",
             Self::NotKept { .. } => "ledger.not-kept",
+            Self::Document(error) => error.code(),
+            Self::NoSpace => "ledger.no-space",
             Self::File(error) => error.code(),
             Self::Cancelled => "ledger.cancelled",
             Self::Ledger(error) => error.code(),
@@ -124,17 +134,35 @@ impl Bundle {
             },
             Err(error) => return Err(error),
         };
-        let folder = self.medium.folder();
-        for file in files() {
-            if self.medium.len(file).ok() != Some(LEDGER_FILE_LEN) {
-                self.medium.close(file);
-                files::prewrite(&folder.join(file.path()), LEDGER_FILE_LEN, random, monitor)?
-                    .ok_or(LedgerAccessError::Cancelled)?;
-                files::sync_folder(&folder)?;
-            }
-        }
+        self.make_files(monitor)?;
         write(&*self.medium, &self.ledger_keys(), &ledger, random)?;
         Ok(key_of(&ledger))
+    }
+
+    /// Makes the files that are not there, or not whole.
+    fn make_files(&self, monitor: &dyn Monitor) -> Result<(), LedgerAccessError> {
+        let folder = self.medium.folder();
+        for file in files() {
+            match self.medium.len(file) {
+                Ok(LEDGER_FILE_LEN) => continue,
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(source) => return Err(LedgerAccessError::Medium { file, source }),
+            }
+            let path = folder.join(file.path());
+            if free_bytes(&folder)? < LEDGER_FILE_LEN {
+                return Err(LedgerAccessError::NoSpace);
+            }
+            self.medium.close(file);
+            let made = files::prewrite(&path, LEDGER_FILE_LEN, &*self.ambient.random, monitor);
+            if !matches!(made, Ok(Some(()))) {
+                // A part of it is of no use, and takes room that the next update may need.
+                let _ = files::delete(&path);
+            }
+            made?.ok_or(LedgerAccessError::Cancelled)?;
+            files::sync_folder(&folder)?;
+        }
+        Ok(())
     }
 
     pub(crate) fn read_ledger(&self) -> Result<Read, LedgerAccessError> {
@@ -170,7 +198,7 @@ fn key_of(ledger: &Ledger) -> VerifyingKey {
 
 fn read(medium: &dyn Medium, keys: &LedgerKeys) -> Result<Read, LedgerAccessError> {
     let mut opened = Vec::new();
-    let (mut missing, mut refused) = (0, None);
+    let (mut missing, mut damaged, mut failed) = (0, false, None);
     for file in files() {
         let mut slot = vec![0; LEDGER_SLOT_LEN];
         match medium.read_at(file, LEDGER_SLOT_AT, &mut slot) {
@@ -178,19 +206,21 @@ fn read(medium: &dyn Medium, keys: &LedgerKeys) -> Result<Read, LedgerAccessErro
                 Ok(ledger) => opened.push(ledger),
                 // Nothing older must be written over what a later version wrote.
                 Err(error @ LedgerError::Newer) => return Err(error.into()),
-                Err(error) => refused = Some(error.into()),
+                Err(_) => damaged = true,
             },
             Err(error) if error.kind() == io::ErrorKind::NotFound => missing += 1,
             // Begun, and not finished.
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                refused = Some(LedgerError::Damaged.into());
-            }
-            Err(source) => refused = Some(LedgerAccessError::Medium { file, source }),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => missing += 1,
+            Err(source) => failed = Some(LedgerAccessError::Medium { file, source }),
         }
     }
     let Some(newest) = opened.iter().map(|ledger| ledger.generation).max() else {
-        let none = (missing == FILES).then_some(LedgerAccessError::None);
-        return Err(none.or(refused).unwrap_or(LedgerError::Damaged.into()));
+        // What could not be read may be a whole ledger: nothing must be begun anew over it.
+        return Err(match failed {
+            Some(failed) => failed,
+            None if missing == FILES || !damaged => LedgerAccessError::None,
+            None => LedgerError::Damaged.into(),
+        });
     };
     opened.retain(|ledger| ledger.generation == newest);
     Ok(Read {

@@ -6,6 +6,7 @@ use gobag_format::{
     Monitor,
     digest::DigestStream,
     header::ImageRecord,
+    ledger::LedgerError,
     manifest::{Manifest, PackEntry},
 };
 use serde::Serialize;
@@ -149,7 +150,8 @@ impl Check<'_> {
                 "ledger.stale-copy",
                 "one of the two copies of the ledger is damaged or old".into(),
             ),
-            Err(LedgerAccessError::None) => {}
+            // Nor is one that a later version wrote damaged.
+            Err(LedgerAccessError::None | LedgerAccessError::Ledger(LedgerError::Newer)) => {}
             Err(error) => self.find(error.code(), with_causes(&error)),
         }
     }

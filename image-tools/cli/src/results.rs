@@ -2,12 +2,13 @@
 
 use std::{
     fs,
+    io::{self, Write as _},
     path::{Path, PathBuf},
 };
 
 use gobag_bundle::Bundle;
 use gobag_format::ledger::KeptResult;
-use gobag_term::{CliError, ExitCode, Table, Ui};
+use gobag_term::{CliError, ExitCode, Table, Ui, human};
 use serde::Serialize;
 
 use crate::{
@@ -65,7 +66,8 @@ pub(crate) fn results(args: &ResultsArgs, ui: &Ui, environment: &Environment) ->
     let kept = bundle.ledger().or_explain()?.results().to_vec();
     let results = kept
         .iter()
-        .map(|result| put(&args.output, &bundle, result))
+        .enumerate()
+        .map(|(nth, result)| put(&args.output, nth, &bundle, result))
         .collect::<Result<Vec<_>, _>>()?;
     if args.delete {
         bundle
@@ -83,21 +85,19 @@ pub(crate) fn results(args: &ResultsArgs, ui: &Ui, environment: &Environment) ->
     Ok(ExitCode::Ok)
 }
 
-/// One file for each computer that a stick saw; an earlier one of the same is replaced.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "results for people, at the place they named; nothing of a stick"
-)]
-fn put(folder: &Path, bundle: &Bundle, result: &KeptResult) -> Result<OneResult, CliError> {
-    let is_plain = |c: char| c.is_ascii_alphanumeric();
-    let about: String = result.about.chars().filter(|c| is_plain(*c)).take(64).collect();
+/// One file for each computer that a stick saw; an earlier one of the same is replaced. Whoever has the stick's passphrase can have written what
+/// it is about: only a pseudonym becomes a part of a name.
+fn put(folder: &Path, nth: usize, bundle: &Bundle, result: &KeptResult) -> Result<OneResult, CliError> {
+    let is_pseudonym = result.about.len() == 16 && result.about.bytes().all(|b| b.is_ascii_hexdigit());
+    let about = match is_pseudonym {
+        true => result.about.clone(),
+        false => format!("other{nth}"),
+    };
     let file = folder.join(format!("{}-{about}.json", bundle.id()));
-    fs::create_dir_all(folder)
-        .and_then(|()| fs::write(&file, &result.envelope))
-        .map_err(|error| {
-            let text = format!("cannot write {}: {error}", file.display());
-            said(ExitCode::Failed, "image.output", text)
-        })?;
+    written(folder, &file, result.envelope.as_bytes()).map_err(|error| {
+        let text = format!("cannot write {}: {error}", file.display());
+        said(ExitCode::Failed, "image.output", text)
+    })?;
     Ok(OneResult {
         file,
         pseudonym: result.about.clone(),
@@ -106,9 +106,24 @@ fn put(folder: &Path, bundle: &Bundle, result: &KeptResult) -> Result<OneResult,
     })
 }
 
+/// Whole and durable, or not at all: the stick's own copy may go next.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "results for people, at the place they named; nothing of a stick"
+)]
+fn written(folder: &Path, file: &Path, bytes: &[u8]) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
+    temporary.write_all(bytes)?;
+    temporary.as_file().sync_all()?;
+    temporary.persist(file)?;
+    fs::File::open(folder)?.sync_all()
+}
+
 fn page(report: &ResultsReport, columns: usize) -> String {
     if report.results.is_empty() {
-        return format!("No results wait on the stick of {}.\n", report.user);
+        let user = human::printable(&report.user);
+        return format!("No results wait on the stick of {user}.\n");
     }
     let mut table = Table::new(["computer", "file"]);
     for result in &report.results {

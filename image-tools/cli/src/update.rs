@@ -88,6 +88,9 @@ struct OneReport {
     bundle: Option<String>,
     plan: Option<UpdateSummary>,
     done: Option<UpdateReport>,
+    /// Why what the stick says of computers will not be signed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unsigned: Option<ErrorReport>,
     error: Option<ErrorReport>,
 }
 
@@ -240,7 +243,8 @@ fn carry_out(
         };
         let result = done.or_explain().and_then(|done| {
             report.done = Some(done);
-            register(&ready, stick_key(&ready.bundle), office, environment)?;
+            let key = stick_key(&ready.bundle, &mut report);
+            register(&ready, key, office, environment)?;
             renew_requirements(&ready, &report.target)?;
             renew_page(&ready.bundle, &report.target, office)
         });
@@ -259,44 +263,51 @@ fn updated_first(ready: &Ready) -> Option<&StoredImage> {
     images.find(|image| Some(image.manifest.image) == first)
 }
 
-/// What the stick signs with; sticks of earlier versions get a ledger, and in it a key. One that has no room for it works without.
-fn stick_key(bundle: &Bundle) -> Option<VerifyingKey> {
-    let made = bundle.ensure_ledger(&Silent);
-    made.inspect_err(
-        |error| tracing::warn!(%error, code = error.code(), "this stick will not sign what it says"),
-    )
-    .ok()
+/// Makes sure that the stick can sign, which sticks of earlier versions cannot. One that has no room for a ledger, or whose ledger cannot be read,
+/// works without; the report says so.
+fn stick_key(bundle: &Bundle, report: &mut OneReport) -> Option<VerifyingKey> {
+    match bundle.ensure_ledger(&Silent) {
+        Ok(key) => Some(key),
+        Err(error) => {
+            report.unsigned = Some(error.explain().report());
+            None
+        }
+    }
 }
 
-/// Enters the new version of the image that the stick starts with into the register.
+/// Enters the new version of the image that the stick starts with into the register, and what the stick signs with. A key that is known stays where
+/// none could be read now.
 fn register(
     ready: &Ready,
     key: Option<VerifyingKey>,
     office: &OpenOffice,
     environment: &Environment,
 ) -> Result<(), CliError> {
-    let record = ready.bundle.record();
-    let Some(image) = updated_first(ready) else {
-        return Ok(());
+    let repository = &office.office.repository;
+    let known = repository.sticks().or_explain()?;
+    let known = known.into_iter().find(|entry| entry.bundle == ready.bundle.id());
+    let key = key.or_else(|| known.as_ref().and_then(|entry| entry.key));
+    let entry = match (updated_first(ready), &known) {
+        (Some(image), _) => StickEntry {
+            bundle: ready.bundle.id(),
+            user: ready.bundle.record().user.clone(),
+            image: image.manifest.name.clone(),
+            version: image.manifest.version,
+            image_id: image.manifest.image,
+            written_s: environment.now_s(),
+            key,
+        },
+        (None, Some(known)) => StickEntry { key, ..known.clone() },
+        (None, None) => return Ok(()),
     };
     // A run that was interrupted behind the switch may have left this undone.
-    let known = office.office.repository.sticks().or_explain()?;
-    let is_it = |entry: &StickEntry| {
-        (entry.bundle, entry.image_id) == (ready.bundle.id(), image.manifest.image) && entry.key == key
-    };
-    if known.iter().any(is_it) {
-        return Ok(());
+    let is_known = known
+        .as_ref()
+        .is_some_and(|known| (known.image_id, known.key) == (entry.image_id, entry.key));
+    match is_known {
+        true => Ok(()),
+        false => repository.register_stick(&entry).or_explain(),
     }
-    let entry = StickEntry {
-        bundle: ready.bundle.id(),
-        user: record.user.clone(),
-        image: image.manifest.name.clone(),
-        version: image.manifest.version,
-        image_id: image.manifest.image,
-        written_s: environment.now_s(),
-        key,
-    };
-    office.office.repository.register_stick(&entry).or_explain()
 }
 
 /// Writes what the new version asks of a computer.

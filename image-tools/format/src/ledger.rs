@@ -21,7 +21,8 @@ use zeroize::Zeroizing;
 const MAGIC: &[u8; 8] = b"GOBAGLDG";
 const VERSION: u16 = 1;
 const SALT_AT: usize = 48;
-const SEALED_AT: usize = SALT_AT + 32;
+const FRONT_TAG_AT: usize = SALT_AT + 32;
+const SEALED_AT: usize = FRONT_TAG_AT + 32;
 const PLAIN_LEN: usize = LEDGER_SLOT_LEN - SEALED_AT - TAG_LEN;
 const _: () = assert!(MAX_LEDGER_RECORD_LEN + 4 == PLAIN_LEN);
 
@@ -73,6 +74,8 @@ pub struct Ledger {
 pub struct LedgerKeys {
     bundle: BundleId,
     seal: Key,
+    /// Vouches for the front alone, in every version: so nobody else can claim that a later version wrote it.
+    front: Key,
 }
 
 impl LedgerKeys {
@@ -81,6 +84,7 @@ impl LedgerKeys {
         Self {
             bundle,
             seal: bundle_key.derive("ledger", &[]),
+            front: bundle_key.derive("ledger front", &[]),
         }
     }
 
@@ -101,6 +105,8 @@ impl LedgerKeys {
         out.extend_from_slice(&self.bundle.0);
         out.extend_from_slice(&ledger.generation.to_le_bytes());
         out.extend_from_slice(&salt);
+        let tag = self.front.mac(&out);
+        out.extend_from_slice(tag.as_bytes());
         out.extend_from_slice(&(len as u32).to_le_bytes());
         out.extend_from_slice(&json);
         out.resize(SEALED_AT + PLAIN_LEN, 0);
@@ -122,6 +128,10 @@ impl LedgerKeys {
         let bundle = reader.array()?;
         let generation = reader.u64()?;
         let salt: [u8; 32] = reader.array()?;
+        // blake3's comparison takes the same time whatever differs.
+        if self.front.mac(&slot[..FRONT_TAG_AT]) != reader.array::<32>()? {
+            return Err(LedgerError::Damaged);
+        }
         if version > VERSION || features != 0 {
             return Err(LedgerError::Newer);
         }
@@ -200,8 +210,16 @@ mod tests {
     fn what_a_later_version_wrote_is_not_taken_for_damage() {
         let sealed = keys(1).seal(&ledger(), &Fixed::new(1)).unwrap();
         for (at, value) in [(8, 2), (16, 1)] {
-            let mut later = sealed.clone();
-            later[at] = value;
+            let mut claimed = sealed.clone();
+            claimed[at] = value;
+            assert_eq!(
+                keys(1).open(&claimed).err(),
+                Some(LedgerError::Damaged),
+                "anybody can write that"
+            );
+            let mut later = claimed;
+            let tag = keys(1).front.mac(&later[..FRONT_TAG_AT]);
+            later[FRONT_TAG_AT..SEALED_AT].copy_from_slice(tag.as_bytes());
             assert_eq!(keys(1).open(&later).err(), Some(LedgerError::Newer));
         }
     }

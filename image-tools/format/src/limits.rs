@@ -70,7 +70,7 @@ pub const LEDGER_SLOT_AT: u64 = 8 << 20;
 /// Bytes of a file of the ledger.
 pub const LEDGER_FILE_LEN: u64 = 2 * LEDGER_SLOT_AT + LEDGER_SLOT_LEN as u64;
 /// Longest sealed record in a ledger, bytes: what the slot has room for.
-pub const MAX_LEDGER_RECORD_LEN: usize = LEDGER_SLOT_LEN - 80 - 16 - 4;
+pub const MAX_LEDGER_RECORD_LEN: usize = LEDGER_SLOT_LEN - 112 - 16 - 4;
 /// Most results of checks that wait in a ledger.
 pub const MAX_KEPT_RESULTS: usize = 8;
 /// Most signatures of a signed document.

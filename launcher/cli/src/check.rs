@@ -8,7 +8,7 @@ mod signed;
 
 use std::path::{Path, PathBuf};
 
-use gobag_bundle::Bundle;
+use gobag_bundle::{Bundle, ledger::LedgerAccessError};
 use gobag_checklists::{Decision, Fact, Findings, HostFacts, Requirements, Verdict, decide};
 use gobag_host::{GatherOptions, gather, reach_company};
 use gobag_term::{Cell, CliError, ExitCode, Table, Tone, Ui, human};
@@ -24,11 +24,11 @@ use crate::{
 };
 
 pub(crate) use asked::{Authority, public_copy_differs, signed as signed_requirements};
-pub(crate) use signed::keep;
 
 /// Check whether this computer can run the workstation
 ///
-/// Asks for no passphrase (but for --sign), and sends nothing anywhere. The table says what is needed, what was found, and what to do.
+/// Asks for no passphrase (but for --sign), and sends nothing anywhere; where IT named an address of the company, a connection to it is opened and
+/// closed, to see whether it answers. The table says what is needed, what was found, and what to do.
 /// `unknown` means that it could not be found out, which is no bad sign by itself. Judged by what the stick says that its
 /// image needs, where there is one, else by the usual; `gobag start` judges by what IT signed.
 #[derive(Debug, clap::Args)]
@@ -143,7 +143,7 @@ fn sign(
     let requirements = asked::signed(&bundle.manifest(None).or_explain()?)?;
     let facts = completed(gather(options), &bundle, &requirements);
     let decision = decide(&requirements, &facts, args.mode.into(), &[]);
-    let envelope = signed::keep(&bundle, &decision, &facts).or_explain()?;
+    let envelope = signed::keep(&bundle, &decision, &facts, options).or_explain()?;
     let columns = ui.columns();
     ui.answer(&envelope, |_| {
         format!(
@@ -187,6 +187,17 @@ fn asked_company(facts: HostFacts, requirements: &Requirements) -> HostFacts {
 /// What can be found out about this computer.
 pub(crate) fn facts(environment: &Environment, stick: &Path) -> HostFacts {
     gather(&record::options(environment, true, Some(stick)))
+}
+
+/// Keeps what was found of this computer on the stick, without the person at it.
+pub(crate) fn keep(
+    bundle: &Bundle,
+    decision: &Decision,
+    facts: &HostFacts,
+    environment: &Environment,
+) -> Result<(), LedgerAccessError> {
+    let options = record::options(environment, true, None);
+    signed::keep(bundle, decision, facts, &options).map(drop)
 }
 
 /// The stick that was named, or the one that is there; a computer can be checked without any.

@@ -196,7 +196,7 @@ pub(crate) fn start(
             return;
         }
         // Nobody should be kept from working by it.
-        if let Err(error) = check::keep(work.session().bundle(), decision, facts) {
+        if let Err(error) = check::keep(work.session().bundle(), decision, facts, environment) {
             tracing::info!(%error, code = error.code(), "the result of the check is not kept on the stick");
         }
     };

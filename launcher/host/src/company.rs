@@ -44,9 +44,11 @@ fn probe(address: &str) -> Fact<Reach> {
 fn connect(address: &str, until: Instant) -> Result<(), String> {
     let places = address.to_socket_addrs().map_err(|error| error.to_string())?;
     let mut failed = "the name stands for no address".to_owned();
-    for place in places.take(MOST_ADDRESSES) {
-        let left = until.saturating_duration_since(Instant::now());
-        match TcpStream::connect_timeout(&place, left.max(Duration::from_millis(1))) {
+    let places: Vec<_> = places.take(MOST_ADDRESSES).collect();
+    for (tried, place) in places.iter().enumerate() {
+        // One that swallows everything leaves the others their share.
+        let left = until.saturating_duration_since(Instant::now()) / (places.len() - tried) as u32;
+        match TcpStream::connect_timeout(place, left.max(Duration::from_millis(1))) {
             Ok(_) => return Ok(()),
             Err(error) => failed = error.to_string(),
         }

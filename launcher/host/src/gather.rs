@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use gobag_checklists::HostFacts;
 use gobag_engine::machine::CpuModel;
+use serde_json::Value;
 
 use crate::capture::{About, Host, Live, Recorded, Recorder, Recording, RecordingError, Scrub, System};
 use crate::limits::{PROBE_DEADLINE, TOTAL_DEADLINE};
@@ -98,6 +99,26 @@ pub fn record(options: &GatherOptions) -> (HostFacts, Recording) {
     let recorder = Arc::new(Recorder::new(live));
     let facts = look(options, recorder.clone());
     (facts, recorder.finish(&options.about(), &mut scrub))
+}
+
+/// Takes what tells who sits at this computer out of a document about it: names of users, of the computer and of media, addresses, serial numbers.
+/// Stand-ins are in their places.
+pub fn hide_persons(options: &GatherOptions, document: &mut Value) {
+    let live = options.live();
+    let mut scrub = Scrub::new(names(&live));
+    if let Ok(mounts) = live.file("/proc/self/mountinfo").text() {
+        scrub.learn_media(&mounts);
+    }
+    hide(&mut scrub, document);
+}
+
+fn hide(scrub: &mut Scrub, value: &mut Value) {
+    match value {
+        Value::String(text) => *text = scrub.text(text),
+        Value::Array(values) => values.iter_mut().for_each(|value| hide(scrub, value)),
+        Value::Object(fields) => fields.values_mut().for_each(|value| hide(scrub, value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
 }
 
 /// The facts that follow from a recording, here or elsewhere. What needs a computer to try (accelerators, FUSE, namespaces)

@@ -56,6 +56,6 @@ mod windows;
 pub use capture::{Recording, RecordingError};
 pub use company::reach_company;
 #[cfg(unix)]
-pub use gather::{GatherOptions, gather, record, replay};
+pub use gather::{GatherOptions, gather, hide_persons, record, replay};
 #[cfg(windows)]
 pub use windows::gather::{gather, record};

@@ -122,3 +122,47 @@ fn one_that_is_lost_begins_anew_with_another_key() {
     assert_ne!(bundle.ensure_ledger(&Silent).unwrap(), lost);
     assert_eq!(abouts(&bundle), [""; 0]);
 }
+
+/// A stick that was given back with something else in the place of a file.
+#[test]
+fn links_and_pipes_in_its_place_are_neither_followed_nor_waited_for() {
+    let stick = Stick::new();
+    let precious = stick.folder.path().join("precious");
+    std::fs::write(&precious, "IT's own").unwrap();
+    let place = stick.file(FileRef::Ledger(0));
+    let make: [&dyn Fn(); 2] = [
+        &|| std::os::unix::fs::symlink(&precious, &place).unwrap(),
+        &|| rustix::fs::mkfifoat(rustix::fs::CWD, &place, rustix::fs::Mode::RWXU).unwrap(),
+    ];
+    for make in make {
+        std::fs::remove_file(&place).unwrap();
+        make();
+        // The other file says all there is.
+        let bundle = stick.open("correct horse").unwrap();
+        assert!(bundle.ledger().is_ok());
+        assert!(bundle.change_ledger(|_| ()).is_err());
+        assert!(bundle.ensure_ledger(&Silent).is_err());
+        assert_eq!(std::fs::read(&precious).unwrap(), b"IT's own");
+    }
+    // Nor where nothing else is left of it.
+    std::fs::remove_file(&place).unwrap();
+    std::os::unix::fs::symlink(&precious, &place).unwrap();
+    scratch(&stick, 1);
+    let bundle = stick.open("correct horse").unwrap();
+    assert_eq!(bundle.ensure_ledger(&Silent).unwrap_err().code(), "ledger.medium");
+    drop(bundle);
+    stick.provision(true).unwrap_err();
+    assert_eq!(std::fs::read(&precious).unwrap(), b"IT's own");
+}
+
+#[test]
+fn a_file_that_was_begun_and_not_finished_is_none() {
+    let stick = Stick::new();
+    for file in [0, 1] {
+        std::fs::write(stick.file(FileRef::Ledger(file)), [7; 4096]).unwrap();
+    }
+    let bundle = stick.open("correct horse").unwrap();
+    assert_eq!(bundle.ledger().err().unwrap().code(), "ledger.none");
+    bundle.ensure_ledger(&Silent).unwrap();
+    assert_eq!(bundle.read_ledger().unwrap().stale_files, 0);
+}

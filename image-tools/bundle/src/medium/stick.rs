@@ -144,13 +144,22 @@ fn open_file(folder: &Path, file: FileRef, writable: bool) -> io::Result<Opened>
             return Err(io::Error::new(io::ErrorKind::InvalidData, text));
         }
     }
+    // Nor pipes, which would be waited for.
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let file = OpenOptions::new()
         .read(true)
         .write(writable && !immutable)
-        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
-        .open(path)?;
-    let len = file.metadata()?.len();
-    Ok(Opened { file, len })
+        .custom_flags(flags.bits().cast_signed())
+        .open(&path)?;
+    let found = file.metadata()?;
+    if !found.is_file() {
+        let text = format!("{} is no regular file", path.display());
+        return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+    }
+    Ok(Opened {
+        len: found.len(),
+        file,
+    })
 }
 
 impl Medium for StickMedium {

@@ -120,7 +120,7 @@ fn survey_one(
 }
 
 /// Bytes an ordinary user can still write.
-pub(super) fn free_bytes(target: &Path) -> Result<u64, FileError> {
+pub(crate) fn free_bytes(target: &Path) -> Result<u64, FileError> {
     let space = statvfs(target).at("ask for the free space of", target)?;
     Ok(space.f_bavail * space.f_frsize)
 }

@@ -22,8 +22,14 @@ pub(super) struct Sticks(Vec<(VerifyingKey, StickEntry)>);
 #[derive(Deserialize)]
 struct Validity {
     bundle: String,
+    made_s: u64,
     expires_s: u64,
 }
+
+/// The longest that a result may say of itself that it counts.
+const MOST_LASTS_S: u64 = 90 * 86_400;
+/// How far a computer's clock may be ahead of IT's.
+const AHEAD_S: u64 = 86_400;
 
 impl Sticks {
     /// Those in the organisation's register.
@@ -77,9 +83,23 @@ pub(super) fn opened(
 fn unexpired(payload: &[u8], now_s: u64) -> Result<String, String> {
     let validity: Validity =
         serde_json::from_slice(payload).map_err(|error| format!("not a result: {error}"))?;
-    match now_s < validity.expires_s {
-        true => Ok(validity.bundle),
-        false => Err(format!("it expired on {}", day(validity.expires_s))),
+    let Validity {
+        bundle,
+        made_s,
+        expires_s,
+    } = validity;
+    if made_s > now_s.saturating_add(AHEAD_S) {
+        return Err(format!(
+            "it says that it was made on {}: the computer's clock was wrong",
+            day(made_s)
+        ));
+    }
+    if expires_s > made_s.saturating_add(MOST_LASTS_S) {
+        return Err("it says that it counts for longer than results do".to_owned());
+    }
+    match now_s < expires_s {
+        true => Ok(bundle),
+        false => Err(format!("it expired on {}", day(expires_s))),
     }
 }
 
@@ -127,7 +147,10 @@ mod tests {
     }
 
     fn result(named: u8, signer: u8) -> Vec<u8> {
-        let payload = format!("{{\"bundle\":\"{}\",\"expires_s\":100}}", BundleId([named; 16]));
+        let payload = format!(
+            "{{\"bundle\":\"{}\",\"made_s\":1,\"expires_s\":100}}",
+            BundleId([named; 16])
+        );
         Envelope::sign(CHECK_RESULT, payload.as_bytes(), &key(signer))
             .to_json()
             .into_bytes()
@@ -150,6 +173,26 @@ mod tests {
         let text = String::from_utf8(result(2, 2)).unwrap().replace("eyJ", "eyI");
         altered = Envelope::parse(text.as_bytes()).unwrap();
         assert!(who(altered.to_json().into_bytes(), 99).is_err());
+    }
+
+    #[test]
+    fn dates_that_cannot_be_do_not_count() {
+        let of = |made_s: u64, expires_s: u64| {
+            let bundle = BundleId([2; 16]);
+            let payload =
+                format!("{{\"bundle\":\"{bundle}\",\"made_s\":{made_s},\"expires_s\":{expires_s}}}");
+            let signed = Envelope::sign(CHECK_RESULT, payload.as_bytes(), &key(2)).to_json();
+            opened(signed.into_bytes(), Some(&sticks()), 1_000_000).map(drop)
+        };
+        assert_eq!(of(999_000, 999_000 + MOST_LASTS_S), Ok(()));
+        assert!(
+            of(999_000, 999_001 + MOST_LASTS_S)
+                .unwrap_err()
+                .contains("longer")
+        );
+        assert!(of(1, u64::MAX).unwrap_err().contains("longer"));
+        assert!(of(u64::MAX - 5, u64::MAX).unwrap_err().contains("clock"));
+        assert_eq!(of(1_000_000 + AHEAD_S, 1_000_001 + AHEAD_S), Ok(()));
     }
 
     #[test]

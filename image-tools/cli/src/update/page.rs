@@ -77,6 +77,12 @@ fn happened(stick: &OneReport, dry_run: bool) -> String {
         [] => "newest already".to_owned(),
         images => format!("has {}", versions(images)),
     };
+    if let Some(unsigned) = &stick.unsigned {
+        text.push_str(&format!(
+            "; what it says of computers will not be signed: {}",
+            unsigned.message
+        ));
+    }
     if let Some(done) = &stick.done {
         if done.removed_files > 0 {
             text.push_str(&format!("; {} unused files deleted", done.removed_files));

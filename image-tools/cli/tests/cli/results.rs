@@ -10,8 +10,15 @@ use serde_json::json;
 
 use super::*;
 
-/// A desk and a stick for anna, on which the result of one computer waits until this second.
-fn desk_with_a_result(expires_s: u64) -> Option<Desk> {
+const PSEUDONYM: &str = "00112233445566aa";
+const LASTS_S: u64 = 60 * 86_400;
+
+fn now_s() -> u64 {
+    (Ambient::system().clock)()
+}
+
+/// A desk and a stick for anna, on which the result of one computer waits that was made in this second.
+fn desk_with_a_result(made_s: u64) -> Option<Desk> {
     let desk = Desk::new()?;
     desk.disk("disk.raw", 1);
     desk.answer(&["build", "disk.raw", "--name", "office"]);
@@ -27,15 +34,15 @@ fn desk_with_a_result(expires_s: u64) -> Option<Desk> {
     .unwrap();
     let facts = HostFacts::default();
     let payload = json!({
-        "format": 1, "bundle": bundle.id(), "made_s": 1, "expires_s": expires_s, "pseudonym": "aa11",
+        "format": 1, "bundle": bundle.id(), "made_s": made_s, "expires_s": made_s + LASTS_S, "pseudonym": PSEUDONYM,
         "decision": decide(&Requirements::default(), &facts, ModeChoice::Auto, &[]), "facts": facts,
     });
     let key = bundle.ledger().unwrap().signing_key();
     let envelope = Envelope::sign(CHECK_RESULT, payload.to_string().as_bytes(), &key).to_json();
     let kept = KeptResult {
-        made_s: 1,
-        expires_s,
-        about: "aa11".to_owned(),
+        made_s,
+        expires_s: made_s + LASTS_S,
+        about: PSEUDONYM.to_owned(),
         envelope,
     };
     bundle.change_ledger(|ledger| ledger.keep(kept)).unwrap();
@@ -49,7 +56,7 @@ fn waiting(desk: &Desk) -> usize {
 
 #[test]
 fn results_are_taken_off_a_stick_and_counted_by_its_signature() {
-    let Some(desk) = desk_with_a_result(u64::MAX) else {
+    let Some(desk) = desk_with_a_result(now_s()) else {
         return;
     };
     let taken = desk.answer(&["results", "stick", "--output", "taken", "--delete"]);
@@ -83,18 +90,18 @@ fn results_are_taken_off_a_stick_and_counted_by_its_signature() {
 
 #[test]
 fn an_expired_result_is_listed_and_not_counted() {
-    let Some(desk) = desk_with_a_result(86_400) else {
+    let Some(desk) = desk_with_a_result(0) else {
         return;
     };
     assert_eq!(waiting(&desk), 1);
     let ran = desk.run(&["coverage", "--json", "waiting", "--org", "acme"]);
     assert_eq!(ran.exit, 3);
-    assert!(ran.stdout.contains("it expired on 1970-01-02"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("it expired on 1970-03-02"), "{}", ran.stdout);
 }
 
 #[test]
 fn a_stick_of_an_earlier_version_gets_a_key_with_its_next_update() {
-    let Some(desk) = desk_with_a_result(u64::MAX) else {
+    let Some(desk) = desk_with_a_result(now_s()) else {
         return;
     };
     let folder = desk.path("stick").join("GOBAG").join(FileRef::Ledger(0).path());

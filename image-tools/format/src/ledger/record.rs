@@ -81,7 +81,10 @@ impl LedgerRecord {
     }
 
     pub(super) fn to_json(&self) -> Zeroizing<Vec<u8>> {
-        Zeroizing::new(serde_json::to_vec(self).expect("plain fields always serialise"))
+        // Of a vector that grows, parts with the key would stay behind.
+        let mut json = Zeroizing::new(Vec::with_capacity(2 * MAX_LEDGER_RECORD_LEN));
+        serde_json::to_writer(&mut *json, self).expect("plain fields always serialise");
+        json
     }
 
     pub(super) fn from_json(json: &[u8]) -> Result<Self, LedgerError> {

@@ -62,6 +62,10 @@ fn a_signed_check_is_the_answer_and_stays_on_the_stick() {
     let answered = Envelope::parse(first.stdout.as_bytes()).unwrap();
     let payload = answered.unverified(CHECK_RESULT).unwrap();
     assert_eq!(serde_json::from_slice::<Value>(&payload).unwrap(), kept[0]);
+    // Where the stick lies bears a name that somebody gave; what is said of the computer does not.
+    let named = stick.path().file_name().unwrap().to_str().unwrap();
+    let said = format!("{}{}", kept[0]["facts"], kept[0]["decision"]);
+    assert!(!said.contains(named), "{named}: {said}");
     // The same computer takes one place.
     check(&desk, &stick, "right");
     assert_eq!(waiting(&stick).len(), 1);

@@ -10,7 +10,7 @@ use gobag_format::{
 
 use crate::fixture::{BUNDLE, Counting, key};
 
-const SEALED_AT: usize = 80;
+const SEALED_AT: usize = 112;
 
 /// The plaintext of a ledger (length, then JSON), which gets a right seal.
 pub(super) fn ledger(input: &[u8]) {
@@ -19,6 +19,8 @@ pub(super) fn ledger(input: &[u8]) {
     slot.extend_from_slice(&BUNDLE.0);
     slot.extend_from_slice(&7_u64.to_le_bytes());
     slot.extend_from_slice(&salt);
+    let tag = key(1).derive("ledger front", &[]).mac(&slot);
+    slot.extend_from_slice(tag.as_bytes());
     let front = slot.clone();
     slot.extend_from_slice(input);
     slot.resize(LEDGER_SLOT_LEN - TAG_LEN, 0);
