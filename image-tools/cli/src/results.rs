@@ -107,10 +107,6 @@ fn put(folder: &Path, nth: usize, bundle: &Bundle, result: &KeptResult) -> Resul
 }
 
 /// Whole and durable, or not at all: the stick's own copy may go next.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "results for people, at the place they named; nothing of a stick"
-)]
 fn written(folder: &Path, file: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
