@@ -20,6 +20,8 @@ const BORDERS: &[Border] = &[
     ("gobag-host", 1, &["gobag-checklists", "gobag-engine"]),
     // contracts
     ("gobag-bundle", 2, &["gobag-checklists", "gobag-format"]),
+    // ids, signatures
+    ("gobag-protocol", 2, &["gobag-format"]),
     // services
     // of format only the progress monitor
     ("gobag-import", 3, &["gobag-engine", "gobag-format"]),
