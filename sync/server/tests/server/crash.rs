@@ -5,11 +5,16 @@
 use std::{
     io::{BufRead as _, BufReader, Read as _},
     net::SocketAddr,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
-use gobag_protocol::{enrol::Enrolled, ids::BundleId, ids::ObjectId, points::MadePoint};
+use gobag_protocol::{
+    enrol::{Enrolled, TokenText},
+    ids::BundleId,
+    ids::ObjectId,
+    points::MadePoint,
+};
 use hyper::StatusCode;
 use serde_json::Value;
 use tokio::{sync::mpsc, task::block_in_place};
@@ -19,6 +24,17 @@ use crate::harness::{Client, point};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_gobag-server");
 const BUNDLE: BundleId = BundleId([1; 16]);
 
+/// A configuration with ports of the system's choice and a data folder beside it.
+fn configured(folder: &Path) -> PathBuf {
+    let config = folder.join("config.toml");
+    let text = format!(
+        "listen = \"127.0.0.1:0\"\nmetrics_listen = \"127.0.0.1:0\"\ndata = {:?}\n",
+        folder.join("data")
+    );
+    std::fs::write(&config, text).unwrap();
+    config
+}
+
 struct Process {
     child: Child,
     address: SocketAddr,
@@ -26,10 +42,15 @@ struct Process {
 
 impl Process {
     fn start(config: &Path) -> Self {
+        Self::start_with(config, Stdio::null())
+    }
+
+    fn start_with(config: &Path, log: Stdio) -> Self {
         let mut child = Command::new(PROGRAM)
-            .args(["serve", "--quiet", "--config"])
+            .args(["serve", "--verbose", "--config"])
             .arg(config)
             .stdout(Stdio::piped())
+            .stderr(log)
             .spawn()
             .unwrap();
         let mut line = String::new();
@@ -71,12 +92,7 @@ fn run(config: &Path, words: &[&str]) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_between_objects_and_point_and_again_after_it() {
     let folder = tempfile::tempdir().unwrap();
-    let config = folder.path().join("config.toml");
-    let text = format!(
-        "listen = \"127.0.0.1:0\"\nmetrics_listen = \"127.0.0.1:0\"\ndata = {:?}\n",
-        folder.path().join("data")
-    );
-    std::fs::write(&config, text).unwrap();
+    let config = configured(folder.path());
     let probed = run(&config, &["probe-store"]);
     assert_eq!(probed["kept"].as_array().unwrap().len(), 4);
     let bundle = BUNDLE.to_string();
@@ -173,4 +189,58 @@ fn a_wrong_command_line_and_a_wrong_configuration_end_with_2() {
     }
     let output = Command::new(PROGRAM).arg("default-config").output().unwrap();
     assert_eq!(output.stdout, gobag_server::config::DEFAULT.as_bytes());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sigterm_ends_it_in_order_and_its_log_is_json_without_secrets() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = configured(folder.path());
+    let bundle = BUNDLE.to_string();
+    let made = run(
+        &config,
+        &["enrol", "--tenant", "acme", "--user", "Ada", "--bundle", &bundle],
+    );
+    let made_too = run(
+        &config,
+        &[
+            "token", "create", "--tenant", "acme", "--role", "admin", "--name", "Grace",
+        ],
+    );
+    let log = folder.path().join("log");
+    let to = std::fs::OpenOptions::new()
+        .create_new(true)
+        .append(true)
+        .open(&log)
+        .unwrap();
+    let mut server = Process::start_with(&config, to.into());
+    let ca = std::fs::read_to_string(folder.path().join("data/ca/ca.pem")).unwrap();
+    let mut client = Client::new(server.address, &ca, None);
+    let token: TokenText = serde_json::from_value(made["token"].clone()).unwrap();
+    client.enrol(&token, BUNDLE, 1).await.is(StatusCode::OK);
+    let person = made_too["token"].as_str().unwrap();
+    client.token = Some(person.to_owned());
+    client.get("/v1/admin/sticks").await.is(StatusCode::OK);
+
+    let id = server.child.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-TERM", &id])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let ended = block_in_place(|| server.child.wait()).unwrap();
+    assert_eq!(ended.code(), Some(0));
+    let log = std::fs::read_to_string(&log).unwrap();
+    for line in log.lines() {
+        let event: Value = serde_json::from_str(line).unwrap();
+        assert!(event["timestamp"].is_string(), "{line}");
+    }
+    assert!(
+        log.contains("/v1/enrol") && log.contains("acme person Grace"),
+        "{log}"
+    );
+    for secret in [token.expose(), person, "BEGIN"] {
+        assert!(!log.contains(secret), "{log}");
+    }
 }

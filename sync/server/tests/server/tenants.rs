@@ -175,7 +175,39 @@ async fn a_viewer_reads_lists_and_neither_recovers_nor_changes() {
     assert_eq!(operator.get(&path).await.is(StatusCode::OK).body, b"of acme");
 }
 
+async fn the_audit_log_only_grows_and_a_changed_row_is_noticed() {
+    let site = Site::start().await;
+    site.stick("acme", 1).await;
+    let viewer = site.person("acme", Role::Viewer).await;
+    let audit: Value = viewer.get("/v1/admin/audit").await.is(StatusCode::OK).json();
+    let rows = audit["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 3);
+    // A page begins where the last one ended.
+    let rest: Value = viewer.get("/v1/admin/audit?after=2").await.json();
+    assert_eq!(rest["rows"].as_array().unwrap()[..], rows[2..]);
+
+    let database = site.database.read();
+    let change = "UPDATE audit SET who = 'Eve' WHERE number = 2";
+    for sql in [change, "DELETE FROM audit"] {
+        assert!(sqlx::query(sql).execute(database).await.is_err(), "{sql}");
+    }
+    // Who owns the database can all the same, and is found out.
+    let unlock = match site.config.postgres {
+        None => "DROP TRIGGER audit_no_update",
+        Some(_) => "ALTER TABLE audit DISABLE TRIGGER audit_no_change",
+    };
+    for sql in [unlock, change] {
+        sqlx::query(sql).execute(database).await.unwrap();
+    }
+    let reply = viewer.get("/v1/admin/audit").await;
+    assert_eq!(
+        reply.is(StatusCode::SERVICE_UNAVAILABLE).code(),
+        "server.unavailable"
+    );
+}
+
 scenarios!(
+    the_audit_log_only_grows_and_a_changed_row_is_noticed,
     a_stick_of_another_tenant_with_the_same_number_sees_nothing,
     people_of_another_tenant_find_nothing_at_every_route,
     nobody_persons_and_sticks_get_what_is_theirs_alone,
