@@ -2,18 +2,13 @@
 //!
 //! Small ones need no turn: as many as there are connections do no harm, and nobody who is not known can take turns away.
 
-use std::{
-    pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use gobag_protocol::{
     error::Code,
-    limits::{MAX_OBJECT_BYTES, MAX_SMALL_BODY, STALL_S},
+    limits::{MAX_SMALL_BODY, STALL_S},
 };
 use http_body_util::BodyExt as _;
 use serde::de::DeserializeOwned;
@@ -21,9 +16,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::refusal::{Answer, Refusal};
 
-/// Bytes of a refused body that are read and forgotten, and seconds for that.
-const MAX_DRAINED: usize = 2 * MAX_OBJECT_BYTES;
-const DRAIN_S: u64 = 10;
 /// Seconds that a body waits for its turn.
 const TURN_S: u64 = 30;
 
@@ -102,56 +94,4 @@ pub(crate) async fn json<T: DeserializeOwned>(turns: &Arc<Semaphore>, body: Body
             _ => refusal.hint("it must be JSON"),
         }
     })
-}
-
-/// A body that can be taken back from who did not read it to its end. Who is refused while still sending would not hear why: a
-/// connection that is closed with bytes unread takes the answer with it.
-#[derive(Clone)]
-pub(crate) struct Lent(Arc<Mutex<Body>>);
-
-impl Lent {
-    pub(crate) fn new(body: Body) -> Self {
-        Self(Arc::new(Mutex::new(body)))
-    }
-
-    /// Reads what is left, as far as that takes little.
-    pub(crate) async fn drain(mut self) {
-        let rest = async {
-            let mut left = MAX_DRAINED;
-            while let Some(Ok(frame)) = self.frame().await {
-                let len = frame.data_ref().map_or(0, Bytes::len);
-                match left.checked_sub(len) {
-                    Some(less) => left = less,
-                    None => break,
-                }
-            }
-        };
-        // Whoever is slower does not hear the answer.
-        let _ = tokio::time::timeout(Duration::from_secs(DRAIN_S), rest).await;
-    }
-}
-
-impl hyper::body::Body for Lent {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<hyper::body::Frame<Bytes>, axum::Error>>> {
-        let mut body = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Pin::new(&mut *body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_end_stream()
-    }
-
-    fn size_hint(&self) -> hyper::body::SizeHint {
-        let body = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        hyper::body::Body::size_hint(&*body)
-    }
 }

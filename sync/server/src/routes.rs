@@ -10,9 +10,8 @@ use std::time::{Duration, Instant};
 
 use axum::{
     Json, Router,
-    body::Body,
     extract::{MatchedPath, Request, State},
-    http::{Method, header},
+    http::Method,
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
     routing::{get, post, put},
@@ -22,7 +21,6 @@ use tracing::Instrument as _;
 
 use crate::{
     app::Shared,
-    body::Lent,
     identity::Anybody,
     refusal::{Answer, Refusal},
 };
@@ -108,20 +106,11 @@ async fn observed(State(app): State<Shared>, request: Request, next: Next) -> Re
     let matched = request.extensions().get::<MatchedPath>();
     let route = matched.map_or("none", MatchedPath::as_str).to_owned();
     let span = tracing::info_span!("request", method, route, who = tracing::field::Empty);
-    // Who waits for `100 Continue` is not sending.
-    let is_sending = !request.headers().contains_key(header::EXPECT);
-    let (parts, body) = request.into_parts();
-    let lent = Lent::new(body);
-    let request = Request::from_parts(parts, Body::new(lent.clone()));
     let answer = tokio::time::timeout(Duration::from_secs(MOST_S), next.run(request));
     let response = match answer.instrument(span.clone()).await {
         Ok(response) => response,
         Err(_) => Refusal::new(Code::RequestStalled, "the request took too long").into_response(),
     };
-    let is_refused = response.status().is_client_error() || response.status().is_server_error();
-    if is_refused && is_sending {
-        lent.drain().await;
-    }
     let took = start.elapsed();
     let status = response.status().as_u16();
     app.metrics.answered(&route, method, status, took);

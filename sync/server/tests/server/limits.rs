@@ -165,24 +165,7 @@ async fn results_are_envelopes_and_the_same_again_changes_nothing() {
     );
 }
 
-async fn a_refusal_is_heard_also_by_who_is_still_sending() {
-    let site = Site::start().await;
-    let (stick, nobody) = (site.stick("acme", 1).await, site.nobody());
-    let large = vec![0; limits::MAX_OBJECT_BYTES + 1];
-    let path = format!("/v1/objects/{}", ObjectId::of(&large));
-    for _ in 0..10 {
-        let reply = stick.send("PUT", &path, &[], large.clone()).await;
-        assert_eq!(
-            reply.is(StatusCode::PAYLOAD_TOO_LARGE).code(),
-            "request.too-large"
-        );
-        let reply = nobody.send("PUT", &path, &[], large.clone()).await;
-        assert_eq!(reply.is(StatusCode::UNAUTHORIZED).code(), "identity.missing");
-    }
-}
-
 scenarios!(
-    a_refusal_is_heard_also_by_who_is_still_sending,
     http2_is_spoken_with_who_wants_it,
     results_are_envelopes_and_the_same_again_changes_nothing,
     bodies_and_lists_have_an_end,
