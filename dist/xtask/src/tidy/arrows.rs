@@ -20,6 +20,8 @@ const BORDERS: &[Border] = &[
     ("gobag-host", 1, &["gobag-checklists", "gobag-engine"]),
     // contracts
     ("gobag-bundle", 2, &["gobag-checklists", "gobag-format"]),
+    // ids, signatures
+    ("gobag-protocol", 2, &["gobag-format"]),
     // services
     // of format only the progress monitor
     ("gobag-import", 3, &["gobag-engine", "gobag-format"]),
@@ -52,6 +54,7 @@ const BORDERS: &[Border] = &[
             "gobag-term",
         ],
     ),
+    ("gobag-server", 4, &["gobag-format", "gobag-protocol", "gobag-term"]),
     // never shipped, used by tests alone; the stick model judges us beside others, so it uses nothing of ours
     ("gobag-stick-model", 0, &[]),
     ("xtask", 5, &[]),

@@ -1,0 +1,122 @@
+//! People: roles, and what they ask of the server.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{BundleId, PersonName};
+
+/// What a person may do; each may also do what those before may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Reads.
+    Viewer,
+    /// Also enrols, revokes and recovers.
+    Operator,
+    /// Also makes tokens and sets policy.
+    Admin,
+}
+
+impl Role {
+    /// All of them, ascending.
+    pub const ALL: [Self; 3] = [Self::Viewer, Self::Operator, Self::Admin];
+
+    /// Its word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Operator => "operator",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// Reads its word.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == text)
+    }
+}
+
+/// The body of `POST /v1/admin/enrolments`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnrolmentRequest {
+    /// Whose stick it is.
+    pub user: PersonName,
+    /// Which stick.
+    pub bundle: BundleId,
+}
+
+/// Its answer; the token is told this once.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Enrolment {
+    /// The token.
+    pub token: String,
+    /// When it ends, seconds since 1970 UTC.
+    pub ends_s: u64,
+}
+
+/// A stick as people see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StickInfo {
+    /// Which stick.
+    pub bundle: BundleId,
+    /// Whose it is.
+    pub user: PersonName,
+    /// Whether IT revoked it.
+    pub revoked: bool,
+    /// When it was enrolled, seconds since 1970 UTC.
+    pub enrolled_s: u64,
+    /// When it was last heard of.
+    pub last_contact_s: u64,
+    /// When its newest point was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest_point_s: Option<u64>,
+    /// What its objects take.
+    pub space_bytes: u64,
+}
+
+/// The answer to `GET /v1/admin/sticks`, a page of it in the order of bundle ids.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sticks {
+    /// The sticks.
+    pub sticks: Vec<StickInfo>,
+}
+
+/// One row of the audit log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditRow {
+    /// 1, 2, …, of the tenant.
+    pub number: u64,
+    /// The server's time, seconds since 1970 UTC.
+    pub time_s: u64,
+    /// Who did it: `stick <id>`, `person <name>`, `console`.
+    pub who: String,
+    /// What: a stable word.
+    pub what: String,
+    /// About what: mostly a stick.
+    pub about: String,
+    /// BLAKE3 of the row before and of this row, hexadecimal.
+    pub hash: String,
+}
+
+/// The answer to `GET /v1/admin/audit`, a page of it, oldest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Audit {
+    /// The rows.
+    pub rows: Vec<AuditRow>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roles_are_ordered_and_have_words() {
+        assert!(Role::Viewer < Role::Operator && Role::Operator < Role::Admin);
+        for role in Role::ALL {
+            assert_eq!(Role::parse(role.as_str()), Some(role));
+            assert_eq!(
+                serde_json::to_string(&role).unwrap(),
+                format!("{:?}", role.as_str())
+            );
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Points of a line: what they are made of, and how they are told.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    bounded::Bounded,
+    bytes::Sealed,
+    ids::{ObjectId, RequestId},
+    limits::{MAX_BOOKMARKS, MAX_HEAD_BYTES, MAX_LABEL_BYTES, MAX_POINT_IDS},
+};
+
+/// A list of ids of a point or of a part of one.
+pub type Ids = Bounded<ObjectId, MAX_POINT_IDS>;
+
+/// Why somebody named a point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BookmarkKind {
+    /// Applications in the guest had written what they had to write.
+    Application,
+    /// The guest's file systems stood still.
+    FileSystem,
+    /// A person asked for it.
+    User,
+    /// By the clock.
+    Automatic,
+}
+
+impl BookmarkKind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Application, Self::FileSystem, Self::User, Self::Automatic];
+
+    /// Its word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Application => "application",
+            Self::FileSystem => "file-system",
+            Self::User => "user",
+            Self::Automatic => "automatic",
+        }
+    }
+
+    /// Reads its word.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// A name for a point.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bookmark {
+    /// Why it was named.
+    pub kind: BookmarkKind,
+    /// The name, which only the stick can read.
+    pub label: Sealed<MAX_LABEL_BYTES>,
+}
+
+/// The body of `POST /v1/lines/{line}/parts`: ids of a point to come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// The request that will make the point: what other attempts sent does not count for it.
+    pub request: RequestId,
+    /// The generation of the point to come.
+    pub generation: u64,
+    /// Ids the point adds.
+    #[serde(default)]
+    pub adds: Ids,
+    /// Ids the point drops.
+    #[serde(default)]
+    pub drops: Ids,
+}
+
+/// The body of `POST /v1/lines/{line}/points`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewPoint {
+    /// One attempt: sent again, it gives the first answer again.
+    pub request: RequestId,
+    /// The next generation: 1 for the line's first point.
+    pub generation: u64,
+    /// The state itself, sealed.
+    pub head: Sealed<MAX_HEAD_BYTES>,
+    /// Ids that the point before did not need.
+    #[serde(default)]
+    pub adds: Ids,
+    /// Ids that the point before needed and this one does not.
+    #[serde(default)]
+    pub drops: Ids,
+    /// Names for it.
+    #[serde(default)]
+    pub bookmarks: Bounded<Bookmark, MAX_BOOKMARKS>,
+}
+
+/// The answer: the point is durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MadePoint {
+    /// Its generation.
+    pub generation: u64,
+    /// The server's time of it, seconds since 1970 UTC; never before the point before.
+    pub time_s: u64,
+}
+
+/// A point as it is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Point {
+    /// Its generation.
+    pub generation: u64,
+    /// The server's time of it, seconds since 1970 UTC.
+    pub time_s: u64,
+    /// How many ids it added.
+    pub added: u64,
+    /// How many ids it dropped.
+    pub dropped: u64,
+    /// Its names.
+    pub bookmarks: Vec<Bookmark>,
+    /// The state itself; only when one point was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<Sealed<MAX_HEAD_BYTES>>,
+}
+
+/// The answer to `GET /v1/lines/{line}/points`: newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Points {
+    /// The points.
+    pub points: Vec<Point>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits;
+
+    fn point(fields: &str) -> Result<NewPoint, serde_json::Error> {
+        let request = "0".repeat(32);
+        serde_json::from_str(&format!(r#"{{"request":"{request}","generation":1,{fields}}}"#))
+    }
+
+    #[test]
+    fn unknown_fields_are_ignored_and_lists_may_be_left_out() {
+        let read = point(r#""head":"AAAA","moon":{"phase":[1,2]}"#).unwrap();
+        assert_eq!(read.head.as_slice(), [0; 3]);
+        assert!(read.adds.is_empty() && read.drops.is_empty() && read.bookmarks.is_empty());
+    }
+
+    #[test]
+    fn what_is_over_a_limit_or_of_another_form_is_refused() {
+        let head = format!(r#""head":"{}""#, "A".repeat(limits::MAX_HEAD_BYTES * 2));
+        assert!(point(&head).is_err());
+        assert!(point(r#""head":"AAAA","generation":-1"#).is_err());
+        assert!(point(r#""head":"AAAA","adds":["00"]"#).is_err());
+        assert!(point(r#""head":"AAAA","bookmarks":[{"kind":"moon","label":""}]"#).is_err());
+        let bookmarks = vec![r#"{"kind":"user","label":""}"#; limits::MAX_BOOKMARKS + 1].join(",");
+        assert!(point(&format!(r#""head":"AAAA","bookmarks":[{bookmarks}]"#)).is_err());
+    }
+
+    #[test]
+    fn kinds_have_the_words_of_the_document() {
+        for kind in BookmarkKind::ALL {
+            assert_eq!(BookmarkKind::parse(kind.as_str()), Some(kind));
+            assert_eq!(
+                serde_json::to_string(&kind).unwrap(),
+                format!("{:?}", kind.as_str())
+            );
+        }
+    }
+
+    #[test]
+    fn the_largest_point_fits_the_largest_body() {
+        let id = format!("{:?},", ObjectId::of(b"").to_string()).len();
+        let bookmarks = limits::MAX_BOOKMARKS * (limits::MAX_LABEL_BYTES * 4 / 3 + 64);
+        let most = 2 * limits::MAX_POINT_IDS * id + limits::MAX_HEAD_BYTES * 4 / 3 + bookmarks + 256;
+        assert!(most <= limits::MAX_BODY, "{most}");
+    }
+}

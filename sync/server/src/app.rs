@@ -1,0 +1,30 @@
+//! What every request has at hand.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use crate::{
+    clock::Clock,
+    config::Quotas,
+    metrics::Metrics,
+    rates::Rates,
+    store::{blobs::Blobs, database::Database},
+    tls::Ca,
+};
+
+/// One server.
+pub(crate) struct App {
+    pub(crate) database: Database,
+    pub(crate) blobs: Blobs,
+    pub(crate) ca: Ca,
+    pub(crate) clock: Clock,
+    pub(crate) quotas: Quotas,
+    pub(crate) rates: Rates,
+    pub(crate) metrics: Metrics,
+    /// Turns for bodies in memory.
+    pub(crate) bodies: Arc<Semaphore>,
+}
+
+/// How requests share it.
+pub(crate) type Shared = Arc<App>;

@@ -1,0 +1,32 @@
+//! The server's clock: the one place that asks the system for the time. Tests set it forward.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+/// Seconds since 1970 UTC. Clones tell the same time.
+#[derive(Clone, Default)]
+pub struct Clock {
+    ahead_s: Arc<AtomicU64>,
+}
+
+impl Clock {
+    /// Now.
+    #[expect(clippy::disallowed_methods, reason = "the server's one look at the clock")]
+    pub fn now_s(&self) -> u64 {
+        // A clock before 1970 is a clock at 1970.
+        let system = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        system
+            .as_secs()
+            .saturating_add(self.ahead_s.load(Ordering::Relaxed))
+    }
+
+    /// For tests: from now on the clock is so much further.
+    pub fn advance(&self, seconds: u64) {
+        self.ahead_s.fetch_add(seconds, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,28 @@
+//! `gobag-server`, the company's side: objects and points of many sticks, of any number of tenants. Contract:
+//! `docs/sync-protocol.md`. It can read nothing of what sticks store.
+//!
+//! * [`config`], [`clock`]: what is known from outside; [`args`] and [`commands`]: what IT types
+//! * [`serve`]: ports, connections, the orderly end; [`tls`]: the CA and certificates; [`identity`]: who asks
+//! * [`routes`]: one file per group of addresses; [`body`]: bodies with an end; [`refusal`]: no, as an answer
+//! * [`store`]: what is kept, one file per thing; [`probe`]: whether a bucket may be trusted with it
+//! * [`rates`]: how often one may ask; [`metrics`]: what was done, in numbers
+
+mod app;
+mod args;
+mod body;
+pub mod clock;
+mod commands;
+pub mod config;
+mod error;
+mod identity;
+mod metrics;
+pub mod probe;
+mod rates;
+pub mod refusal;
+mod routes;
+mod secret;
+pub mod serve;
+pub mod store;
+pub mod tls;
+
+pub use args::run;

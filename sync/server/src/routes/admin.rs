@@ -1,0 +1,146 @@
+//! What people ask. The tenant is that of their token; a stick of another is one that is not there.
+
+use axum::{
+    Json,
+    body::Body,
+    extract::{Path, Query, State},
+    http::{HeaderMap, StatusCode},
+    response::Response,
+};
+use gobag_protocol::{
+    ids::BundleId,
+    limits::MAX_SMALL_BODY,
+    people::{Audit, Enrolment, EnrolmentRequest, Role, Sticks},
+    points::{Point, Points},
+};
+use serde::Deserialize;
+
+use super::{
+    lines::{self, Page},
+    objects, unknown_address,
+};
+use crate::{
+    app::Shared,
+    body,
+    identity::Somebody,
+    refusal::Answer,
+    store::{StickKey, audit, people::Person, sticks},
+};
+
+#[derive(Deserialize)]
+pub(super) struct After<T> {
+    after: Option<T>,
+}
+
+pub(super) async fn sticks(
+    somebody: Somebody,
+    State(app): State<Shared>,
+    Query(page): Query<After<BundleId>>,
+) -> Answer<Json<Sticks>> {
+    let person = somebody.at_least(Role::Viewer)?;
+    let sticks = sticks::list(&app.database, &person.tenant, page.after).await?;
+    Ok(Json(Sticks { sticks }))
+}
+
+pub(super) async fn revoke(
+    somebody: Somebody,
+    State(app): State<Shared>,
+    Path(bundle): Path<String>,
+) -> Answer<StatusCode> {
+    set_revoked(somebody, app, &bundle, true).await
+}
+
+pub(super) async fn restore(
+    somebody: Somebody,
+    State(app): State<Shared>,
+    Path(bundle): Path<String>,
+) -> Answer<StatusCode> {
+    set_revoked(somebody, app, &bundle, false).await
+}
+
+async fn set_revoked(somebody: Somebody, app: Shared, bundle: &str, to: bool) -> Answer<StatusCode> {
+    let person = somebody.at_least(Role::Operator)?;
+    let stick = stick_of(&person, bundle)?;
+    sticks::set_revoked(&app.database, &stick, to, &by(&person), app.clock.now_s()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn enrolment(
+    somebody: Somebody,
+    State(app): State<Shared>,
+    body: Body,
+) -> Answer<Json<Enrolment>> {
+    let person = somebody.at_least(Role::Operator)?;
+    let request: EnrolmentRequest = body::json(&app.bodies, body, MAX_SMALL_BODY).await?;
+    let stick = StickKey {
+        tenant: person.tenant.clone(),
+        bundle: request.bundle,
+    };
+    let now_s = app.clock.now_s();
+    let (token, ends_s) =
+        sticks::make_enrolment(&app.database, &stick, &request.user, now_s, &by(&person)).await?;
+    Ok(Json(Enrolment {
+        token: token.expose().to_owned(),
+        ends_s,
+    }))
+}
+
+pub(super) async fn audit(
+    somebody: Somebody,
+    State(app): State<Shared>,
+    Query(page): Query<After<u64>>,
+) -> Answer<Json<Audit>> {
+    let person = somebody.at_least(Role::Viewer)?;
+    let rows = audit::list(&app.database, &person.tenant, page.after.unwrap_or(0)).await?;
+    Ok(Json(Audit { rows }))
+}
+
+pub(super) async fn object(
+    somebody: Somebody,
+    State(app): State<Shared>,
+    Path((bundle, id)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Answer<Response> {
+    let stick = recovered(&app, somebody, &bundle).await?;
+    objects::send(&app, &stick, &id, &headers).await
+}
+
+pub(super) async fn points(
+    somebody: Somebody,
+    State(app): State<Shared>,
+    Path((bundle, line)): Path<(String, String)>,
+    Query(page): Query<Page>,
+) -> Answer<Json<Points>> {
+    let stick = recovered(&app, somebody, &bundle).await?;
+    lines::tell_many(&app, &stick, &line, &page).await
+}
+
+pub(super) async fn point(
+    somebody: Somebody,
+    State(app): State<Shared>,
+    Path((bundle, line, generation)): Path<(String, String, String)>,
+) -> Answer<Json<Point>> {
+    let stick = recovered(&app, somebody, &bundle).await?;
+    lines::tell_one(&app, &stick, &line, &generation).await
+}
+
+/// A stick whose sealed state somebody may read: recovery, also of a revoked one.
+async fn recovered(app: &Shared, somebody: Somebody, bundle: &str) -> Answer<StickKey> {
+    let person = somebody.at_least(Role::Operator)?;
+    let stick = stick_of(&person, bundle)?;
+    match sticks::exists(&app.database, &stick).await? {
+        true => Ok(stick),
+        false => Err(unknown_address()),
+    }
+}
+
+fn stick_of(person: &Person, bundle: &str) -> Answer<StickKey> {
+    Ok(StickKey {
+        tenant: person.tenant.clone(),
+        bundle: BundleId::parse(bundle).ok_or_else(unknown_address)?,
+    })
+}
+
+fn by(person: &Person) -> String {
+    format!("person {}", person.name)
+}

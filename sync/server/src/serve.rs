@@ -1,0 +1,382 @@
+//! The server itself: two ports, connections with TLS, and an end that lets requests finish.
+
+use std::{
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    os::unix::fs::DirBuilderExt as _,
+    path::{Path, PathBuf},
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+
+use axum::{Router, body::Body};
+use hyper::{Request, body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::{
+        conn::auto,
+        graceful::{GracefulShutdown, Watcher},
+    },
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    task::JoinHandle,
+};
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt as _;
+
+use crate::{
+    app::{App, Shared},
+    clock::Clock,
+    config::{Config, ConfigError, read_secret},
+    identity::Peer,
+    metrics::Metrics,
+    probe::{self, ProbeError},
+    rates::Rates,
+    routes,
+    store::{
+        blobs::Blobs,
+        database::{Database, DatabaseError},
+    },
+    tls::{self, Ca, TlsError},
+};
+
+/// Seconds for a handshake, and for a request's head.
+const HANDSHAKE_S: u64 = 15;
+/// Seconds that requests have to finish when the server ends.
+const END_S: u64 = 30;
+/// Connections to the port for Prometheus.
+const PRIVATE_CONNECTIONS: usize = 64;
+/// Requests at once of one HTTP/2 connection.
+const STREAMS: u32 = 64;
+
+/// Why the server does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// The configuration, or a file it names.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The database.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    /// CA and certificates.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The bucket cannot be trusted.
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
+    /// The data folder.
+    #[error("cannot make the folder {}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The store of objects.
+    #[error("cannot open the store of objects")]
+    Store {
+        /// What the store said.
+        source: object_store::Error,
+    },
+    /// A port.
+    #[error("cannot listen at {address}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl ServeError {
+    /// Stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Config(error) => error.code(),
+            Self::Database(error) => error.code(),
+            Self::Tls(error) => error.code(),
+            Self::Probe(error) => error.code(),
+            Self::Folder { .. } => "server.folder",
+            Self::Store { .. } => "server.store",
+            Self::Listen { .. } => "server.listen",
+        }
+    }
+}
+
+/// A server that runs.
+pub struct Server {
+    /// Where sticks and people ask.
+    pub address: SocketAddr,
+    /// Where Prometheus asks.
+    pub metrics_address: SocketAddr,
+    app: Shared,
+    end: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// Opens the database that `config` names.
+pub async fn open_database(config: &Config) -> Result<Database, ServeError> {
+    match &config.postgres {
+        Some(postgres) => {
+            let url = read_secret(&postgres.url_file)?;
+            Ok(Database::postgres(&url, postgres.connections).await?)
+        }
+        None => {
+            let folder = make_folder(&config.data)?;
+            Ok(Database::sqlite(&folder.join("gobag.sqlite")).await?)
+        }
+    }
+}
+
+/// Opens the store of objects that `config` names.
+pub fn open_blobs(config: &Config) -> Result<Blobs, ServeError> {
+    let opened = match &config.s3 {
+        Some(s3) => {
+            let (access, secret) = (
+                read_secret(&s3.access_key_file)?,
+                read_secret(&s3.secret_key_file)?,
+            );
+            Blobs::s3(s3, &access, &secret)
+        }
+        None => Blobs::folder(&make_folder(&config.data.join("blobs"))?),
+    };
+    opened.map_err(|source| ServeError::Store { source })
+}
+
+/// For its owner alone: it has the CA's key and people's names.
+fn make_folder(path: &Path) -> Result<PathBuf, ServeError> {
+    let made = std::path::absolute(path).and_then(|path| {
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&path)?;
+        Ok(path)
+    });
+    made.map_err(|source| ServeError::Folder {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+impl Server {
+    /// Starts; when this returns both ports answer.
+    pub async fn start(config: &Config, clock: Clock) -> Result<Self, ServeError> {
+        let database = open_database(config).await?;
+        let blobs = open_blobs(config)?;
+        if config.s3.is_some() {
+            probe::probe(blobs.store()).await?;
+        }
+        let ca = Ca::open_or_make(&config.ca_folder(), &clock)?;
+        let acceptor = TlsAcceptor::from(Arc::new(ca.server(&config.names, &clock)?));
+        let app = Arc::new(App {
+            database,
+            blobs,
+            ca,
+            clock,
+            quotas: config.quotas,
+            rates: Rates::new(&config.rates),
+            metrics: Metrics::default(),
+            bodies: Arc::new(Semaphore::new(config.most.bodies.max(1))),
+        });
+        let (public, address) = listen(config.listen).await?;
+        let (private, metrics_address) = listen(config.metrics_listen).await?;
+        let (end, ended) = watch::channel(false);
+        let port = |listener, acceptor, router, connections: usize| Port {
+            listener,
+            acceptor,
+            router,
+            turns: Arc::new(Semaphore::new(connections.max(1))),
+            app: app.clone(),
+            ended: ended.clone(),
+        };
+        let public = port(
+            public,
+            Some(acceptor),
+            routes::public(app.clone()),
+            config.most.connections,
+        );
+        let private = port(private, None, routes::private(app.clone()), PRIVATE_CONNECTIONS);
+        let tasks = vec![tokio::spawn(public.run()), tokio::spawn(private.run())];
+        Ok(Self {
+            address,
+            metrics_address,
+            app,
+            end,
+            tasks,
+        })
+    }
+
+    /// SHA-256 of the CA's certificate, as enrolment letters say it.
+    pub fn ca_fingerprint(&self) -> String {
+        self.app.ca.fingerprint()
+    }
+
+    /// The CA's certificate, PEM.
+    pub fn ca_pem(&self) -> &str {
+        self.app.ca.pem()
+    }
+
+    /// Ends: no new connections; requests have half a minute to finish.
+    pub async fn end(self) {
+        self.end.send_replace(true);
+        for task in self.tasks {
+            // A task that panicked has ended, too.
+            let _ = task.await;
+        }
+        self.app.database.close().await;
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let failed = |source| ServeError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
+}
+
+struct Port {
+    listener: TcpListener,
+    /// None: without TLS.
+    acceptor: Option<TlsAcceptor>,
+    router: Router,
+    turns: Arc<Semaphore>,
+    app: Shared,
+    ended: watch::Receiver<bool>,
+}
+
+impl Port {
+    async fn run(self) {
+        let graceful = GracefulShutdown::new();
+        let mut ended = self.ended.clone();
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.accept() => accepted,
+                _ = ended.wait_for(|ended| *ended) => break,
+            };
+            if let Some((stream, address, turn)) = accepted {
+                let connection = Connection {
+                    acceptor: self.acceptor.clone(),
+                    router: self.router.clone(),
+                    app: self.app.clone(),
+                    address,
+                    _turn: turn,
+                };
+                tokio::spawn(connection.serve(stream, graceful.watcher()));
+            }
+        }
+        drop(self.listener);
+        // A handshake that is under way is waited for, too; it ends by itself.
+        if tokio::time::timeout(Duration::from_secs(END_S), graceful.shutdown())
+            .await
+            .is_err()
+        {
+            tracing::warn!("requests were cut off at the end");
+        }
+    }
+
+    async fn accept(&self) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+        let turn = self.turns.clone().acquire_owned().await.ok()?;
+        match self.listener.accept().await {
+            Ok((stream, address)) => Some((stream, address, turn)),
+            Err(error) => {
+                // Too many open files, mostly: a short pause, or this would spin.
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                None
+            }
+        }
+    }
+}
+
+struct Connection {
+    acceptor: Option<TlsAcceptor>,
+    router: Router,
+    app: Shared,
+    address: SocketAddr,
+    _turn: OwnedSemaphorePermit,
+}
+
+impl Connection {
+    async fn serve(self, stream: TcpStream, graceful: Watcher) {
+        // Small answers at once.
+        let _ = stream.set_nodelay(true);
+        let Some(acceptor) = &self.acceptor else {
+            return self.answer(TokioIo::new(stream), None, false, graceful).await;
+        };
+        let handshake = tokio::time::timeout(Duration::from_secs(HANDSHAKE_S), acceptor.accept(stream));
+        let stream = match handshake.await {
+            Ok(Ok(stream)) => stream,
+            other => {
+                self.app.metrics.handshakes_failed.fetch_add(1, Relaxed);
+                let error = other.map_or_else(
+                    |_| "too slow".to_owned(),
+                    |result| result.err().map(|error| error.to_string()).unwrap_or_default(),
+                );
+                tracing::debug!(address = %self.address, error, "handshake failed");
+                return;
+            }
+        };
+        let session = stream.get_ref().1;
+        let stick = session
+            .peer_certificates()
+            .and_then(|chain| tls::who(chain.first()?))
+            .map(Arc::new);
+        let is_two = session.alpn_protocol() == Some(b"h2");
+        self.answer(TokioIo::new(stream), stick, is_two, graceful).await;
+    }
+
+    async fn answer<I>(
+        &self,
+        io: I,
+        stick: Option<Arc<(crate::store::StickKey, gobag_protocol::ids::VerifyingKey)>>,
+        is_two: bool,
+        graceful: Watcher,
+    ) where
+        I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+    {
+        let peer = Peer {
+            address: self.address,
+            stick,
+        };
+        let router = self.router.clone();
+        let service = service_fn(move |request: Request<Incoming>| {
+            let (mut request, router) = (request.map(Body::new), router.clone());
+            request.extensions_mut().insert(peer.clone());
+            async move {
+                Ok::<_, Infallible>(
+                    router
+                        .oneshot(request)
+                        .await
+                        .unwrap_or_else(|never| match never {}),
+                )
+            }
+        });
+        let mut builder = auto::Builder::new(TokioExecutor::new());
+        // What was agreed in the handshake; without one the old protocol.
+        builder = if is_two {
+            builder.http2_only()
+        } else {
+            builder.http1_only()
+        };
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(Duration::from_secs(HANDSHAKE_S));
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(STREAMS)
+            .keep_alive_interval(Duration::from_secs(30))
+            .keep_alive_timeout(Duration::from_secs(15));
+        let connection = graceful.watch(builder.serve_connection(io, service).into_owned());
+        self.app.metrics.connections.fetch_add(1, Relaxed);
+        if let Err(error) = connection.await {
+            tracing::debug!(address = %self.address, %error, "connection ended early");
+        }
+        self.app.metrics.connections.fetch_sub(1, Relaxed);
+    }
+}

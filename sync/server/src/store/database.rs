@@ -1,0 +1,227 @@
+//! The database: SQLite in a file or PostgreSQL, behind the same queries.
+//!
+//! Nothing is acknowledged before it is durable: SQLite writes ahead and flushes at every commit (`synchronous = FULL`),
+//! PostgreSQL does so of itself. SQLite has one writer at a time, so writers of this process wait for each other in the order
+//! they came; another process waits for the file's lock.
+
+use std::{path::Path, sync::Arc, sync::Once};
+
+use sqlx::{
+    Any, AnyPool, AssertSqlSafe, Executor, SqlSafeStr, SqlStr, Transaction,
+    any::AnyPoolOptions,
+    migrate::{MigrateError, Migration, MigrationType, Migrator},
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::refusal::{Answer, Refusal};
+
+const BASE: &str = include_str!("../../migrations/1-base.sql");
+const APPEND_ONLY_SQLITE: &str = include_str!("../../migrations/2-append-only.sqlite.sql");
+const APPEND_ONLY_POSTGRES: &str = include_str!("../../migrations/2-append-only.postgres.sql");
+
+/// Connections to SQLite: one writer, the others read.
+const SQLITE_CONNECTIONS: u32 = 8;
+
+/// Why there is no database.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DatabaseError {
+    /// It cannot be reached or opened.
+    #[error("cannot open the database {shown}")]
+    Open {
+        /// Its address without user and password.
+        shown: String,
+        /// What the driver said.
+        source: sqlx::Error,
+    },
+    /// Its tables cannot be made or brought up to date.
+    #[error("cannot bring the tables of {shown} up to date")]
+    Migrate {
+        /// Its address without user and password.
+        shown: String,
+        /// What the driver said.
+        source: MigrateError,
+    },
+}
+
+impl DatabaseError {
+    /// Stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Open { .. } => "server.database-open",
+            Self::Migrate { .. } => "server.database-migrate",
+        }
+    }
+}
+
+/// A pool of connections.
+#[derive(Clone)]
+pub struct Database {
+    pool: AnyPool,
+    /// There with SQLite.
+    writer: Option<Arc<Semaphore>>,
+}
+
+/// A transaction that writes; gone without a trace if it is not committed.
+pub struct Write {
+    transaction: Transaction<'static, Any>,
+    _turn: Option<OwnedSemaphorePermit>,
+}
+
+impl Write {
+    /// To run queries in it.
+    pub fn connection(&mut self) -> &mut sqlx::AnyConnection {
+        &mut self.transaction
+    }
+
+    /// Makes it durable.
+    pub async fn commit(self) -> Answer<()> {
+        self.transaction.commit().await.map_err(Refusal::from)
+    }
+}
+
+impl Database {
+    /// Opens SQLite in `file`, which is made if it is not there.
+    pub async fn sqlite(file: &Path) -> Result<Self, DatabaseError> {
+        let mut url = "sqlite://".to_owned();
+        for byte in file.as_os_str().as_encoded_bytes() {
+            match byte {
+                b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => {
+                    url.push(char::from(*byte))
+                }
+                other => url.push_str(&format!("%{other:02X}")),
+            }
+        }
+        url.push_str("?mode=rwc");
+        let options = AnyPoolOptions::new()
+            .max_connections(SQLITE_CONNECTIONS)
+            .after_connect(|connection, _| {
+                Box::pin(async move {
+                    for pragma in [
+                        "PRAGMA busy_timeout = 10000",
+                        "PRAGMA journal_mode = WAL",
+                        "PRAGMA synchronous = FULL",
+                        "PRAGMA foreign_keys = ON",
+                    ] {
+                        connection.execute(pragma).await?;
+                    }
+                    Ok(())
+                })
+            });
+        Self::open(options, &url, file.display().to_string(), true).await
+    }
+
+    /// Opens PostgreSQL at `url`.
+    pub async fn postgres(url: &str, connections: u32) -> Result<Self, DatabaseError> {
+        let options = AnyPoolOptions::new().max_connections(connections.max(1));
+        // Without the part that has the password.
+        let shown = url
+            .rsplit_once('@')
+            .map_or("PostgreSQL", |(_, shown)| shown)
+            .to_owned();
+        Self::open(options, url, shown, false).await
+    }
+
+    async fn open(
+        options: AnyPoolOptions,
+        url: &str,
+        shown: String,
+        lite: bool,
+    ) -> Result<Self, DatabaseError> {
+        static DRIVERS: Once = Once::new();
+        DRIVERS.call_once(sqlx::any::install_default_drivers);
+        let pool = match options.connect(url).await {
+            Ok(pool) => pool,
+            Err(source) => return Err(DatabaseError::Open { shown, source }),
+        };
+        match migrator(lite).run(&pool).await {
+            Ok(()) => Ok(Self {
+                pool,
+                writer: lite.then(|| Arc::new(Semaphore::new(1))),
+            }),
+            Err(source) => Err(DatabaseError::Migrate { shown, source }),
+        }
+    }
+
+    /// For queries that only read.
+    pub fn read(&self) -> &AnyPool {
+        &self.pool
+    }
+
+    /// Begins to write.
+    pub async fn write(&self) -> Answer<Write> {
+        let (turn, transaction) = match &self.writer {
+            Some(writer) => {
+                let turn = writer
+                    .clone()
+                    .acquire_owned()
+                    .await
+                    .map_err(Refusal::unavailable)?;
+                // A transaction that begins by reading could be refused its first write.
+                (Some(turn), self.pool.begin_with("BEGIN IMMEDIATE").await?)
+            }
+            None => (None, self.pool.begin().await?),
+        };
+        Ok(Write {
+            transaction,
+            _turn: turn,
+        })
+    }
+
+    /// Whether it answers.
+    pub async fn is_ready(&self) -> bool {
+        sqlx::query("SELECT 1").fetch_one(&self.pool).await.is_ok()
+    }
+
+    /// Closes all connections, after what they are at.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+fn migrator(lite: bool) -> Migrator {
+    let migration = |version, name: &'static str, sql: SqlStr| {
+        Migration::new(version, name.into(), MigrationType::Simple, sql, false)
+    };
+    let (base, append_only) = match lite {
+        true => (BASE.to_owned(), APPEND_ONLY_SQLITE),
+        false => (BASE.replace("BLOB", "BYTEA"), APPEND_ONLY_POSTGRES),
+    };
+    Migrator::with_migrations(vec![
+        migration(1, "base", AssertSqlSafe(base).into_sql_str()),
+        migration(2, "append only", append_only.into_sql_str()),
+    ])
+}
+
+/// `($1,$2),($3,$4)`: places for `rows` rows of `columns` values, after `first` values before them. The texts of queries are
+/// made of our own words and of numbers, never of what somebody sent.
+pub(crate) fn places(first: usize, rows: usize, columns: usize) -> String {
+    let mut text = String::new();
+    for row in 0..rows {
+        text.push_str(if row == 0 { "(" } else { ",(" });
+        for column in 0..columns {
+            let number = first + row * columns + column + 1;
+            text.push_str(&format!("{}${number}", if column == 0 { "" } else { "," }));
+        }
+        text.push(')');
+    }
+    text
+}
+
+/// Is it what the database says when a row is there already?
+pub(crate) fn is_there_already(error: &sqlx::Error) -> bool {
+    error
+        .as_database_error()
+        .is_some_and(|error| error.is_unique_violation())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_numbered_on() {
+        assert_eq!(places(0, 2, 2), "($1,$2),($3,$4)");
+        assert_eq!(places(3, 1, 3), "($4,$5,$6)");
+    }
+}

@@ -1,0 +1,122 @@
+//! Which objects a stick has here, and the quotas they count against.
+
+use std::collections::HashSet;
+
+use gobag_protocol::{error::Code, ids::ObjectId};
+use sqlx::{AssertSqlSafe, Row};
+
+use super::{StickKey, database::Database, database::places, signed, unsigned};
+use crate::{
+    config::Quotas,
+    refusal::{Answer, Refusal},
+};
+
+/// Ids in one query.
+const BATCH: usize = 500;
+
+/// Those of `ids` that the stick does not have here, each once, in their order.
+pub async fn missing(database: &Database, stick: &StickKey, ids: &[ObjectId]) -> Answer<Vec<ObjectId>> {
+    let mut seen = HashSet::with_capacity(ids.len());
+    for batch in ids.chunks(BATCH) {
+        let sql = format!(
+            "SELECT id FROM objects WHERE tenant = $1 AND bundle = $2 AND id IN {}",
+            places(2, 1, batch.len())
+        );
+        let mut query = sqlx::query(AssertSqlSafe(sql))
+            .bind(stick.tenant())
+            .bind(stick.bundle());
+        for id in batch {
+            query = query.bind(id.as_bytes().to_vec());
+        }
+        for row in query.fetch_all(database.read()).await? {
+            seen.insert(row.try_get::<Vec<u8>, _>(0)?);
+        }
+    }
+    let mut missing = Vec::new();
+    for id in ids {
+        if seen.insert(id.as_bytes().to_vec()) {
+            missing.push(*id);
+        }
+    }
+    Ok(missing)
+}
+
+/// How many bytes the object has; `None` if the stick has none of this id here.
+pub async fn len(database: &Database, stick: &StickKey, id: ObjectId) -> Answer<Option<u64>> {
+    let row = sqlx::query("SELECT bytes FROM objects WHERE tenant = $1 AND bundle = $2 AND id = $3")
+        .bind(stick.tenant())
+        .bind(stick.bundle())
+        .bind(id.as_bytes().to_vec())
+        .fetch_optional(database.read())
+        .await?;
+    Ok(row.map(|row| row.try_get(0)).transpose()?.map(unsigned))
+}
+
+/// Whether so many bytes more fit; asked before they are written.
+pub async fn check_room(database: &Database, stick: &StickKey, bytes: usize, quotas: &Quotas) -> Answer<()> {
+    let row = sqlx::query(
+        "SELECT s.bytes, t.bytes FROM sticks s JOIN tenants t ON t.tenant = s.tenant WHERE s.tenant = $1 AND s.bundle = $2",
+    )
+    .bind(stick.tenant())
+    .bind(stick.bundle())
+    .fetch_one(database.read())
+    .await?;
+    let fits = |used: i64, quota: u64| unsigned(used).saturating_add(bytes as u64) <= quota;
+    match fits(row.try_get(0)?, quotas.stick_bytes) && fits(row.try_get(1)?, quotas.tenant_bytes) {
+        true => Ok(()),
+        false => Err(no_room()),
+    }
+}
+
+/// Notes an object whose bytes are durable. Whether it was new.
+pub async fn note(
+    database: &Database,
+    stick: &StickKey,
+    id: ObjectId,
+    bytes: usize,
+    now_s: u64,
+    quotas: &Quotas,
+) -> Answer<bool> {
+    let bytes = signed(bytes as u64);
+    let mut write = database.write().await?;
+    let inserted = sqlx::query(
+        "INSERT INTO objects (tenant, bundle, id, bytes, stored_s) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+    )
+    .bind(stick.tenant())
+    .bind(stick.bundle())
+    .bind(id.as_bytes().to_vec())
+    .bind(bytes)
+    .bind(signed(now_s))
+    .execute(write.connection())
+    .await?;
+    if inserted.rows_affected() == 0 {
+        return Ok(false);
+    }
+    // Counted and compared in one statement: two uploads at once cannot both take the last room.
+    let of_stick = sqlx::query(
+        "UPDATE sticks SET bytes = bytes + $3 WHERE tenant = $1 AND bundle = $2 AND bytes + $3 <= $4",
+    )
+    .bind(stick.tenant())
+    .bind(stick.bundle())
+    .bind(bytes)
+    .bind(signed(quotas.stick_bytes))
+    .execute(write.connection())
+    .await?;
+    let of_tenant =
+        sqlx::query("UPDATE tenants SET bytes = bytes + $2 WHERE tenant = $1 AND bytes + $2 <= $3")
+            .bind(stick.tenant())
+            .bind(bytes)
+            .bind(signed(quotas.tenant_bytes))
+            .execute(write.connection())
+            .await?;
+    if of_stick.rows_affected() != 1 || of_tenant.rows_affected() != 1 {
+        return Err(no_room());
+    }
+    write.commit().await?;
+    Ok(true)
+}
+
+fn no_room() -> Refusal {
+    Refusal::new(Code::QuotaExceeded, "there is no room left for this stick")
+        .hint("what is already here is safe; IT can raise the quota or prune earlier points")
+}

@@ -1,0 +1,469 @@
+//! Points: a line goes from one generation to the next, for one writer at a time.
+//!
+//! A point is one transaction: 1. the same request again gets its first answer; 2. the generation is the next, and its row goes
+//! in, where the primary key lets one of two writers through; 3. its ids, from the request and from parts sent before, are
+//! compared with what is here; 4. they become intervals in `refs`. Anything refused leaves nothing.
+
+use gobag_protocol::{
+    bytes::Sealed,
+    error::Code,
+    ids::{LineName, ObjectId, RequestId},
+    limits::{MAX_BOOKMARKS, MAX_LINES, MAX_NAMED_IDS, MAX_POINT_IDS_WITH_PARTS},
+    points::{Bookmark, BookmarkKind, MadePoint, NewPoint, Part, Point},
+};
+use sqlx::{AnyConnection, AssertSqlSafe, Row, any::AnyRow};
+
+use super::{
+    StickKey,
+    database::{Database, Write, is_there_already},
+    signed, unsigned,
+};
+use crate::refusal::{Answer, Refusal};
+
+/// Rows in one statement.
+const BATCH: usize = 500;
+
+/// Where the line of a stick is named in every query: `$1`, `$2`, `$3`.
+const LINE: &str = "tenant = $1 AND bundle = $2 AND line = $3";
+
+type Query = sqlx::query::Query<'static, sqlx::Any, sqlx::any::AnyArguments>;
+
+/// A line of a stick.
+pub struct LineKey<'a> {
+    /// Whose.
+    pub stick: &'a StickKey,
+    /// Which.
+    pub line: &'a LineName,
+}
+
+impl LineKey<'_> {
+    fn query(&self, sql: impl sqlx::SqlSafeStr) -> Query {
+        sqlx::query(sql)
+            .bind(self.stick.tenant())
+            .bind(self.stick.bundle())
+            .bind(self.line.as_str().to_owned())
+    }
+
+    fn of(&self, before: &str, after: &str) -> Query {
+        self.query(AssertSqlSafe(format!("{before} WHERE {LINE}{after}")))
+    }
+}
+
+/// Makes a point.
+pub async fn make(database: &Database, key: &LineKey<'_>, new: NewPoint, now_s: u64) -> Answer<MadePoint> {
+    let mut write = database.write().await?;
+    if let Some(made) = made_before(&mut write, key, new.request).await? {
+        return Ok(made);
+    }
+    let newest = newest(write.connection(), key).await?;
+    check_next(newest.generation, new.generation)?;
+    if new.generation == 1 {
+        check_lines(&mut write, key.stick).await?;
+    }
+    add_part(&mut write, key, new.request, &new.adds, &new.drops, now_s).await?;
+    let (added, dropped) = count_parts(&mut write, key, new.request).await?;
+    let made = MadePoint {
+        generation: new.generation,
+        time_s: now_s.max(newest.time_s),
+    };
+    let inserted = key
+        .query(
+            "INSERT INTO points (tenant, bundle, line, generation, time_s, head, request, added, dropped) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        )
+        .bind(signed(made.generation))
+        .bind(signed(made.time_s))
+        .bind(new.head.into_inner())
+        .bind(new.request.0.to_vec())
+        .bind(added)
+        .bind(dropped)
+        .execute(write.connection())
+        .await;
+    match inserted {
+        Ok(_) => {}
+        // Another replica was faster; what it made can be seen from here on.
+        Err(error) if is_there_already(&error) => return overtaken(write, database, key, &new.request).await,
+        Err(error) => return Err(error.into()),
+    }
+    check_ids(&mut write, key, new.request).await?;
+    keep_ids(&mut write, key, new.request, made.generation).await?;
+    for (number, bookmark) in (0..).zip(new.bookmarks.into_inner()) {
+        insert_bookmark(&mut write, key, made.generation, number, bookmark).await?;
+    }
+    write.commit().await?;
+    Ok(made)
+}
+
+/// Keeps ids for a point to come.
+pub async fn keep_part(database: &Database, key: &LineKey<'_>, part: Part, now_s: u64) -> Answer<()> {
+    let mut write = database.write().await?;
+    if made_before(&mut write, key, part.request).await?.is_some() {
+        return Ok(());
+    }
+    check_next(newest(write.connection(), key).await?.generation, part.generation)?;
+    add_part(&mut write, key, part.request, &part.adds, &part.drops, now_s).await?;
+    count_parts(&mut write, key, part.request).await?;
+    write.commit().await
+}
+
+/// Points, newest first, of generations below `before`; without their heads.
+pub async fn list(database: &Database, key: &LineKey<'_>, before: u64, limit: u32) -> Answer<Vec<Point>> {
+    let rows = key
+        .of(
+            "SELECT generation, time_s, added, dropped FROM points",
+            " AND generation < $4 ORDER BY generation DESC LIMIT $5",
+        )
+        .bind(signed(before))
+        .bind(i64::from(limit))
+        .fetch_all(database.read())
+        .await?;
+    let mut points = Vec::with_capacity(rows.len());
+    for row in rows {
+        points.push(point(&row)?);
+    }
+    let (Some(newest), Some(oldest)) = (points.first(), points.last()) else {
+        return Ok(points);
+    };
+    let (newest, oldest) = (newest.generation, oldest.generation);
+    let rows = key
+        .of(
+            "SELECT generation, kind, label FROM bookmarks",
+            " AND generation BETWEEN $4 AND $5 ORDER BY generation, number",
+        )
+        .bind(signed(oldest))
+        .bind(signed(newest))
+        .fetch_all(database.read())
+        .await?;
+    for row in rows {
+        let generation = unsigned(row.try_get(0)?);
+        if let Some(point) = points.iter_mut().find(|point| point.generation == generation) {
+            point.bookmarks.push(bookmark(&row)?);
+        }
+    }
+    Ok(points)
+}
+
+/// One point with its head.
+pub async fn get(database: &Database, key: &LineKey<'_>, generation: u64) -> Answer<Point> {
+    let row = key
+        .of(
+            "SELECT generation, time_s, added, dropped, head FROM points",
+            " AND generation = $4",
+        )
+        .bind(signed(generation))
+        .fetch_optional(database.read())
+        .await?
+        .ok_or_else(unknown)?;
+    let mut found = point(&row)?;
+    found.head = Some(Sealed::new(row.try_get(4)?).map_err(Refusal::unavailable)?);
+    let rows = key
+        .of(
+            "SELECT generation, kind, label FROM bookmarks",
+            " AND generation = $4 ORDER BY number",
+        )
+        .bind(signed(generation))
+        .fetch_all(database.read())
+        .await?;
+    for row in rows {
+        found.bookmarks.push(bookmark(&row)?);
+    }
+    Ok(found)
+}
+
+/// Names a point. The same name again changes nothing.
+pub async fn add_bookmark(
+    database: &Database,
+    key: &LineKey<'_>,
+    generation: u64,
+    new: Bookmark,
+) -> Answer<()> {
+    let mut write = database.write().await?;
+    // Written to, so that two who name the same point at once wait for each other on PostgreSQL, too.
+    let there = key
+        .of(
+            "UPDATE points SET generation = generation",
+            " AND generation = $4",
+        )
+        .bind(signed(generation))
+        .execute(write.connection())
+        .await?;
+    if there.rows_affected() == 0 {
+        return Err(unknown());
+    }
+    let rows = key
+        .of(
+            "SELECT generation, kind, label FROM bookmarks",
+            " AND generation = $4 ORDER BY number",
+        )
+        .bind(signed(generation))
+        .fetch_all(write.connection())
+        .await?;
+    for row in &rows {
+        if bookmark(row)? == new {
+            return Ok(());
+        }
+    }
+    if rows.len() >= MAX_BOOKMARKS {
+        let text = format!("a point has at most {MAX_BOOKMARKS} bookmarks");
+        return Err(Refusal::new(Code::PointBookmarks, text));
+    }
+    insert_bookmark(&mut write, key, generation, rows.len() as i64, new).await?;
+    write.commit().await
+}
+
+/// The newest point of a line, or the state before the first.
+#[derive(Default)]
+struct Newest {
+    generation: u64,
+    time_s: u64,
+}
+
+async fn newest(connection: &mut AnyConnection, key: &LineKey<'_>) -> Answer<Newest> {
+    let row = key
+        .of(
+            "SELECT generation, time_s FROM points",
+            " ORDER BY generation DESC LIMIT 1",
+        )
+        .fetch_optional(connection)
+        .await?;
+    match row {
+        None => Ok(Newest::default()),
+        Some(row) => Ok(Newest {
+            generation: unsigned(row.try_get(0)?),
+            time_s: unsigned(row.try_get(1)?),
+        }),
+    }
+}
+
+async fn made_before(write: &mut Write, key: &LineKey<'_>, request: RequestId) -> Answer<Option<MadePoint>> {
+    let row = key
+        .of("SELECT generation, time_s FROM points", " AND request = $4")
+        .bind(request.0.to_vec())
+        .fetch_optional(write.connection())
+        .await?;
+    row.map(|row| {
+        Ok(MadePoint {
+            generation: unsigned(row.try_get(0)?),
+            time_s: unsigned(row.try_get(1)?),
+        })
+    })
+    .transpose()
+}
+
+/// After another transaction took the generation or the request.
+async fn overtaken(
+    write: Write,
+    database: &Database,
+    key: &LineKey<'_>,
+    request: &RequestId,
+) -> Answer<MadePoint> {
+    // PostgreSQL says nothing more in a transaction that failed.
+    drop(write);
+    let mut again = database.write().await?;
+    match made_before(&mut again, key, *request).await? {
+        Some(made) => Ok(made),
+        None => Err(other_generation(
+            newest(again.connection(), key).await?.generation,
+        )),
+    }
+}
+
+fn check_next(newest: u64, wanted: u64) -> Answer<()> {
+    match newest.checked_add(1) == Some(wanted) {
+        true => Ok(()),
+        false => Err(other_generation(newest)),
+    }
+}
+
+fn other_generation(newest: u64) -> Refusal {
+    let text = format!("the newest point of this line is {newest}");
+    Refusal::new(Code::PointOtherGeneration, text).generation(newest)
+}
+
+async fn check_lines(write: &mut Write, stick: &StickKey) -> Answer<()> {
+    let lines: i64 =
+        sqlx::query("SELECT COUNT(*) FROM points WHERE tenant = $1 AND bundle = $2 AND generation = 1")
+            .bind(stick.tenant())
+            .bind(stick.bundle())
+            .fetch_one(write.connection())
+            .await?
+            .try_get(0)?;
+    match unsigned(lines) < MAX_LINES as u64 {
+        true => Ok(()),
+        false => Err(Refusal::new(
+            Code::LineTooMany,
+            format!("a stick has at most {MAX_LINES} lines"),
+        )),
+    }
+}
+
+async fn add_part(
+    write: &mut Write,
+    key: &LineKey<'_>,
+    request: RequestId,
+    adds: &[ObjectId],
+    drops: &[ObjectId],
+    now_s: u64,
+) -> Answer<()> {
+    for (is_added, ids) in [(1, adds), (0, drops)] {
+        for batch in ids.chunks(BATCH) {
+            let rows: Vec<String> = (0..batch.len())
+                .map(|row| format!("($1,$2,$3,$4,$5,$6,${})", row + 7))
+                .collect();
+            let sql = format!(
+                "INSERT INTO parts (tenant, bundle, line, request, adds, stored_s, id) VALUES {} ON CONFLICT DO NOTHING",
+                rows.join(",")
+            );
+            let mut query = key
+                .query(AssertSqlSafe(sql))
+                .bind(request.0.to_vec())
+                .bind(is_added)
+                .bind(signed(now_s));
+            for id in batch {
+                query = query.bind(id.as_bytes().to_vec());
+            }
+            query.execute(write.connection()).await?;
+        }
+    }
+    Ok(())
+}
+
+/// How many ids the point adds and drops, if they are not too many.
+async fn count_parts(write: &mut Write, key: &LineKey<'_>, request: RequestId) -> Answer<(i64, i64)> {
+    let row = key
+        .of(
+            "SELECT COUNT(*), CAST(COALESCE(SUM(adds), 0) AS BIGINT) FROM parts",
+            " AND request = $4",
+        )
+        .bind(request.0.to_vec())
+        .fetch_one(write.connection())
+        .await?;
+    let (all, added): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+    match unsigned(all) <= MAX_POINT_IDS_WITH_PARTS as u64 {
+        true => Ok((added, all - added)),
+        false => Err(Refusal::new(
+            Code::RequestTooLarge,
+            format!("a point adds and drops at most {MAX_POINT_IDS_WITH_PARTS} ids"),
+        )),
+    }
+}
+
+/// What is added must be here and not needed by the line already; what is dropped must be needed by it.
+async fn check_ids(write: &mut Write, key: &LineKey<'_>, request: RequestId) -> Answer<()> {
+    let named = |sql: String| {
+        key.query(AssertSqlSafe(format!("{sql} LIMIT {MAX_NAMED_IDS}")))
+            .bind(request.0.to_vec())
+    };
+    let parts = |adds: u8| {
+        format!("p.tenant = $1 AND p.bundle = $2 AND p.line = $3 AND p.request = $4 AND p.adds = {adds}")
+    };
+    let same = "r.tenant = $1 AND r.bundle = $2 AND r.line = $3 AND r.id = p.id AND r.died = 0";
+    let missing = named(format!(
+        "SELECT p.id FROM parts p LEFT JOIN objects o ON o.tenant = p.tenant AND o.bundle = p.bundle AND o.id = p.id \
+         WHERE {} AND o.id IS NULL",
+        parts(1)
+    ));
+    let missing = ids(missing.fetch_all(write.connection()).await?)?;
+    if !missing.is_empty() {
+        let text = "objects of this point are not here; nothing was changed";
+        return Err(Refusal::new(Code::PointMissingObjects, text)
+            .hint("put them, then send the same request again")
+            .ids(missing));
+    }
+    let there = named(format!(
+        "SELECT p.id FROM parts p JOIN refs r ON {same} WHERE {}",
+        parts(1)
+    ));
+    let not_there = named(format!(
+        "SELECT p.id FROM parts p LEFT JOIN refs r ON {same} WHERE {} AND r.id IS NULL",
+        parts(0)
+    ));
+    let mut wrong = ids(there.fetch_all(write.connection()).await?)?;
+    wrong.extend(ids(not_there.fetch_all(write.connection()).await?)?);
+    wrong.truncate(MAX_NAMED_IDS);
+    match wrong.is_empty() {
+        true => Ok(()),
+        false => Err(Refusal::new(
+            Code::PointOtherContent,
+            "this point adds what the line has, or drops what it has not; nothing was changed",
+        )
+        .ids(wrong)),
+    }
+}
+
+/// Parts become intervals; what other attempts at this line sent is gone with them.
+async fn keep_ids(write: &mut Write, key: &LineKey<'_>, request: RequestId, generation: u64) -> Answer<()> {
+    let bind = |query: Query| query.bind(request.0.to_vec()).bind(signed(generation));
+    bind(key.query(
+        "INSERT INTO refs (tenant, bundle, line, id, born, died) SELECT tenant, bundle, line, id, $5, 0 FROM parts \
+         WHERE tenant = $1 AND bundle = $2 AND line = $3 AND request = $4 AND adds = 1",
+    ))
+    .execute(write.connection())
+    .await?;
+    bind(key.query(
+        "UPDATE refs SET died = $5 WHERE tenant = $1 AND bundle = $2 AND line = $3 AND died = 0 AND id IN \
+         (SELECT id FROM parts WHERE tenant = $1 AND bundle = $2 AND line = $3 AND request = $4 AND adds = 0)",
+    ))
+    .execute(write.connection())
+    .await?;
+    key.of("DELETE FROM parts", "")
+        .execute(write.connection())
+        .await?;
+    Ok(())
+}
+
+async fn insert_bookmark(
+    write: &mut Write,
+    key: &LineKey<'_>,
+    generation: u64,
+    number: i64,
+    new: Bookmark,
+) -> Answer<()> {
+    key.query(
+        "INSERT INTO bookmarks (tenant, bundle, line, generation, number, kind, label) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(signed(generation))
+    .bind(number)
+    .bind(new.kind.as_str().to_owned())
+    .bind(new.label.into_inner())
+    .execute(write.connection())
+    .await?;
+    Ok(())
+}
+
+fn point(row: &AnyRow) -> Answer<Point> {
+    Ok(Point {
+        generation: unsigned(row.try_get(0)?),
+        time_s: unsigned(row.try_get(1)?),
+        added: unsigned(row.try_get(2)?),
+        dropped: unsigned(row.try_get(3)?),
+        bookmarks: Vec::new(),
+        head: None,
+    })
+}
+
+fn bookmark(row: &AnyRow) -> Answer<Bookmark> {
+    let kind: String = row.try_get(1)?;
+    Ok(Bookmark {
+        kind: BookmarkKind::parse(&kind)
+            .ok_or_else(|| Refusal::unavailable(format!("unknown kind {kind}")))?,
+        label: Sealed::new(row.try_get(2)?).map_err(Refusal::unavailable)?,
+    })
+}
+
+fn ids(rows: Vec<AnyRow>) -> Answer<Vec<ObjectId>> {
+    rows.iter().map(id).collect()
+}
+
+fn id(row: &AnyRow) -> Answer<ObjectId> {
+    let bytes: Vec<u8> = row.try_get(0)?;
+    let bytes = bytes
+        .try_into()
+        .map_err(|_| Refusal::unavailable("an id in the database has another length"))?;
+    Ok(ObjectId(gobag_protocol::ids::Digest(bytes)))
+}
+
+fn unknown() -> Refusal {
+    Refusal::new(Code::PointUnknown, "this line has no such point")
+}

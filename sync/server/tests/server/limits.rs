@@ -1,0 +1,177 @@
+//! Too much, too often, too long: refused by name, and nothing else suffers.
+
+use gobag_protocol::{ids::ObjectId, limits};
+use gobag_server::config::Rate;
+use hyper::StatusCode;
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use crate::harness::{Site, point};
+
+async fn bodies_and_lists_have_an_end() {
+    let site = Site::start().await;
+    let stick = site.stick("acme", 1).await;
+    let ids = vec![ObjectId::of(b""); limits::MAX_MISSING_IDS + 1];
+    let reply = stick.post("/v1/objects/missing", &json!({ "ids": ids })).await;
+    assert_eq!(reply.is(StatusCode::BAD_REQUEST).code(), "request.malformed");
+    let path = "/v1/lines/volumes/points/1/bookmarks";
+    let large = vec![b' '; limits::MAX_SMALL_BODY + 1];
+    let reply = stick.send("POST", path, &[], large).await;
+    assert_eq!(
+        reply.is(StatusCode::PAYLOAD_TOO_LARGE).code(),
+        "request.too-large"
+    );
+    let mut new = serde_json::to_value(point(1, 0, &[], &[])).unwrap();
+    new["head"] = json!("A".repeat(limits::MAX_HEAD_BYTES * 2));
+    let reply = stick.post("/v1/lines/volumes/points", &new).await;
+    assert_eq!(reply.is(StatusCode::BAD_REQUEST).code(), "request.malformed");
+    for (method, path, status) in [
+        ("GET", "/v1/moon", StatusCode::NOT_FOUND),
+        ("DELETE", "/v1/memory", StatusCode::METHOD_NOT_ALLOWED),
+        ("GET", "/v1/lines/UPPER/points", StatusCode::NOT_FOUND),
+    ] {
+        let reply = stick.send(method, path, &[], Vec::new()).await.is(status);
+        assert!(reply.code().starts_with("request."), "{path}");
+    }
+}
+
+async fn what_was_sent_is_not_told_back() {
+    let site = Site::start().await;
+    let secret = "gbe_very-secret";
+    let reply = site.nobody().post("/v1/enrol", &json!({ "token": secret })).await;
+    let text = String::from_utf8(reply.is(StatusCode::BAD_REQUEST).body).unwrap();
+    assert!(!text.contains("very-secret"), "{text}");
+}
+
+async fn who_asks_too_often_waits_and_nobody_else_does() {
+    let site = Site::start_with(|config| {
+        config.rates.stick = Rate {
+            a_second: 1,
+            burst: 3,
+        };
+    })
+    .await;
+    let (often, other) = (site.stick("acme", 1).await, site.stick("acme", 2).await);
+    let mut refused = None;
+    for _ in 0..1000 {
+        let reply = often.get("/v1/memory").await;
+        if reply.status == StatusCode::TOO_MANY_REQUESTS {
+            refused = Some(reply);
+            break;
+        }
+    }
+    let refused = refused.expect("refused at last");
+    assert_eq!(refused.code(), "request.too-many");
+    assert!(refused.headers.contains_key("retry-after"));
+    assert_eq!(other.get("/v1/memory").await.code(), "memory.unknown");
+}
+
+async fn a_full_quota_refuses_what_is_new_and_keeps_what_is_there() {
+    let site = Site::start_with(|config| config.quotas.stick_bytes = 2500).await;
+    let stick = site.stick("acme", 1).await;
+    let first = stick.put_object(&[1; 1000]).await;
+    stick.put_object(&[2; 1000]).await;
+    let id = ObjectId::of(&[3; 1000]);
+    let reply = stick
+        .send("PUT", &format!("/v1/objects/{id}"), &[], vec![3; 1000])
+        .await;
+    assert_eq!(
+        (reply.status, reply.code().as_str()),
+        (StatusCode::INSUFFICIENT_STORAGE, "quota.exceeded")
+    );
+    assert_eq!(stick.missing(&[first, id]).await, [id]);
+    // The same again takes no room.
+    stick.put_object(&[1; 1000]).await;
+    stick.put_object(&[4; 500]).await;
+}
+
+async fn the_port_for_prometheus_tells_numbers_and_no_names() {
+    let site = Site::start().await;
+    let stick = site.stick("acme", 1).await;
+    stick.put_object(b"one").await;
+    for (path, expected) in [
+        ("/healthz", "ok\n"),
+        ("/readyz", "ready\n"),
+        ("/metrics", "gobag_objects_stored_total 1"),
+    ] {
+        let mut stream = tokio::net::TcpStream::connect(site.server.metrics_address)
+            .await
+            .unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(
+            answer.starts_with("HTTP/1.1 200") && answer.contains(expected),
+            "{answer}"
+        );
+        assert!(!answer.contains("acme"), "{answer}");
+    }
+}
+
+async fn a_server_that_ends_finishes_what_it_is_at() {
+    let site = Site::start().await;
+    let stick = site.stick("acme", 1).await;
+    let bytes = vec![9; 10_000];
+    let id = ObjectId::of(&bytes);
+    let mut stream = stick.connect().await.unwrap();
+    let head = format!(
+        "PUT /v1/objects/{id} HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\ncontent-length: 10000\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // The server is at the body now, and says so.
+    let mut answer = [0; 25];
+    stream.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 100 Continue\r\n\r\n");
+    let ending = tokio::spawn(site.server.end());
+    stream.write_all(&bytes).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    assert!(
+        answer.starts_with(b"HTTP/1.1 204"),
+        "{}",
+        String::from_utf8_lossy(&answer)
+    );
+    ending.await.unwrap();
+    assert!(stick.connect().await.is_err());
+}
+
+async fn http2_is_spoken_with_who_wants_it() {
+    let site = Site::start().await;
+    let stick = site.stick("acme", 1).await;
+    assert_eq!(stick.get_by_http2("/v1/hello").await, StatusCode::OK);
+    assert_eq!(stick.get_by_http2("/v1/memory").await, StatusCode::NOT_FOUND);
+    let nobody = site.nobody();
+    assert_eq!(nobody.get_by_http2("/v1/memory").await, StatusCode::UNAUTHORIZED);
+}
+
+async fn results_are_envelopes_and_the_same_again_changes_nothing() {
+    let site = Site::start().await;
+    let stick = site.stick("acme", 1).await;
+    for number in [1, 2, 1] {
+        let envelope = json!({"payload": format!("AA{number}="), "payloadType": "x", "signatures": []});
+        stick
+            .post("/v1/results", &envelope)
+            .await
+            .is(StatusCode::NO_CONTENT);
+    }
+    let reply = stick.post("/v1/results", &json!({"payload": 1})).await;
+    assert_eq!(reply.is(StatusCode::BAD_REQUEST).code(), "request.malformed");
+    let large = vec![b' '; limits::MAX_RESULT_BYTES + 1];
+    let reply = stick.send("POST", "/v1/results", &[], large).await;
+    assert_eq!(
+        reply.is(StatusCode::PAYLOAD_TOO_LARGE).code(),
+        "request.too-large"
+    );
+}
+
+scenarios!(
+    http2_is_spoken_with_who_wants_it,
+    results_are_envelopes_and_the_same_again_changes_nothing,
+    bodies_and_lists_have_an_end,
+    what_was_sent_is_not_told_back,
+    who_asks_too_often_waits_and_nobody_else_does,
+    a_full_quota_refuses_what_is_new_and_keeps_what_is_there,
+    the_port_for_prometheus_tells_numbers_and_no_names,
+    a_server_that_ends_finishes_what_it_is_at,
+);

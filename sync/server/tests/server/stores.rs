@@ -1,0 +1,287 @@
+//! The same on PostgreSQL and on a bucket: a private cluster in a temporary folder, reached by a socket there, and PyPI's `moto` as
+//! the S3. Where one is not installed the test says so and is skipped; `GOBAG_REQUIRE=postgres,moto` makes that a failure.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests start the stores that the server uses"
+)]
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use axum::Router;
+use gobag_server::{
+    clock::Clock,
+    config::{Config, Postgres, S3},
+    probe,
+    serve::{Server, open_blobs},
+};
+use tempfile::TempDir;
+use tokio::task::block_in_place;
+
+use crate::{enrolment, limits, objects, points, tenants};
+
+tokio::task_local! {
+    static STORES: Arc<Stores>;
+}
+
+struct Stores {
+    cluster: Cluster,
+    moto: Moto,
+    made: AtomicU32,
+}
+
+/// A database and a bucket of their own, if the test runs on such.
+pub(crate) fn choose(config: &mut Config) {
+    let Ok(stores) = STORES.try_with(Arc::clone) else {
+        return;
+    };
+    let number = stores.made.fetch_add(1, Ordering::Relaxed);
+    block_in_place(|| {
+        config.postgres = Some(stores.cluster.database(&config.data, number));
+        config.s3 = Some(stores.moto.bucket(&config.data, number));
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_again_on_postgresql_and_a_bucket() {
+    let (Some(cluster), Some(moto)) = block_in_place(|| (Cluster::start(), Moto::start())) else {
+        return;
+    };
+    let stores = Arc::new(Stores {
+        cluster,
+        moto,
+        made: AtomicU32::new(0),
+    });
+    let everything = async {
+        enrolment::all().await;
+        objects::all().await;
+        points::all().await;
+        tenants::all().await;
+        limits::all().await;
+    };
+    STORES.scope(stores, everything).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_that_honours_conditions_passes_the_probe() {
+    let Some(moto) = block_in_place(Moto::start) else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let config = Config {
+        s3: Some(block_in_place(|| moto.bucket(folder.path(), 0))),
+        ..Config::default()
+    };
+    let blobs = open_blobs(&config).unwrap();
+    assert_eq!(probe::probe(blobs.store()).await.unwrap().kept.len(), 4);
+}
+
+/// An S3 that takes every header and ignores all conditions, as some do.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_that_ignores_conditions_is_refused_before_anything_is_kept() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let careless = Router::new().fallback(async || ([("etag", "\"1\"")], ""));
+    let serving = tokio::spawn(async move { axum::serve(listener, careless).await });
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("s3-key");
+    fs::write(&key, "key\n").unwrap();
+    let config = Config {
+        data: folder.path().join("data"),
+        s3: Some(S3 {
+            bucket: "gobag".to_owned(),
+            region: "us-east-1".to_owned(),
+            endpoint: Some(format!("http://{address}")),
+            allow_http: true,
+            access_key_file: key.clone(),
+            secret_key_file: key,
+        }),
+        ..Config::default()
+    };
+    let refused = Server::start(&config, Clock::default()).await.err().unwrap();
+    assert_eq!(refused.code(), "server.probe-broken", "{refused}");
+    assert!(refused.to_string().contains("If-None-Match"), "{refused}");
+    serving.abort();
+}
+
+/// Says that a test is skipped, or fails where it must not be.
+fn skipped(need: &str, why: &str) {
+    let required = std::env::var("GOBAG_REQUIRE").unwrap_or_default();
+    assert!(
+        !required.split(',').any(|required| required == need),
+        "GOBAG_REQUIRE names {need}: {why}"
+    );
+    println!("skipped: {why}");
+}
+
+struct Cluster {
+    programs: PathBuf,
+    folder: TempDir,
+}
+
+impl Cluster {
+    /// Flushes are left out: what a crash does is PostgreSQL's own matter.
+    fn start() -> Option<Self> {
+        let versions = fs::read_dir("/usr/lib/postgresql")
+            .into_iter()
+            .flatten()
+            .flatten();
+        let mut programs = versions.map(|version| version.path().join("bin"));
+        let Some(programs) = programs.find(|programs| programs.join("initdb").exists()) else {
+            skipped("postgres", "PostgreSQL (Debian's `postgresql`) is not installed");
+            return None;
+        };
+        let folder = tempfile::tempdir().unwrap();
+        if is_root() {
+            // PostgreSQL does not run as root.
+            std::os::unix::fs::chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+        let cluster = Self { programs, folder };
+        let data = cluster.folder.path().join("data");
+        cluster.run("initdb", &["-U", "gobag", "-A", "trust", "-N", "-D"], &data, &[]);
+        let socket = format!(
+            "-c listen_addresses= -c fsync=off -c max_connections=400 -k {}",
+            cluster.folder.path().display()
+        );
+        let log = cluster.folder.path().join("log");
+        let log = log.to_str().unwrap();
+        cluster.run(
+            "pg_ctl",
+            &["start", "-w", "-s", "-l", log, "-o", &socket, "-D"],
+            &data,
+            &[],
+        );
+        Some(cluster)
+    }
+
+    fn run(&self, program: &str, before: &[&str], data: &Path, after: &[&str]) {
+        let mut command = match is_root() {
+            true => {
+                let mut command = Command::new("setpriv");
+                let nobody = NOBODY.to_string();
+                command.args(["--reuid", &nobody, "--regid", &nobody, "--clear-groups"]);
+                command.arg(self.programs.join(program));
+                command
+            }
+            false => Command::new(self.programs.join(program)),
+        };
+        let status = command
+            .args(before)
+            .arg(data)
+            .args(after)
+            .current_dir("/")
+            .stdout(Stdio::null())
+            .status()
+            .unwrap();
+        assert!(status.success(), "{program}: {status}");
+    }
+
+    fn database(&self, folder: &Path, number: u32) -> Postgres {
+        let socket = self.folder.path().to_str().unwrap();
+        let name = format!("gobag{number}");
+        let sql = format!("CREATE DATABASE {name}");
+        let status = Command::new(self.programs.join("psql"))
+            .args(["-q", "-h", socket, "-U", "gobag", "-d", "postgres", "-c", &sql])
+            .status()
+            .unwrap();
+        assert!(status.success());
+        let url_file = folder.join("url");
+        fs::write(
+            &url_file,
+            format!("postgres://gobag@localhost/{name}?host={socket}\n"),
+        )
+        .unwrap();
+        Postgres {
+            url_file,
+            connections: 16,
+        }
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        let data = self.folder.path().join("data");
+        self.run("pg_ctl", &["stop", "-s", "-m", "immediate", "-D"], &data, &[]);
+    }
+}
+
+const NOBODY: u32 = 65534;
+
+fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
+}
+
+struct Moto {
+    child: Child,
+    address: String,
+}
+
+impl Moto {
+    fn start() -> Option<Self> {
+        let child = Command::new("moto_server")
+            .args(["-H", "127.0.0.1", "-p", "0"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn();
+        let Ok(mut child) = child else {
+            skipped("moto", "`moto_server` (PyPI's `moto[server]`) is not installed");
+            return None;
+        };
+        // It says where it listens, after words of warning; then one line a request, which somebody must read.
+        let mut lines = BufReader::new(child.stderr.take().unwrap())
+            .lines()
+            .map_while(Result::ok);
+        let running = lines.by_ref().find(|line| line.contains("Running on http://"));
+        std::thread::spawn(move || lines.for_each(drop));
+        let Some(line) = running else {
+            let _ = child.wait();
+            skipped("moto", "`moto_server` does not start");
+            return None;
+        };
+        let address = line.rsplit("http://").next().unwrap().trim().to_owned();
+        Some(Self { child, address })
+    }
+
+    fn bucket(&self, folder: &Path, number: u32) -> S3 {
+        let bucket = format!("gobag-{number}");
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        // Signed enough to be taken for S3; moto does not check.
+        let request = format!(
+            "PUT /{bucket} HTTP/1.0\r\nhost: {}\r\ncontent-length: 0\r\nauthorization: AWS4-HMAC-SHA256 \
+             Credential=k/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0\r\n\r\n",
+            self.address
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.contains(" 200 "), "{answer}");
+        let secret = folder.join("s3-key");
+        fs::write(&secret, "key\n").unwrap();
+        S3 {
+            bucket,
+            region: "us-east-1".to_owned(),
+            endpoint: Some(format!("http://{}", self.address)),
+            allow_http: true,
+            access_key_file: secret.clone(),
+            secret_key_file: secret,
+        }
+    }
+}
+
+impl Drop for Moto {
+    fn drop(&mut self) {
+        let _ = self.child.kill().and_then(|()| self.child.wait());
+    }
+}
