@@ -54,7 +54,11 @@ const BORDERS: &[Border] = &[
             "gobag-term",
         ],
     ),
-    ("gobag-server", 4, &["gobag-format", "gobag-protocol", "gobag-term"]),
+    (
+        "gobag-server",
+        4,
+        &["gobag-format", "gobag-protocol", "gobag-term"],
+    ),
     // never shipped, used by tests alone; the stick model judges us beside others, so it uses nothing of ours
     ("gobag-stick-model", 0, &[]),
     ("xtask", 5, &[]),
