@@ -1,7 +1,7 @@
 //! The ledger on a stick: read, and replaced as a whole (`docs/format/ledger.md`).
 //!
-//! Both files hold the same. The first is written, flushed and read back before the second is touched, so at every moment one
-//! whole ledger is on the medium: the one before, or the new one.
+//! Both files hold the same. One is written, flushed and read back before the other is touched, and one that does not hold the newest
+//! comes first: so at every moment a whole ledger is on the medium, the one before or the new one, however often a write is cut.
 
 use std::io;
 
@@ -90,7 +90,23 @@ pub(crate) struct Read {
     /// The newest writing that opens.
     pub(crate) newest: Ledger,
     /// Files that do not hold it.
-    pub(crate) stale_files: u8,
+    pub(crate) stale: Vec<FileRef>,
+}
+
+impl Read {
+    /// In which order the next ledger is written: a file that holds the newest is touched only when another one holds more.
+    fn order(&self) -> Vec<FileRef> {
+        let others = files().filter(|file| !self.stale.contains(file));
+        self.stale.iter().copied().chain(others).collect()
+    }
+
+    /// The ledger that comes after it.
+    fn next(self) -> Ledger {
+        Ledger {
+            generation: self.newest.generation + 1,
+            record: self.newest.record,
+        }
+    }
 }
 
 impl Bundle {
@@ -108,10 +124,13 @@ impl Bundle {
         for file in files() {
             settle(&*self.medium, file).map_err(|source| LedgerAccessError::Medium { file, source })?;
         }
-        let mut ledger = self.read_ledger()?.newest;
+        let read = self.read_ledger()?;
+        let order = read.order();
+        let mut ledger = read.next();
         change(&mut ledger.record);
-        ledger.generation += 1;
-        write(&*self.medium, &self.ledger_keys(), &ledger, &*self.ambient.random)
+        order
+            .into_iter()
+            .try_for_each(|file| self.put_ledger(file, &ledger))
     }
 
     /// Makes sure that there is a ledger and that both files hold it: an earlier version made the stick without one, or a file is
@@ -121,48 +140,57 @@ impl Bundle {
         if !self.writable {
             return Err(LedgerAccessError::ReadOnly);
         }
-        let random = &*self.ambient.random;
-        let ledger = match self.read_ledger() {
-            Ok(read) if read.stale_files == 0 => return Ok(key_of(&read.newest)),
-            Ok(read) => Ledger {
-                generation: read.newest.generation + 1,
-                record: read.newest.record,
-            },
-            Err(LedgerAccessError::None | LedgerAccessError::Ledger(LedgerError::Damaged)) => Ledger {
-                generation: 1,
-                record: LedgerRecord::new(random),
-            },
+        let (order, ledger) = match self.read_ledger() {
+            Ok(read) if read.stale.is_empty() => return Ok(key_of(&read.newest)),
+            Ok(read) => (read.order(), read.next()),
+            Err(LedgerAccessError::None | LedgerAccessError::Ledger(LedgerError::Damaged)) => {
+                let record = LedgerRecord::new(&*self.ambient.random);
+                let ledger = Ledger {
+                    generation: 1,
+                    record,
+                };
+                (files().collect(), ledger)
+            }
             Err(error) => return Err(error),
         };
-        self.make_files(monitor)?;
-        write(&*self.medium, &self.ledger_keys(), &ledger, random)?;
+        for file in order {
+            self.make_file(file, monitor)?;
+            self.put_ledger(file, &ledger)?;
+        }
         Ok(key_of(&ledger))
     }
 
-    /// Makes the files that are not there, or not whole.
-    fn make_files(&self, monitor: &dyn Monitor) -> Result<(), LedgerAccessError> {
-        let folder = self.medium.folder();
-        for file in files() {
-            match self.medium.len(file) {
-                Ok(LEDGER_FILE_LEN) => continue,
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(source) => return Err(LedgerAccessError::Medium { file, source }),
-            }
-            let path = folder.join(file.path());
-            if free_bytes(&folder)? < LEDGER_FILE_LEN {
-                return Err(LedgerAccessError::NoSpace);
-            }
-            self.medium.close(file);
-            let made = files::prewrite(&path, LEDGER_FILE_LEN, &*self.ambient.random, monitor);
-            if !matches!(made, Ok(Some(()))) {
-                // A part of it is of no use, and takes room that the next update may need.
-                let _ = files::delete(&path);
-            }
-            made?.ok_or(LedgerAccessError::Cancelled)?;
-            files::sync_folder(&folder)?;
+    /// Makes a file that is not there, or not whole.
+    fn make_file(&self, file: FileRef, monitor: &dyn Monitor) -> Result<(), LedgerAccessError> {
+        match self.medium.len(file) {
+            Ok(LEDGER_FILE_LEN) => return Ok(()),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(LedgerAccessError::Medium { file, source }),
         }
-        Ok(())
+        let folder = self.medium.folder();
+        let path = folder.join(file.path());
+        if free_bytes(&folder)? < LEDGER_FILE_LEN {
+            return Err(LedgerAccessError::NoSpace);
+        }
+        self.medium.close(file);
+        let made = files::prewrite(&path, LEDGER_FILE_LEN, &*self.ambient.random, monitor);
+        if !matches!(made, Ok(Some(()))) {
+            // A part of it is of no use, and takes room that the next update may need.
+            let _ = files::delete(&path);
+        }
+        made?.ok_or(LedgerAccessError::Cancelled)?;
+        Ok(files::sync_folder(&folder)?)
+    }
+
+    fn put_ledger(&self, file: FileRef, ledger: &Ledger) -> Result<(), LedgerAccessError> {
+        put(
+            &*self.medium,
+            file,
+            &self.ledger_keys(),
+            ledger,
+            &*self.ambient.random,
+        )
     }
 
     pub(crate) fn read_ledger(&self) -> Result<Read, LedgerAccessError> {
@@ -188,7 +216,8 @@ pub(crate) fn begin(
         generation: 1,
         record: record.clone(),
     };
-    write(medium, &LedgerKeys::new(bundle, key), &ledger, random)?;
+    let keys = LedgerKeys::new(bundle, key);
+    files().try_for_each(|file| put(medium, file, &keys, &ledger, random))?;
     Ok(record)
 }
 
@@ -203,7 +232,7 @@ fn read(medium: &dyn Medium, keys: &LedgerKeys) -> Result<Read, LedgerAccessErro
         let mut slot = vec![0; LEDGER_SLOT_LEN];
         match medium.read_at(file, LEDGER_SLOT_AT, &mut slot) {
             Ok(()) => match keys.open(&slot) {
-                Ok(ledger) => opened.push(ledger),
+                Ok(ledger) => opened.push((file, ledger)),
                 // Nothing older must be written over what a later version wrote.
                 Err(error @ LedgerError::Newer) => return Err(error.into()),
                 Err(_) => damaged = true,
@@ -214,7 +243,7 @@ fn read(medium: &dyn Medium, keys: &LedgerKeys) -> Result<Read, LedgerAccessErro
             Err(source) => failed = Some(LedgerAccessError::Medium { file, source }),
         }
     }
-    let Some(newest) = opened.iter().map(|ledger| ledger.generation).max() else {
+    let Some(generation) = opened.iter().map(|(_, ledger)| ledger.generation).max() else {
         // What could not be read may be a whole ledger: nothing must be begun anew over it.
         return Err(match failed {
             Some(failed) => failed,
@@ -222,32 +251,33 @@ fn read(medium: &dyn Medium, keys: &LedgerKeys) -> Result<Read, LedgerAccessErro
             None => LedgerError::Damaged.into(),
         });
     };
-    opened.retain(|ledger| ledger.generation == newest);
+    opened.retain(|(_, ledger)| ledger.generation == generation);
+    let stale = files().filter(|file| opened.iter().all(|(holds, _)| holds != file));
     Ok(Read {
-        stale_files: FILES - opened.len() as u8,
-        newest: opened.swap_remove(0),
+        stale: stale.collect(),
+        newest: opened.swap_remove(0).1,
     })
 }
 
-fn write(
+/// Writes a ledger into one file, and reads it back.
+fn put(
     medium: &dyn Medium,
+    file: FileRef,
     keys: &LedgerKeys,
     ledger: &Ledger,
     random: &dyn Random,
 ) -> Result<(), LedgerAccessError> {
-    for file in files() {
-        let slot = keys.seal(ledger, random)?;
-        let failed = |source| LedgerAccessError::Medium { file, source };
-        medium.write_at(file, LEDGER_SLOT_AT, &slot).map_err(failed)?;
-        medium.flush(file).map_err(failed)?;
-        medium.forget_cached(file).map_err(failed)?;
-        let mut back = vec![0; LEDGER_SLOT_LEN];
-        medium.read_at(file, LEDGER_SLOT_AT, &mut back).map_err(failed)?;
-        if back != slot {
-            return Err(LedgerAccessError::NotKept { file });
-        }
+    let slot = keys.seal(ledger, random)?;
+    let failed = |source| LedgerAccessError::Medium { file, source };
+    medium.write_at(file, LEDGER_SLOT_AT, &slot).map_err(failed)?;
+    medium.flush(file).map_err(failed)?;
+    medium.forget_cached(file).map_err(failed)?;
+    let mut back = vec![0; LEDGER_SLOT_LEN];
+    medium.read_at(file, LEDGER_SLOT_AT, &mut back).map_err(failed)?;
+    match back == slot {
+        true => Ok(()),
+        false => Err(LedgerAccessError::NotKept { file }),
     }
-    Ok(())
 }
 
 pub(crate) fn files() -> impl Iterator<Item = FileRef> {

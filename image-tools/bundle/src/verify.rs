@@ -145,7 +145,7 @@ impl Check<'_> {
     /// A stick of an earlier version has none.
     fn ledger(&mut self) {
         match self.bundle.read_ledger() {
-            Ok(read) if read.stale_files == 0 => {}
+            Ok(read) if read.stale.is_empty() => {}
             Ok(_) => self.find(
                 "ledger.stale-copy",
                 "one of the two copies of the ledger is damaged or old".into(),

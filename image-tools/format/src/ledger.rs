@@ -14,7 +14,7 @@ use crate::{
     crypto::{Cipher, Key, Random, TAG_LEN, position_nonce, random_bytes},
     ids::BundleId,
     limits::{LEDGER_SLOT_LEN, MAX_COUNT, MAX_LEDGER_RECORD_LEN},
-    reader::{Malformed, Reader},
+    reader::{Malformed, Reader, front},
 };
 use zeroize::Zeroizing;
 
@@ -156,12 +156,6 @@ impl LedgerKeys {
     fn cipher(&self, salt: &[u8; 32]) -> Cipher {
         Cipher::gcm_siv(&self.seal.derive("ledger record", salt))
     }
-}
-
-fn front<const N: usize>(bytes: &[u8]) -> [u8; N] {
-    let mut front = [0; N];
-    front.copy_from_slice(&bytes[..N]);
-    front
 }
 
 #[cfg(test)]

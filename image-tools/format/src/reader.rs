@@ -4,6 +4,13 @@
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
 pub(crate) struct Malformed;
 
+/// The first `N` bytes of what was just built, or whose length was checked.
+pub(crate) fn front<const N: usize>(bytes: &[u8]) -> [u8; N] {
+    let mut front = [0; N];
+    front.copy_from_slice(&bytes[..N]);
+    front
+}
+
 /// A cursor over bytes.
 pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
 

@@ -2,7 +2,11 @@
 
 #![expect(clippy::disallowed_methods, reason = "the tests damage files on purpose")]
 
-use std::{fs::OpenOptions, os::unix::fs::FileExt};
+use std::{
+    fs::OpenOptions,
+    os::unix::fs::FileExt,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use gobag_format::{Silent, ledger::KeptResult};
 
@@ -65,13 +69,13 @@ fn one_damaged_file_loses_nothing_and_is_put_right() {
         let first = key(&bundle);
         scratch(&stick, damaged);
         assert_eq!(abouts(&bundle), ["a"]);
-        assert_eq!(bundle.read_ledger().unwrap().stale_files, 1);
+        assert_eq!(bundle.read_ledger().unwrap().stale.len(), 1);
         // Also by its being missing, which only IT mends.
         std::fs::remove_file(stick.file(FileRef::Ledger(damaged))).unwrap();
         drop(bundle);
         let bundle = stick.open("correct horse").unwrap();
         assert_eq!(bundle.ensure_ledger(&Silent).unwrap(), first);
-        assert_eq!(bundle.read_ledger().unwrap().stale_files, 0);
+        assert_eq!(bundle.read_ledger().unwrap().stale.len(), 0);
         assert_eq!(abouts(&bundle), ["a"]);
     }
 }
@@ -86,12 +90,12 @@ fn a_write_that_ended_between_the_files_counts() {
         .unwrap();
     std::fs::write(stick.file(FileRef::Ledger(1)), &before).unwrap();
     assert_eq!(abouts(&bundle), ["a"]);
-    assert_eq!(bundle.read_ledger().unwrap().stale_files, 1);
+    assert_eq!(bundle.read_ledger().unwrap().stale.len(), 1);
     bundle
         .change_ledger(|record| record.keep(result("b", 2)))
         .unwrap();
     assert_eq!(abouts(&bundle), ["a", "b"]);
-    assert_eq!(bundle.read_ledger().unwrap().stale_files, 0);
+    assert_eq!(bundle.read_ledger().unwrap().stale.len(), 0);
 }
 
 #[test]
@@ -164,5 +168,102 @@ fn a_file_that_was_begun_and_not_finished_is_none() {
     let bundle = stick.open("correct horse").unwrap();
     assert_eq!(bundle.ledger().err().unwrap().code(), "ledger.none");
     bundle.ensure_ledger(&Silent).unwrap();
-    assert_eq!(bundle.read_ledger().unwrap().stale_files, 0);
+    assert_eq!(bundle.read_ledger().unwrap().stale.len(), 0);
+}
+
+/// A stick that is gone after so many operations; the write it goes in is there in part.
+struct Cut<'a> {
+    stick: &'a dyn Medium,
+    left: AtomicUsize,
+    /// How much of the last write arrives.
+    kept: usize,
+}
+
+impl Cut<'_> {
+    /// Whether this operation still works, and whether it is the one that is cut.
+    fn step(&self) -> (bool, bool) {
+        let before = self.left.load(Ordering::Relaxed);
+        self.left.store(before.saturating_sub(1), Ordering::Relaxed);
+        (before > 0, before == 1)
+    }
+
+    fn gone<T>(&self, done: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        match self.step() {
+            (true, false) => done(),
+            _ => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+}
+
+impl Medium for Cut<'_> {
+    fn len(&self, file: FileRef) -> io::Result<u64> {
+        self.gone(|| self.stick.len(file))
+    }
+
+    fn read_at(&self, file: FileRef, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        self.gone(|| self.stick.read_at(file, offset, buffer))
+    }
+
+    fn write_at(&self, file: FileRef, offset: u64, data: &[u8]) -> io::Result<()> {
+        match self.step() {
+            (true, true) => {
+                self.stick
+                    .write_at(file, offset, &data[..self.kept.min(data.len())])?;
+                Err(io::ErrorKind::NotConnected.into())
+            }
+            (true, false) => self.stick.write_at(file, offset, data),
+            (false, _) => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    fn flush(&self, file: FileRef) -> io::Result<()> {
+        self.gone(|| self.stick.flush(file))
+    }
+
+    fn forget_cached(&self, file: FileRef) -> io::Result<()> {
+        self.gone(|| self.stick.forget_cached(file))
+    }
+}
+
+/// Twice in a row, so that the second cut meets what the first one left.
+#[test]
+fn a_stick_pulled_at_any_two_steps_holds_the_ledger_before_or_the_new_one() {
+    let stick = Stick::new();
+    let bundle = stick.open("correct horse").unwrap();
+    let (keys, random) = (bundle.ledger_keys(), &*bundle.ambient.random);
+    // One change of the ledger that is cut after `left` operations; whether it was acknowledged.
+    let change = |left: usize, kept: usize| {
+        let before = bundle.read_ledger().unwrap();
+        let (order, held) = (before.order(), before.newest.clone());
+        let mut next = before.next();
+        next.record.keep(result("a", next.generation));
+        let cut = Cut {
+            stick: &*bundle.medium,
+            left: AtomicUsize::new(left),
+            kept,
+        };
+        let written = order
+            .into_iter()
+            .try_for_each(|file| put(&cut, file, &keys, &next, random));
+        let found = bundle.read_ledger().unwrap().newest;
+        let is = |ledger: &Ledger| {
+            (found.generation, found.record.results()) == (ledger.generation, ledger.record.results())
+        };
+        match written {
+            Ok(()) => assert!(is(&next), "step {left}: acknowledged and gone"),
+            Err(_) => assert!(is(&held) || is(&next), "step {left}, {kept} bytes: neither"),
+        }
+        written.is_ok()
+    };
+    let steps = (1..).find(|left| change(*left, 0)).unwrap();
+    assert_eq!(steps, 9, "four operations a file, and none left over");
+    for first in 1..steps {
+        for second in 1..steps {
+            for kept in [512, LEDGER_SLOT_LEN / 2] {
+                change(first, kept);
+                change(second, kept);
+                assert!(change(steps, 0));
+            }
+        }
+    }
 }

@@ -12,7 +12,7 @@ use crate::{
     crypto::{Cipher, Key, Random, TAG_LEN, position_nonce, random_bytes},
     ids::BundleId,
     limits::MAX_COUNT,
-    reader::{Malformed, Reader},
+    reader::{Malformed, Reader, front},
 };
 
 /// Bytes of a memory.
@@ -178,12 +178,6 @@ fn rule_byte(rule: Remember) -> u8 {
         Remember::Off | Remember::Ask => 1,
         Remember::Token => 2,
     }
-}
-
-fn front<const N: usize>(bytes: &[u8]) -> [u8; N] {
-    let mut front = [0; N];
-    front.copy_from_slice(&bytes[..N]);
-    front
 }
 
 #[cfg(test)]
