@@ -19,6 +19,7 @@ mod reader;
 mod resume;
 mod rollback;
 mod secrets;
+mod snapshots;
 mod space;
 mod stick;
 mod threads;

@@ -20,6 +20,7 @@ mod record;
 mod recover;
 mod resume;
 mod room;
+mod snapshot;
 mod state;
 mod units;
 mod verify;
@@ -41,6 +42,7 @@ use gobag_format::{
 
 pub use error::StoreError;
 pub use recover::Recovery;
+pub use snapshot::{Snapshot, SnapshotContent, SnapshotError, SnapshotRun};
 pub use volume::{Base, StoreVolume};
 
 use crate::{medium::Medium, pool::Pool};
@@ -228,7 +230,7 @@ impl Store {
             live: vec![0; segments],
             occupied: 0,
             dirty: Vec::new(),
-            told: Vec::new(),
+            sent: Vec::new(),
         };
         let log = Log {
             medium,
@@ -322,7 +324,7 @@ impl Store {
 
     fn close_log(&self, writer: &mut Writer) -> Result<(), StoreError> {
         self.append_pending(writer)?;
-        let untouched = writer.must_roll && writer.bytes_since_checkpoint == 0;
+        let untouched = writer.must_roll && writer.bytes_since_checkpoint == 0 && writer.bytes_confirmed == 0;
         writer.must_roll = true;
         if untouched {
             Ok(())
@@ -389,7 +391,8 @@ impl Store {
     fn checkpoint_when_due(&self, writer: &mut Writer) {
         let geometry = &self.log.geometry;
         let every = CHECKPOINT_EVERY.min(u64::from(geometry.segments) * u64::from(geometry.segment_len) / 4);
-        if self.log.mode == StoreMode::Keep && writer.bytes_since_checkpoint >= every {
+        let due = writer.bytes_since_checkpoint >= every || writer.bytes_confirmed >= CHECKPOINT_EVERY;
+        if self.log.mode == StoreMode::Keep && due {
             // The writes are durable; a checkpoint that fails is tried again after the next batch.
             if let Err(error) = self.log.checkpoint(writer) {
                 tracing::warn!(%error, "checkpoint failed");

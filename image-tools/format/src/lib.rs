@@ -25,6 +25,7 @@ mod monitor;
 pub mod org;
 pub mod pack;
 mod reader;
+pub mod replica;
 pub mod sign;
 #[cfg(test)]
 mod testing;

@@ -88,3 +88,8 @@ pub const MAX_WAIVER_RULE_LEN: usize = 64;
 pub const MAX_WAIVER_REASON_LEN: usize = 300;
 /// Longest code of a refused stick as it is typed, bytes.
 pub const MAX_CODE_LEN: usize = 256;
+
+/// Largest object of a replica, sealed, bytes: what the server takes (`gobag-protocol`).
+pub const MAX_REPLICA_OBJECT_LEN: usize = 4 << 20;
+/// Most layers of a replica's index.
+pub const MAX_REPLICA_LAYERS: usize = 64;

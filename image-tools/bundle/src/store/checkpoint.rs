@@ -40,6 +40,7 @@ impl Log {
                     writer.free = free.into();
                     writer.resting = std::mem::take(&mut writer.cleaned);
                     writer.bytes_since_checkpoint = 0;
+                    writer.bytes_confirmed = 0;
                     return Ok(());
                 }
                 Err(error) => failed = Some(error),

@@ -1,12 +1,14 @@
 //! What replicas still have to receive.
 //!
-//! A bit goes through three states: set by a write, *told* once [`Store::dirty`] has reported it, cleared once
-//! [`Store::received`] confirms it. A write meanwhile sets it anew, so no change is ever missed. What was told
-//! but not confirmed is kept as unreceived in every checkpoint.
+//! A block's bit goes through three states: *unsent* from a write on, *sent* once a [`Snapshot`] has taken it, clear once
+//! [`Store::confirm`] says that the replica keeps it. A write meanwhile makes it unsent anew, so no change is ever
+//! missed. What is unsent or sent stands as unreceived in every checkpoint: after a crash it is sent again.
+//!
+//! [`Snapshot`]: super::Snapshot
 
-use gobag_format::{checkpoint::DirtyMap, ids::VolumeId};
+use gobag_format::{checkpoint::DirtyMap, ids::VolumeId, limits::BLOCK_LEN, log::Place};
 
-use super::{Store, StoreError, StoreMode, lock};
+use super::{Store, StoreError, StoreMode, lock, state::State};
 
 impl Store {
     /// Starts to remember which blocks of `volume` change, for `replica`; everything counts as changed now. Refused as
@@ -17,9 +19,8 @@ impl Store {
         {
             let mut state = self.log.write_state();
             if state
-                .dirty
-                .iter()
-                .any(|map| (map.replica, map.volume) == (replica, volume))
+                .tracked(replica)
+                .any(|nth| state.dirty[nth].volume == volume)
             {
                 return Ok(());
             }
@@ -31,7 +32,7 @@ impl Store {
             if !self.log.most_fits(leaves.sum(), map_bytes) {
                 return Err(StoreError::Full);
             }
-            state.told.push(vec![0; map.bits.len()]);
+            state.sent.push(vec![0; map.bits.len()]);
             state.dirty.push(map);
         }
         match self.log.mode {
@@ -40,27 +41,63 @@ impl Store {
         }
     }
 
-    /// The blocks of `volume` that `replica` still has to receive, one bit each, least significant first. Read
-    /// them after this call; what changes from now on will be told by the next.
-    pub fn dirty(&self, replica: u8, volume: VolumeId) -> Option<Vec<u8>> {
+    /// Counts blocks of a volume as changed for `replica`: it may have another content than it confirmed.
+    pub fn doubt(&self, replica: u8, volume: VolumeId, first_block: u64, blocks: u64) {
         let state = &mut *self.log.write_state();
-        let mut maps = state.dirty.iter_mut().zip(&mut state.told);
-        let (map, told) = maps.find(|(map, _)| (map.replica, map.volume) == (replica, volume))?;
-        for (told, bits) in told.iter_mut().zip(&mut map.bits) {
-            *told |= std::mem::take(bits);
-        }
-        Some(told.clone())
+        let maps = state.dirty.iter_mut();
+        maps.filter(|map| (map.replica, map.volume) == (replica, volume))
+            .for_each(|map| map.mark(first_block, blocks));
     }
 
-    /// Notes that `replica` has received the blocks set in `received`, as [`Store::dirty`] told them; durable
-    /// with the next checkpoint, until then they may be told again.
-    pub fn received(&self, replica: u8, volume: VolumeId, received: &[u8]) {
-        let state = &mut *self.log.write_state();
-        let mut maps = state.dirty.iter().zip(&mut state.told);
-        if let Some((_, told)) = maps.find(|(map, _)| (map.replica, map.volume) == (replica, volume)) {
-            told.iter_mut()
-                .zip(received)
-                .for_each(|(told, done)| *told &= !done);
+    /// Notes that `replica` keeps everything that was sent to it; durable with the next checkpoint, until then it may be
+    /// sent again. After every 256 MiB that were sent, there is one.
+    pub fn confirm(&self, replica: u8) {
+        let mut writer = lock(&self.writer);
+        {
+            let state = &mut *self.log.write_state();
+            let maps = state.dirty.iter().zip(&mut state.sent);
+            for (_, sent) in maps.filter(|(map, _)| map.replica == replica) {
+                let blocks: u64 = sent.iter().map(|bits| u64::from(bits.count_ones())).sum();
+                writer.bytes_confirmed += blocks * BLOCK_LEN as u64;
+                sent.fill(0);
+            }
         }
+        self.checkpoint_when_due(&mut writer);
     }
+
+    /// Bytes of changes that `replica` was not sent yet; of what still lies in memory only, nothing.
+    pub fn unsent_bytes(&self, replica: u8) -> u64 {
+        let state = self.log.read_state();
+        let in_log = |nth: usize| {
+            let map = &state.dirty[nth];
+            let index = state.volume(map.volume)?;
+            let in_log = |block: &u64| Place::segment_of(index.get(*block)).is_some();
+            Some(set_bits(&map.bits, index.blocks()).filter(in_log).count() as u64)
+        };
+        let blocks: u64 = state.tracked(replica).filter_map(in_log).sum();
+        blocks * BLOCK_LEN as u64
+    }
+}
+
+impl State {
+    /// Positions of the maps of a replica, in order of volumes.
+    pub(super) fn tracked(&self, replica: u8) -> impl Iterator<Item = usize> + '_ {
+        let mut maps: Vec<usize> = (0..self.dirty.len())
+            .filter(|nth| self.dirty[*nth].replica == replica)
+            .collect();
+        maps.sort_by_key(|nth| self.dirty[*nth].volume);
+        maps.into_iter()
+    }
+}
+
+/// The numbers of the bits that are set, below `end`.
+pub(super) fn set_bits(bits: &[u8], end: u64) -> impl Iterator<Item = u64> + '_ {
+    let bytes = bits.iter().enumerate().filter(|(_, byte)| **byte != 0);
+    bytes
+        .flat_map(|(at, byte)| {
+            (0..8)
+                .filter(move |bit| byte >> bit & 1 == 1)
+                .map(move |bit| at as u64 * 8 + bit)
+        })
+        .take_while(move |block| *block < end)
 }

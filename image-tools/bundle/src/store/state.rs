@@ -23,9 +23,10 @@ pub(super) struct State {
     pub(super) live: Vec<u32>,
     /// Sum of `live`.
     pub(super) occupied: u64,
+    /// What replicas were not sent yet.
     pub(super) dirty: Vec<DirtyMap>,
-    /// What [`super::Store::dirty`] told of each map and nobody has confirmed yet.
-    pub(super) told: Vec<Vec<u8>>,
+    /// What a [`super::Snapshot`] took of each map and nobody has confirmed yet.
+    pub(super) sent: Vec<Vec<u8>>,
 }
 
 /// Blocks that now lie in a unit.
@@ -108,14 +109,14 @@ impl State {
         }
     }
 
-    /// The dirty maps as they must outlive a crash: what was told but not confirmed counts as not received.
+    /// The dirty maps as they must outlive a crash: what was sent but not confirmed counts as not received.
     pub(super) fn unconfirmed(&self) -> Vec<DirtyMap> {
-        let maps = self.dirty.iter().cloned().zip(&self.told);
-        maps.map(|(mut map, told)| {
+        let maps = self.dirty.iter().cloned().zip(&self.sent);
+        maps.map(|(mut map, sent)| {
             map.bits
                 .iter_mut()
-                .zip(told)
-                .for_each(|(bits, told)| *bits |= told);
+                .zip(sent)
+                .for_each(|(bits, sent)| *bits |= sent);
             map
         })
         .collect()

@@ -57,6 +57,8 @@ pub(super) struct Writer {
     /// Emptied since the last checkpoint.
     pub(super) cleaned: Vec<u16>,
     pub(super) bytes_since_checkpoint: u64,
+    /// Bytes that replicas confirmed since then.
+    pub(super) bytes_confirmed: u64,
     /// Length of the last checkpoint written here; 0 before the first.
     pub(super) checkpoint_bytes: u64,
     /// Generation of each checkpoint area; 0 where it does not open.
@@ -108,6 +110,7 @@ impl Writer {
             resting: Vec::new(),
             cleaned: Vec::new(),
             bytes_since_checkpoint: 0,
+            bytes_confirmed: 0,
             checkpoint_bytes: 0,
             generation: areas.iter().copied().max().unwrap_or(0),
             areas,
