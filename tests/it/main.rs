@@ -16,6 +16,7 @@ mod histories;
 mod modes;
 mod probe;
 mod reader;
+mod replica;
 mod resume;
 mod rollback;
 mod secrets;

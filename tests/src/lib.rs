@@ -5,6 +5,7 @@
 
 pub mod ask;
 pub mod model;
+pub mod remote;
 pub mod rig;
 pub mod rng;
 pub mod sim;

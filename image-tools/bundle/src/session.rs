@@ -10,7 +10,7 @@ use gobag_format::{
 use thiserror::Error;
 
 use crate::{
-    Bundle, Volume, VolumeError,
+    Bundle, ReplicaSource, Volume, VolumeError,
     base::{BaseError, BaseImage, BaseOptions, BaseVolume},
     headers::{Headers, UnlockError},
     medium::StickMedium,
@@ -212,6 +212,12 @@ impl Session {
     /// Figures of the log.
     pub fn status(&self) -> StoreStatus {
         self.store.status()
+    }
+
+    /// What sends the volumes to the company; none where writes are not kept.
+    pub fn replica(&self) -> Option<ReplicaSource> {
+        let source = || ReplicaSource::new(Arc::clone(&self.bundle), Arc::clone(&self.store));
+        (self.store.mode() == StoreMode::Keep).then(source)
     }
 
     /// Gives the system volume back its base; `home` stays.

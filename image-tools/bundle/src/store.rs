@@ -253,6 +253,11 @@ impl Store {
         Ok(())
     }
 
+    /// What happens to writes.
+    pub fn mode(&self) -> StoreMode {
+        self.log.mode
+    }
+
     /// What opening found.
     pub fn recovery(&self) -> Recovery {
         self.recovery

@@ -67,6 +67,10 @@ random_id!(
     /// One organisation: whoever holds the signing key.
     OrgId
 );
+random_id!(
+    /// One attempt at a point of a replica: 16 bytes by which the stick knows it again.
+    PointId
+);
 
 /// A volume within a bundle; the number is given at provisioning and never reused.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]

@@ -2,8 +2,9 @@
 //! (`docs/format/replica.md`).
 //!
 //! A *change pack* holds blocks as they were at one moment, an *index part* says which pack holds which block, a *head* lists the
-//! index parts of one point. All three are sealed the same way: under a key made from what they say, so that the same
-//! content has the same bytes for one stick, and no two contents ever share a key.
+//! index parts of one point. All three are sealed the same way: under a key made from what they say and from the point they
+//! were made for, so that no two contents ever share a key, and no object ever belongs to two points' making: one may go when
+//! the layer that speaks of it goes.
 
 mod head;
 mod index;
@@ -15,6 +16,7 @@ use thiserror::Error;
 
 use crate::{
     crypto::{Cipher, Key, TAG_LEN, position_nonce},
+    ids::PointId,
     limits::MAX_REPLICA_OBJECT_LEN,
     reader::Malformed,
     wiped::Wiped,
@@ -96,9 +98,12 @@ impl ReplicaKeys {
         }
     }
 
-    /// Seals `plain`: its name (keyed BLAKE3 of kind and content), then the content under a key of that name.
-    pub fn seal(&self, kind: Kind, plain: &[u8]) -> Vec<u8> {
-        let name = self.name.derive("replica name of kind", &[kind.number()]);
+    /// Seals `plain` for a point: its name (keyed BLAKE3 of kind, point and content), then the content under a key of that
+    /// name.
+    pub fn seal(&self, kind: Kind, point: PointId, plain: &[u8]) -> Vec<u8> {
+        let mut context = [kind.number(); 17];
+        context[1..].copy_from_slice(&point.0);
+        let name = self.name.derive("replica name for point", &context);
         let name = *name.mac(plain).as_bytes();
         let mut sealed = Vec::with_capacity(plain.len() + SEALING_LEN);
         sealed.extend_from_slice(&name);

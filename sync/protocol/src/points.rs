@@ -77,6 +77,9 @@ pub struct NewPoint {
     pub request: RequestId,
     /// The next generation: 1 for the line's first point.
     pub generation: u64,
+    /// Whether it shows one moment; else it is a step on the way to a point that does.
+    #[serde(default = "yes")]
+    pub complete: bool,
     /// The state itself, sealed.
     pub head: Sealed<MAX_HEAD_BYTES>,
     /// Ids that the point before did not need.
@@ -88,6 +91,10 @@ pub struct NewPoint {
     /// Names for it.
     #[serde(default)]
     pub bookmarks: Bounded<Bookmark, MAX_BOOKMARKS>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// The answer: the point is durable.

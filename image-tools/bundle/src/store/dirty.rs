@@ -49,6 +49,19 @@ impl Store {
             .for_each(|map| map.mark(first_block, blocks));
     }
 
+    /// Counts everything that was sent to `replica` and not confirmed as unsent.
+    pub fn reclaim(&self, replica: u8) {
+        let state = &mut *self.log.write_state();
+        let maps = state.dirty.iter_mut().zip(&mut state.sent);
+        for (map, sent) in maps.filter(|(map, _)| map.replica == replica) {
+            map.bits
+                .iter_mut()
+                .zip(sent.iter())
+                .for_each(|(unsent, sent)| *unsent |= sent);
+            sent.fill(0);
+        }
+    }
+
     /// Notes that `replica` keeps everything that was sent to it; durable with the next checkpoint, until then it may be
     /// sent again. After every 256 MiB that were sent, there is one.
     pub fn confirm(&self, replica: u8) {

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use super::LedgerError;
 use crate::{
     crypto::{Key, Random},
+    ids::PointId,
     limits::{MAX_KEPT_RESULTS, MAX_LEDGER_RECORD_LEN},
     sign::SigningKey,
 };
@@ -24,9 +25,21 @@ pub struct LedgerRecord {
     /// Results of checks that wait for the company, oldest first.
     #[serde(default)]
     results: Vec<KeptResult>,
+    /// The last point of the stick's replica by which changes were confirmed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replica: Option<NotedPoint>,
     /// Fields of later versions.
     #[serde(flatten)]
     pub later: Map<String, Value>,
+}
+
+/// A point of the stick's replica, as the stick remembers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotedPoint {
+    /// Its generation on the server.
+    pub generation: u64,
+    /// The attempt that made it.
+    pub point: PointId,
 }
 
 /// A signed result that waits.
@@ -49,6 +62,7 @@ impl LedgerRecord {
             stick_key: Key::generate(random),
             write_bytes_per_s: None,
             results: Vec::new(),
+            replica: None,
             later: Map::new(),
         }
     }

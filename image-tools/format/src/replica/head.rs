@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     digest::{DIGEST_LEN, Digest},
     header::{LogGeometry, VolumeRole},
-    ids::{BundleId, ImageId, VolumeId},
+    ids::{BundleId, ImageId, PointId, VolumeId},
     limits::{MAX_IMAGES, MAX_REPLICA_LAYERS, MAX_VOLUME_LEN, MAX_VOLUMES},
     memory::Moment,
 };
@@ -26,8 +26,8 @@ pub struct ReplicaHead {
     pub bundle: BundleId,
     /// Whom the stick was made for.
     pub user: String,
-    /// Drawn for this point: 16 bytes by which the stick knows it again.
-    pub point: BundleId,
+    /// The attempt that made it.
+    pub point: PointId,
     /// Whether every volume is as it was at `moment`; else the point is a step on the way to one that is.
     pub complete: bool,
     /// The moment of the stick's history that it shows.
@@ -100,7 +100,7 @@ impl ReplicaHead {
     pub fn seal(&self, keys: &ReplicaKeys) -> Vec<u8> {
         let json = serde_json::to_vec(self).expect("a head is plain data");
         let mut out = self.escrow.unwrap_or(NO_ESCROW).0.to_vec();
-        out.append(&mut keys.seal(Kind::Head, &json));
+        out.append(&mut keys.seal(Kind::Head, self.point, &json));
         out
     }
 

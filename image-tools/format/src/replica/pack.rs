@@ -110,6 +110,11 @@ impl ChangePack {
         Ok(Self { plain, units })
     }
 
+    /// Bytes of memory it takes, about.
+    pub fn memory_bytes(&self) -> usize {
+        self.plain.len() + self.units.len() * size_of::<PackedUnit>()
+    }
+
     /// Its units, in order.
     pub fn units(&self) -> &[PackedUnit] {
         &self.units

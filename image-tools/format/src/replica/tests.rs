@@ -1,3 +1,5 @@
+//! What sealing promises, and that decoders take nothing that writers do not make.
+
 use proptest::prelude::*;
 
 use super::*;
@@ -5,13 +7,14 @@ use crate::{
     crypto::Key,
     digest::Digest,
     header::LogGeometry,
-    ids::{BundleId, VolumeId},
+    ids::{BundleId, PointId, VolumeId},
     limits::BLOCK_LEN,
     log::{UnitDecoder, UnitEncoder},
     memory::Moment,
 };
 
 const BUNDLE: BundleId = BundleId([7; 16]);
+const POINT: PointId = PointId([2; 16]);
 
 fn keys() -> ReplicaKeys {
     ReplicaKeys::of_bundle(&Key::from_bytes([1; 32]))
@@ -22,7 +25,7 @@ fn head() -> ReplicaHead {
         format: ReplicaHead::format(),
         bundle: BUNDLE,
         user: "Ada".to_owned(),
-        point: BundleId([2; 16]),
+        point: POINT,
         complete: true,
         moment: Moment::default(),
         taken_s: 5,
@@ -67,11 +70,12 @@ fn spread(runs: &[IndexRun]) -> Vec<(VolumeId, u64, Target)> {
 }
 
 #[test]
-fn the_same_content_has_the_same_bytes_for_one_stick_only_and_opens_as_what_it_is() {
+fn the_same_content_has_the_same_bytes_for_one_point_of_one_stick_only_and_opens_as_what_it_is() {
     let other = ReplicaKeys::of_bundle(&Key::from_bytes([2; 32]));
-    let sealed = keys().seal(Kind::Pack, b"work");
-    assert_eq!(sealed, keys().seal(Kind::Pack, b"work"));
-    assert_ne!(sealed, other.seal(Kind::Pack, b"work"));
+    let sealed = keys().seal(Kind::Pack, POINT, b"work");
+    assert_eq!(sealed, keys().seal(Kind::Pack, POINT, b"work"));
+    assert_ne!(sealed, keys().seal(Kind::Pack, PointId([3; 16]), b"work"));
+    assert_ne!(sealed, other.seal(Kind::Pack, POINT, b"work"));
     assert_eq!(sealed.len(), 4 + SEALING_LEN);
     assert_eq!(keys().open(Kind::Pack, sealed.clone()).unwrap()[..], *b"work");
     for kind in [Kind::Index, Kind::Head, Kind::Label] {
@@ -79,7 +83,7 @@ fn the_same_content_has_the_same_bytes_for_one_stick_only_and_opens_as_what_it_i
             keys().open(kind, sealed.clone()).err(),
             Some(ReplicaError::Damaged)
         );
-        assert_ne!(keys().seal(kind, b"work")[..32], sealed[..32]);
+        assert_ne!(keys().seal(kind, POINT, b"work")[..32], sealed[..32]);
     }
     assert!(other.open(Kind::Pack, sealed.clone()).is_err());
     for at in 0..sealed.len() {
@@ -194,7 +198,7 @@ fn a_later_format_is_said_and_later_fields_are_not_minded() {
     json["moon"] = 3.into();
     let seal = |json: &serde_json::Value| {
         let mut out = vec![3; 32];
-        out.append(&mut keys().seal(Kind::Head, json.to_string().as_bytes()));
+        out.append(&mut keys().seal(Kind::Head, POINT, json.to_string().as_bytes()));
         out
     };
     assert!(ReplicaHead::open(&keys(), BUNDLE, &seal(&json)).is_ok());

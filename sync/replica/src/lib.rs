@@ -1,0 +1,28 @@
+//! Replication of a stick's volumes: what is sent, in which order, and how it is read back.
+//!
+//! ```text
+//! session's store ─▶ snapshot ─▶ pass ─▶ change packs ┐
+//!                                  │                  ├─▶ remote ─▶ view ─▶ restored volumes, or served as they are
+//!                                  └──▶ index layers ─┘
+//! ```
+//!
+//! - [`sender`]: one pass after the other, each ending with a point that the server keeps; owns what the stick must note.
+//! - [`overlay`]: index layers laid over each other; pure.
+//! - [`view`], [`restore`]: a point as blocks.
+//! - [`remote`]: what a server must be able to do. Everything here runs against any; programs use `gobag-client`'s.
+
+mod error;
+mod layers;
+pub mod overlay;
+mod parts;
+pub mod remote;
+pub mod restore;
+pub mod sender;
+mod uploads;
+pub mod view;
+
+pub use error::{ReadError, SendError};
+pub use remote::{Remote, RemoteError, StoredPoint};
+pub use restore::restore;
+pub use sender::{Pass, Passed, Sender};
+pub use view::{ReplicaVolume, View};

@@ -1,0 +1,395 @@
+//! Sending: pass after pass, each of which ends with a point that the server keeps.
+//!
+//! A pass takes a snapshot of at most so many bytes. One that holds everything not yet sent makes a *complete* point: every volume as it
+//! was at one moment. While more has gathered than one pass takes (the first copy, or after days without a network), passes
+//! make points that are not complete, so that what was sent is never sent again, and the last one is.
+//!
+//! **What the stick and the server know of each other.** The stick notes a point in its ledger, and only then counts what was sent up
+//! to it as received. When sending begins, the noted point has to be on the server, as this stick made it: else the server (or
+//! the stick) was put back, and everything counts as not sent. What the server has beyond the noted point may be this
+//! stick's, sent before a crash, or that of another copy of it: those blocks are sent again, so that the replica becomes this
+//! stick's state either way. The same is asked anew whenever an answer to a new point is missing or unexpected.
+
+use std::{cmp::Ordering, sync::atomic};
+
+use gobag_bundle::{
+    ReplicaSource,
+    store::{Snapshot, SnapshotContent},
+};
+use gobag_format::{
+    digest::Digest,
+    ids::PointId,
+    ledger::NotedPoint,
+    replica::{ChangePackWriter, IndexRun, Kind, ReplicaHead, ReplicaKeys, Target},
+};
+use gobag_protocol::{
+    bounded::{Bounded, TooMany},
+    bytes::Sealed,
+    ids::{ObjectId, RequestId},
+    limits::MAX_POINT_IDS,
+    points::{Bookmark, MadePoint, NewPoint},
+};
+
+pub use crate::uploads::Progress;
+use crate::{
+    error::{ReadError, SendError},
+    layers::Layering,
+    parts::Parts,
+    remote::{Remote, RemoteError, StoredPoint},
+    uploads::{Uploads, carry},
+};
+
+/// Bytes of a change pack before sealing, about.
+const PACK_LEN: usize = 1 << 20;
+/// Bytes sent after which the stick notes it.
+const NOTE_AFTER: u64 = 64 << 20;
+/// How often a point is offered again when no answer came.
+const ATTEMPTS: u32 = 3;
+
+/// How often a part may be missing before it counts as lost: the first time the server may just have been put back.
+const MISSED_IS_LOST: u32 = 1;
+
+/// What one pass is to do.
+#[derive(Debug, Clone)]
+pub struct Pass {
+    /// Most bytes of data to take.
+    pub most_bytes: u64,
+    /// Names for the point, whose labels are sealed ([`Sender::label`]).
+    pub bookmarks: Vec<Bookmark>,
+}
+
+/// What one pass did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Passed {
+    /// There was nothing to send.
+    Nothing,
+    /// The server keeps a new point.
+    Point {
+        /// Its generation.
+        generation: u64,
+        /// The server's time of it, seconds since 1970 UTC.
+        time_s: u64,
+        /// Whether it shows the volumes as they were at one moment.
+        complete: bool,
+        /// Bytes of data in it.
+        data_bytes: u64,
+    },
+}
+
+/// The newest point and what it consists of.
+struct Tip {
+    generation: u64,
+    head: ReplicaHead,
+}
+
+/// Sends one stick's changes to one server.
+pub struct Sender<R> {
+    source: ReplicaSource,
+    remote: R,
+    keys: ReplicaKeys,
+    parts: Parts,
+    /// What is known of the server; `None` until it was asked, and when it has become doubtful.
+    known: Option<Option<Tip>>,
+    /// The last point this sender made: what the store counts as sent is there.
+    made: Option<NotedPoint>,
+    /// How often in a row a part of the newest point's index was missing.
+    missed: u32,
+    /// Bytes sent since the stick noted a point; `None` if no point was made since.
+    unnoted: Option<u64>,
+}
+
+impl<R: Remote> Sender<R> {
+    /// A sender that has not asked the server yet.
+    pub fn new(source: ReplicaSource, remote: R) -> Self {
+        // What another sender sent and did not note is nothing that this one can rely on.
+        source.reclaim();
+        Self {
+            keys: source.keys(),
+            source,
+            remote,
+            parts: Parts::new(),
+            known: None,
+            made: None,
+            missed: 0,
+            unnoted: None,
+        }
+    }
+
+    /// Whether a complete point was made and is still the newest.
+    pub fn is_first_copied(&self) -> bool {
+        matches!(&self.known, Some(Some(tip)) if tip.head.complete)
+    }
+
+    /// The name of a bookmark, for the stick and IT only.
+    pub fn label(&self, name: &str) -> Vec<u8> {
+        self.keys.seal(Kind::Label, self.source.draw(), name.as_bytes())
+    }
+
+    /// Sends what changed and makes a point of it. On an error nothing is lost: what was not sent stays marked, and the next
+    /// pass asks the server anew.
+    pub fn pass(&mut self, pass: &Pass, progress: &Progress) -> Result<Passed, SendError> {
+        let known = match self.known.take() {
+            Some(known) => known,
+            None => self.begin()?,
+        };
+        let snapshot = self.source.snapshot(pass.most_bytes)?;
+        let was_complete = known.as_ref().is_some_and(|tip| tip.head.complete);
+        if snapshot.runs().is_empty()
+            && (was_complete || !snapshot.is_complete())
+            && pass.bookmarks.is_empty()
+        {
+            self.known = Some(known);
+            return Ok(Passed::Nothing);
+        }
+        let (new, head) = match self.prepare(known.as_ref(), &snapshot, pass, progress) {
+            Ok(prepared) => prepared,
+            // The server does not have what it had: it was put back, or has lost something.
+            Err(error @ SendError::Read(ReadError::Remote(RemoteError::Missing { .. }))) => {
+                self.missed += 1;
+                return Err(error);
+            }
+            Err(error) => {
+                self.known = Some(known);
+                return Err(error);
+            }
+        };
+        // From here on the server may have the point, whatever is heard of it.
+        self.known = None;
+        let made = self.publish(&new)?;
+        let data_bytes = snapshot.data_bytes();
+        snapshot.sent();
+        self.missed = 0;
+        self.made = Some(NotedPoint {
+            generation: new.generation,
+            point: head.point,
+        });
+        let passed = Passed::Point {
+            generation: new.generation,
+            time_s: made.time_s,
+            complete: head.complete,
+            data_bytes,
+        };
+        self.known = Some(Some(Tip {
+            generation: new.generation,
+            head,
+        }));
+        let noted = self.unnoted.get_or_insert(0);
+        *noted += data_bytes;
+        if *noted >= NOTE_AFTER {
+            self.note()?;
+        }
+        Ok(passed)
+    }
+
+    /// Lets the stick note what the server has. To be called when sending ends, and every few minutes: what is not noted is
+    /// sent again after a crash.
+    pub fn note(&mut self) -> Result<(), SendError> {
+        if let (Some(_), Some(made)) = (self.unnoted, self.made) {
+            self.source.confirm(made)?;
+            self.unnoted = None;
+        }
+        Ok(())
+    }
+
+    /// Asks the server what it has, and doubts on the stick what it may not have.
+    fn begin(&mut self) -> Result<Option<Tip>, SendError> {
+        self.source.track()?;
+        let newest = self.remote.newest()?;
+        let mut tip = newest.map(|point| self.open(&point)).transpose()?;
+        if let Some(tip) = tip.as_mut()
+            && self.missed > MISSED_IS_LOST
+        {
+            tracing::warn!("the server has lost a part of the replica; everything is sent again");
+            tip.head.layers.clear();
+            // As a point that this stick did not make: then everything is.
+            (self.made, tip.head.point) = (None, self.source.draw());
+        }
+        let common = self.common(tip.as_ref(), self.made)?;
+        let common = match common {
+            Some(head) => Some(head),
+            // What was sent since the stick noted a point is not there, or not for sure.
+            None => {
+                self.source.reclaim();
+                (self.made, self.unnoted) = (None, None);
+                self.common(tip.as_ref(), self.source.noted()?)?
+            }
+        };
+        match (&tip, common) {
+            (Some(tip), Some(common)) => self.doubt_between(&common, &tip.head)?,
+            _ => self.source.doubt_all(),
+        }
+        Ok(tip)
+    }
+
+    /// The head of a point that this stick made, if the server has it as it was.
+    fn common(&self, tip: Option<&Tip>, own: Option<NotedPoint>) -> Result<Option<ReplicaHead>, SendError> {
+        let (Some(tip), Some(own)) = (tip, own) else {
+            return Ok(None);
+        };
+        let head = match own.generation.cmp(&tip.generation) {
+            Ordering::Greater => None,
+            Ordering::Equal => Some(tip.head.clone()),
+            Ordering::Less => {
+                let point = self.remote.point(own.generation)?;
+                point
+                    .map(|point| self.open(&point))
+                    .transpose()?
+                    .map(|tip| tip.head)
+            }
+        };
+        Ok(head.filter(|head| head.point == own.point))
+    }
+
+    /// Counts as not sent whatever the index of two points does not say in the same words. Also what only the earlier one
+    /// says: it may have become the base's, of which the lowest layer does not speak.
+    fn doubt_between(&self, earlier: &ReplicaHead, later: &ReplicaHead) -> Result<(), SendError> {
+        let only_in = |one: &'_ ReplicaHead, other: &ReplicaHead| {
+            let layers = one.layers.iter().filter(|layer| !other.layers.contains(layer));
+            layers.cloned().collect::<Vec<_>>()
+        };
+        for layer in only_in(later, earlier).iter().chain(&only_in(earlier, later)) {
+            for run in self.parts.runs(&self.remote, &self.keys, layer) {
+                match run {
+                    Ok(run) => self.source.doubt(run.volume, run.first_block, run.blocks),
+                    // Pruned since: then nothing is known of the difference.
+                    Err(ReadError::Remote(RemoteError::Missing { .. })) => {
+                        self.source.doubt_all();
+                        return Ok(());
+                    }
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn open(&self, point: &StoredPoint) -> Result<Tip, ReadError> {
+        Ok(Tip {
+            generation: point.generation,
+            head: ReplicaHead::open(&self.keys, self.source.bundle(), &point.head)?,
+        })
+    }
+
+    /// Uploads what a point of this snapshot consists of; returns the point to be made.
+    fn prepare(
+        &self,
+        known: Option<&Tip>,
+        snapshot: &Snapshot,
+        pass: &Pass,
+        progress: &Progress,
+    ) -> Result<(NewPoint, ReplicaHead), SendError> {
+        let point = self.source.draw();
+        let mut head = self.source.head(point, snapshot);
+        let before = known.map(|tip| &tip.head);
+        let had = before.and_then(|before| before.escrow);
+        let ((layers, escrow, mut drops), adds) = carry(&self.remote, progress, |uploads| {
+            let escrow = self.escrow(had, uploads)?;
+            let fresh = self.pack(point, snapshot, uploads, progress)?;
+            let layering = Layering {
+                remote: &self.remote,
+                keys: &self.keys,
+                parts: &self.parts,
+                point,
+            };
+            let before = before.map_or(&[][..], |before| &before.layers);
+            let (layers, drops) = layering.put_on(fresh, before, &head, uploads)?;
+            Ok((layers, escrow, drops))
+        })?;
+        drops.extend(had.filter(|had| Some(*had) != escrow).map(ObjectId));
+        (head.layers, head.escrow) = (layers, escrow);
+        let new = NewPoint {
+            request: RequestId(point.0),
+            generation: known.map_or(0, |tip| tip.generation) + 1,
+            complete: head.complete,
+            head: Sealed::new(head.seal(&self.keys)).map_err(too_much)?,
+            adds: Bounded::new(adds).map_err(too_much)?,
+            drops: Bounded::new(drops).map_err(too_much)?,
+            bookmarks: Bounded::new(pass.bookmarks.clone()).map_err(too_much)?,
+        };
+        progress.go_on()?;
+        Ok((new, head))
+    }
+
+    /// The escrow file's object, uploaded if the server has another one or none.
+    fn escrow(&self, had: Option<Digest>, uploads: &mut Uploads<'_>) -> Result<Option<Digest>, SendError> {
+        let Some(file) = self.source.escrow().map_err(SendError::Escrow)? else {
+            return Ok(None);
+        };
+        match Digest::of(&file) {
+            id if had == Some(id) => Ok(had),
+            _ => uploads.push(file).map(Some),
+        }
+    }
+
+    /// Makes change packs of a snapshot; returns its index.
+    fn pack(
+        &self,
+        point: PointId,
+        snapshot: &Snapshot,
+        uploads: &mut Uploads<'_>,
+        progress: &Progress,
+    ) -> Result<Vec<IndexRun>, SendError> {
+        let mut index: Vec<IndexRun> = Vec::new();
+        let mut writer = ChangePackWriter::default();
+        // Runs of the pack in the making, whose name is not known yet.
+        let mut open = 0;
+        let mut end_pack = |writer: &mut ChangePackWriter, index: &mut [IndexRun], open: &mut usize| {
+            if !writer.is_empty() {
+                let sealed = self.keys.seal(Kind::Pack, point, &writer.finish());
+                let id = uploads.push(sealed)?;
+                let fresh = index[*open..]
+                    .iter_mut()
+                    .filter(|run| run.target == IN_THE_MAKING);
+                fresh.for_each(|run| run.target = Target::Pack(id));
+            }
+            *open = index.len();
+            Ok::<_, SendError>(())
+        };
+        for run in snapshot.runs() {
+            let target = match run.content() {
+                SnapshotContent::Zero => Target::Zero,
+                SnapshotContent::Base => Target::Base,
+                SnapshotContent::Data => {
+                    let unit = snapshot.unit(run)?;
+                    if writer.exceeds(unit.len(), PACK_LEN) {
+                        end_pack(&mut writer, &mut index, &mut open)?;
+                    }
+                    // A run of data is one unit: at most 16 blocks.
+                    writer.push(run.volume, run.first_block, run.blocks as u8, unit);
+                    let bytes = run.blocks * gobag_format::limits::BLOCK_LEN as u64;
+                    progress.data_bytes.fetch_add(bytes, atomic::Ordering::Relaxed);
+                    IN_THE_MAKING
+                }
+            };
+            index.push(IndexRun {
+                volume: run.volume,
+                first_block: run.first_block,
+                blocks: run.blocks,
+                target,
+            });
+        }
+        end_pack(&mut writer, &mut index, &mut open)?;
+        Ok(index)
+    }
+
+    /// Offers a point until there is an answer, or no hope for one.
+    fn publish(&self, new: &NewPoint) -> Result<MadePoint, SendError> {
+        let mut attempt = 1;
+        loop {
+            match self.remote.publish(new) {
+                Err(RemoteError::Offline(_)) if attempt < ATTEMPTS => attempt += 1,
+                answer => return Ok(answer?),
+            }
+        }
+    }
+}
+
+/// Stands for a pack until it is sealed; no object has this name, for none is its own digest.
+const IN_THE_MAKING: Target = Target::Pack(Digest([0; 32]));
+
+/// One point would have more objects than a request may name ([`MAX_POINT_IDS`]).
+fn too_much(_: TooMany) -> SendError {
+    SendError::TooMuch {
+        most: MAX_POINT_IDS as u64,
+    }
+}

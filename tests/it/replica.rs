@@ -1,0 +1,436 @@
+//! A stick's replica through everything that can happen to stick, sender and server: every complete point shows the stick as it
+//! was, for ever.
+
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+use gobag_bundle::{Bundle, Session, Volume as _, VolumeError, store::Base};
+use gobag_format::{
+    crypto::Key,
+    escrow,
+    ids::VolumeId,
+    replica::{ReplicaHead, ReplicaKeys},
+};
+use gobag_protocol::ids::ObjectId;
+use gobag_replica::{
+    Pass, Passed, Remote as _, ReplicaVolume, SendError, Sender, StoredPoint, View,
+    restore::{Restoring, restore},
+    sender::Progress,
+};
+use gobag_tests::{
+    model::Op,
+    remote::MemoryRemote,
+    rng::{FixedRandom, Rng},
+    work::draw,
+};
+
+use crate::stick::{Sizes, Stick, content};
+
+const SIZES: Sizes = Sizes {
+    base_chunks: 6,
+    home: 1 << 20,
+    system_space: 2 << 20,
+    segment: 128 << 10,
+};
+const NAMES: [&str; 2] = ["home", "system"];
+const ALL: u64 = u64::MAX;
+
+type Content = [Vec<u8>; 2];
+
+fn look(session: &Session) -> Content {
+    NAMES.map(|name| content(session, name))
+}
+
+fn work(session: &Session, rng: &mut Rng, operations: u64) {
+    let volumes = NAMES.map(|name| {
+        session
+            .volumes()
+            .iter()
+            .find(|volume| volume.name == name)
+            .unwrap()
+    });
+    let sizes = volumes.map(|volume| volume.volume.size_bytes());
+    for _ in 0..operations {
+        // Full is an answer, too.
+        let _ = match draw(rng, &sizes) {
+            Op::Write { volume, offset, data } => volumes[volume].volume.write_at(offset, &data),
+            Op::Trim { volume, offset, len } => volumes[volume].volume.trim(offset, len),
+            Op::Reset { .. } if rng.below(4) == 0 => {
+                session.reset_system().unwrap();
+                Ok(())
+            }
+            Op::Reset { .. } => Ok(()),
+            Op::Flush => volumes[0].volume.flush(),
+        };
+    }
+}
+
+/// A stick, its company, and what each of its points has to show.
+struct World {
+    stick: Stick,
+    remote: Arc<MemoryRemote>,
+    pristine: Content,
+    points: BTreeMap<u64, Content>,
+    progress: Progress,
+}
+
+struct Below(Vec<u8>);
+
+impl Base for Below {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), VolumeError> {
+        for (at, byte) in (offset as usize..).zip(buffer) {
+            *byte = self.0.get(at).copied().unwrap_or(0);
+        }
+        Ok(())
+    }
+}
+
+/// A volume in memory.
+struct Memory(std::sync::Mutex<Vec<u8>>);
+
+impl gobag_bundle::Volume for Memory {
+    fn size_bytes(&self) -> u64 {
+        self.0.lock().unwrap().len() as u64
+    }
+
+    fn is_read_only(&self) -> bool {
+        false
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), VolumeError> {
+        let at = offset as usize;
+        buffer.copy_from_slice(&self.0.lock().unwrap()[at..at + buffer.len()]);
+        Ok(())
+    }
+
+    fn write_at(&self, offset: u64, data: &[u8]) -> Result<(), VolumeError> {
+        let at = offset as usize;
+        self.0.lock().unwrap()[at..at + data.len()].copy_from_slice(data);
+        Ok(())
+    }
+
+    fn flush(&self) -> Result<(), VolumeError> {
+        Ok(())
+    }
+
+    fn trim(&self, offset: u64, len: u64) -> Result<(), VolumeError> {
+        let at = offset as usize;
+        self.0.lock().unwrap()[at..at + len as usize].fill(0);
+        Ok(())
+    }
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let stick = Stick::new(seed, SIZES);
+        let pristine = look(&stick.open(false));
+        Self {
+            stick,
+            remote: Arc::new(MemoryRemote::new()),
+            pristine,
+            points: BTreeMap::new(),
+            progress: Progress::default(),
+        }
+    }
+
+    fn sender(&self, session: &Session) -> Sender<Arc<MemoryRemote>> {
+        Sender::new(session.replica().unwrap(), Arc::clone(&self.remote))
+    }
+
+    /// One pass, and what it made is remembered.
+    fn pass(
+        &mut self,
+        session: &Session,
+        sender: &mut Sender<Arc<MemoryRemote>>,
+        most_bytes: u64,
+    ) -> Result<Passed, SendError> {
+        let now = look(session);
+        let pass = Pass {
+            most_bytes,
+            bookmarks: Vec::new(),
+        };
+        let passed = sender.pass(&pass, &self.progress);
+        if let Ok(Passed::Point {
+            generation,
+            complete: true,
+            ..
+        }) = passed
+        {
+            self.points.insert(generation, now);
+        }
+        passed
+    }
+
+    /// Passes until a complete point shows everything.
+    fn catch_up(&mut self, session: &Session) {
+        self.remote.set_faults(0, 0);
+        let mut sender = self.sender(session);
+        while self.pass(session, &mut sender, ALL).unwrap() != Passed::Nothing {}
+        sender.note().unwrap();
+        let newest = self.remote.points().last().copied().unwrap();
+        assert!(newest.1, "the newest point is not complete");
+        self.points.insert(newest.0, look(session));
+    }
+
+    fn view(&self, keys: ReplicaKeys, generation: u64) -> View<Arc<MemoryRemote>> {
+        let bundle = Bundle::identify(self.stick.path()).unwrap();
+        let point = self.remote.point(generation).unwrap().unwrap();
+        View::open(Arc::clone(&self.remote), keys, bundle, &point, 8 << 20).unwrap()
+    }
+
+    /// Every point that is still kept reads as it did, both ways of reading it.
+    fn check(&self, keys: impl Fn() -> ReplicaKeys, seed: u64) {
+        let kept = self.remote.points();
+        let kept = |generation: &u64| kept.contains(&(*generation, true));
+        for (generation, expected) in self.points.iter().filter(|(generation, _)| kept(generation)) {
+            let view = Arc::new(self.view(keys(), *generation));
+            let volumes: Vec<Memory> = self
+                .pristine
+                .iter()
+                .cloned()
+                .map(|content| Memory(content.into()))
+                .collect();
+            let ids: Vec<VolumeId> = NAMES.map(|name| id_of(view.head(), name)).into();
+            let place = |id: VolumeId| {
+                let nth = ids.iter().position(|other| *other == id)?;
+                Some(&volumes[nth] as &dyn gobag_bundle::Volume)
+            };
+            restore(&view, place, &Restoring::default()).unwrap();
+            for nth in 0..NAMES.len() {
+                let restored = volumes[nth].0.lock().unwrap();
+                assert!(
+                    *restored == expected[nth],
+                    "seed {seed}: point {generation} restores another {}",
+                    NAMES[nth]
+                );
+                let base: Arc<dyn Base> = Arc::new(Below(self.pristine[nth].clone()));
+                let served = ReplicaVolume::new(Arc::clone(&view), ids[nth], Some(base)).unwrap();
+                let mut read = vec![0xee; expected[nth].len()];
+                for (at, piece) in (0..).step_by(30_011).zip(read.chunks_mut(30_011)) {
+                    served.read_at(at, piece).unwrap();
+                }
+                assert!(
+                    read == expected[nth],
+                    "seed {seed}: point {generation} serves another {}",
+                    NAMES[nth]
+                );
+            }
+        }
+    }
+}
+
+fn id_of(head: &ReplicaHead, name: &str) -> VolumeId {
+    use gobag_format::header::VolumeRole;
+    let is_home = |role: &VolumeRole| matches!(role, VolumeRole::Home);
+    let volume = head
+        .volumes
+        .iter()
+        .find(|volume| is_home(&volume.role) == (name == "home"));
+    volume.unwrap().id
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "copies a stick as an attacker or a backup does"
+)]
+fn copy(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            std::fs::create_dir_all(&target).unwrap();
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), &target).unwrap();
+        }
+    }
+}
+
+#[test]
+fn every_complete_point_shows_the_stick_as_it_was_whatever_happens() {
+    for seed in 0..8 {
+        let mut world = World::new(seed);
+        let mut rng = Rng::new(seed ^ 0xabcd);
+        let mut session = world.stick.open(true);
+        let mut sender = world.sender(&session);
+        let older_stick = tempfile::tempdir().unwrap();
+        copy(world.stick.path(), older_stick.path());
+        let mut older_server = world.remote.back_up();
+        for step in 0..40 {
+            match rng.below(100) {
+                0..35 => work(&session, &mut rng, 15),
+                35..70 => {
+                    let most = [3 << 12, 40 << 12, ALL][rng.below(3) as usize];
+                    if let Err(error) = world.pass(&session, &mut sender, most) {
+                        assert!(error.is_transient(), "seed {seed} step {step}: {error:?}");
+                    }
+                }
+                // The server is not asked, but the stick is written.
+                70..75 => sender.note().unwrap(),
+                75..80 => world
+                    .remote
+                    .set_faults(rng.next(), [0, 30, 200][rng.below(3) as usize]),
+                80..84 => {
+                    drop(sender);
+                    sender = world.sender(&session);
+                }
+                84..90 => {
+                    // Pulled, or put away.
+                    if rng.chance(50) {
+                        session.close().unwrap();
+                    }
+                    drop((sender, session));
+                    session = world.stick.open(true);
+                    sender = world.sender(&session);
+                }
+                90..93 => older_server = world.remote.back_up(),
+                93..95 => {
+                    world.remote.put_back(older_server.clone());
+                    let last = world
+                        .remote
+                        .points()
+                        .last()
+                        .map_or(0, |(generation, _)| *generation);
+                    world.points.retain(|generation, _| *generation <= last);
+                }
+                95..97 => {
+                    // A lawful restore of an older copy of the stick.
+                    drop((sender, session));
+                    copy(older_stick.path(), world.stick.path());
+                    session = world.stick.open(true);
+                    sender = world.sender(&session);
+                }
+                97..98 => {
+                    session.close().unwrap();
+                    drop((sender, session));
+                    copy(world.stick.path(), older_stick.path());
+                    session = world.stick.open(true);
+                    sender = world.sender(&session);
+                }
+                _ => {
+                    let newest = world.remote.points().last().map(|(generation, _)| *generation);
+                    let mut keep: Vec<u64> =
+                        world.points.keys().copied().filter(|_| rng.chance(60)).collect();
+                    keep.extend(newest);
+                    world.remote.prune(&keep);
+                }
+            }
+        }
+        drop(sender);
+        world.catch_up(&session);
+        let keys = || session.replica().unwrap().keys();
+        world.check(keys, seed);
+    }
+}
+
+#[test]
+fn scattered_changes_cost_little_and_what_is_there_is_not_sent_again() {
+    let mut world = World::new(1);
+    let mut session = world.stick.open(true);
+    let home = |session: &Session| {
+        Arc::clone(
+            &session
+                .volumes()
+                .iter()
+                .find(|volume| volume.name == "home")
+                .unwrap()
+                .volume,
+        )
+    };
+    let mut rng = Rng::new(1);
+    let mut data = vec![0; 1 << 20];
+    rng.fill(&mut data);
+    home(&session).write_at(0, &data).unwrap();
+    world.catch_up(&session);
+    let first = world.remote.received_bytes();
+    assert!((1 << 20..(1 << 20) + (40 << 10)).contains(&first), "{first}");
+    // Every eighth block, of noise: 32 blocks.
+    for block in (0..256).step_by(8) {
+        rng.fill(&mut data[..4096]);
+        home(&session).write_at(block * 4096, &data[..4096]).unwrap();
+    }
+    world.catch_up(&session);
+    let second = world.remote.received_bytes() - first;
+    assert!(second < 32 * 4096 * 11 / 10, "{second} bytes for {}", 32 * 4096);
+    // Nothing changed: nothing is sent, also in the next session.
+    session.close().unwrap();
+    drop(session);
+    let session = world.stick.open(true);
+    world.catch_up(&session);
+    assert_eq!(world.remote.received_bytes(), first + second);
+    assert_eq!(world.remote.points().len(), 2);
+}
+
+#[test]
+fn what_was_written_over_is_dropped_so_that_space_does_not_grow_for_ever() {
+    let mut world = World::new(2);
+    let session = world.stick.open(true);
+    let home = &session
+        .volumes()
+        .iter()
+        .find(|volume| volume.name == "home")
+        .unwrap()
+        .volume;
+    let mut rng = Rng::new(2);
+    let mut data = vec![0; 256 << 10];
+    for _ in 0..60 {
+        rng.fill(&mut data);
+        home.write_at(0, &data).unwrap();
+        world.catch_up(&session);
+    }
+    let newest = world.remote.points().last().unwrap().0;
+    world.remote.prune(&[newest]);
+    let live = world.remote.live_objects();
+    assert!(live <= 12, "{live} objects for one that counts");
+    world.check(|| session.replica().unwrap().keys(), 2);
+}
+
+#[test]
+fn it_opens_a_replica_with_the_escrow_file_that_the_server_has() {
+    let identity = age::x25519::Identity::generate();
+    let recipient = identity.to_public();
+    let stick = Stick::of(Arc::new(FixedRandom::new(5)), 5, SIZES, vec![&recipient]);
+    let pristine = look(&stick.open(false));
+    let mut world = World {
+        stick,
+        pristine,
+        ..World::new(6)
+    };
+    let session = world.stick.open(true);
+    work(&session, &mut Rng::new(5), 40);
+    world.catch_up(&session);
+    let StoredPoint { head, generation, .. } = world.remote.newest().unwrap().unwrap();
+    let file = world
+        .remote
+        .get(ObjectId(ReplicaHead::escrow_of(&head).unwrap()))
+        .unwrap();
+    let bundle = Bundle::identify(world.stick.path()).unwrap();
+    let key: Key = escrow::open(bundle, &file, &identity).unwrap();
+    world.check(|| ReplicaKeys::of_bundle(&key), 5);
+    assert_eq!(world.points.keys().copied().collect::<Vec<_>>(), [generation]);
+    let wrong = ReplicaKeys::of_bundle(&Key::from_bytes([9; 32]));
+    assert!(ReplicaHead::open(&wrong, bundle, &head).is_err());
+}
+
+#[test]
+fn a_server_that_lost_a_part_gets_everything_again() {
+    let mut world = World::new(3);
+    let session = world.stick.open(true);
+    let mut rng = Rng::new(3);
+    for _ in 0..3 {
+        work(&session, &mut rng, 40);
+        world.catch_up(&session);
+    }
+    world.points.clear();
+    world.remote.lose_objects();
+    work(&session, &mut rng, 400);
+    let mut sender = world.sender(&session);
+    world.remote.set_faults(0, 0);
+    let mut refused = 0;
+    while let Err(error) = world.pass(&session, &mut sender, ALL) {
+        assert!(error.is_transient(), "{error:?}");
+        refused += 1;
+        assert!(refused < 5);
+    }
+    world.catch_up(&session);
+    world.check(|| session.replica().unwrap().keys(), 3);
+}
