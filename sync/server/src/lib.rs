@@ -6,6 +6,7 @@
 //! * [`routes`]: one file per group of addresses; [`body`]: bodies with an end; [`refusal`]: no, as an answer
 //! * [`store`]: what is kept, one file per thing; [`probe`]: whether a bucket may be trusted with it
 //! * [`rates`]: how often one may ask; [`metrics`]: what was done, in numbers
+//! * `testing`, a feature of that name: a real server for the tests of its clients
 
 mod app;
 mod args;
@@ -23,6 +24,8 @@ mod routes;
 mod secret;
 pub mod serve;
 pub mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod tls;
 
 pub use args::run;
