@@ -2,7 +2,7 @@
 //! `docs/sync-protocol.md`. It can read nothing of what sticks store.
 //!
 //! * [`config`], [`clock`]: what is known from outside; [`args`] and [`commands`]: what IT types
-//! * [`serve`]: ports, connections, the orderly end; [`tls`]: the CA and certificates; [`identity`]: who asks
+//! * [`serve`]: ports, connections, the orderly end; [`tls`]: the CA and certificates; [`lease`]: leases and their key; [`identity`]: who asks
 //! * [`routes`]: one file per group of addresses; [`body`]: bodies with an end; [`refusal`]: no, as an answer
 //! * [`store`]: what is kept, one file per thing; [`probe`]: whether a bucket may be trusted with it
 //! * [`rates`]: how often one may ask; [`metrics`]: what was done, in numbers
@@ -16,6 +16,7 @@ mod commands;
 pub mod config;
 mod error;
 mod identity;
+pub mod lease;
 mod metrics;
 pub mod probe;
 mod rates;
