@@ -13,9 +13,10 @@ use gobag_protocol::{
     error::Code,
     hello::Hello,
     ids::{LineName, ObjectId},
+    lease::{CertificateRequest, Certified, Erased, RenewRequest, Renewed},
     limits::{MAX_MISSING_IDS, MAX_OBJECT_BYTES, MEMORY_BYTES},
     objects::{Missing, MissingRequest},
-    points::{Bookmark, MadePoint, NewPoint, Part, Point, Points},
+    points::{Bookmark, MadePoint, NewPoint, Part, Point, Points, Wanted},
 };
 use ureq::{
     Body,
@@ -52,6 +53,21 @@ impl Client {
     /// Makes the stick one with a certificate. The same request may be sent again within the token's quarter of an hour.
     pub fn enrol(&self, request: &EnrolRequest) -> Result<Enrolled, ClientError> {
         self.answered("/v1/enrol", request)
+    }
+
+    /// The next lease and a certificate. The same request may be sent again: its answer may have been lost. Needs no certificate.
+    pub fn renew(&self, request: &RenewRequest) -> Result<Renewed, ClientError> {
+        self.answered("/v1/lease/renew", request)
+    }
+
+    /// A certificate, whatever became of the lease. Needs none.
+    pub fn certificate(&self, request: &CertificateRequest) -> Result<Certified, ClientError> {
+        self.answered("/v1/certificate", request)
+    }
+
+    /// Says that the stick erased its key slots, as it was told. Needs no certificate.
+    pub fn revoked(&self, erased: &Erased) -> Result<(), ClientError> {
+        self.posted("/v1/revoked", erased)
     }
 
     /// Those of `ids` that the server has not, of any number of them.
@@ -110,12 +126,17 @@ impl Client {
         self.answered(&format!("/v1/lines/{line}/points"), point)
     }
 
-    /// Points of a line, newest first, at most 100 of them; those before a generation, if one is named.
-    pub fn points(&self, line: &LineName, before: Option<u64>) -> Result<Vec<Point>, ClientError> {
-        let query = before
-            .map(|before| format!("?before={before}"))
-            .unwrap_or_default();
-        let points: Points = self.get_json(&format!("/v1/lines/{line}/points{query}"))?;
+    /// Points of a line that are wanted, newest first, at most 100 of them.
+    pub fn points(&self, line: &LineName, wanted: &Wanted) -> Result<Vec<Point>, ClientError> {
+        let fields = [
+            wanted.before.map(|before| format!("before={before}")),
+            wanted.before_s.map(|before_s| format!("before_s={before_s}")),
+            wanted.complete.map(|complete| format!("complete={complete}")),
+            wanted.bookmark.map(|kind| format!("bookmark={}", kind.as_str())),
+            wanted.limit.map(|limit| format!("limit={limit}")),
+        ];
+        let query: Vec<String> = fields.into_iter().flatten().collect();
+        let points: Points = self.get_json(&format!("/v1/lines/{line}/points?{}", query.join("&")))?;
         Ok(points.points)
     }
 

@@ -3,10 +3,10 @@
 use std::thread;
 
 use gobag_client::{Backoff, Client, ClientError, Options};
-use gobag_protocol::{enrol::EnrolRequest, ids::ObjectId};
+use gobag_protocol::{enrol::EnrolRequest, ids::ObjectId, points::Wanted};
 use gobag_server::testing::Site;
 
-use crate::site::{BUNDLE, Least, Wire, identity, key, point, stick, volumes};
+use crate::site::{BUNDLE, Least, ORG, Wire, identity, key, point, stick, volumes};
 
 /// Bytes of a handshake and of a small request with its answer are fewer.
 const BEYOND_HANDSHAKE: usize = 20_000;
@@ -33,7 +33,7 @@ fn lost_answers_are_given_again() {
     let wire = Wire::to(&site.address());
     let nobody = Client::new(&wire.address, site.ca(), None, Options::default()).unwrap();
     nobody.hello().unwrap();
-    let request = EnrolRequest::sign(site.token("acme", BUNDLE), BUNDLE, &key(1));
+    let request = EnrolRequest::sign(site.token("acme", BUNDLE), BUNDLE, ORG, &key(1));
     // The connection is there; the first byte of the answer is lost, and with it all that follows.
     wire.break_down_after(0);
     let error = nobody.enrol(&request).unwrap_err();
@@ -54,7 +54,10 @@ fn lost_answers_are_given_again() {
     assert!(stick.publish(&volumes(), &new).unwrap_err().is_transient());
     let made = stick.publish(&volumes(), &new).unwrap();
     assert_eq!(
-        (made.generation, stick.points(&volumes(), None).unwrap().len()),
+        (
+            made.generation,
+            stick.points(&volumes(), &Wanted::default()).unwrap().len()
+        ),
         (1, 1)
     );
 }

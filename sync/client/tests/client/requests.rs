@@ -12,7 +12,7 @@ use gobag_protocol::{
     error::Code,
     ids::{ObjectId, RequestId},
     limits::MAX_OBJECT_BYTES,
-    points::{Bookmark, BookmarkKind, Part},
+    points::{Bookmark, BookmarkKind, Part, Wanted},
 };
 use gobag_server::testing::Site;
 
@@ -72,12 +72,19 @@ fn points_parts_and_bookmarks() {
         label: Sealed::new(b"before".to_vec()).unwrap(),
     };
     stick.bookmark(&line, 1, &bookmark).unwrap();
-    let listed = stick.points(&line, None).unwrap();
+    let listed = stick.points(&line, &Wanted::default()).unwrap();
     assert_eq!(
         listed.iter().map(|point| point.generation).collect::<Vec<_>>(),
         [2, 1]
     );
-    let before = stick.points(&line, Some(2)).unwrap();
+    let wanted = Wanted {
+        before: Some(2),
+        before_s: Some(made.time_s),
+        complete: Some(true),
+        bookmark: Some(BookmarkKind::User),
+        limit: Some(1),
+    };
+    let before = stick.points(&line, &wanted).unwrap();
     assert_eq!((before.len(), before[0].added), (1, 2));
     let one = stick.point(&line, 1).unwrap();
     assert_eq!(one.head.unwrap().as_slice(), b"sealed");

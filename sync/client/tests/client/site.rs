@@ -23,12 +23,13 @@ use gobag_format::{
 };
 use gobag_protocol::{
     enrol::{EnrolRequest, Enrolled},
-    ids::{BundleId, LineName, ObjectId, RequestId},
+    ids::{BundleId, LineName, ObjectId, OrgId, RequestId},
     points::NewPoint,
 };
 use gobag_server::testing::Site;
 
 pub(crate) const BUNDLE: BundleId = BundleId([1; 16]);
+pub(crate) const ORG: OrgId = OrgId([3; 16]);
 
 /// Waits of a client are as short as they can be.
 pub(crate) struct Least;
@@ -49,7 +50,7 @@ pub(crate) fn nobody(site: &Site) -> Client {
 
 pub(crate) fn enrolled(site: &Site, number: u8) -> Enrolled {
     let bundle = BundleId([number; 16]);
-    let request = EnrolRequest::sign(site.token("acme", bundle), bundle, &key(number));
+    let request = EnrolRequest::sign(site.token("acme", bundle), bundle, ORG, &key(number));
     nobody(site).enrol(&request).unwrap()
 }
 
@@ -75,6 +76,7 @@ pub(crate) fn point(generation: u64, adds: &[ObjectId]) -> NewPoint {
     NewPoint {
         request: RequestId([generation as u8; 16]),
         generation,
+        complete: true,
         head: gobag_protocol::bytes::Sealed::new(b"sealed".to_vec()).unwrap(),
         adds: gobag_protocol::bounded::Bounded::new(adds.to_vec()).unwrap(),
         drops: Default::default(),

@@ -4,7 +4,7 @@ use gobag_client::{Client, ClientError, Identity, Options};
 use gobag_protocol::{enrol::EnrolRequest, error::Code};
 use gobag_server::testing::Site;
 
-use crate::site::{BUNDLE, Wire, enrolled, identity, key, nobody, stick};
+use crate::site::{BUNDLE, ORG, Wire, enrolled, identity, key, nobody, stick};
 
 fn client(server: &str, ca: &str, identity: Option<&Identity>) -> Client {
     Client::new(server, ca, identity, Options::default()).unwrap()
@@ -14,14 +14,14 @@ fn client(server: &str, ca: &str, identity: Option<&Identity>) -> Client {
 fn a_token_enrols_once_and_the_lost_answer_is_given_again() {
     let site = Site::start();
     let token = site.token("acme", BUNDLE);
-    let request = EnrolRequest::sign(token.clone(), BUNDLE, &key(1));
+    let request = EnrolRequest::sign(token.clone(), BUNDLE, ORG, &key(1));
     let enrolled = nobody(&site).enrol(&request).unwrap();
     assert_eq!(
         (enrolled.tenant.as_str(), enrolled.ca.as_str()),
         ("acme", site.ca())
     );
     nobody(&site).enrol(&request).unwrap();
-    let other = EnrolRequest::sign(token, BUNDLE, &key(2));
+    let other = EnrolRequest::sign(token, BUNDLE, ORG, &key(2));
     let error = nobody(&site).enrol(&other).unwrap_err();
     assert!(error.is_refused(Code::EnrolToken) && !error.is_transient());
     let error = nobody(&site).memory().unwrap_err();
