@@ -10,6 +10,8 @@ use crate::crypto::{KEY_LEN, Key};
 
 /// Bytes of a signature.
 pub const SIGNATURE_LEN: usize = 64;
+/// What a client signs in a TLS 1.3 handshake begins with: 64 spaces, then this (RFC 8446, 4.4.3).
+const HANDSHAKE: &[u8] = b"TLS 1.3, client CertificateVerify\0";
 
 /// Signs for an organisation; made from a 32-byte seed that is kept like any other key.
 pub struct SigningKey(Ed25519KeyPair);
@@ -31,6 +33,12 @@ impl SigningKey {
     /// Signs `message` for one purpose: `domain` keeps signatures of different kinds of documents apart.
     pub fn sign(&self, domain: &str, message: &[u8]) -> [u8; SIGNATURE_LEN] {
         self.sign_exactly(&in_domain(domain, message))
+    }
+
+    /// Signs a client's part of a TLS 1.3 handshake; `None` for anything else, so that nobody gets a document signed by it.
+    pub fn sign_handshake(&self, message: &[u8]) -> Option<[u8; SIGNATURE_LEN]> {
+        let said = message.strip_prefix(&[b' '; 64])?;
+        said.starts_with(HANDSHAKE).then(|| self.sign_exactly(message))
     }
 
     /// Signs bytes that say themselves what they are for, so that they can never be those of a document in a domain.
@@ -127,5 +135,21 @@ mod tests {
         let other = SigningKey::from_seed(&Key::from_bytes([2; 32])).verifying_key();
         assert!(!other.verifies("manifest", b"message", &signature));
         assert_eq!(VerifyingKey::parse(&public.to_string()), Some(public));
+    }
+
+    #[test]
+    fn a_handshake_is_signed_and_nothing_that_only_looks_like_one() {
+        let key = SigningKey::from_seed(&Key::from_bytes([1; 32]));
+        let handshake = [&[b' '; 64], HANDSHAKE, &[7; 48]].concat();
+        let signature = key.sign_handshake(&handshake).unwrap();
+        assert!(key.verifying_key().verifies_exactly(&handshake, &signature));
+        for other in [
+            b"gobag v1 manifest\0message".as_slice(),
+            b"DSSEv1 1 a 1 a",
+            &handshake[1..],
+            &[&[b' '; 64], b"TLS 1.3, server CertificateVerify\0".as_slice()].concat(),
+        ] {
+            assert_eq!(key.sign_handshake(other), None);
+        }
     }
 }

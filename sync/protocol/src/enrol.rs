@@ -3,10 +3,14 @@
 use std::fmt;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-use gobag_format::sign::{SIGNATURE_LEN, SigningKey};
+use gobag_format::{
+    envelope::Envelope,
+    lease::renewal::RenewalToken,
+    sign::{SIGNATURE_LEN, SigningKey},
+};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::ids::{BundleId, TenantName, VerifyingKey};
+use crate::ids::{BundleId, OrgId, TenantName, VerifyingKey};
 
 /// What an enrolment token begins with.
 pub const ENROLMENT_TOKEN_PREFIX: &str = "gbe_";
@@ -79,19 +83,22 @@ pub struct EnrolRequest {
     pub token: TokenText,
     /// The stick.
     pub bundle: BundleId,
+    /// Whose it says it is: the organisation in its header, which its leases will name.
+    pub org: OrgId,
     /// Its key.
     pub public_key: VerifyingKey,
-    /// By that key over `gobag v1 enrol`, a zero byte, the token's text, the bundle's 16 bytes.
+    /// By that key over `gobag v1 enrol`, a zero byte, the token's text, the bundle's 16 bytes, the organisation's 16 bytes.
     pub proof: Signature,
 }
 
 impl EnrolRequest {
     /// A request with its proof.
-    pub fn sign(token: TokenText, bundle: BundleId, key: &SigningKey) -> Self {
-        let proof = Signature(key.sign(DOMAIN, &proven(&token, bundle)));
+    pub fn sign(token: TokenText, bundle: BundleId, org: OrgId, key: &SigningKey) -> Self {
+        let proof = Signature(key.sign(DOMAIN, &proven(&token, bundle, org)));
         Self {
             token,
             bundle,
+            org,
             public_key: key.verifying_key(),
             proof,
         }
@@ -99,13 +106,13 @@ impl EnrolRequest {
 
     /// Whether who asks has the key.
     pub fn is_proven(&self) -> bool {
-        self.public_key
-            .verifies(DOMAIN, &proven(&self.token, self.bundle), &self.proof.0)
+        let proven = proven(&self.token, self.bundle, self.org);
+        self.public_key.verifies(DOMAIN, &proven, &self.proof.0)
     }
 }
 
-fn proven(token: &TokenText, bundle: BundleId) -> Vec<u8> {
-    [token.0.as_bytes(), &bundle.0].concat()
+fn proven(token: &TokenText, bundle: BundleId, org: OrgId) -> Vec<u8> {
+    [token.0.as_bytes(), &bundle.0, &org.0].concat()
 }
 
 /// The answer to `POST /v1/enrol`.
@@ -119,6 +126,10 @@ pub struct Enrolled {
     pub ca: String,
     /// The tenant the stick now belongs to.
     pub tenant: TenantName,
+    /// Its first lease.
+    pub lease: Envelope,
+    /// The token for the next one.
+    pub renewal_token: RenewalToken,
 }
 
 #[cfg(test)]
@@ -133,12 +144,15 @@ mod tests {
     #[test]
     fn a_proof_is_for_one_token_one_stick_and_one_key() {
         let key = SigningKey::from_seed(&Key::from_bytes([1; 32]));
-        let request = EnrolRequest::sign(token('a'), BundleId([1; 16]), &key);
+        let request = EnrolRequest::sign(token('a'), BundleId([1; 16]), OrgId([3; 16]), &key);
         assert!(request.is_proven());
         let text = serde_json::to_string(&request).unwrap();
         assert_eq!(serde_json::from_str::<EnrolRequest>(&text).unwrap(), request);
         let mut other = request.clone();
         other.token = token('b');
+        assert!(!other.is_proven());
+        let mut other = request.clone();
+        other.org = OrgId([4; 16]);
         assert!(!other.is_proven());
         let mut other = request.clone();
         other.bundle = BundleId([2; 16]);

@@ -57,6 +57,12 @@ codes! {
     StickRevoked = "stick.revoked", 403;
     /// The stick enrolled again with another key since this certificate was made.
     StickOtherKey = "stick.other-key", 403;
+    /// Two copies of the stick asked for leases; IT has to decide.
+    StickCloneSuspected = "stick.clone-suspected", 403;
+    /// There is no such stick, or the proof is not by its key.
+    StickProof = "stick.proof", 403;
+    /// A renewal token that this server never made.
+    LeaseToken = "lease.token", 403;
     /// The bytes are not those of the id.
     ObjectOtherContent = "object.other-content", 422;
     /// The stick has no such object here.
@@ -138,6 +144,9 @@ mod tests {
             "enrol.proof 403",
             "stick.revoked 403",
             "stick.other-key 403",
+            "stick.clone-suspected 403",
+            "stick.proof 403",
+            "lease.token 403",
             "object.other-content 422",
             "object.unknown 404",
             "object.range 416",

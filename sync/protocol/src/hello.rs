@@ -5,7 +5,12 @@ use serde::{Deserialize, Serialize};
 use crate::{PROTOCOL, limits};
 
 /// Words for what this version can do beyond the protocol's first. A stick uses a feature only if its word is there.
-pub const FEATURES: &[&str] = &[];
+pub const FEATURES: &[&str] = &[
+    // certificates, leases, revocation
+    "leases",
+    // points with `complete`
+    "partial-points",
+];
 
 /// The answer to `GET /v1/hello`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

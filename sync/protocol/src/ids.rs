@@ -2,10 +2,14 @@
 
 use std::fmt;
 
-pub use gobag_format::{digest::Digest, ids::BundleId, sign::VerifyingKey};
+pub use gobag_format::{
+    digest::Digest,
+    ids::{BundleId, OrgId},
+    sign::VerifyingKey,
+};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::limits::{MAX_LINE_NAME, MAX_PERSON_NAME, MAX_TENANT_NAME};
+use crate::limits::{MAX_GROUP_NAME, MAX_LINE_NAME, MAX_PERSON_NAME, MAX_TENANT_NAME};
 
 /// An object: the BLAKE3 digest of its sealed bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -105,6 +109,12 @@ name!(
     |text| of(text, MAX_TENANT_NAME, plain)
 );
 name!(
+    /// A group of sticks, by which officers extend leases.
+    GroupName,
+    "the name of a group has 1 to 64 of a-z, 0-9 and `-`",
+    |text| of(text, MAX_GROUP_NAME, plain)
+);
+name!(
     /// A person, as IT calls them: one line of text.
     PersonName,
     "the name of a person is one line of 1 to 128 bytes",
@@ -113,6 +123,13 @@ name!(
         fits && !text.chars().any(char::is_control)
     }
 );
+
+impl Default for GroupName {
+    /// Of sticks that IT put into no other.
+    fn default() -> Self {
+        Self("everyone".to_owned())
+    }
+}
 
 fn of(text: &str, most: usize, valid: impl Fn(u8) -> bool) -> bool {
     !text.is_empty() && text.len() <= most && text.bytes().all(valid)

@@ -24,6 +24,8 @@ pub const MAX_LINES: usize = 64;
 pub const MAX_LINE_NAME: usize = 64;
 /// Characters of a tenant's name.
 pub const MAX_TENANT_NAME: usize = 32;
+/// Characters of the name of a group of sticks.
+pub const MAX_GROUP_NAME: usize = 64;
 /// Characters of a person's name.
 pub const MAX_PERSON_NAME: usize = 128;
 /// Bytes of the memory that is kept of a stick (`docs/format/memory.md`): always as many.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{BundleId, PersonName};
+use crate::ids::{BundleId, GroupName, PersonName};
 
 /// What a person may do; each may also do what those before may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -42,6 +42,9 @@ pub struct EnrolmentRequest {
     pub user: PersonName,
     /// Which stick.
     pub bundle: BundleId,
+    /// The group its leases name.
+    #[serde(default)]
+    pub group: GroupName,
 }
 
 /// Its answer; the token is told this once.

@@ -77,7 +77,8 @@ pub struct NewPoint {
     pub request: RequestId,
     /// The next generation: 1 for the line's first point.
     pub generation: u64,
-    /// Whether it shows one moment; else it is a step on the way to a point that does.
+    /// Whether it is a moment that one can go back to. One that is not is progress of a first copy: it keeps what was sent from being
+    /// sent again, and is never recovered to.
     #[serde(default = "yes")]
     pub complete: bool,
     /// The state itself, sealed.
@@ -113,6 +114,12 @@ pub struct Point {
     pub generation: u64,
     /// The server's time of it, seconds since 1970 UTC.
     pub time_s: u64,
+    /// Whether one can go back to it.
+    #[serde(default = "yes")]
+    pub complete: bool,
+    /// When a drill last proved that one can; pruning keeps the last such point of a line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drilled_s: Option<u64>,
     /// How many ids it added.
     pub added: u64,
     /// How many ids it dropped.
@@ -122,6 +129,26 @@ pub struct Point {
     /// The state itself; only when one point was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub head: Option<Sealed<MAX_HEAD_BYTES>>,
+}
+
+/// Which points `GET /v1/lines/{line}/points` tells; all that are asked for must hold.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wanted {
+    /// Of generations below this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<u64>,
+    /// Made at or before this time of the server, seconds since 1970 UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before_s: Option<u64>,
+    /// `true`: only complete ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub complete: Option<bool>,
+    /// Only those with a bookmark of this kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bookmark: Option<BookmarkKind>,
+    /// At most so many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
 }
 
 /// The answer to `GET /v1/lines/{line}/points`: newest first.
@@ -145,6 +172,8 @@ mod tests {
     fn unknown_fields_are_ignored_and_lists_may_be_left_out() {
         let read = point(r#""head":"AAAA","moon":{"phase":[1,2]}"#).unwrap();
         assert_eq!(read.head.as_slice(), [0; 3]);
+        assert!(read.complete);
+        assert!(!point(r#""head":"AAAA","complete":false"#).unwrap().complete);
         assert!(read.adds.is_empty() && read.drops.is_empty() && read.bookmarks.is_empty());
     }
 

@@ -6,7 +6,8 @@ use tokio::sync::Semaphore;
 
 use crate::{
     clock::Clock,
-    config::Quotas,
+    config::{Leases, Quotas},
+    lease::LeaseKeys,
     metrics::Metrics,
     rates::Rates,
     store::{blobs::Blobs, database::Database},
@@ -18,8 +19,10 @@ pub(crate) struct App {
     pub(crate) database: Database,
     pub(crate) blobs: Blobs,
     pub(crate) ca: Ca,
+    pub(crate) lease_keys: LeaseKeys,
     pub(crate) clock: Clock,
     pub(crate) quotas: Quotas,
+    pub(crate) leases: Leases,
     pub(crate) rates: Rates,
     pub(crate) metrics: Metrics,
     /// Turns for bodies in memory.

@@ -64,6 +64,8 @@ pub struct Config {
     pub postgres: Option<Postgres>,
     /// A bucket for objects; without it a folder in `data`.
     pub s3: Option<S3>,
+    /// Leases.
+    pub leases: Leases,
     /// How much one may store.
     pub quotas: Quotas,
     /// How often one may ask.
@@ -105,6 +107,25 @@ pub struct S3 {
     pub access_key_file: PathBuf,
     /// A file with the secret key.
     pub secret_key_file: PathBuf,
+}
+
+/// Fewest days that a lease lasts, if IT does not say otherwise: a company that is down for weeks must lock nobody out.
+const LEASE_DAYS: u64 = 30;
+/// Most days that any of them may be: 100 years.
+const MOST_DAYS: u64 = 36_500;
+
+/// Leases of sticks.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct Leases {
+    /// Days that one lasts.
+    pub days: u64,
+    /// Days until a stick renews it.
+    pub renew_after_days: u64,
+    /// Days before its end that the person is told.
+    pub warn_days: u64,
+    /// Whether one may last less than 30 days.
+    pub short: bool,
 }
 
 /// How much one may store.
@@ -159,9 +180,38 @@ impl Default for Config {
             ca: None,
             postgres: None,
             s3: None,
+            leases: Leases::default(),
             quotas: Quotas::default(),
             rates: Rates::default(),
             most: Most::default(),
+        }
+    }
+}
+
+impl Default for Leases {
+    fn default() -> Self {
+        Self {
+            days: 45,
+            renew_after_days: 1,
+            warn_days: 10,
+            short: false,
+        }
+    }
+}
+
+impl Leases {
+    fn check(&self) -> Result<(), String> {
+        if self.days < LEASE_DAYS && !self.short {
+            return Err(format!(
+                "leases.days: {} days are fewer than {LEASE_DAYS}; if the company may never be down for so long, set leases.short = true",
+                self.days
+            ));
+        }
+        match self.days <= MOST_DAYS && self.renew_after_days < self.days && self.warn_days < self.days {
+            true => Ok(()),
+            false => Err(format!(
+                "leases: renew_after_days and warn_days are fewer than days, and days at most {MOST_DAYS}"
+            )),
         }
     }
 }
@@ -212,7 +262,10 @@ impl Config {
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        toml_edit::de::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())
+        let config: Self =
+            toml_edit::de::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())?;
+        config.leases.check()?;
+        Ok(config)
     }
 
     /// The CA's folder.
@@ -266,6 +319,14 @@ mod tests {
             error.contains("line 2") && error.contains("listen_metrics"),
             "{error}"
         );
+        assert!(
+            Config::parse("[leases]\ndays = 29")
+                .unwrap_err()
+                .contains("short")
+        );
+        assert!(Config::parse("[leases]\ndays = 3\nshort = true\nwarn_days = 1").is_ok());
+        assert!(Config::parse("[leases]\nwarn_days = 45").is_err());
+        assert!(Config::parse("[leases]\ndays = 99999999999").is_err());
         assert!(Config::parse("[rates]\nstick = { a_second = -1, burst = 1 }").is_err());
     }
 }

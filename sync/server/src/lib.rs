@@ -2,10 +2,11 @@
 //! `docs/sync-protocol.md`. It can read nothing of what sticks store.
 //!
 //! * [`config`], [`clock`]: what is known from outside; [`args`] and [`commands`]: what IT types
-//! * [`serve`]: ports, connections, the orderly end; [`tls`]: the CA and certificates; [`identity`]: who asks
+//! * [`serve`]: ports, connections, the orderly end; [`tls`]: the CA and certificates; [`lease`]: leases and their key; [`identity`]: who asks
 //! * [`routes`]: one file per group of addresses; [`body`]: bodies with an end; [`refusal`]: no, as an answer
 //! * [`store`]: what is kept, one file per thing; [`probe`]: whether a bucket may be trusted with it
 //! * [`rates`]: how often one may ask; [`metrics`]: what was done, in numbers
+//! * `testing`, a feature of that name: a real server for the tests of its clients
 
 mod app;
 mod args;
@@ -15,6 +16,7 @@ mod commands;
 pub mod config;
 mod error;
 mod identity;
+pub mod lease;
 mod metrics;
 pub mod probe;
 mod rates;
@@ -23,6 +25,8 @@ mod routes;
 mod secret;
 pub mod serve;
 pub mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod tls;
 
 pub use args::run;

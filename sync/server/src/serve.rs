@@ -32,6 +32,7 @@ use crate::{
     clock::Clock,
     config::{Config, ConfigError, read_secret},
     identity::Peer,
+    lease::LeaseKeys,
     metrics::Metrics,
     probe::{self, ProbeError},
     rates::Rates,
@@ -171,13 +172,16 @@ impl Server {
             probe::probe(blobs.store()).await?;
         }
         let ca = Ca::open_or_make(&config.ca_folder(), &clock)?;
+        let lease_keys = LeaseKeys::open_or_make(&config.ca_folder())?;
         let acceptor = TlsAcceptor::from(Arc::new(ca.server(&config.names, &clock)?));
         let app = Arc::new(App {
             database,
             blobs,
             ca,
+            lease_keys,
             clock,
             quotas: config.quotas,
+            leases: config.leases,
             rates: Rates::new(&config.rates),
             metrics: Metrics::default(),
             bodies: Arc::new(Semaphore::new(config.most.bodies.max(1))),

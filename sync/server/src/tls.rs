@@ -270,17 +270,17 @@ fn make(folder: &Path, clock: &Clock) -> Result<(), TlsError> {
         .create(folder)
         .map_err(file(folder.to_owned()))?;
     let key = folder.join("ca-key.pem");
-    write(&key, &pair.serialize_pem()).map_err(file(key))?;
+    write_private(&key, &pair.serialize_pem()).map_err(file(key))?;
     let certificate = folder.join("ca.pem");
-    write(&certificate, &pem).map_err(file(certificate))
+    write_private(&certificate, &pem).map_err(file(certificate))
 }
 
-/// Under another name first, flushed, then given its name.
+/// For its owner alone: under another name first, flushed, then given its name.
 #[expect(
     clippy::disallowed_methods,
     reason = "the server's own files; nothing of this is on a stick"
 )]
-fn write(path: &Path, text: &str) -> io::Result<()> {
+pub(crate) fn write_private(path: &Path, text: &str) -> io::Result<()> {
     let partial = path.with_extension("partial");
     let mut file = OpenOptions::new()
         .create(true)

@@ -1,43 +1,86 @@
 //! Renewal tokens: each renewal takes one and gives the next, so that two copies of a stick betray each other.
 //!
-//! A stick that shows a token that was taken already is a copy that was left behind, or the copy that went ahead was another one. Which of the two is
-//! honest nobody can tell, so both are stopped and IT is asked. One thing looks the same and is not: the answer to a renewal was lost on its way. Then
-//! the stick asks again with the same token *and the same request number*, and gets the same answer again, once the number is known.
+//! Tokens are numbered, and only the server can make one. A stick that shows a token that was taken already is a copy that was left behind, or the copy
+//! that went ahead was another one. Which of the two is honest nobody can tell, so both are stopped and IT is asked. Two things look the same and are not:
+//!
+//! * the answer to a renewal was lost on its way. Then the stick asks again with the same token *and the same request number*, and gets the same
+//!   answer, for a token follows from what was asked;
+//! * the server was put back to an earlier state. Then the stick shows a token with a number that is still to come, and is believed: the server
+//!   made it.
+//!
+//! Whoever judges has checked first that the stick with the right key asks.
 
+use std::fmt;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    crypto::{Random, random_bytes},
-    digest::Digest,
-};
+use crate::{crypto::Key, digest::Digest, ids::BundleId};
 
-/// A renewal token; whoever has it can renew once.
+/// What a token's text begins with.
+const PREFIX: &str = "gbr_";
+/// Bytes of its number and of its salt; 32 that only the server can make of both come after them.
+const NUMBER: usize = 8;
+const SALT: usize = 8;
+
+/// A renewal token; whoever has it, and the stick's key, can renew once.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RenewalToken(String);
 
 impl RenewalToken {
-    /// Draws one.
-    pub fn generate(random: &dyn Random) -> Self {
-        let bytes: [u8; 32] = random_bytes(random);
-        Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
-    }
-
     /// What a server keeps of it.
     pub fn digest(&self) -> Digest {
         Digest::of(self.0.as_bytes())
     }
 }
 
-impl std::fmt::Debug for RenewalToken {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for RenewalToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("RenewalToken(…)")
     }
 }
 
+/// Makes the tokens of one stick, and knows them again.
+pub struct Mint(Key);
+
+impl Mint {
+    /// For a stick of a tenant, with the secret of the server.
+    pub fn new(secret: &Key, tenant: &str, bundle: BundleId) -> Self {
+        let tenant = Digest::of(tenant.as_bytes());
+        Self(secret.derive("renewal tokens", &[&tenant.0[..], &bundle.0].concat()))
+    }
+
+    /// The token of this number that `after` leads to: other words, another token.
+    pub fn token(&self, number: u64, after: &[u8]) -> RenewalToken {
+        let salt = self.0.derive("renewal salt", &number.to_le_bytes()).mac(after);
+        let mut bytes = number.to_le_bytes().to_vec();
+        bytes.extend_from_slice(&salt.as_bytes()[..SALT]);
+        let mac = self.mac(&bytes);
+        bytes.extend_from_slice(mac.as_bytes());
+        RenewalToken(format!("{PREFIX}{}", BASE64.encode(bytes)))
+    }
+
+    /// The number of a token that this server made for this stick.
+    fn number(&self, token: &RenewalToken) -> Option<u64> {
+        let bytes = BASE64.decode(token.0.strip_prefix(PREFIX)?).ok()?;
+        let (said, mac) = bytes.split_at_checked(NUMBER + SALT)?;
+        let mac = blake3::Hash::from_bytes(mac.try_into().ok()?);
+        // Hashes are compared in constant time.
+        let number = said.first_chunk().map(|number| u64::from_le_bytes(*number));
+        number.filter(|_| self.mac(said) == mac)
+    }
+
+    fn mac(&self, said: &[u8]) -> blake3::Hash {
+        self.0.derive("renewal mac", &[]).mac(said)
+    }
+}
+
 /// What a server knows of the renewals of one stick.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Renewals {
+    /// Number of the token that counts.
+    pub number: u64,
     /// The token that counts.
     pub current: Digest,
     /// The one before it, and the request that took it.
@@ -47,46 +90,58 @@ pub struct Renewals {
 }
 
 /// What a server does with a renewal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// Renews, and gives out the next token.
-    Renew,
-    /// Gives the last answer once more.
-    Again,
+    /// Renews, and gives out this token.
+    Renew {
+        /// The next one.
+        next: RenewalToken,
+        /// The server did not remember that it had made the token that was shown: it was put back to an earlier state.
+        server_was_behind: bool,
+    },
+    /// Gives the last answer once more, with its token.
+    Again(RenewalToken),
     /// Two copies exist.
     CloneSuspected,
-    /// Not a token of this stick, or none that it had lately.
+    /// Not a token of this stick.
     Unknown,
 }
 
 impl Renewals {
-    /// Of a stick that was just enrolled.
-    pub fn new(first: &RenewalToken) -> Self {
+    /// Of a stick that was just enrolled, with the first token, whose number is `number`.
+    pub fn new(number: u64, first: &RenewalToken) -> Self {
         Self {
+            number,
             current: first.digest(),
             taken: None,
             suspended: false,
         }
     }
 
-    /// Judges a renewal; where it renews, `next` is the token that counts from now on.
-    pub fn renew(&mut self, shown: &RenewalToken, request: [u8; 16], next: &RenewalToken) -> Answer {
-        let shown = shown.digest();
+    /// Judges a renewal by the stick with the right key. What it changes has to be kept before it is answered.
+    pub fn renew(&mut self, mint: &Mint, shown: &RenewalToken, request: [u8; 16]) -> Answer {
+        let Some(number) = mint.number(shown) else {
+            return Answer::Unknown;
+        };
         if self.suspended {
             return Answer::CloneSuspected;
         }
-        if shown == self.current {
-            self.taken = Some((shown, request));
+        let digest = shown.digest();
+        let next = mint.token(number.saturating_add(1), &[&digest.0[..], &request].concat());
+        let server_was_behind = number > self.number;
+        if digest == self.current || server_was_behind {
+            self.taken = Some((digest, request));
             self.current = next.digest();
-            return Answer::Renew;
+            self.number = number.saturating_add(1);
+            return Answer::Renew {
+                next,
+                server_was_behind,
+            };
         }
-        match self.taken {
-            Some((taken, by)) if taken == shown && by == request => Answer::Again,
-            Some((taken, _)) if taken == shown => {
-                self.suspended = true;
-                Answer::CloneSuspected
-            }
-            _ => Answer::Unknown,
+        if self.taken == Some((digest, request)) {
+            return Answer::Again(next);
         }
+        self.suspended = true;
+        Answer::CloneSuspected
     }
 }

@@ -1,8 +1,8 @@
 //! The cases of the research (`sync-posture.md`, §8.4) that are a matter of judgement, by their numbers.
 
-use super::renewal::{Answer, RenewalToken, Renewals};
+use super::renewal::{Answer, Mint, RenewalToken, Renewals};
 use super::*;
-use crate::{crypto::Key, sign::SigningKey, testing::Fixed};
+use crate::{crypto::Key, sign::SigningKey};
 
 const DAY: u64 = 86_400;
 const NOW: u64 = 1_800_000_000;
@@ -180,47 +180,97 @@ fn l5_an_extension_for_others_or_for_one_that_was_cut_off_does_not_count() {
     assert_eq!(code(&foreign(&other), ended), "ok");
 }
 
-fn token(seed: u8) -> RenewalToken {
-    RenewalToken::generate(&Fixed::new(seed))
+fn mint() -> Mint {
+    Mint::new(&Key::from_bytes([7; 32]), "acme", BUNDLE)
+}
+
+/// A server that has given out the first token.
+fn enrolled() -> (Renewals, RenewalToken) {
+    let first = mint().token(1, b"enrolled");
+    (Renewals::new(1, &first), first)
+}
+
+/// Renews, and gives the next token.
+fn renewed(server: &mut Renewals, shown: &RenewalToken, request: u8) -> RenewalToken {
+    match server.renew(&mint(), shown, [request; 16]) {
+        Answer::Renew {
+            next,
+            server_was_behind: false,
+        } => next,
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]
 fn l6_a_stick_that_was_put_back_betrays_that_there_are_two() {
-    let mut server = Renewals::new(&token(1));
-    assert_eq!(server.renew(&token(1), [1; 16], &token(2)), Answer::Renew);
-    assert_eq!(server.renew(&token(2), [2; 16], &token(3)), Answer::Renew);
-    // The copy from before the last renewal comes online.
-    assert_eq!(
-        server.renew(&token(2), [9; 16], &token(4)),
-        Answer::CloneSuspected
-    );
-    assert_eq!(
-        server.renew(&token(3), [3; 16], &token(5)),
-        Answer::CloneSuspected,
-        "neither is trusted"
-    );
-    // One from long before is not a token that anybody has any more.
-    let mut server = Renewals::new(&token(1));
-    for step in 1..4 {
+    // However long ago the copy was made.
+    for renewals in 1..4 {
+        let (mut server, first) = enrolled();
+        let mut newest = first.clone();
+        for request in 0..renewals {
+            newest = renewed(&mut server, &newest, request);
+        }
+        assert_eq!(server.renew(&mint(), &first, [9; 16]), Answer::CloneSuspected);
         assert_eq!(
-            server.renew(&token(step), [1; 16], &token(step + 1)),
-            Answer::Renew
+            server.renew(&mint(), &newest, [8; 16]),
+            Answer::CloneSuspected,
+            "neither is trusted"
         );
     }
-    assert_eq!(server.renew(&token(1), [9; 16], &token(9)), Answer::Unknown);
 }
 
 #[test]
 fn l7_a_lost_answer_is_given_again_and_is_no_clone() {
-    let mut server = Renewals::new(&token(1));
-    assert_eq!(server.renew(&token(1), [1; 16], &token(2)), Answer::Renew);
-    assert_eq!(server.renew(&token(1), [1; 16], &token(7)), Answer::Again);
-    assert_eq!(
-        server.renew(&token(2), [2; 16], &token(3)),
-        Answer::Renew,
-        "the first answer's token counts"
-    );
-    assert!(!format!("{:?}", token(1)).contains(&token(1).digest().to_string()[..8]));
+    let (mut server, first) = enrolled();
+    let second = renewed(&mut server, &first, 1);
+    let again = server.renew(&mint(), &first, [1; 16]);
+    assert_eq!(again, Answer::Again(second.clone()));
+    renewed(&mut server, &second, 2);
+    assert!(!format!("{first:?}").contains("gbr_"));
+}
+
+#[test]
+fn a_server_that_was_put_back_believes_the_token_that_it_will_have_made() {
+    let (mut server, first) = enrolled();
+    let backup = server.clone();
+    let second = renewed(&mut server, &first, 1);
+    let third = renewed(&mut server, &second, 2);
+    let mut server = backup;
+    let Answer::Renew {
+        next,
+        server_was_behind: true,
+    } = server.renew(&mint(), &third, [3; 16])
+    else {
+        panic!("the honest stick is let in");
+    };
+    // A copy that has the token which the backup knew is found out all the same.
+    assert_eq!(server.renew(&mint(), &first, [4; 16]), Answer::CloneSuspected);
+    assert_ne!(next, third);
+}
+
+#[test]
+fn nobody_else_can_make_a_token() {
+    let (mut server, first) = enrolled();
+    let others = [
+        Mint::new(&Key::from_bytes([8; 32]), "acme", BUNDLE),
+        Mint::new(&Key::from_bytes([7; 32]), "other", BUNDLE),
+        Mint::new(&Key::from_bytes([7; 32]), "acme", BundleId([9; 16])),
+    ];
+    let mut bad: Vec<RenewalToken> = others.iter().map(|other| other.token(5, b"enrolled")).collect();
+    let text = serde_json::to_string(&first).unwrap();
+    for (from, to) in [
+        ("gbr_", "gbt_"),
+        ("\"gbr_A", "\"gbr_B"),
+        ("gbr_", "gbr_AAAA"),
+        ("gbr_", ""),
+    ] {
+        bad.push(serde_json::from_str(&text.replacen(from, to, 1)).unwrap());
+    }
+    bad.push(serde_json::from_str("\"\"").unwrap());
+    for token in bad {
+        assert_eq!(server.renew(&mint(), &token, [1; 16]), Answer::Unknown);
+    }
+    renewed(&mut server, &first, 1);
 }
 
 #[test]

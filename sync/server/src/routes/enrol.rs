@@ -1,9 +1,11 @@
 //! `POST /v1/enrol`: a stick with a token becomes one with a certificate.
 
 use axum::{Json, body::Body, extract::State};
+use gobag_format::envelope::Envelope;
 use gobag_protocol::{
     enrol::{EnrolRequest, Enrolled},
     error::Code,
+    ids::GroupName,
     limits::MAX_SMALL_BODY,
 };
 
@@ -11,6 +13,7 @@ use crate::{
     app::{App, Shared},
     body,
     identity::Anybody,
+    lease::About,
     refusal::{Answer, Refusal},
     store::{StickKey, sticks},
 };
@@ -47,10 +50,22 @@ async fn certified(app: &App, stick: &StickKey, request: &EnrolRequest) -> Answe
         .ca
         .certify(stick, &request.public_key, &app.clock)
         .map_err(Refusal::unavailable)?;
+    let about = About {
+        org: request.org,
+        group: GroupName::default(),
+        sequence: 1,
+    };
+    let (_, lease) = app.lease_keys.sign(stick, &about, &app.leases, app.clock.now_s());
+    let first = app
+        .lease_keys
+        .mint(stick)
+        .token(about.sequence, request.token.expose().as_bytes());
     Ok(Enrolled {
         certificate,
         certificate_ends_s,
         ca: app.ca.pem().to_owned(),
         tenant: stick.tenant.clone(),
+        lease: Envelope::parse(lease.as_bytes()).map_err(Refusal::unavailable)?,
+        renewal_token: first,
     })
 }

@@ -436,6 +436,8 @@ fn point(row: &AnyRow) -> Answer<Point> {
     Ok(Point {
         generation: unsigned(row.try_get(0)?),
         time_s: unsigned(row.try_get(1)?),
+        complete: true,
+        drilled_s: None,
         added: unsigned(row.try_get(2)?),
         dropped: unsigned(row.try_get(3)?),
         bookmarks: Vec::new(),

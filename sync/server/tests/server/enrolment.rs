@@ -4,7 +4,7 @@ use gobag_protocol::{enrol::EnrolRequest, hello::Hello, ids::BundleId, people::R
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
-use crate::harness::{Client, Site, signing_key};
+use crate::harness::{Client, ORG, Site, signing_key};
 
 const BUNDLE: BundleId = BundleId([1; 16]);
 
@@ -58,7 +58,7 @@ async fn a_token_that_is_over_of_another_stick_or_of_nobody_is_refused() {
     let reply = nobody.enrol(&token, other, 1).await.is(StatusCode::FORBIDDEN);
     assert_eq!(reply.code(), "enrol.other-stick");
     // A proof by another key than the one that is to be enrolled.
-    let mut request = EnrolRequest::sign(token.clone(), BUNDLE, &signing_key(1));
+    let mut request = EnrolRequest::sign(token.clone(), BUNDLE, ORG, &signing_key(1));
     request.public_key = signing_key(2).verifying_key();
     let request = serde_json::to_value(request).unwrap();
     assert_eq!(nobody.post("/v1/enrol", &request).await.code(), "enrol.proof");

@@ -8,7 +8,7 @@ use gobag_format::{crypto::Key, sign::SigningKey};
 use gobag_protocol::{
     enrol::{EnrolRequest, Enrolled, TokenText},
     error::ErrorBody,
-    ids::{BundleId, ObjectId, PersonName, TenantName},
+    ids::{BundleId, ObjectId, OrgId, PersonName, TenantName},
     people::Role,
     points::{MadePoint, NewPoint},
 };
@@ -42,6 +42,9 @@ use crate::stores;
 const ED25519_PKCS8: [u8; 16] = [
     0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
 ];
+
+/// The organisation that all sticks say they are of.
+pub(crate) const ORG: OrgId = OrgId([0xac; 16]);
 
 pub(crate) struct Site {
     pub(crate) server: Server,
@@ -289,7 +292,7 @@ impl Client {
     }
 
     pub(crate) async fn enrol(&self, token: &TokenText, bundle: BundleId, number: u8) -> Reply {
-        let request = EnrolRequest::sign(token.clone(), bundle, &signing_key(number));
+        let request = EnrolRequest::sign(token.clone(), bundle, ORG, &signing_key(number));
         self.post("/v1/enrol", &serde_json::to_value(request).unwrap())
             .await
     }

@@ -1,0 +1,22 @@
+//! The network, client side: what a stick asks of the company's server (`docs/sync-protocol.md`, section 3). Blocking, for threads.
+//!
+//! * [`client`]: connections to one server; [`requests`]: one method for each request
+//! * [`error`]: what can go wrong, and whether asking again helps
+//! * [`retry`]: when to ask again; [`pace`]: how fast bytes leave, and the end of all waiting
+//! * [`tls`]: TLS 1.3 with the organisation's CA as the only root, and the stick's own key
+//!
+//! Knows neither sticks nor terminals, keeps nothing, and believes nothing about the time of day that a server says. What a server
+//! answers has an end: every answer is read up to a limit.
+
+pub mod client;
+pub mod error;
+mod pace;
+pub mod requests;
+pub mod retry;
+pub mod tls;
+
+pub use client::{Client, Options};
+pub use error::{ClientError, Refused};
+pub use requests::Memory;
+pub use retry::Backoff;
+pub use tls::Identity;

@@ -1,0 +1,189 @@
+//! One method for each request of a stick.
+//!
+//! Nothing is asked again by itself, but for one case: a server that refuses a large body may close the connection before its refusal is
+//! read; then the body is offered first (`Expect: 100-continue`). Everything else may be asked again as it is, by [`Client::retry`] or
+//! by the caller: whatever the answer was that got lost, the same request gets it again.
+
+use std::ops::Range;
+
+use gobag_protocol::{
+    PROTOCOL,
+    bounded::Bounded,
+    enrol::{EnrolRequest, Enrolled},
+    error::Code,
+    hello::Hello,
+    ids::{LineName, ObjectId},
+    lease::{CertificateRequest, Certified, Erased, RenewRequest, Renewed},
+    limits::{MAX_MISSING_IDS, MAX_OBJECT_BYTES, MEMORY_BYTES},
+    objects::{Missing, MissingRequest},
+    points::{Bookmark, MadePoint, NewPoint, Part, Point, Points, Wanted},
+};
+use ureq::{
+    Body,
+    http::{Response, StatusCode},
+};
+
+use crate::{client::Client, error::ClientError};
+
+/// What a server keeps of a stick's last moment (`docs/format/memory.md`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Memory {
+    /// Sealed.
+    pub sealed: [u8; MEMORY_BYTES],
+    /// Says which one it is, when the next is put.
+    pub tag: String,
+}
+
+impl Client {
+    /// What the server can do. Fails if it speaks no version of the protocol that this program knows.
+    pub fn hello(&self) -> Result<Hello, ClientError> {
+        let hello: Hello = self.get_json("/v1/hello")?;
+        match hello.agreed(&[PROTOCOL]) {
+            Some(_) => Ok(hello),
+            None => {
+                let reason = format!(
+                    "it speaks the protocols {:?}, and this program {PROTOCOL}",
+                    hello.protocols
+                );
+                Err(self.protocol(reason))
+            }
+        }
+    }
+
+    /// Makes the stick one with a certificate. The same request may be sent again within the token's quarter of an hour.
+    pub fn enrol(&self, request: &EnrolRequest) -> Result<Enrolled, ClientError> {
+        self.answered("/v1/enrol", request)
+    }
+
+    /// The next lease and a certificate. The same request may be sent again: its answer may have been lost. Needs no certificate.
+    pub fn renew(&self, request: &RenewRequest) -> Result<Renewed, ClientError> {
+        self.answered("/v1/lease/renew", request)
+    }
+
+    /// A certificate, whatever became of the lease. Needs none.
+    pub fn certificate(&self, request: &CertificateRequest) -> Result<Certified, ClientError> {
+        self.answered("/v1/certificate", request)
+    }
+
+    /// Says that the stick erased its key slots, as it was told. Needs no certificate.
+    pub fn revoked(&self, erased: &Erased) -> Result<(), ClientError> {
+        self.posted("/v1/revoked", erased)
+    }
+
+    /// Those of `ids` that the server has not, of any number of them.
+    pub fn missing(&self, ids: &[ObjectId]) -> Result<Vec<ObjectId>, ClientError> {
+        let mut missing = Vec::new();
+        for ids in ids.chunks(MAX_MISSING_IDS) {
+            let ids = Bounded::new(ids.to_vec()).map_err(|error| self.protocol(error.to_string()))?;
+            let answer: Missing = self.answered("/v1/objects/missing", &MissingRequest { ids })?;
+            missing.extend(answer.missing);
+        }
+        Ok(missing)
+    }
+
+    /// Puts an object; when this returns it is durable there.
+    pub fn put(&self, id: ObjectId, sealed: &[u8]) -> Result<(), ClientError> {
+        let path = format!("/v1/objects/{id}");
+        match self.put_bytes(&path, &[], sealed) {
+            Err(ClientError::Offline { .. }) => self.put_bytes(&path, &[("expect", "100-continue")], sealed),
+            put => put,
+        }
+        .map(drop)
+    }
+
+    /// A whole object, whose bytes are those of its id.
+    pub fn get(&self, id: ObjectId) -> Result<Vec<u8>, ClientError> {
+        let response = self.object(id, &[])?;
+        let sealed = self.body(response, MAX_OBJECT_BYTES as u64)?;
+        match ObjectId::of(&sealed) == id {
+            true => Ok(sealed),
+            false => Err(ClientError::OtherContent { id }),
+        }
+    }
+
+    /// A part of an object; nothing vouches for its bytes but what they are sealed with.
+    pub fn get_range(&self, id: ObjectId, range: Range<u64>) -> Result<Vec<u8>, ClientError> {
+        let Some(last) = range.end.checked_sub(1).filter(|last| *last >= range.start) else {
+            return Ok(Vec::new());
+        };
+        let asked = format!("bytes={}-{last}", range.start);
+        let response = self.object(id, &[("range", &asked)])?;
+        let is_part = response.status() == StatusCode::PARTIAL_CONTENT;
+        let part = self.body(response, MAX_OBJECT_BYTES as u64)?;
+        match is_part && part.len() as u64 == range.end - range.start {
+            true => Ok(part),
+            false => Err(self.protocol("this is not the part that was asked for".to_owned())),
+        }
+    }
+
+    /// Ids of a point to come.
+    pub fn part(&self, line: &LineName, part: &Part) -> Result<(), ClientError> {
+        self.posted(&format!("/v1/lines/{line}/parts"), part)
+    }
+
+    /// Makes the next point of a line; when this returns it is durable there.
+    pub fn publish(&self, line: &LineName, point: &NewPoint) -> Result<MadePoint, ClientError> {
+        self.answered(&format!("/v1/lines/{line}/points"), point)
+    }
+
+    /// Points of a line that are wanted, newest first, at most 100 of them.
+    pub fn points(&self, line: &LineName, wanted: &Wanted) -> Result<Vec<Point>, ClientError> {
+        let fields = [
+            wanted.before.map(|before| format!("before={before}")),
+            wanted.before_s.map(|before_s| format!("before_s={before_s}")),
+            wanted.complete.map(|complete| format!("complete={complete}")),
+            wanted.bookmark.map(|kind| format!("bookmark={}", kind.as_str())),
+            wanted.limit.map(|limit| format!("limit={limit}")),
+        ];
+        let query: Vec<String> = fields.into_iter().flatten().collect();
+        let points: Points = self.get_json(&format!("/v1/lines/{line}/points?{}", query.join("&")))?;
+        Ok(points.points)
+    }
+
+    /// One point, with its head.
+    pub fn point(&self, line: &LineName, generation: u64) -> Result<Point, ClientError> {
+        self.get_json(&format!("/v1/lines/{line}/points/{generation}"))
+    }
+
+    /// Names a point.
+    pub fn bookmark(&self, line: &LineName, generation: u64, name: &Bookmark) -> Result<(), ClientError> {
+        self.posted(&format!("/v1/lines/{line}/points/{generation}/bookmarks"), name)
+    }
+
+    /// What the server remembers of the stick; `None` if nothing.
+    pub fn memory(&self) -> Result<Option<Memory>, ClientError> {
+        let response = match self.get_path("/v1/memory", &[]) {
+            Err(error) if error.is_refused(Code::MemoryUnknown) => return Ok(None),
+            response => response?,
+        };
+        let tag = self.tag(&response)?;
+        let sealed = self.body(response, MEMORY_BYTES as u64)?;
+        let sealed = sealed
+            .try_into()
+            .map_err(|_| self.protocol(format!("a memory has {MEMORY_BYTES} bytes")))?;
+        Ok(Some(Memory { sealed, tag }))
+    }
+
+    /// Puts a memory in the place of the one with the tag `before`, or as the first; gives its tag.
+    pub fn put_memory(
+        &self,
+        sealed: &[u8; MEMORY_BYTES],
+        before: Option<&str>,
+    ) -> Result<String, ClientError> {
+        let condition = match before {
+            Some(tag) => ("if-match", tag),
+            None => ("if-none-match", "*"),
+        };
+        let response = self.put_bytes("/v1/memory", &[condition], sealed)?;
+        self.tag(&response)
+    }
+
+    /// Hands over a signed check result, as it is kept in the ledger.
+    pub fn result(&self, envelope: &str) -> Result<(), ClientError> {
+        self.post("/v1/results", envelope.as_bytes()).map(drop)
+    }
+
+    fn object(&self, id: ObjectId, headers: &[(&str, &str)]) -> Result<Response<Body>, ClientError> {
+        self.get_path(&format!("/v1/objects/{id}"), headers)
+    }
+}

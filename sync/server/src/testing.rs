@@ -1,0 +1,142 @@
+//! A real server for the tests of those who speak to it: on a loopback port, with SQLite and a folder, that can be ended and killed.
+//!
+//! Its methods block, for its clients do; the server runs on threads of its own.
+
+use std::net::SocketAddr;
+
+use gobag_protocol::{
+    enrol::TokenText,
+    ids::{BundleId, PersonName, TenantName},
+};
+use tempfile::TempDir;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::{
+    clock::Clock,
+    config::Config,
+    serve::{Server, open_database},
+    store::{StickKey, database::Database, sticks},
+};
+
+/// A server and its folder.
+pub struct Site {
+    config: Config,
+    /// The server's clock.
+    pub clock: Clock,
+    running: Option<(Runtime, Server)>,
+    ca: String,
+    folder: TempDir,
+}
+
+impl Site {
+    /// Starts one with nothing in it.
+    pub fn start() -> Self {
+        Self::start_with(|_| ())
+    }
+
+    /// Starts one that is configured otherwise.
+    pub fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        let folder = TempDir::new().expect("a folder");
+        let mut config = Config {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            metrics_listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            data: folder.path().to_owned(),
+            ..Config::default()
+        };
+        change(&mut config);
+        let mut site = Self {
+            config,
+            clock: Clock::default(),
+            running: None,
+            ca: String::new(),
+            folder,
+        };
+        site.start_again();
+        let (_, server) = site.running.as_ref().expect("it was started");
+        // The same place from now on, for whoever comes back.
+        (site.config.listen, site.ca) = (server.address, server.ca_pem().to_owned());
+        site
+    }
+
+    /// Starts the server again, where it was, with what it has stored.
+    pub fn start_again(&mut self) {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let server = runtime
+            .block_on(Server::start(&self.config, self.clock.clone()))
+            .expect("a server");
+        self.running = Some((runtime, server));
+    }
+
+    /// Cuts it off in the middle of whatever it does.
+    pub fn kill(&mut self) {
+        if let Some((runtime, server)) = self.running.take() {
+            // Not in order: connections break where they are.
+            runtime.shutdown_background();
+            drop(server);
+        }
+    }
+
+    /// `host:port`.
+    pub fn address(&self) -> String {
+        self.config.listen.to_string()
+    }
+
+    /// The CA's certificate, PEM.
+    pub fn ca(&self) -> &str {
+        &self.ca
+    }
+
+    /// The folder with all that it stores.
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// A token by which a stick of Ada enrols.
+    pub fn token(&self, tenant: &str, bundle: BundleId) -> TokenText {
+        let stick = stick(tenant, bundle);
+        let user = PersonName::parse("Ada").expect("a name");
+        let now_s = self.clock.now_s();
+        let (token, _) = self.with_database(async |database| {
+            let made = sticks::make_enrolment(database, &stick, &user, now_s, "test").await;
+            made.expect("a token")
+        });
+        token
+    }
+
+    /// Cuts a stick off, or takes that back.
+    pub fn set_revoked(&self, tenant: &str, bundle: BundleId, is_revoked: bool) {
+        let stick = stick(tenant, bundle);
+        let now_s = self.clock.now_s();
+        self.with_database(async |database| {
+            let set = sticks::set_revoked(database, &stick, is_revoked, "test", now_s).await;
+            set.expect("a stick");
+        });
+    }
+
+    /// What `ask` finds in the server's database, whether it runs or not.
+    pub fn with_database<T>(&self, ask: impl AsyncFnOnce(&Database) -> T) -> T {
+        let runtime = Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(async {
+            let database = open_database(&self.config).await.expect("a database");
+            let found = ask(&database).await;
+            database.close().await;
+            found
+        })
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Names a stick.
+pub fn stick(tenant: &str, bundle: BundleId) -> StickKey {
+    let tenant = TenantName::parse(tenant).expect("a tenant");
+    StickKey { tenant, bundle }
+}
