@@ -5,6 +5,7 @@
 mod bundles;
 mod checkpoints;
 mod ciphers;
+mod company;
 mod daily;
 mod damage;
 mod decoders;

@@ -25,22 +25,22 @@ use gobag_tests::{
 
 use crate::stick::{Sizes, Stick, content};
 
-const SIZES: Sizes = Sizes {
+pub(crate) const SIZES: Sizes = Sizes {
     base_chunks: 6,
     home: 1 << 20,
     system_space: 2 << 20,
     segment: 128 << 10,
 };
-const NAMES: [&str; 2] = ["home", "system"];
+pub(crate) const NAMES: [&str; 2] = ["home", "system"];
 const ALL: u64 = u64::MAX;
 
-type Content = [Vec<u8>; 2];
+pub(crate) type Content = [Vec<u8>; 2];
 
-fn look(session: &Session) -> Content {
+pub(crate) fn look(session: &Session) -> Content {
     NAMES.map(|name| content(session, name))
 }
 
-fn work(session: &Session, rng: &mut Rng, operations: u64) {
+pub(crate) fn work(session: &Session, rng: &mut Rng, operations: u64) {
     let volumes = NAMES.map(|name| {
         session
             .volumes()
@@ -85,7 +85,7 @@ impl Base for Below {
 }
 
 /// A volume in memory.
-struct Memory(std::sync::Mutex<Vec<u8>>);
+pub(crate) struct Memory(pub(crate) std::sync::Mutex<Vec<u8>>);
 
 impl gobag_bundle::Volume for Memory {
     fn size_bytes(&self) -> u64 {
@@ -218,7 +218,7 @@ impl World {
     }
 }
 
-fn id_of(head: &ReplicaHead, name: &str) -> VolumeId {
+pub(crate) fn id_of(head: &ReplicaHead, name: &str) -> VolumeId {
     use gobag_format::header::VolumeRole;
     let is_home = |role: &VolumeRole| matches!(role, VolumeRole::Home);
     let volume = head

@@ -9,18 +9,22 @@
 //! - [`sender`]: one pass after the other, each ending with a point that the server keeps; owns what the stick must note.
 //! - [`overlay`]: index layers laid over each other; pure.
 //! - [`view`], [`restore`]: a point as blocks.
-//! - [`remote`]: what a server must be able to do. Everything here runs against any; programs use `gobag-client`'s.
+//! - [`runner`]: passes by themselves while a session lasts, and what they tell of themselves.
+//! - [`remote`]: what a server must be able to do; [`company`]: the company's, through `gobag-client`.
 
+pub mod company;
 mod error;
 mod layers;
 pub mod overlay;
 mod parts;
 pub mod remote;
 pub mod restore;
+pub mod runner;
 pub mod sender;
 mod uploads;
 pub mod view;
 
+pub use company::Company;
 pub use error::{ReadError, SendError};
 pub use remote::{Remote, RemoteError, StoredPoint};
 pub use restore::restore;

@@ -1,0 +1,106 @@
+//! The company's server as a replica's remote.
+
+use std::sync::{PoisonError, RwLock};
+
+use gobag_client::{Client, ClientError};
+use gobag_protocol::{
+    error::Code,
+    ids::{LineName, ObjectId},
+    points::{MadePoint, NewPoint, Point, Wanted},
+};
+
+use crate::remote::{Remote, RemoteError, StoredPoint};
+
+/// The line of volumes.
+const LINE: &str = "volumes";
+
+/// A stick's line of volumes on the company's server.
+pub struct Company {
+    client: RwLock<Client>,
+    line: LineName,
+}
+
+impl Company {
+    /// Through a client that has the stick's certificate.
+    pub fn new(client: Client) -> Self {
+        Self {
+            client: RwLock::new(client),
+            line: LineName::parse(LINE).expect("the name has the form of one"),
+        }
+    }
+
+    /// From now on through another client: the certificate was renewed.
+    pub fn replace(&self, client: Client) {
+        *self.client.write().unwrap_or_else(PoisonError::into_inner) = client;
+    }
+
+    /// The present client; not locked while it works.
+    fn client(&self) -> Client {
+        self.client.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Remote for Company {
+    fn newest(&self) -> Result<Option<StoredPoint>, RemoteError> {
+        let wanted = Wanted {
+            limit: Some(1),
+            ..Wanted::default()
+        };
+        let points = self.client().points(&self.line, &wanted).map_err(remote_error)?;
+        match points.first() {
+            Some(newest) => self.point(newest.generation),
+            None => Ok(None),
+        }
+    }
+
+    fn point(&self, generation: u64) -> Result<Option<StoredPoint>, RemoteError> {
+        match self.client().point(&self.line, generation) {
+            Ok(point) => Ok(stored(point)),
+            Err(error) if error.is_refused(Code::PointUnknown) => Ok(None),
+            Err(error) => Err(remote_error(error)),
+        }
+    }
+
+    fn missing(&self, ids: &[ObjectId]) -> Result<Vec<ObjectId>, RemoteError> {
+        self.client().missing(ids).map_err(remote_error)
+    }
+
+    fn put(&self, id: ObjectId, sealed: &[u8]) -> Result<(), RemoteError> {
+        self.client().put(id, sealed).map_err(remote_error)
+    }
+
+    fn get(&self, id: ObjectId) -> Result<Vec<u8>, RemoteError> {
+        self.client().get(id).map_err(remote_error)
+    }
+
+    fn publish(&self, point: &NewPoint) -> Result<MadePoint, RemoteError> {
+        self.client().publish(&self.line, point).map_err(remote_error)
+    }
+}
+
+fn stored(point: Point) -> Option<StoredPoint> {
+    Some(StoredPoint {
+        generation: point.generation,
+        time_s: point.time_s,
+        head: point.head?.into_inner(),
+    })
+}
+
+/// What a refusal means here.
+pub fn remote_error(error: ClientError) -> RemoteError {
+    if error.is_refused(Code::PointOtherGeneration) {
+        return RemoteError::OtherGeneration;
+    }
+    let lacks = [Code::PointMissingObjects, Code::ObjectUnknown];
+    if lacks.into_iter().any(|code| error.is_refused(code)) {
+        return RemoteError::Missing {
+            what: error.to_string(),
+        };
+    }
+    match &error {
+        // Another thread sees to a certificate that counts, and ends clients that are no longer needed.
+        ClientError::Certificate { .. } | ClientError::Closed => RemoteError::Offline(Box::new(error)),
+        _ if error.is_transient() => RemoteError::Offline(Box::new(error)),
+        _ => RemoteError::Refused(Box::new(error)),
+    }
+}
