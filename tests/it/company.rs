@@ -8,11 +8,10 @@ use std::{
 
 use gobag_bundle::Session;
 use gobag_client::{Client, Identity, Options};
-use gobag_format::ids::VolumeId;
+use gobag_format::{Silent, ids::VolumeId};
 use gobag_protocol::{enrol::EnrolRequest, points::BookmarkKind};
 use gobag_replica::{
-    Company, Pass, Passed, Remote, Sender, View,
-    restore::{Restoring, restore},
+    Archive as _, Company, Pass, Passed, Sender, View, restore,
     runner::{Control, Phase, run},
     sender::Progress,
 };
@@ -55,7 +54,7 @@ fn restored(company: &Arc<Company>, session: &Session, pristine: &[Vec<u8>; 2]) 
         let nth = NAMES.iter().position(|name| id_of(view.head(), name) == id)?;
         Some(&volumes[nth] as &dyn gobag_bundle::Volume)
     };
-    restore(&view, place, &Restoring::default()).unwrap();
+    restore(&view, place, &Silent).unwrap();
     volumes.map(|volume| volume.0.into_inner().unwrap())
 }
 

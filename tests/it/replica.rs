@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use gobag_bundle::{Bundle, Session, Volume as _, VolumeError, store::Base};
 use gobag_format::{
+    Silent,
     crypto::Key,
     escrow,
     ids::VolumeId,
@@ -12,8 +13,7 @@ use gobag_format::{
 };
 use gobag_protocol::ids::ObjectId;
 use gobag_replica::{
-    Pass, Passed, Remote as _, ReplicaVolume, SendError, Sender, StoredPoint, View,
-    restore::{Restoring, restore},
+    Archive as _, Pass, Passed, ReplicaVolume, SendError, Sender, StoredPoint, View, restore,
     sender::Progress,
 };
 use gobag_tests::{
@@ -194,7 +194,7 @@ impl World {
                 let nth = ids.iter().position(|other| *other == id)?;
                 Some(&volumes[nth] as &dyn gobag_bundle::Volume)
             };
-            restore(&view, place, &Restoring::default()).unwrap();
+            restore(&view, place, &Silent).unwrap();
             for nth in 0..NAMES.len() {
                 let restored = volumes[nth].0.lock().unwrap();
                 assert!(

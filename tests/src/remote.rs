@@ -9,7 +9,7 @@ use gobag_protocol::{
     ids::ObjectId,
     points::{MadePoint, NewPoint},
 };
-use gobag_replica::{Remote, RemoteError, StoredPoint};
+use gobag_replica::{Archive, Remote, RemoteError, StoredPoint};
 
 use crate::rng::Rng;
 
@@ -189,7 +189,7 @@ impl Kept {
     }
 }
 
-impl Remote for MemoryRemote {
+impl Archive for MemoryRemote {
     fn newest(&self) -> Result<Option<StoredPoint>, RemoteError> {
         self.answer(|kept| Ok(kept.points.len().checked_sub(1).and_then(|nth| kept.stored(nth))))
     }
@@ -202,28 +202,23 @@ impl Remote for MemoryRemote {
         })
     }
 
-    fn missing(&self, ids: &[ObjectId]) -> Result<Vec<ObjectId>, RemoteError> {
-        self.answer(|kept| {
-            let missing = ids.iter().filter(|id| !kept.objects.contains_key(id));
-            Ok(missing.copied().collect())
-        })
-    }
-
-    fn put(&self, id: ObjectId, sealed: &[u8]) -> Result<(), RemoteError> {
-        self.answer(|kept| {
-            assert_eq!(ObjectId::of(sealed), id);
-            kept.received_bytes += sealed.len() as u64;
-            kept.objects.insert(id, sealed.to_vec());
-            Ok(())
-        })
-    }
-
     fn get(&self, id: ObjectId) -> Result<Vec<u8>, RemoteError> {
         self.answer(|kept| {
             kept.objects
                 .get(&id)
                 .cloned()
                 .ok_or_else(|| RemoteError::Missing { what: id.to_string() })
+        })
+    }
+}
+
+impl Remote for MemoryRemote {
+    fn put(&self, id: ObjectId, sealed: &[u8]) -> Result<(), RemoteError> {
+        self.answer(|kept| {
+            assert_eq!(ObjectId::of(sealed), id);
+            kept.received_bytes += sealed.len() as u64;
+            kept.objects.insert(id, sealed.to_vec());
+            Ok(())
         })
     }
 

@@ -8,8 +8,8 @@ use gobag_term::{DocsArgs, GlobalArgs, PassphraseArgs};
 use crate::{
     build::BuildArgs, checklist::ChecklistArgs, coverage::CoverageArgs, escrow::EscrowArgs, init::InitArgs,
     inspect::InspectArgs, list::ListArgs, passwd::PasswdArgs, plan::PlanArgs, probe::ProbeArgs,
-    restore_token::RestoreTokenArgs, results::ResultsArgs, rm::RmArgs, stick::StickArgs, update::UpdateArgs,
-    verify::VerifyArgs, waive::WaiveArgs,
+    recover::RecoverArgs, restore_token::RestoreTokenArgs, results::ResultsArgs, rm::RmArgs,
+    stick::StickArgs, update::UpdateArgs, verify::VerifyArgs, waive::WaiveArgs,
 };
 
 /// Turns a golden disk into encrypted personal sticks
@@ -36,6 +36,7 @@ pub(crate) enum Command {
     Update(UpdateArgs),
     Passwd(PasswdArgs),
     Escrow(EscrowArgs),
+    Recover(RecoverArgs),
     RestoreToken(RestoreTokenArgs),
     Waive(WaiveArgs),
     Checklist(ChecklistArgs),

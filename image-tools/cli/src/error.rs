@@ -6,7 +6,7 @@
 use std::{error::Error, io, path::Path};
 
 use gobag_bundle::{
-    ChangeError, FileError, OpenError,
+    ChangeError, FileError, OpenError, SessionError, VolumeError,
     base::BaseError,
     build::BuildError,
     ledger::LedgerAccessError,
@@ -18,9 +18,12 @@ use gobag_bundle::{
     update::UpdateError,
 };
 use gobag_checklists::{TextsError, plan::PlanFileError, regular::is_not_regular};
-use gobag_engine::{ext4::Ext4Error, run::RunError, tools::NotFound};
-use gobag_format::{org::OrgError, token::CodeError, waiver::WaiverError};
+use gobag_client::ClientError;
+use gobag_engine::{ext4::Ext4Error, qemu_img::ConvertError, run::RunError, tools::NotFound};
+use gobag_format::{escrow::EscrowError, org::OrgError, token::CodeError, waiver::WaiverError};
 use gobag_import::ImportError;
+use gobag_mount::{MountError, UnmountError};
+use gobag_replica::{ReadError, RemoteError};
 use gobag_term::{CliError, ExitCode};
 
 use crate::stick::home::HomeError;
@@ -49,6 +52,8 @@ explain!(
     BuildError,
     ChangeError,
     CodeError,
+    ConvertError,
+    EscrowError,
     Ext4Error,
     FileError,
     HomeError,
@@ -62,14 +67,38 @@ explain!(
     ProvisionError,
     RemoveError,
     LedgerAccessError,
+    MountError,
+    ReadError,
+    RemoteError,
     RepositoryError,
     RunError,
+    SessionError,
     StickError,
     TextsError,
+    UnmountError,
     UpdateError,
     VerifyError,
     WaiverError,
 );
+
+impl Explain for ClientError {
+    fn explain(self) -> CliError {
+        // A server's code may be one that this program does not know; it is in the message.
+        let code = match self {
+            Self::Refused(_) => "client.refused",
+            Self::Offline { .. } => "client.offline",
+            Self::OtherServer { .. } => "client.other-server",
+            _ => "client.failed",
+        };
+        explained(code, self)
+    }
+}
+
+impl Explain for VolumeError {
+    fn explain(self) -> CliError {
+        explained("recover.volume", self)
+    }
+}
 
 /// A result whose error ends the program.
 pub(crate) trait OrExplain<T> {

@@ -3,7 +3,7 @@
 //!
 //! * [`args`]: the command line; one module per command: [`init`], [`build`], [`list`], [`inspect`], [`verify`],
 //!   [`rm`], [`stick`], [`update`], [`passwd`], [`plan`], [`probe`], [`escrow`], [`restore_token`], [`waive`], [`checklist`],
-//!   [`results`], [`coverage`] (with the checklist it shares [`pages`])
+//!   [`results`], [`coverage`], [`recover`] (with the checklist it shares [`pages`])
 //! * [`office`]: the organisation and its repository, opened and unlocked
 //! * [`environment`]: what is known from outside; [`progress`]: how long work tells where it is
 //! * [`error`]: every library error's exit code and hint
@@ -24,6 +24,7 @@ mod passwd;
 mod plan;
 mod probe;
 mod progress;
+mod recover;
 mod restore_token;
 mod results;
 mod rm;
@@ -71,6 +72,7 @@ fn dispatch(command: &Command, ui: &Ui, environment: &Environment) -> Result<Exi
         Command::Update(args) => update::update(args, ui, environment),
         Command::Passwd(args) => passwd::passwd(args, ui, environment),
         Command::Escrow(args) => escrow::escrow(args, ui, environment),
+        Command::Recover(args) => recover::recover(args, ui, environment, &interrupt),
         Command::RestoreToken(args) => restore_token::restore_token(args, ui, environment),
         Command::Checklist(args) => checklist::checklist(args, ui),
         Command::Results(args) => results::results(args, ui, environment),

@@ -109,6 +109,31 @@ pub fn convert_to_raw(
             expected: format,
         });
     }
+    convert(source, format, destination, DiskFormat::Raw, on_progress, cancel)?;
+    Ok(info)
+}
+
+/// Converts the raw file `source`, our own, to an image at `destination`, which must not exist yet.
+///
+/// `on_progress` and the destination are as for [`convert_to_raw`].
+pub fn convert_from_raw(
+    source: &Path,
+    destination: &Path,
+    format: DiskFormat,
+    on_progress: &mut dyn FnMut(f32),
+    cancel: &dyn Fn() -> bool,
+) -> Result<(), ConvertError> {
+    convert(source, DiskFormat::Raw, destination, format, on_progress, cancel)
+}
+
+fn convert(
+    source: &Path,
+    from: DiskFormat,
+    destination: &Path,
+    to: DiskFormat,
+    on_progress: &mut dyn FnMut(f32),
+    cancel: &dyn Fn() -> bool,
+) -> Result<(), ConvertError> {
     let program = tools::find("qemu-img", None).map_err(InfoError::from)?;
     let refused = |source| ConvertError::Destination {
         path: destination.to_owned(),
@@ -124,9 +149,9 @@ pub fn convert_to_raw(
     let mut progress = Progress::default();
     Run::new(&program)
         .args(["convert", "-p", "--image-opts"])
-        .arg(image_options(source, format)?)
+        .arg(image_options(source, from)?)
         // 4 KiB of zeros are already a hole; the destination's own driver is spelled out by the absolute path.
-        .args(["-O", "raw", "-S", "4k"])
+        .args(["-O", to.qemu_driver(), "-S", "4k"])
         .arg(&*unfinished)
         .on_stdout(&mut |piece| progress.take(piece, on_progress))
         .cancel(cancel)
@@ -138,7 +163,7 @@ pub fn convert_to_raw(
     unfinished
         .persist_noclobber(&destination)
         .map_err(|error| refused(error.error))?;
-    Ok(info)
+    Ok(())
 }
 
 /// The image as QEMU's driver options: nothing is left to probing, and commas in the name cannot add an option.

@@ -209,7 +209,7 @@ impl Client {
         }
     }
 
-    fn json<T: DeserializeOwned>(&self, response: Response<Body>) -> Result<T, ClientError> {
+    pub(crate) fn json<T: DeserializeOwned>(&self, response: Response<Body>) -> Result<T, ClientError> {
         let bytes = self.body(response, MAX_ANSWER)?;
         // Where it stopped, and nothing of what was said: there are tokens in answers.
         serde_json::from_slice(&bytes).map_err(|error| {

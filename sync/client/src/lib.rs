@@ -1,6 +1,6 @@
-//! The network, client side: what a stick asks of the company's server (`docs/sync-protocol.md`, section 3). Blocking, for threads.
+//! The network, client side: what sticks and people ask of the company's server (`docs/sync-protocol.md`, sections 3 and 4). Blocking, for threads.
 //!
-//! * [`client`]: connections to one server; [`requests`]: one method for each request
+//! * [`client`]: connections to one server; [`requests`]: one method for each request of a stick, [`people`]: of people
 //! * [`error`]: what can go wrong, and whether asking again helps
 //! * [`retry`]: when to ask again; [`pace`]: how fast bytes leave, and the end of all waiting
 //! * [`tls`]: TLS 1.3 with the organisation's CA as the only root, and the stick's own key
@@ -11,12 +11,14 @@
 pub mod client;
 pub mod error;
 mod pace;
+pub mod people;
 pub mod requests;
 pub mod retry;
 pub mod tls;
 
 pub use client::{Client, Options};
 pub use error::{ClientError, Refused};
+pub use people::People;
 pub use requests::Memory;
 pub use retry::Backoff;
 pub use tls::Identity;

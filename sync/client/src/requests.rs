@@ -94,11 +94,7 @@ impl Client {
     /// A whole object, whose bytes are those of its id.
     pub fn get(&self, id: ObjectId) -> Result<Vec<u8>, ClientError> {
         let response = self.object(id, &[])?;
-        let sealed = self.body(response, MAX_OBJECT_BYTES as u64)?;
-        match ObjectId::of(&sealed) == id {
-            true => Ok(sealed),
-            false => Err(ClientError::OtherContent { id }),
-        }
+        same_object(id, self.body(response, MAX_OBJECT_BYTES as u64)?)
     }
 
     /// A part of an object; nothing vouches for its bytes but what they are sealed with.
@@ -128,15 +124,7 @@ impl Client {
 
     /// Points of a line that are wanted, newest first, at most 100 of them.
     pub fn points(&self, line: &LineName, wanted: &Wanted) -> Result<Vec<Point>, ClientError> {
-        let fields = [
-            wanted.before.map(|before| format!("before={before}")),
-            wanted.before_s.map(|before_s| format!("before_s={before_s}")),
-            wanted.complete.map(|complete| format!("complete={complete}")),
-            wanted.bookmark.map(|kind| format!("bookmark={}", kind.as_str())),
-            wanted.limit.map(|limit| format!("limit={limit}")),
-        ];
-        let query: Vec<String> = fields.into_iter().flatten().collect();
-        let points: Points = self.get_json(&format!("/v1/lines/{line}/points?{}", query.join("&")))?;
+        let points: Points = self.get_json(&format!("/v1/lines/{line}/points?{}", query(wanted)))?;
         Ok(points.points)
     }
 
@@ -186,4 +174,24 @@ impl Client {
     fn object(&self, id: ObjectId, headers: &[(&str, &str)]) -> Result<Response<Body>, ClientError> {
         self.get_path(&format!("/v1/objects/{id}"), headers)
     }
+}
+
+/// Bytes that are those of their id.
+pub(crate) fn same_object(id: ObjectId, sealed: Vec<u8>) -> Result<Vec<u8>, ClientError> {
+    match ObjectId::of(&sealed) == id {
+        true => Ok(sealed),
+        false => Err(ClientError::OtherContent { id }),
+    }
+}
+
+/// The query that says which points are wanted.
+pub(crate) fn query(wanted: &Wanted) -> String {
+    let fields = [
+        wanted.before.map(|before| format!("before={before}")),
+        wanted.before_s.map(|before_s| format!("before_s={before_s}")),
+        wanted.complete.map(|complete| format!("complete={complete}")),
+        wanted.bookmark.map(|kind| format!("bookmark={}", kind.as_str())),
+        wanted.limit.map(|limit| format!("limit={limit}")),
+    ];
+    fields.into_iter().flatten().collect::<Vec<_>>().join("&")
 }

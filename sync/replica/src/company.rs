@@ -1,15 +1,15 @@
-//! The company's server as a replica's remote.
+//! The company's server: where a stick sends to, and what IT reads.
 
 use std::sync::{PoisonError, RwLock};
 
-use gobag_client::{Client, ClientError};
+use gobag_client::{Client, ClientError, People};
 use gobag_protocol::{
     error::Code,
-    ids::{LineName, ObjectId},
+    ids::{BundleId, LineName, ObjectId},
     points::{MadePoint, NewPoint, Point, Wanted},
 };
 
-use crate::remote::{Remote, RemoteError, StoredPoint};
+use crate::remote::{Archive, Remote, RemoteError, StoredPoint};
 
 /// The line of volumes.
 const LINE: &str = "volumes";
@@ -40,7 +40,7 @@ impl Company {
     }
 }
 
-impl Remote for Company {
+impl Archive for Company {
     fn newest(&self) -> Result<Option<StoredPoint>, RemoteError> {
         let wanted = Wanted {
             limit: Some(1),
@@ -61,20 +61,67 @@ impl Remote for Company {
         }
     }
 
-    fn missing(&self, ids: &[ObjectId]) -> Result<Vec<ObjectId>, RemoteError> {
-        self.client().missing(ids).map_err(remote_error)
+    fn get(&self, id: ObjectId) -> Result<Vec<u8>, RemoteError> {
+        self.client().get(id).map_err(remote_error)
     }
+}
 
+impl Remote for Company {
     fn put(&self, id: ObjectId, sealed: &[u8]) -> Result<(), RemoteError> {
         self.client().put(id, sealed).map_err(remote_error)
     }
 
-    fn get(&self, id: ObjectId) -> Result<Vec<u8>, RemoteError> {
-        self.client().get(id).map_err(remote_error)
-    }
-
     fn publish(&self, point: &NewPoint) -> Result<MadePoint, RemoteError> {
         self.client().publish(&self.line, point).map_err(remote_error)
+    }
+}
+
+/// A stick's line of volumes, as a person of IT reads it: also of a stick that is lost or revoked.
+pub struct Archived {
+    people: People,
+    bundle: BundleId,
+    line: LineName,
+}
+
+impl Archived {
+    /// What the server keeps of a stick.
+    pub fn new(people: People, bundle: BundleId) -> Self {
+        Self {
+            people,
+            bundle,
+            line: LineName::parse(LINE).expect("the name has the form of one"),
+        }
+    }
+
+    /// Points that are wanted, newest first, at most 100 of them.
+    pub fn points(&self, wanted: &Wanted) -> Result<Vec<Point>, RemoteError> {
+        let points = self.people.points(self.bundle, &self.line, wanted);
+        points.map_err(remote_error)
+    }
+}
+
+impl Archive for Archived {
+    fn newest(&self) -> Result<Option<StoredPoint>, RemoteError> {
+        let wanted = Wanted {
+            limit: Some(1),
+            ..Wanted::default()
+        };
+        match self.points(&wanted)?.first() {
+            Some(newest) => self.point(newest.generation),
+            None => Ok(None),
+        }
+    }
+
+    fn point(&self, generation: u64) -> Result<Option<StoredPoint>, RemoteError> {
+        match self.people.point(self.bundle, &self.line, generation) {
+            Ok(point) => Ok(stored(point)),
+            Err(error) if error.is_refused(Code::PointUnknown) => Ok(None),
+            Err(error) => Err(remote_error(error)),
+        }
+    }
+
+    fn get(&self, id: ObjectId) -> Result<Vec<u8>, RemoteError> {
+        self.people.object(self.bundle, id).map_err(remote_error)
     }
 }
 

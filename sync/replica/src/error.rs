@@ -103,12 +103,6 @@ pub enum ReadError {
     /// Where it is written to.
     #[error("cannot write what is restored")]
     Write(#[source] VolumeError),
-    /// The point has a volume that there is no place for.
-    #[error("there is no place for volume {volume} of the replica")]
-    NoPlace {
-        /// Its number.
-        volume: u8,
-    },
     /// Someone asked to stop.
     #[error("stopped")]
     Stopped,
@@ -122,8 +116,7 @@ impl ReadError {
             Self::Damaged(error) => error.code(),
             Self::OtherObject => "replica.other-object",
             Self::Write(_) => "replica.write",
-            Self::NoPlace { .. } => "replica.no-place",
-            Self::Stopped => "replica.stopped",
+            Self::Stopped => "replica.cancelled",
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::{
     error::{ReadError, SendError},
     overlay::overlay,
     parts::Parts,
-    remote::Remote,
+    remote::Archive,
     uploads::Uploads,
 };
 
@@ -42,7 +42,7 @@ fn merged(runs: &[u64]) -> usize {
 
 /// What a pass works with.
 pub(crate) struct Layering<'a> {
-    pub(crate) remote: &'a dyn Remote,
+    pub(crate) remote: &'a dyn Archive,
     pub(crate) keys: &'a ReplicaKeys,
     pub(crate) parts: &'a Parts,
     pub(crate) point: PointId,

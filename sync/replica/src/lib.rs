@@ -8,10 +8,11 @@
 //!
 //! - [`sender`]: one pass after the other, each ending with a point that the server keeps; owns what the stick must note.
 //! - [`overlay`]: index layers laid over each other; pure.
-//! - [`view`], [`restore`]: a point as blocks.
+//! - [`choose`]: which point somebody means; [`view`], [`restore`]: a point as blocks.
 //! - [`runner`]: passes by themselves while a session lasts, and what they tell of themselves.
 //! - [`remote`]: what a server must be able to do; [`company`]: the company's, through `gobag-client`.
 
+pub mod choose;
 pub mod company;
 mod error;
 mod layers;
@@ -24,9 +25,9 @@ pub mod sender;
 mod uploads;
 pub mod view;
 
-pub use company::Company;
+pub use company::{Archived, Company};
 pub use error::{ReadError, SendError};
-pub use remote::{Remote, RemoteError, StoredPoint};
+pub use remote::{Archive, Remote, RemoteError, StoredPoint};
 pub use restore::restore;
 pub use sender::{Pass, Passed, Sender};
 pub use view::{ReplicaVolume, View};

@@ -9,7 +9,7 @@ use gobag_format::{
 use gobag_protocol::ids::ObjectId;
 use quick_cache::{Weighter, sync::Cache};
 
-use crate::{error::ReadError, remote::Remote};
+use crate::{error::ReadError, remote::Archive};
 
 /// Runs kept in memory, of all parts together; one takes 64 bytes.
 const KEPT_RUNS: u64 = 256 << 10;
@@ -44,7 +44,7 @@ impl Parts {
 
     pub(crate) fn get(
         &self,
-        remote: &dyn Remote,
+        remote: &dyn Archive,
         keys: &ReplicaKeys,
         id: Digest,
     ) -> Result<Arc<IndexPart>, ReadError> {
@@ -60,7 +60,7 @@ impl Parts {
     /// The runs of a layer, in order, fetched part by part.
     pub(crate) fn runs<'a>(
         &'a self,
-        remote: &'a dyn Remote,
+        remote: &'a dyn Archive,
         keys: &'a ReplicaKeys,
         layer: &'a HeadLayer,
     ) -> impl Iterator<Item = Result<IndexRun, ReadError>> + 'a {
@@ -75,7 +75,7 @@ impl Parts {
 }
 
 /// An object, which has to be the one of this name.
-pub(crate) fn fetch(remote: &dyn Remote, id: Digest) -> Result<Vec<u8>, ReadError> {
+pub(crate) fn fetch(remote: &dyn Archive, id: Digest) -> Result<Vec<u8>, ReadError> {
     let sealed = remote.get(ObjectId(id))?;
     match Digest::of(&sealed) == id {
         true => Ok(sealed),

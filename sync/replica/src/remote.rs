@@ -1,6 +1,6 @@
 //! What a server must be able to do for a replica.
 
-use std::error::Error;
+use std::{error::Error, sync::Arc};
 
 use gobag_protocol::{
     ids::ObjectId,
@@ -40,23 +40,25 @@ pub enum RemoteError {
     Refused(#[source] Box<dyn Error + Send + Sync>),
 }
 
-/// The line `volumes` of one stick. Several threads may call at once; calls wait until they are done.
-pub trait Remote: Sync {
+/// What is kept of one stick's line `volumes`, to be read. Several threads may call at once; calls wait until they are done.
+pub trait Archive: Sync {
     /// The newest point.
     fn newest(&self) -> Result<Option<StoredPoint>, RemoteError>;
     /// The point of a generation.
     fn point(&self, generation: u64) -> Result<Option<StoredPoint>, RemoteError>;
-    /// Which of these objects it does not have.
-    fn missing(&self, ids: &[ObjectId]) -> Result<Vec<ObjectId>, RemoteError>;
-    /// Hands over an object; once more is no harm.
-    fn put(&self, id: ObjectId, sealed: &[u8]) -> Result<(), RemoteError>;
     /// An object's bytes, not checked.
     fn get(&self, id: ObjectId) -> Result<Vec<u8>, RemoteError>;
+}
+
+/// The same, to be written to.
+pub trait Remote: Archive {
+    /// Hands over an object; once more is no harm.
+    fn put(&self, id: ObjectId, sealed: &[u8]) -> Result<(), RemoteError>;
     /// Makes a point; the same request again gives the same answer.
     fn publish(&self, point: &NewPoint) -> Result<MadePoint, RemoteError>;
 }
 
-impl<R: Remote + Send + ?Sized> Remote for std::sync::Arc<R> {
+impl<R: Archive + Send + ?Sized> Archive for Arc<R> {
     fn newest(&self) -> Result<Option<StoredPoint>, RemoteError> {
         (**self).newest()
     }
@@ -65,16 +67,14 @@ impl<R: Remote + Send + ?Sized> Remote for std::sync::Arc<R> {
         (**self).point(generation)
     }
 
-    fn missing(&self, ids: &[ObjectId]) -> Result<Vec<ObjectId>, RemoteError> {
-        (**self).missing(ids)
-    }
-
-    fn put(&self, id: ObjectId, sealed: &[u8]) -> Result<(), RemoteError> {
-        (**self).put(id, sealed)
-    }
-
     fn get(&self, id: ObjectId) -> Result<Vec<u8>, RemoteError> {
         (**self).get(id)
+    }
+}
+
+impl<R: Remote + Send + ?Sized> Remote for Arc<R> {
+    fn put(&self, id: ObjectId, sealed: &[u8]) -> Result<(), RemoteError> {
+        (**self).put(id, sealed)
     }
 
     fn publish(&self, point: &NewPoint) -> Result<MadePoint, RemoteError> {

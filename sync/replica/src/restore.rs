@@ -1,12 +1,10 @@
 //! A point written out: each pack is fetched once, in whatever order, and its blocks go where they belong.
 
-use std::{
-    collections::HashMap,
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
-};
+use std::collections::HashMap;
 
 use gobag_bundle::Volume;
 use gobag_format::{
+    Monitor,
     digest::Digest,
     ids::VolumeId,
     limits::BLOCK_LEN,
@@ -17,40 +15,29 @@ use gobag_format::{
 
 use crate::{
     error::ReadError,
-    remote::Remote,
+    remote::Archive,
     view::{View, read_pack},
 };
 
 const BLOCK: u64 = BLOCK_LEN as u64;
 
-/// How far a restore is.
-#[derive(Debug, Default)]
-pub struct Restoring {
-    /// Bytes of data that the point has.
-    pub total_bytes: AtomicU64,
-    /// Bytes written so far.
-    pub done_bytes: AtomicU64,
-    /// Set by whoever wants it to end.
-    pub stop: AtomicBool,
-}
-
 /// Writes what a point says over volumes that are as their bases (zeros where there is none): `place` gives the volume to
-/// write to. Nothing is written where the base counts.
-pub fn restore<'v, R: Remote>(
+/// write to, or `None` for one that is not wanted. Nothing is written where the base counts.
+pub fn restore<'v, R: Archive>(
     view: &View<R>,
     place: impl Fn(VolumeId) -> Option<&'v dyn Volume>,
-    restoring: &Restoring,
+    monitor: &dyn Monitor,
 ) -> Result<(), ReadError> {
-    let find = |id: VolumeId| place(id).ok_or(ReadError::NoPlace { volume: id.0 });
+    monitor.phase("reading the index", None);
     let mut packs: HashMap<Digest, Vec<IndexRun>> = HashMap::new();
     let mut order = Vec::new();
     let mut total = 0;
     for run in view.runs() {
         let run = run?;
+        let Some(volume) = place(run.volume) else { continue };
         match run.target {
             Target::Base => {}
             Target::Zero => {
-                let volume = find(run.volume)?;
                 let end = (run.end() * BLOCK).min(volume.size_bytes());
                 let from = (run.first_block * BLOCK).min(end);
                 volume.trim(from, end - from).map_err(ReadError::Write)?;
@@ -67,26 +54,24 @@ pub fn restore<'v, R: Remote>(
             }
         }
     }
-    restoring.total_bytes.store(total, Ordering::Relaxed);
+    monitor.phase("restoring", Some(total));
     let mut decoder = UnitDecoder::new();
     for id in order {
-        if restoring.stop.load(Ordering::Relaxed) {
+        if monitor.is_cancelled() {
             return Err(ReadError::Stopped);
         }
         let pack = view.pack(id)?;
         for run in packs.remove(&id).unwrap_or_default() {
             let mut data = Wiped::new(vec![0; (run.blocks * BLOCK) as usize]);
             read_pack(&pack, &mut decoder, run.volume, run.first_block, &mut data)?;
-            let volume = find(run.volume)?;
+            let Some(volume) = place(run.volume) else { continue };
             let offset = run.first_block * BLOCK;
             // The last block of a volume may be shorter than others.
             let inside = volume.size_bytes().saturating_sub(offset).min(data.len() as u64);
             volume
                 .write_at(offset, &data[..inside as usize])
                 .map_err(ReadError::Write)?;
-            restoring
-                .done_bytes
-                .fetch_add(data.len() as u64, Ordering::Relaxed);
+            monitor.advance(data.len() as u64);
         }
     }
     Ok(())

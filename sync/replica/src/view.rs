@@ -16,7 +16,7 @@ use crate::{
     error::ReadError,
     overlay::overlay,
     parts::{Parts, fetch},
-    remote::{Remote, StoredPoint},
+    remote::{Archive, StoredPoint},
 };
 
 const BLOCK: u64 = BLOCK_LEN as u64;
@@ -41,7 +41,7 @@ impl Weighter<Digest, Arc<ChangePack>> for ByBytes {
     }
 }
 
-impl<R: Remote> View<R> {
+impl<R: Archive> View<R> {
     /// Opens a point of `bundle`; at most about `cache_bytes` of packs are kept in memory.
     pub fn open(
         remote: R,
@@ -195,7 +195,7 @@ pub struct ReplicaVolume<R> {
     base: Option<Arc<dyn Base>>,
 }
 
-impl<R: Remote> ReplicaVolume<R> {
+impl<R: Archive> ReplicaVolume<R> {
     /// The volume `id` of a point, over `base`; `None` if the point has no such volume.
     pub fn new(view: Arc<View<R>>, id: VolumeId, base: Option<Arc<dyn Base>>) -> Option<Self> {
         let volume = view.head.volumes.iter().find(|volume| volume.id == id)?;
@@ -209,7 +209,7 @@ impl<R: Remote> ReplicaVolume<R> {
     }
 }
 
-impl<R: Remote + Send> Volume for ReplicaVolume<R> {
+impl<R: Archive + Send> Volume for ReplicaVolume<R> {
     fn size_bytes(&self) -> u64 {
         self.size_bytes
     }

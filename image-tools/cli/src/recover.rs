@@ -1,0 +1,271 @@
+//! `gobag-image recover`: a lost stick's volumes back from the company's server, as they were at a moment.
+
+mod disk;
+mod mount;
+mod points;
+mod stick;
+mod time;
+
+use std::{path::PathBuf, sync::Arc};
+
+use clap::Subcommand;
+use gobag_bundle::{
+    base::{BaseImage, BaseOptions},
+    org::OrgFolder,
+    repository::{Access, RepositoryMedium},
+    store::Base,
+};
+use gobag_checklists::regular::read;
+use gobag_client::{Client, Options, People};
+use gobag_format::{
+    escrow,
+    header::VolumeRole,
+    ids::BundleId,
+    org::EscrowIdentity,
+    replica::{HeadImage, HeadVolume, ReplicaHead, ReplicaKeys},
+};
+use gobag_protocol::{ids::ObjectId, points::Point};
+use gobag_replica::{
+    Archive as _, Archived, View,
+    choose::{Moment, choose},
+};
+use gobag_term::{CliError, ExitCode, Interrupt, Ui};
+
+use crate::{
+    args::KeysArgs,
+    environment::Environment,
+    error::{OrExplain, said, unusable},
+    escrow::{EscrowKeyArgs, identity_under},
+    office::{Office, OpenOffice, unlock},
+};
+
+/// Largest certificate and token file, bytes.
+const MAX_FILE: u64 = 64 << 10;
+/// Packs kept in memory while a point is read, bytes.
+const CACHE_BYTES: u64 = 128 << 20;
+
+/// Bring a workstation back from the company's server
+///
+/// The server keeps what each stick sent, sealed. This opens it with the escrow key, as it was at the newest moment, at a time
+/// or at a bookmark: on a new stick, as a disk file, or at once in a folder. Nothing on the server changes, and the lost
+/// stick may be revoked.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RecoverArgs {
+    #[command(subcommand)]
+    command: RecoverCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum RecoverCommand {
+    Points(points::PointsArgs),
+    Stick(stick::StickArgs),
+    Disk(disk::DiskArgs),
+    Mount(mount::MountArgs),
+}
+
+/// Where the server is, and whose stick is wanted.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct FromArgs {
+    /// Number of the lost stick: 32 digits, in `gobag-image list --sticks`
+    #[arg(value_name = "NUMBER")]
+    number: String,
+    /// The company's server
+    #[arg(long, value_name = "HOST:PORT")]
+    server: String,
+    /// Certificate of the organisation's CA, as `gobag-server` keeps it
+    #[arg(long, value_name = "FILE")]
+    ca: PathBuf,
+    /// File with your token for the server; it needs the role operator
+    #[arg(long, value_name = "FILE")]
+    token_file: PathBuf,
+    #[command(flatten)]
+    escrow: EscrowKeyArgs,
+    #[command(flatten)]
+    keys: KeysArgs,
+}
+
+/// Which moment is wanted; the newest if nothing is said.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct WhenArgs {
+    /// As it was at this time: `2026-11-21 14:30` on this computer's clock, or `2026-11-21T13:30Z`
+    #[arg(long, value_name = "TIME")]
+    at: Option<String>,
+    /// As it was at the bookmark of this name; without a name, at the newest bookmark
+    #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "")]
+    bookmark: Option<String>,
+}
+
+pub(crate) fn recover(
+    args: &RecoverArgs,
+    ui: &Ui,
+    environment: &Environment,
+    interrupt: &Interrupt,
+) -> Result<ExitCode, CliError> {
+    match &args.command {
+        RecoverCommand::Points(args) => points::points(args, ui),
+        RecoverCommand::Stick(args) => stick::stick(args, ui, environment),
+        RecoverCommand::Disk(args) => disk::disk(args, ui),
+        RecoverCommand::Mount(args) => mount::mount(args, ui, interrupt),
+    }
+}
+
+/// What the server keeps of one stick, and the office that can open it.
+pub(crate) struct Lost {
+    pub(crate) archived: Archived,
+    pub(crate) bundle: BundleId,
+    pub(crate) keys: ReplicaKeys,
+    pub(crate) office: OpenOffice,
+    pub(crate) identity: EscrowIdentity,
+}
+
+impl Lost {
+    /// Asks for IT's passphrase, and the server for the key that it keeps sealed.
+    pub(crate) fn open(from: &FromArgs, ui: &Ui) -> Result<Self, CliError> {
+        let bundle = BundleId::parse(&from.number.to_ascii_lowercase()).ok_or_else(|| {
+            let text = format!("`{}` is not the number of a stick", from.number);
+            said(ExitCode::Usage, "recover.number", text).hint("it has 32 digits from 0 to 9 and a to f")
+        })?;
+        let ca = text("certificate", &from.ca)?;
+        let token = text("token", &from.token_file)?;
+        let client = Client::new(&from.server, &ca, None, Options::default()).or_explain()?;
+        let archived = Archived::new(People::new(client, &token), bundle);
+        let (office, identity) = unlocked(from, ui)?;
+        let newest = archived.newest().or_explain()?.ok_or_else(nothing)?;
+        let escrow = ReplicaHead::escrow_of(&newest.head).ok_or_else(|| {
+            said(
+                ExitCode::Failed,
+                "recover.no-escrow",
+                "the stick had no escrow file, so nobody but the stick itself can open this",
+            )
+        })?;
+        let file = archived.get(ObjectId(escrow)).or_explain()?;
+        let key = escrow::open(bundle, &file, identity.as_age()).or_explain()?;
+        Ok(Self {
+            archived,
+            bundle,
+            keys: ReplicaKeys::of_bundle(&key),
+            office,
+            identity,
+        })
+    }
+
+    /// The point that is meant, opened.
+    pub(crate) fn view(self, when: &WhenArgs) -> Result<Found, CliError> {
+        let moment = moment(when)?;
+        let point = choose(&self.archived, &self.keys, &moment).or_explain()?;
+        let point = point.ok_or_else(|| {
+            let text = "the server has no such moment of this stick";
+            said(ExitCode::Usage, "recover.no-point", text)
+                .hint("see what there is with `gobag-image recover points`")
+        })?;
+        let stored = self
+            .archived
+            .point(point.generation)
+            .or_explain()?
+            .ok_or_else(nothing)?;
+        let view = View::open(self.archived, self.keys, self.bundle, &stored, CACHE_BYTES).or_explain()?;
+        Ok(Found {
+            point,
+            view: Arc::new(view),
+            office: self.office,
+            identity: self.identity,
+        })
+    }
+}
+
+/// A point that is about to be recovered.
+pub(crate) struct Found {
+    pub(crate) point: Point,
+    pub(crate) view: Arc<View<Archived>>,
+    pub(crate) office: OpenOffice,
+    pub(crate) identity: EscrowIdentity,
+}
+
+impl Found {
+    /// The volumes that can be recovered, with the names people know: `home`, and the image's for its system.
+    pub(crate) fn volumes(&self) -> Vec<(String, HeadVolume)> {
+        let head = self.view.head();
+        let name = |volume: &HeadVolume| match volume.role {
+            VolumeRole::Home => "home".to_owned(),
+            VolumeRole::System { image, .. } => {
+                let image = head.images.iter().find(|known| known.id == image);
+                image.map_or_else(|| format!("volume-{}", volume.id.0), |image| image.name.clone())
+            }
+        };
+        head.volumes
+            .iter()
+            .map(|volume| (name(volume), volume.clone()))
+            .collect()
+    }
+
+    /// What lies below a volume: of a system volume the repository's image, of the very same version.
+    pub(crate) fn base(&self, volume: &HeadVolume) -> Result<Option<Arc<dyn Base>>, CliError> {
+        let VolumeRole::System {
+            image,
+            volume: number,
+        } = volume.role
+        else {
+            return Ok(None);
+        };
+        let known = self.view.head().images.iter().find(|known| known.id == image);
+        let known = known.ok_or_else(|| missing_image("an image that the stick no longer had"))?;
+        let stored = self.image(known)?;
+        let medium = Arc::new(RepositoryMedium::new(&self.office.office.repository, &stored));
+        let manifest = Arc::new(stored.manifest.clone());
+        let base = BaseImage::from_manifest(medium, manifest, &stored.key, &BaseOptions::default());
+        Ok(Some(Arc::new(base.volume(number).or_explain()?)))
+    }
+
+    fn image(&self, known: &HeadImage) -> Result<gobag_bundle::repository::StoredImage, CliError> {
+        let label = format!("{}@{}", known.name, known.version);
+        let stored = self.office.image(&label)?;
+        match stored.manifest.image == known.id {
+            true => Ok(stored),
+            false => Err(missing_image(&label)),
+        }
+    }
+}
+
+fn missing_image(label: &str) -> CliError {
+    let text = format!("the repository does not have {label} as the stick had it");
+    said(ExitCode::Failed, "recover.other-image", text)
+        .hint("name the repository it was made from with `--repository FOLDER`")
+        .hint("home can be recovered without it")
+}
+
+fn unlocked(from: &FromArgs, ui: &Ui) -> Result<(OpenOffice, EscrowIdentity), CliError> {
+    let office = Office::open(&from.keys.org, Access::Shared)?;
+    let (secrets, passphrase) = unlock(&office.org, &from.keys.passphrase.source(), ui)?;
+    let org = OrgFolder::open(&from.keys.org.org).or_explain()?;
+    let identity = identity_under(&org, &from.escrow, &passphrase)?;
+    Ok((OpenOffice { office, secrets }, identity))
+}
+
+fn moment(when: &WhenArgs) -> Result<Moment, CliError> {
+    let at = when.at.as_deref().map(time::parse).transpose()?;
+    Ok(match (&when.bookmark, at) {
+        (None, None) => Moment::Latest,
+        (None, Some(time_s)) => Moment::At(time_s),
+        (Some(name), before_s) => Moment::Bookmark {
+            name: Some(name.clone()).filter(|name| !name.is_empty()),
+            before_s,
+        },
+    })
+}
+
+fn text(what: &str, path: &std::path::Path) -> Result<String, CliError> {
+    let bytes = read(path, MAX_FILE)
+        .map_err(|error| unusable("recover.file", &format!("read the {what} in"), path, &error))?;
+    String::from_utf8(bytes).map_err(|_| {
+        let text = format!("{} holds no {what}", path.display());
+        said(ExitCode::Usage, "recover.file", text)
+    })
+}
+
+fn nothing() -> CliError {
+    said(
+        ExitCode::Failed,
+        "recover.nothing",
+        "the server has nothing of this stick's volumes yet",
+    )
+}

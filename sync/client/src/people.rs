@@ -1,0 +1,68 @@
+//! What people of IT ask, with a token of theirs.
+
+use gobag_protocol::{
+    ids::{BundleId, LineName, ObjectId},
+    limits::MAX_OBJECT_BYTES,
+    people::Sticks,
+    points::{Point, Points, Wanted},
+};
+use zeroize::Zeroizing;
+
+use crate::{
+    client::Client,
+    error::ClientError,
+    requests::{query, same_object},
+};
+
+/// A person at a server.
+pub struct People {
+    client: Client,
+    bearer: Zeroizing<String>,
+}
+
+impl People {
+    /// Whoever has `token` (`gbt_…`), through a client without an identity.
+    pub fn new(client: Client, token: &str) -> Self {
+        let bearer = Zeroizing::new(format!("Bearer {}", token.trim()));
+        Self { client, bearer }
+    }
+
+    /// Up to 500 sticks, those after this one.
+    pub fn sticks(&self, after: Option<BundleId>) -> Result<Sticks, ClientError> {
+        let after = after.map(|after| format!("?after={after}")).unwrap_or_default();
+        self.get(&format!("/v1/admin/sticks{after}"))
+    }
+
+    /// Points of a stick's line that are wanted, newest first, at most 100 of them.
+    pub fn points(
+        &self,
+        bundle: BundleId,
+        line: &LineName,
+        wanted: &Wanted,
+    ) -> Result<Vec<Point>, ClientError> {
+        let points: Points = self.get(&format!(
+            "/v1/admin/sticks/{bundle}/lines/{line}/points?{}",
+            query(wanted)
+        ))?;
+        Ok(points.points)
+    }
+
+    /// One point, with its head.
+    pub fn point(&self, bundle: BundleId, line: &LineName, generation: u64) -> Result<Point, ClientError> {
+        self.get(&format!(
+            "/v1/admin/sticks/{bundle}/lines/{line}/points/{generation}"
+        ))
+    }
+
+    /// A whole object of a stick, whose bytes are those of its id.
+    pub fn object(&self, bundle: BundleId, id: ObjectId) -> Result<Vec<u8>, ClientError> {
+        let path = format!("/v1/admin/sticks/{bundle}/objects/{id}");
+        let response = self.client.get_path(&path, &[("authorization", &self.bearer)])?;
+        same_object(id, self.client.body(response, MAX_OBJECT_BYTES as u64)?)
+    }
+
+    fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        let response = self.client.get_path(path, &[("authorization", &self.bearer)])?;
+        self.client.json(response)
+    }
+}
