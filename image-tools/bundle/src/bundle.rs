@@ -5,7 +5,11 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
-use std::{io, path::Path, sync::Arc};
+use std::{
+    io,
+    path::Path,
+    sync::{Arc, Mutex},
+};
 
 use gobag_format::{
     crypto::Key,
@@ -32,6 +36,8 @@ pub struct Bundle {
     pub(crate) unlocked: Unlocked,
     pub(crate) ambient: Ambient,
     pub(crate) writable: bool,
+    /// The ledger is read and replaced by one thread at a time.
+    pub(crate) changing: Mutex<()>,
 }
 
 /// Why a bundle could not be opened.
@@ -146,6 +152,7 @@ impl Bundle {
             unlocked,
             ambient,
             writable,
+            changing: Mutex::new(()),
         })
     }
 

@@ -3,7 +3,7 @@
 //! Both files hold the same. One is written, flushed and read back before the other is touched, and one that does not hold the newest
 //! comes first: so at every moment a whole ledger is on the medium, the one before or the new one, however often a write is cut.
 
-use std::io;
+use std::{io, sync::PoisonError};
 
 use gobag_format::{
     Monitor,
@@ -120,6 +120,7 @@ impl Bundle {
         if !self.writable {
             return Err(LedgerAccessError::ReadOnly);
         }
+        let _alone = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         // A writing that a killed program left in the system's memory alone would be counted and then lost.
         for file in files() {
             settle(&*self.medium, file).map_err(|source| LedgerAccessError::Medium { file, source })?;

@@ -4,6 +4,7 @@ mod ambient;
 pub mod base;
 pub mod build;
 mod bundle;
+mod erase;
 mod files;
 mod headers;
 pub mod ledger;

@@ -56,6 +56,10 @@ random_id!(
     BundleId
 );
 random_id!(
+    /// One attempt to renew a lease: noted before it is made, and the same when it is made again.
+    RenewalId
+);
+random_id!(
     /// One pack file.
     PackId
 );

@@ -1,13 +1,15 @@
 //! The ledger: the little that changes on a stick besides the user's data (`docs/format/ledger.md`).
 //!
-//! The stick's own signing key, results of checks that wait for the company, and whatever later versions put beside them. Two
+//! The stick's own signing key, what it holds of the company and its lease, results of checks that wait, and whatever later versions put beside them. Two
 //! files, the same in both; each holds one slot in its middle, so far from both ends that no erase block which holds a
 //! part of the slot holds anything of another file. Sealed as a whole under a fresh key each time; its length does not show.
 
+mod company;
 mod record;
 
 use thiserror::Error;
 
+pub use company::{Company, Renewal};
 pub use record::{KeptResult, LedgerRecord, NotedPoint};
 
 use crate::{

@@ -73,6 +73,16 @@ pub const LEDGER_FILE_LEN: u64 = 2 * LEDGER_SLOT_AT + LEDGER_SLOT_LEN as u64;
 pub const MAX_LEDGER_RECORD_LEN: usize = LEDGER_SLOT_LEN - 112 - 16 - 4;
 /// Most results of checks that wait in a ledger.
 pub const MAX_KEPT_RESULTS: usize = 8;
+/// Most addresses of the company's server that a ledger names.
+pub const MAX_SERVERS: usize = 4;
+/// Longest address of the company's server, bytes.
+pub const MAX_SERVER_LEN: usize = 260;
+/// Longest certificate in a ledger, PEM, bytes.
+pub const MAX_CERTIFICATE_LEN: usize = 8 << 10;
+/// Longest lease, and longest extension, that is kept in a ledger, bytes.
+pub const MAX_KEPT_LEASE_LEN: usize = 16 << 10;
+/// Most extensions that are kept in a ledger.
+pub const MAX_KEPT_EXTENSIONS: usize = 4;
 /// Most signatures of a signed document.
 pub const MAX_SIGNATURES: usize = 16;
 /// Most officers that a policy names.

@@ -61,6 +61,8 @@ codes! {
     StickCloneSuspected = "stick.clone-suspected", 403;
     /// There is no such stick, or the proof is not by its key.
     StickProof = "stick.proof", 403;
+    /// The stick says that it erased itself, and nobody asked it to.
+    StickNotRevoked = "stick.not-revoked", 409;
     /// A renewal token that this server never made.
     LeaseToken = "lease.token", 403;
     /// The bytes are not those of the id.
@@ -146,6 +148,7 @@ mod tests {
             "stick.other-key 403",
             "stick.clone-suspected 403",
             "stick.proof 403",
+            "stick.not-revoked 409",
             "lease.token 403",
             "object.other-content 422",
             "object.unknown 404",

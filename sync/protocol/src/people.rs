@@ -35,6 +35,52 @@ impl Role {
     }
 }
 
+/// Why a stick is revoked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// Nobody knows where it is.
+    Lost,
+    /// Somebody took it.
+    Stolen,
+    /// Its user works here no more.
+    Left,
+    /// Its user has another stick now.
+    Replaced,
+    /// For another reason.
+    #[default]
+    Other,
+}
+
+impl Reason {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Lost, Self::Stolen, Self::Left, Self::Replaced, Self::Other];
+
+    /// Its word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Lost => "lost",
+            Self::Stolen => "stolen",
+            Self::Left => "left",
+            Self::Replaced => "replaced",
+            Self::Other => "other",
+        }
+    }
+
+    /// Reads its word.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == text)
+    }
+}
+
+/// The body of `POST /v1/admin/sticks/{bundle}/revoke`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RevokeRequest {
+    /// Why.
+    #[serde(default)]
+    pub reason: Reason,
+}
+
 /// The body of `POST /v1/admin/enrolments`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EnrolmentRequest {
@@ -63,8 +109,26 @@ pub struct StickInfo {
     pub bundle: BundleId,
     /// Whose it is.
     pub user: PersonName,
+    /// The group its leases name; absent if it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<GroupName>,
     /// Whether IT revoked it.
     pub revoked: bool,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked_reason: Option<Reason>,
+    /// When.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked_s: Option<u64>,
+    /// When the stick said that it erased its key slots.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erased_s: Option<u64>,
+    /// Whether two copies of it were seen, and IT has not decided yet.
+    #[serde(default)]
+    pub clone_suspected: bool,
+    /// When its lease ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease_ends_s: Option<u64>,
     /// When it was enrolled, seconds since 1970 UTC.
     pub enrolled_s: u64,
     /// When it was last heard of.
@@ -121,5 +185,19 @@ mod tests {
                 format!("{:?}", role.as_str())
             );
         }
+    }
+
+    #[test]
+    fn reasons_have_words_and_none_is_needed() {
+        for reason in Reason::ALL {
+            assert_eq!(Reason::parse(reason.as_str()), Some(reason));
+            let text = format!(r#"{{"reason":"{}"}}"#, reason.as_str());
+            let request: RevokeRequest = serde_json::from_str(&text).unwrap();
+            assert_eq!(request.reason, reason);
+        }
+        assert_eq!(
+            serde_json::from_str::<RevokeRequest>("{}").unwrap(),
+            RevokeRequest::default()
+        );
     }
 }

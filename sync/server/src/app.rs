@@ -10,7 +10,7 @@ use crate::{
     lease::LeaseKeys,
     metrics::Metrics,
     rates::Rates,
-    store::{blobs::Blobs, database::Database},
+    store::{blobs::Blobs, database::Database, leases::Issuer},
     tls::Ca,
 };
 
@@ -27,6 +27,16 @@ pub(crate) struct App {
     pub(crate) metrics: Metrics,
     /// Turns for bodies in memory.
     pub(crate) bodies: Arc<Semaphore>,
+}
+
+impl App {
+    /// What makes leases.
+    pub(crate) fn issuer(&self) -> Issuer<'_> {
+        Issuer {
+            keys: &self.lease_keys,
+            leases: &self.leases,
+        }
+    }
 }
 
 /// How requests share it.

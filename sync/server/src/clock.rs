@@ -5,11 +5,13 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use rustls::{pki_types::UnixTime, time_provider::TimeProvider};
+
 /// Seconds since 1970 UTC. Clones tell the same time.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Debug)]
 pub struct Clock {
     ahead_s: Arc<AtomicU64>,
 }
@@ -28,5 +30,11 @@ impl Clock {
     /// For tests: from now on the clock is so much further.
     pub fn advance(&self, seconds: u64) {
         self.ahead_s.fetch_add(seconds, Ordering::Relaxed);
+    }
+}
+
+impl TimeProvider for Clock {
+    fn current_time(&self) -> Option<UnixTime> {
+        Some(UnixTime::since_unix_epoch(Duration::from_secs(self.now_s())))
     }
 }

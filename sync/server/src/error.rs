@@ -45,6 +45,9 @@ impl Explain for ServeError {
                     Self::Listen { .. } => {
                         Some("another program may be there; set `listen` in the configuration")
                     }
+                    Self::LeaseKey => {
+                        Some("put `lease-key` of your copy, or of another replica, back into the CA's folder")
+                    }
                     Self::Folder { .. } => Some("set `data` to a folder that this user may write"),
                     _ => None,
                 };
@@ -150,6 +153,11 @@ mod tests {
             }
             .code(),
             ServeError::Store { source: store() }.code(),
+            ServeError::LeaseKey.code(),
+            ServeError::Refused {
+                source: Refusal::unavailable("x"),
+            }
+            .code(),
             ServeError::Listen {
                 address: std::net::SocketAddr::from(([0, 0, 0, 0], 0)),
                 source: system(),
@@ -171,6 +179,8 @@ mod tests {
             "server.probe-random",
             "server.folder",
             "server.store",
+            "server.lease-key",
+            "server.database-use",
             "server.listen",
         ];
         assert_eq!(listed, expected);

@@ -68,6 +68,11 @@ impl LeaseKeys {
         self.key(tenant).verifying_key()
     }
 
+    /// What tells this seed from another, and nothing of it.
+    pub(crate) fn name(&self) -> [u8; KEY_LEN] {
+        *self.0.derive("lease key name", &[]).expose()
+    }
+
     /// A signed lease from now on, as it travels.
     pub(crate) fn sign(
         &self,

@@ -2,6 +2,7 @@
 
 mod admin;
 mod enrol;
+mod lease;
 mod lines;
 mod memory;
 mod objects;
@@ -33,6 +34,9 @@ pub(crate) fn public(app: Shared) -> Router {
     Router::new()
         .route("/v1/hello", get(hello))
         .route("/v1/enrol", post(enrol::enrol))
+        .route("/v1/lease/renew", post(lease::renew))
+        .route("/v1/certificate", post(lease::certificate))
+        .route("/v1/revoked", post(lease::revoked))
         .route("/v1/objects/missing", post(objects::missing))
         .route("/v1/objects/{id}", put(objects::put).get(objects::get))
         .route("/v1/lines/{line}/parts", post(lines::part))
@@ -47,6 +51,8 @@ pub(crate) fn public(app: Shared) -> Router {
         .route("/v1/admin/sticks", get(admin::sticks))
         .route("/v1/admin/sticks/{bundle}/revoke", post(admin::revoke))
         .route("/v1/admin/sticks/{bundle}/restore", post(admin::restore))
+        .route("/v1/admin/sticks/{bundle}/mark-lost", post(admin::mark_lost))
+        .route("/v1/admin/sticks/{bundle}/clear-clone", post(admin::clear_clone))
         .route("/v1/admin/sticks/{bundle}/objects/{id}", get(admin::object))
         .route(
             "/v1/admin/sticks/{bundle}/lines/{line}/points",

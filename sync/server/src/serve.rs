@@ -36,10 +36,12 @@ use crate::{
     metrics::Metrics,
     probe::{self, ProbeError},
     rates::Rates,
+    refusal::Refusal,
     routes,
     store::{
         blobs::Blobs,
         database::{Database, DatabaseError},
+        settings,
     },
     tls::{self, Ca, TlsError},
 };
@@ -83,6 +85,15 @@ pub enum ServeError {
         /// What the store said.
         source: object_store::Error,
     },
+    /// The key for leases is another than the other replicas', or than it was.
+    #[error("the key for leases is not the one that this database's leases are signed with")]
+    LeaseKey,
+    /// The database did not answer.
+    #[error("cannot use the database")]
+    Refused {
+        /// Why.
+        source: Refusal,
+    },
     /// A port.
     #[error("cannot listen at {address}")]
     Listen {
@@ -103,6 +114,8 @@ impl ServeError {
             Self::Probe(error) => error.code(),
             Self::Folder { .. } => "server.folder",
             Self::Store { .. } => "server.store",
+            Self::LeaseKey => "server.lease-key",
+            Self::Refused { .. } => "server.database-use",
             Self::Listen { .. } => "server.listen",
         }
     }
@@ -173,6 +186,7 @@ impl Server {
         }
         let ca = Ca::open_or_make(&config.ca_folder(), &clock)?;
         let lease_keys = LeaseKeys::open_or_make(&config.ca_folder())?;
+        check_lease_key(&database, &lease_keys).await?;
         let acceptor = TlsAcceptor::from(Arc::new(ca.server(&config.names, &clock)?));
         let app = Arc::new(App {
             database,
@@ -232,6 +246,15 @@ impl Server {
             let _ = task.await;
         }
         self.app.database.close().await;
+    }
+}
+
+/// Leases of replicas with different keys would be worth nothing to half of the sticks.
+async fn check_lease_key(database: &Database, keys: &LeaseKeys) -> Result<(), ServeError> {
+    match settings::is_same(database, "lease-key", &keys.name()).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(ServeError::LeaseKey),
+        Err(source) => Err(ServeError::Refused { source }),
     }
 }
 

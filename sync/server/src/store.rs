@@ -7,11 +7,14 @@
 pub mod audit;
 pub mod blobs;
 pub mod database;
+pub mod leases;
 pub mod memories;
 pub mod objects;
 pub mod people;
 pub mod points;
 pub mod results;
+pub mod revocation;
+pub mod settings;
 pub mod sticks;
 
 use gobag_protocol::ids::{BundleId, TenantName};

@@ -169,7 +169,8 @@ impl Ca {
             .build()
             .map_err(|error| setup(Box::new(error)))?;
         let key = PrivateKeyDer::try_from(pair.serialize_der()).map_err(|error| setup(error.into()))?;
-        let mut config = ServerConfig::builder_with_provider(provider)
+        // Whether a stick's certificate has ended is judged by the clock that it was made by.
+        let mut config = ServerConfig::builder_with_details(provider, Arc::new(clock.clone()))
             .with_protocol_versions(&[&rustls::version::TLS13])
             .map_err(|error| setup(Box::new(error)))?
             .with_client_cert_verifier(clients)

@@ -267,3 +267,22 @@ fn a_stick_pulled_at_any_two_steps_holds_the_ledger_before_or_the_new_one() {
         }
     }
 }
+
+#[test]
+fn threads_that_change_the_ledger_at_once_lose_nothing() {
+    let stick = Stick::new();
+    let bundle = stick.open("correct horse").unwrap();
+    std::thread::scope(|scope| {
+        for name in ["a", "b", "c", "d"] {
+            let bundle = &bundle;
+            scope.spawn(move || {
+                bundle
+                    .change_ledger(|record| record.keep(result(name, 1)))
+                    .unwrap()
+            });
+        }
+    });
+    let mut kept = abouts(&bundle);
+    kept.sort_unstable();
+    assert_eq!(kept, ["a", "b", "c", "d"]);
+}

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use super::LedgerError;
+use super::{Company, LedgerError, Renewal};
 use crate::{
     crypto::{Key, Random},
     ids::PointId,
@@ -25,6 +25,24 @@ pub struct LedgerRecord {
     /// Results of checks that wait for the company, oldest first.
     #[serde(default)]
     results: Vec<KeptResult>,
+    /// The company's server, if the stick was enrolled there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub company: Option<Company>,
+    /// The last lease ([`crate::lease::Lease`]), a signed document.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<String>,
+    /// The latest moment that is known to have been, seconds since 1970 UTC; 0 for none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub high_water_s: u64,
+    /// How the next lease is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renewal: Option<Renewal>,
+    /// Officers' extensions, signed documents, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub extensions: Vec<String>,
+    /// The company cut the stick off; noted before its keys are erased.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub revoked: bool,
     /// The last point of the stick's replica by which changes were confirmed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replica: Option<NotedPoint>,
@@ -62,6 +80,12 @@ impl LedgerRecord {
             stick_key: Key::generate(random),
             write_bytes_per_s: None,
             results: Vec::new(),
+            company: None,
+            lease: None,
+            high_water_s: 0,
+            renewal: None,
+            extensions: Vec::new(),
+            revoked: false,
             replica: None,
             later: Map::new(),
         }
@@ -103,11 +127,16 @@ impl LedgerRecord {
 
     pub(super) fn from_json(json: &[u8]) -> Result<Self, LedgerError> {
         let record: Self = serde_json::from_slice(json).map_err(|_| LedgerError::Damaged)?;
+        record.check_company()?;
         match record.results.len() <= MAX_KEPT_RESULTS {
             true => Ok(record),
             false => Err(LedgerError::Damaged),
         }
     }
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 #[cfg(test)]
@@ -174,11 +203,11 @@ mod tests {
     #[test]
     fn fields_of_later_versions_are_carried_along() {
         let mut record = LedgerRecord::new(&Fixed::new(1));
-        record.later.insert("lease".to_owned(), Value::from("later"));
+        record.later.insert("moon".to_owned(), Value::from("later"));
         let mut back = LedgerRecord::from_json(&record.to_json()).unwrap();
         back.keep(result("a", 1, 10));
         let again = LedgerRecord::from_json(&back.to_json()).unwrap();
-        assert_eq!(again.later["lease"], "later");
+        assert_eq!(again.later["moon"], "later");
         assert_eq!(
             again.signing_key().verifying_key(),
             record.signing_key().verifying_key()

@@ -1,6 +1,6 @@
 //! `gobag-server enrol`.
 
-use gobag_protocol::ids::{BundleId, PersonName, TenantName};
+use gobag_protocol::ids::{BundleId, GroupName, PersonName, TenantName};
 use gobag_term::{CliError, ExitCode, Ui};
 use serde::Serialize;
 
@@ -25,6 +25,9 @@ pub(crate) struct EnrolArgs {
     /// The stick's number: 32 digits, in its START-HERE.html and in `gobag-image list --sticks`
     #[arg(long, value_parser = bundle)]
     bundle: BundleId,
+    /// The group of sticks that its leases name; officers extend leases by group
+    #[arg(long, value_parser = group, default_value_t = GroupName::default())]
+    group: GroupName,
     #[command(flatten)]
     config: ConfigArgs,
 }
@@ -44,7 +47,7 @@ pub(crate) fn enrol(args: &EnrolArgs, ui: &Ui) -> Result<ExitCode, CliError> {
     let (token, ends_s) = block_on(async {
         let database = open_database(&config).await.or_explain()?;
         let now_s = Clock::default().now_s();
-        let made = sticks::make_enrolment(&database, &stick, &args.user, now_s, CONSOLE).await;
+        let made = sticks::make_enrolment(&database, &stick, &args.user, &args.group, now_s, CONSOLE).await;
         database.close().await;
         made.or_explain()
     })?;
@@ -54,6 +57,10 @@ pub(crate) fn enrol(args: &EnrolArgs, ui: &Ui) -> Result<ExitCode, CliError> {
     };
     ui.answer(&made, |made| format!("{}\n", made.token))?;
     Ok(ExitCode::Ok)
+}
+
+fn group(text: &str) -> Result<GroupName, String> {
+    GroupName::parse(text).ok_or_else(|| "a group has 1 to 64 of a-z, 0-9 and `-`".to_owned())
 }
 
 fn bundle(text: &str) -> Result<BundleId, String> {

@@ -10,7 +10,7 @@ use axum::{
 use gobag_protocol::{
     ids::BundleId,
     limits::MAX_SMALL_BODY,
-    people::{Audit, Enrolment, EnrolmentRequest, Role, Sticks},
+    people::{Audit, Enrolment, EnrolmentRequest, Reason, RevokeRequest, Role, Sticks},
     points::{Point, Points},
 };
 use serde::Deserialize;
@@ -24,7 +24,7 @@ use crate::{
     body,
     identity::Somebody,
     refusal::Answer,
-    store::{StickKey, audit, people::Person, sticks},
+    store::{StickKey, audit, leases, people::Person, revocation, sticks},
 };
 
 #[derive(Deserialize)]
@@ -46,8 +46,11 @@ pub(super) async fn revoke(
     somebody: Somebody,
     State(app): State<Shared>,
     Path(bundle): Path<String>,
+    body: Body,
 ) -> Answer<StatusCode> {
-    set_revoked(somebody, app, &bundle, true).await
+    let person = somebody.at_least(Role::Operator)?;
+    let request: RevokeRequest = body::json(&app.bodies, body, MAX_SMALL_BODY).await?;
+    set_revoked(&person, &app, &bundle, Some(request.reason)).await
 }
 
 pub(super) async fn restore(
@@ -55,13 +58,38 @@ pub(super) async fn restore(
     State(app): State<Shared>,
     Path(bundle): Path<String>,
 ) -> Answer<StatusCode> {
-    set_revoked(somebody, app, &bundle, false).await
+    let person = somebody.at_least(Role::Operator)?;
+    set_revoked(&person, &app, &bundle, None).await
 }
 
-async fn set_revoked(somebody: Somebody, app: Shared, bundle: &str, to: bool) -> Answer<StatusCode> {
+pub(super) async fn mark_lost(
+    somebody: Somebody,
+    State(app): State<Shared>,
+    Path(bundle): Path<String>,
+) -> Answer<StatusCode> {
     let person = somebody.at_least(Role::Operator)?;
-    let stick = stick_of(&person, bundle)?;
-    sticks::set_revoked(&app.database, &stick, to, &by(&person), app.clock.now_s()).await?;
+    set_revoked(&person, &app, &bundle, Some(Reason::Lost)).await
+}
+
+async fn set_revoked(
+    person: &Person,
+    app: &Shared,
+    bundle: &str,
+    reason: Option<Reason>,
+) -> Answer<StatusCode> {
+    let stick = stick_of(person, bundle)?;
+    revocation::set(&app.database, &stick, reason, &by(person), app.clock.now_s()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn clear_clone(
+    somebody: Somebody,
+    State(app): State<Shared>,
+    Path(bundle): Path<String>,
+) -> Answer<StatusCode> {
+    let person = somebody.at_least(Role::Operator)?;
+    let stick = stick_of(&person, &bundle)?;
+    leases::clear_clone(&app.database, &stick, &by(&person), app.clock.now_s()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -77,8 +105,9 @@ pub(super) async fn enrolment(
         bundle: request.bundle,
     };
     let now_s = app.clock.now_s();
+    let (user, group) = (&request.user, &request.group);
     let (token, ends_s) =
-        sticks::make_enrolment(&app.database, &stick, &request.user, now_s, &by(&person)).await?;
+        sticks::make_enrolment(&app.database, &stick, user, group, now_s, &by(&person)).await?;
     Ok(Json(Enrolment {
         token: token.expose().to_owned(),
         ends_s,

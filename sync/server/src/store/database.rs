@@ -19,6 +19,8 @@ const BASE: &str = include_str!("../../migrations/1-base.sql");
 const APPEND_ONLY_SQLITE: &str = include_str!("../../migrations/2-append-only.sqlite.sql");
 const APPEND_ONLY_POSTGRES: &str = include_str!("../../migrations/2-append-only.postgres.sql");
 
+const LEASES: &str = include_str!("../../migrations/3-leases.sql");
+
 /// Connections to SQLite: one writer, the others read.
 const SQLITE_CONNECTIONS: u32 = 8;
 
@@ -183,13 +185,18 @@ fn migrator(lite: bool) -> Migrator {
     let migration = |version, name: &'static str, sql: SqlStr| {
         Migration::new(version, name.into(), MigrationType::Simple, sql, false)
     };
-    let (base, append_only) = match lite {
-        true => (BASE.to_owned(), APPEND_ONLY_SQLITE),
-        false => (BASE.replace("BLOB", "BYTEA"), APPEND_ONLY_POSTGRES),
+    let append_only = match lite {
+        true => APPEND_ONLY_SQLITE,
+        false => APPEND_ONLY_POSTGRES,
+    };
+    let both = |sql: &str| match lite {
+        true => AssertSqlSafe(sql.to_owned()).into_sql_str(),
+        false => AssertSqlSafe(sql.replace("BLOB", "BYTEA")).into_sql_str(),
     };
     Migrator::with_migrations(vec![
-        migration(1, "base", AssertSqlSafe(base).into_sql_str()),
+        migration(1, "base", both(BASE)),
         migration(2, "append only", append_only.into_sql_str()),
+        migration(3, "leases", both(LEASES)),
     ])
 }
 

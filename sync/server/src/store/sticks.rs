@@ -1,11 +1,11 @@
-//! Sticks: enrolment, what is known of them, revocation.
+//! Sticks: enrolment, who is let in, what is known of them.
 
 use gobag_protocol::{
     enrol::{ENROLMENT_TOKEN_PREFIX, EnrolRequest, TokenText},
     error::Code,
-    ids::{BundleId, PersonName, TenantName, VerifyingKey},
+    ids::{BundleId, GroupName, PersonName, TenantName, VerifyingKey},
     limits::ENROLMENT_TOKEN_S,
-    people::StickInfo,
+    people::{Reason, StickInfo},
 };
 use sqlx::{Row, any::AnyRow};
 
@@ -13,8 +13,9 @@ use super::{
     StickKey,
     audit::{self, Event},
     database::Database,
+    leases::{self, Given, Issuer},
     people::digest,
-    signed, unsigned,
+    revocation, signed, unsigned,
 };
 use crate::{
     refusal::{Answer, Refusal},
@@ -29,6 +30,7 @@ pub async fn make_enrolment(
     database: &Database,
     stick: &StickKey,
     user: &PersonName,
+    group: &GroupName,
     now_s: u64,
     by: &str,
 ) -> Answer<(TokenText, u64)> {
@@ -37,7 +39,7 @@ pub async fn make_enrolment(
     let mut write = database.write().await?;
     audit::make_tenant(&mut write, &stick.tenant).await?;
     sqlx::query(
-        "INSERT INTO enrolments (token_hash, tenant, bundle, person, ends_s, used_by) VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO enrolments (token_hash, tenant, bundle, person, ends_s, used_by, team) VALUES ($1, $2, $3, $4, $5, $6, $7)",
     )
     .bind(digest(&token))
     .bind(stick.tenant())
@@ -45,9 +47,10 @@ pub async fn make_enrolment(
     .bind(user.as_str().to_owned())
     .bind(signed(ends_s))
     .bind(Vec::<u8>::new())
+    .bind(group.as_str().to_owned())
     .execute(write.connection())
     .await?;
-    let about = format!("{} of {user}", stick.bundle);
+    let about = format!("{} of {user} in {group}", stick.bundle);
     let event = Event {
         who: by,
         what: "enrolment.made",
@@ -68,13 +71,14 @@ pub async fn tenant_of(database: &Database, token: &TokenText) -> Answer<Option<
     Ok(tenant.as_deref().and_then(TenantName::parse))
 }
 
-/// Enrols a stick that proved its key. The token counts once; only the key that used it may ask again, for an answer can get lost.
+/// Enrols a stick that proved its key, and gives its first lease. The token counts once; only the key that used it may ask again, for an answer can get lost.
 pub async fn enrol(
     database: &Database,
+    issuer: Issuer<'_>,
     tenant: &TenantName,
     request: &EnrolRequest,
     now_s: u64,
-) -> Answer<StickKey> {
+) -> Answer<(StickKey, Given)> {
     let refused = || {
         Refusal::new(Code::EnrolToken, "the token was used, or its 15 minutes are over")
             .hint("ask IT for a new one: `gobag-server enrol`")
@@ -88,7 +92,7 @@ pub async fn enrol(
     // Taken and judged in one statement, so that of two who use it at once one does.
     let taken = sqlx::query(
         "UPDATE enrolments SET used_by = $4 WHERE token_hash = $1 AND tenant = $2 AND ends_s > $3 AND (used_by = $5 OR used_by = $4) \
-         RETURNING bundle, person",
+         RETURNING bundle, person, team",
     )
     .bind(digest(&request.token))
     .bind(stick.tenant())
@@ -106,8 +110,9 @@ pub async fn enrol(
             "the token is for another stick",
         ));
     }
-    let person: String = taken.try_get(1)?;
-    let there = sqlx::query("SELECT revoked FROM sticks WHERE tenant = $1 AND bundle = $2")
+    let (person, group): (String, String) = (taken.try_get(1)?, taken.try_get(2)?);
+    let group = GroupName::parse(&group).unwrap_or_default();
+    let there = sqlx::query("SELECT revoked, revoked_reason FROM sticks WHERE tenant = $1 AND bundle = $2")
         .bind(stick.tenant())
         .bind(stick.bundle())
         .fetch_optional(write.connection())
@@ -115,7 +120,7 @@ pub async fn enrol(
     if let Some(there) = there
         && there.try_get::<i64, _>(0)? != 0
     {
-        return Err(revoked());
+        return Err(revocation::refusal(&there.try_get::<String, _>(1)?));
     }
     sqlx::query(
         "INSERT INTO sticks (tenant, bundle, person, public_key, revoked, enrolled_s, last_contact_s, bytes) \
@@ -129,6 +134,7 @@ pub async fn enrol(
     .bind(signed(now_s))
     .execute(write.connection())
     .await?;
+    let given = leases::first(&mut write, issuer, &stick, request, group, now_s).await?;
     let who = format!("stick {}", stick.bundle);
     let about = format!("{} with key {}", stick.bundle, request.public_key);
     let event = Event {
@@ -138,7 +144,7 @@ pub async fn enrol(
     };
     audit::append(&mut write, tenant, now_s, &event).await?;
     write.commit().await?;
-    Ok(stick)
+    Ok((stick, given))
 }
 
 /// Notes that an enrolment was refused.
@@ -168,7 +174,7 @@ pub async fn let_in(
     now_s: u64,
 ) -> Answer<()> {
     let row = sqlx::query(
-        "SELECT public_key, revoked, last_contact_s FROM sticks WHERE tenant = $1 AND bundle = $2",
+        "SELECT public_key, revoked, last_contact_s, revoked_reason FROM sticks WHERE tenant = $1 AND bundle = $2",
     )
     .bind(stick.tenant())
     .bind(stick.bundle())
@@ -179,7 +185,7 @@ pub async fn let_in(
         return Err(Refusal::new(Code::IdentityMissing, text).hint("enrol it again"));
     };
     if row.try_get::<i64, _>(1)? != 0 {
-        return Err(revoked());
+        return Err(revocation::refusal(&row.try_get::<String, _>(3)?));
     }
     if row.try_get::<Vec<u8>, _>(0)? != public_key.0 {
         return Err(Refusal::new(
@@ -203,34 +209,6 @@ pub async fn let_in(
     Ok(())
 }
 
-/// Revokes a stick, or takes that back.
-pub async fn set_revoked(
-    database: &Database,
-    stick: &StickKey,
-    to: bool,
-    by: &str,
-    now_s: u64,
-) -> Answer<()> {
-    let mut write = database.write().await?;
-    let changed = sqlx::query("UPDATE sticks SET revoked = $3 WHERE tenant = $1 AND bundle = $2")
-        .bind(stick.tenant())
-        .bind(stick.bundle())
-        .bind(i64::from(to))
-        .execute(write.connection())
-        .await?;
-    if changed.rows_affected() == 0 {
-        return Err(Refusal::new(Code::RequestUnknown, "there is no such stick"));
-    }
-    let about = stick.bundle.to_string();
-    let event = Event {
-        who: by,
-        what: if to { "stick.revoked" } else { "stick.restored" },
-        about: &about,
-    };
-    audit::append(&mut write, &stick.tenant, now_s, &event).await?;
-    write.commit().await
-}
-
 /// The tenant's sticks after `after` in the order of their ids.
 pub async fn list(
     database: &Database,
@@ -239,8 +217,9 @@ pub async fn list(
 ) -> Answer<Vec<StickInfo>> {
     let rows = sqlx::query(
         "SELECT s.bundle, s.person, s.revoked, s.enrolled_s, s.last_contact_s, s.bytes, \
-         COALESCE((SELECT MAX(p.time_s) FROM points p WHERE p.tenant = s.tenant AND p.bundle = s.bundle), -1) \
-         FROM sticks s WHERE s.tenant = $1 AND s.bundle > $2 ORDER BY s.bundle LIMIT $3",
+         COALESCE((SELECT MAX(p.time_s) FROM points p WHERE p.tenant = s.tenant AND p.bundle = s.bundle), -1), \
+         s.revoked_reason, s.revoked_s, s.erased_s, COALESCE(l.team, ''), COALESCE(l.suspended, 0), COALESCE(l.expires_s, 0) \
+         FROM sticks s LEFT JOIN leases l ON l.tenant = s.tenant AND l.bundle = s.bundle WHERE s.tenant = $1 AND s.bundle > $2 ORDER BY s.bundle LIMIT $3",
     )
     .bind(tenant.as_str().to_owned())
     .bind(after.map_or_else(Vec::new, |after| after.0.to_vec()))
@@ -263,18 +242,25 @@ pub async fn exists(database: &Database, stick: &StickKey) -> Answer<bool> {
 fn info(row: &AnyRow) -> Answer<StickInfo> {
     let odd = || Refusal::unavailable("cannot read the row of a stick");
     let bundle: Vec<u8> = row.try_get(0)?;
-    let person: String = row.try_get(1)?;
+    let (person, reason, group): (String, String, String) =
+        (row.try_get(1)?, row.try_get(7)?, row.try_get(10)?);
+    // 0 stands for never.
+    let time = |column: usize| -> Answer<Option<u64>> {
+        Ok(Some(unsigned(row.try_get(column)?)).filter(|seconds| *seconds != 0))
+    };
     Ok(StickInfo {
         bundle: BundleId(bundle.try_into().map_err(|_| odd())?),
         user: PersonName::parse(&person).ok_or_else(odd)?,
+        group: GroupName::parse(&group),
         revoked: row.try_get::<i64, _>(2)? != 0,
+        revoked_reason: Reason::parse(&reason),
+        revoked_s: time(8)?,
+        erased_s: time(9)?,
+        clone_suspected: row.try_get::<i64, _>(11)? != 0,
+        lease_ends_s: time(12)?,
         enrolled_s: unsigned(row.try_get(3)?),
         last_contact_s: unsigned(row.try_get(4)?),
         space_bytes: unsigned(row.try_get(5)?),
         newest_point_s: u64::try_from(row.try_get::<i64, _>(6)?).ok(),
     })
-}
-
-fn revoked() -> Refusal {
-    Refusal::new(Code::StickRevoked, "IT revoked this stick")
 }

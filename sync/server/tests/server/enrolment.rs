@@ -2,9 +2,9 @@
 
 use gobag_protocol::{enrol::EnrolRequest, hello::Hello, ids::BundleId, people::Role};
 use hyper::StatusCode;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::harness::{Client, ORG, Site, signing_key};
+use crate::harness::{Client, ORG, Site, audited, signing_key};
 
 const BUNDLE: BundleId = BundleId([1; 16]);
 
@@ -146,13 +146,6 @@ async fn a_certificate_of_another_ca_does_not_get_in() {
             .await
             .is_err()
     );
-}
-
-async fn audited(site: &Site) -> Vec<String> {
-    let viewer = site.person("acme", Role::Viewer).await;
-    let reply: Value = viewer.get("/v1/admin/audit").await.is(StatusCode::OK).json();
-    let rows = reply["rows"].as_array().unwrap().iter();
-    rows.map(|row| row["what"].as_str().unwrap().to_owned()).collect()
 }
 
 scenarios!(

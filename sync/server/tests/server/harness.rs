@@ -8,7 +8,7 @@ use gobag_format::{crypto::Key, sign::SigningKey};
 use gobag_protocol::{
     enrol::{EnrolRequest, Enrolled, TokenText},
     error::ErrorBody,
-    ids::{BundleId, ObjectId, OrgId, PersonName, TenantName},
+    ids::{BundleId, GroupName, ObjectId, OrgId, PersonName, TenantName},
     people::Role,
     points::{MadePoint, NewPoint},
 };
@@ -108,7 +108,9 @@ impl Site {
             bundle,
         };
         let user = PersonName::parse("Ada").unwrap();
-        let made = sticks::make_enrolment(&self.database, &stick, &user, self.clock.now_s(), "test").await;
+        let group = GroupName::parse("sales").unwrap();
+        let now_s = self.clock.now_s();
+        let made = sticks::make_enrolment(&self.database, &stick, &user, &group, now_s, "test").await;
         made.unwrap().0
     }
 
@@ -132,6 +134,14 @@ impl Site {
         let names = found.iter().filter_map(|found| found.location.filename());
         names.filter(|name| *name != "stick").map(str::to_owned).collect()
     }
+}
+
+/// What was done, oldest first. Asking makes a person's token, which is the last row.
+pub(crate) async fn audited(site: &Site) -> Vec<String> {
+    let viewer = site.person("acme", Role::Viewer).await;
+    let reply: Value = viewer.get("/v1/admin/audit").await.is(StatusCode::OK).json();
+    let rows = reply["rows"].as_array().unwrap().iter();
+    rows.map(|row| row["what"].as_str().unwrap().to_owned()).collect()
 }
 
 pub(crate) fn signing_key(number: u8) -> SigningKey {

@@ -28,6 +28,7 @@ macro_rules! scenarios {
 mod crash;
 mod enrolment;
 mod harness;
+mod leases;
 mod limits;
 mod objects;
 mod points;

@@ -28,7 +28,7 @@ use gobag_server::{
 use tempfile::TempDir;
 use tokio::task::block_in_place;
 
-use crate::{enrolment, limits, objects, points, tenants};
+use crate::{enrolment, leases, limits, objects, points, tenants};
 
 tokio::task_local! {
     static STORES: Arc<Stores>;
@@ -64,6 +64,7 @@ async fn everything_again_on_postgresql_and_a_bucket() {
     });
     let everything = async {
         enrolment::all().await;
+        leases::all().await;
         objects::all().await;
         points::all().await;
         tenants::all().await;

@@ -41,6 +41,8 @@ fn routes(object: &str) -> (Vec<Route>, Vec<Route>) {
         ("GET", format!("{stick}/lines/volumes/points/1"), Value::Null),
         ("POST", format!("{stick}/revoke"), json!({})),
         ("POST", format!("{stick}/restore"), json!({})),
+        ("POST", format!("{stick}/mark-lost"), json!({})),
+        ("POST", format!("{stick}/clear-clone"), json!({})),
     ];
     (of_sticks, of_people)
 }

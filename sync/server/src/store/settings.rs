@@ -1,0 +1,23 @@
+//! What has to be the same at every replica, noted by the first.
+
+use sqlx::Row;
+
+use super::database::Database;
+use crate::refusal::Answer;
+
+/// Whether `value` is what was noted under `name`; noted now if nothing was.
+pub async fn is_same(database: &Database, name: &'static str, value: &[u8]) -> Answer<bool> {
+    let mut write = database.write().await?;
+    sqlx::query("INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+        .bind(name)
+        .bind(value.to_vec())
+        .execute(write.connection())
+        .await?;
+    let there: Vec<u8> = sqlx::query("SELECT value FROM settings WHERE name = $1")
+        .bind(name)
+        .fetch_one(write.connection())
+        .await?
+        .try_get(0)?;
+    write.commit().await?;
+    Ok(there == value)
+}
