@@ -19,7 +19,10 @@ use gobag_bundle::{
 };
 use gobag_checklists::{TextsError, plan::PlanFileError, regular::is_not_regular};
 use gobag_engine::{ext4::Ext4Error, run::RunError, tools::NotFound};
-use gobag_format::{org::OrgError, token::CodeError, waiver::WaiverError};
+use gobag_format::{
+    envelope::EnvelopeError, lease::LeaseError, officer::OfficerError, org::OrgError, token::CodeError,
+    waiver::WaiverError,
+};
 use gobag_import::ImportError;
 use gobag_term::{CliError, ExitCode};
 
@@ -49,11 +52,13 @@ explain!(
     BuildError,
     ChangeError,
     CodeError,
+    EnvelopeError,
     Ext4Error,
     FileError,
     HomeError,
     ImportError,
     NotFound,
+    OfficerError,
     OpenError,
     OrgError,
     OrgFolderError,
@@ -61,6 +66,7 @@ explain!(
     ProbeError,
     ProvisionError,
     RemoveError,
+    LeaseError,
     LedgerAccessError,
     RepositoryError,
     RunError,
@@ -119,6 +125,16 @@ fn exit(code: &str) -> ExitCode {
         | "repository.no-such-image"
         | "org.not-a-recipient"
         | "org.no-such-recipient"
+        | "org.officer-exists"
+        | "org.no-such-officer"
+        | "org.officers-needed"
+        | "envelope.malformed"
+        | "envelope.other-kind"
+        | "envelope.other-words"
+        | "envelope.too-large"
+        | "lease.malformed"
+        | "officer.malformed"
+        | "officer.name"
         | "org.not-an-org"
         | "repository.not-a-repository"
         | "token.code-mistyped"
@@ -164,6 +180,14 @@ fn hints(code: &str) -> &'static [&'static str] {
         ],
         "org.sealed" => &["check Caps Lock and the keyboard's language"],
         "org.last-recipient" => &["add another one first: `gobag-image escrow add RECIPIENT`"],
+        "org.officer-exists" => &[
+            "see who is on the list with `gobag-image officer list`",
+            "a new key takes the place of an old one after `gobag-image officer rm NAME`",
+        ],
+        "org.officers-needed" => {
+            &["add officers first, or say a smaller number with `gobag-image officer needed COUNT`"]
+        }
+        "officer.malformed" => &["take the line whole, as `gobag-image officer new` printed it"],
         "repository.not-a-repository" => &["name it with `--repository FOLDER`"],
         "repository.no-such-image" => &["see what is there with `gobag-image list`"],
         "repository.busy" => &["wait until the other gobag-image has ended; nothing is lost"],
