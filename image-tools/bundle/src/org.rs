@@ -4,14 +4,18 @@
 //! replaced whole; `signing.age` is what counts, `org.json` a copy for people and programs without a
 //! passphrase, written after it.
 
+mod officers;
+
 use std::path::{Path, PathBuf};
 
 use gobag_format::crypto::Random;
-use gobag_format::limits::MAX_ORG_FILE_LEN;
+use gobag_format::limits::{MAX_OFFICERS, MAX_ORG_FILE_LEN};
 use gobag_format::org::{
     EscrowIdentity, EscrowRecipient, OrgError, OrgProfile, OrgPublic, OrgSecrets, SCRYPT_WORK_FACTOR,
 };
 use thiserror::Error;
+
+pub use officers::{create_officer_file, open_officer_file};
 
 use crate::files::{self, FileError};
 
@@ -71,6 +75,29 @@ pub enum OrgFolderError {
         /// The recipient.
         recipient: String,
     },
+    /// Another officer has this name, or this one another name.
+    #[error("there is an officer with the name or the key of {name} already")]
+    OfficerExists {
+        /// The name.
+        name: String,
+    },
+    /// There is no such officer.
+    #[error("{name} is not among the officers")]
+    NoSuchOfficer {
+        /// The name.
+        name: String,
+    },
+    /// No policy may name as many.
+    #[error("there can be {MAX_OFFICERS} officers, and no more")]
+    TooManyOfficers,
+    /// Nobody could extend a lease.
+    #[error("{needed} of {officers} officers cannot be asked for")]
+    OfficersNeeded {
+        /// How many have to agree.
+        needed: usize,
+        /// How many there are.
+        officers: usize,
+    },
 }
 
 impl OrgFolderError {
@@ -84,6 +111,10 @@ impl OrgFolderError {
             Self::Org(error) => error.code(),
             Self::LastRecipient { .. } => "org.last-recipient",
             Self::NoSuchRecipient { .. } => "org.no-such-recipient",
+            Self::OfficerExists { .. } => "org.officer-exists",
+            Self::NoSuchOfficer { .. } => "org.no-such-officer",
+            Self::TooManyOfficers => "org.too-many-officers",
+            Self::OfficersNeeded { .. } => "org.officers-needed",
         }
     }
 }
@@ -122,6 +153,7 @@ impl OrgFolder {
             name: name.to_owned(),
             contact: contact.to_owned(),
             escrow_recipients: vec![escrow.recipient()],
+            ..OrgProfile::default()
         };
         let secrets = OrgSecrets::generate(profile, random);
         files::replace(&folder.join(ESCROW_FILE), &escrow.seal(passphrase, work_factor)?)?;
@@ -271,7 +303,7 @@ mod tests {
     use super::*;
     use crate::SystemRandom;
 
-    fn office() -> (tempfile::TempDir, OrgFolder) {
+    pub(super) fn office() -> (tempfile::TempDir, OrgFolder) {
         let folder = tempfile::TempDir::new().unwrap();
         let (org, _) =
             OrgFolder::create_with(folder.path(), "Acme", "42", "old horse", 4, &SystemRandom).unwrap();

@@ -6,10 +6,11 @@ use clap::{Parser, Subcommand};
 use gobag_term::{DocsArgs, GlobalArgs, PassphraseArgs};
 
 use crate::{
-    build::BuildArgs, checklist::ChecklistArgs, coverage::CoverageArgs, escrow::EscrowArgs, init::InitArgs,
-    inspect::InspectArgs, list::ListArgs, passwd::PasswdArgs, plan::PlanArgs, probe::ProbeArgs,
-    recover::RecoverArgs, restore_token::RestoreTokenArgs, results::ResultsArgs, rm::RmArgs,
-    stick::StickArgs, update::UpdateArgs, verify::VerifyArgs, waive::WaiveArgs,
+    build::BuildArgs, checklist::ChecklistArgs, coverage::CoverageArgs, escrow::EscrowArgs,
+    extend::ExtendArgs, init::InitArgs, inspect::InspectArgs, list::ListArgs, officer::OfficerArgs,
+    passwd::PasswdArgs, plan::PlanArgs, probe::ProbeArgs, recover::RecoverArgs,
+    restore_token::RestoreTokenArgs, results::ResultsArgs, rm::RmArgs, stick::StickArgs, update::UpdateArgs,
+    verify::VerifyArgs, waive::WaiveArgs,
 };
 
 /// Turns a golden disk into encrypted personal sticks
@@ -37,6 +38,8 @@ pub(crate) enum Command {
     Passwd(PasswdArgs),
     Escrow(EscrowArgs),
     Recover(RecoverArgs),
+    Officer(OfficerArgs),
+    Extend(ExtendArgs),
     RestoreToken(RestoreTokenArgs),
     Waive(WaiveArgs),
     Checklist(ChecklistArgs),

@@ -1,6 +1,7 @@
 //! `gobag-image build`: a version of an image, from whatever IT has.
 
 mod describe;
+mod lease;
 
 use std::path::{Path, PathBuf};
 
@@ -72,6 +73,8 @@ pub(crate) struct BuildArgs {
     /// on them. It holds for this version alone: give it with every version
     #[arg(long, value_enum, value_name = "WHEN")]
     remember_on_host: Option<RememberArg>,
+    #[command(flatten)]
+    lease: lease::LeaseArgs,
     /// Compression, 1 (fast) to 19 (small)
     #[arg(long, value_name = "LEVEL", default_value_t = DEFAULT_LEVEL, value_parser = clap::value_parser!(i32).range(1..=19))]
     level: i32,
@@ -105,8 +108,11 @@ pub(crate) fn build(args: &BuildArgs, ui: &Ui, environment: &Environment) -> Res
         .explain());
     }
     let requirements: Option<Requirements> = args.requirements.as_deref().map(read_json).transpose()?;
-    let policy = policy(args)?;
-    let OpenOffice { office, secrets } = OpenOffice::open(&args.keys, Access::Shared, ui)?;
+    let mut policy = policy(args)?;
+    lease::check(&policy, &args.lease)?;
+    let open = OpenOffice::open(&args.keys, Access::Shared, ui)?;
+    lease::add(&mut policy, &args.lease, &args.name, &open, ui)?;
+    let OpenOffice { office, secrets } = open;
     let repository = &office.repository;
     let work_dir = match &args.work_dir {
         Some(folder) => folder.clone(),
@@ -174,20 +180,13 @@ fn policy(args: &BuildArgs) -> Result<Value, CliError> {
         .map(read_json)
         .transpose()?
         .unwrap_or_default();
-    let refused = |text: &str| said(ExitCode::Usage, "build.policy", text);
     if let Some(rule) = args.remember_on_host {
         let rule = match rule {
             RememberArg::Off => Remember::Off,
             RememberArg::Ask => Remember::Ask,
             RememberArg::Token => Remember::Token,
         };
-        if policy.is_null() {
-            policy = Value::Object(serde_json::Map::new());
-        }
-        let words = policy
-            .as_object_mut()
-            .ok_or_else(|| refused("the policy is not a JSON object"))?;
-        words.insert(REMEMBER_ON_HOST.to_owned(), rule.word().into());
+        words(&mut policy)?.insert(REMEMBER_ON_HOST.to_owned(), rule.word().into());
     }
     // A word nobody knows would count as `off`, which is not what was meant.
     let word = policy.get(REMEMBER_ON_HOST);
@@ -197,6 +196,20 @@ fn policy(args: &BuildArgs) -> Result<Value, CliError> {
             "`remember_on_host` in the policy is `off`, `ask` or `token`",
         )),
     }
+}
+
+/// The policy's words, to add to.
+fn words(policy: &mut Value) -> Result<&mut serde_json::Map<String, Value>, CliError> {
+    if policy.is_null() {
+        *policy = Value::Object(serde_json::Map::new());
+    }
+    policy
+        .as_object_mut()
+        .ok_or_else(|| refused("the policy is not a JSON object"))
+}
+
+fn refused(text: &str) -> CliError {
+    said(ExitCode::Usage, "build.policy", text)
 }
 
 fn page(report: &BuildReport) -> String {

@@ -20,7 +20,10 @@ use gobag_bundle::{
 use gobag_checklists::{TextsError, plan::PlanFileError, regular::is_not_regular};
 use gobag_client::ClientError;
 use gobag_engine::{ext4::Ext4Error, qemu_img::ConvertError, run::RunError, tools::NotFound};
-use gobag_format::{escrow::EscrowError, org::OrgError, token::CodeError, waiver::WaiverError};
+use gobag_format::{
+    envelope::EnvelopeError, escrow::EscrowError, lease::LeaseError, officer::OfficerError, org::OrgError,
+    token::CodeError, waiver::WaiverError,
+};
 use gobag_import::ImportError;
 use gobag_mount::{MountError, UnmountError};
 use gobag_replica::{ReadError, RemoteError};
@@ -53,12 +56,14 @@ explain!(
     ChangeError,
     CodeError,
     ConvertError,
+    EnvelopeError,
     EscrowError,
     Ext4Error,
     FileError,
     HomeError,
     ImportError,
     NotFound,
+    OfficerError,
     OpenError,
     OrgError,
     OrgFolderError,
@@ -66,6 +71,7 @@ explain!(
     ProbeError,
     ProvisionError,
     RemoveError,
+    LeaseError,
     LedgerAccessError,
     MountError,
     ReadError,
@@ -148,6 +154,16 @@ fn exit(code: &str) -> ExitCode {
         | "repository.no-such-image"
         | "org.not-a-recipient"
         | "org.no-such-recipient"
+        | "org.officer-exists"
+        | "org.no-such-officer"
+        | "org.officers-needed"
+        | "envelope.malformed"
+        | "envelope.other-kind"
+        | "envelope.other-words"
+        | "envelope.too-large"
+        | "lease.malformed"
+        | "officer.malformed"
+        | "officer.name"
         | "org.not-an-org"
         | "repository.not-a-repository"
         | "token.code-mistyped"
@@ -193,6 +209,14 @@ fn hints(code: &str) -> &'static [&'static str] {
         ],
         "org.sealed" => &["check Caps Lock and the keyboard's language"],
         "org.last-recipient" => &["add another one first: `gobag-image escrow add RECIPIENT`"],
+        "org.officer-exists" => &[
+            "see who is on the list with `gobag-image officer list`",
+            "a new key takes the place of an old one after `gobag-image officer rm NAME`",
+        ],
+        "org.officers-needed" => {
+            &["add officers first, or say a smaller number with `gobag-image officer needed COUNT`"]
+        }
+        "officer.malformed" => &["take the line whole, as `gobag-image officer new` printed it"],
         "repository.not-a-repository" => &["name it with `--repository FOLDER`"],
         "repository.no-such-image" => &["see what is there with `gobag-image list`"],
         "repository.busy" => &["wait until the other gobag-image has ended; nothing is lost"],

@@ -2,6 +2,7 @@
 
 use gobag_bundle::repository::Access;
 use gobag_format::{
+    lease::LeasePolicy,
     manifest::{Boot, ContainerEntry, Manifest, VolumeKind},
     memory::Remember,
 };
@@ -100,6 +101,7 @@ fn page(report: &InspectReport, columns: usize) -> String {
         Remember::Token => "remembered by computers; an earlier copy needs a restore token",
     };
     facts.row(["its last state", remembered]);
+    facts.row(["a lease", &lease(&report.policy)]);
     let mut volumes = Table::new(["volume", "for", "size"]);
     for volume in &report.volumes {
         let kind = match volume.kind {
@@ -111,6 +113,18 @@ fn page(report: &InspectReport, columns: usize) -> String {
         volumes.row([volume.name.as_str(), kind, &human::bytes(volume.size_bytes)]);
     }
     format!("{}\n{}", facts.render(columns), volumes.render(columns))
+}
+
+fn lease(policy: &serde_json::Value) -> String {
+    match LeasePolicy::of_policy(policy) {
+        Ok(None) => "not needed".to_owned(),
+        Ok(Some(policy)) => format!(
+            "needed; {} of {} officers can extend it",
+            policy.threshold,
+            policy.officers.len()
+        ),
+        Err(error) => error.to_string(),
+    }
 }
 
 fn boot(boot: &Boot) -> String {

@@ -2,8 +2,8 @@
 //! wires together.
 //!
 //! * [`args`]: the command line; one module per command: [`init`], [`build`], [`list`], [`inspect`], [`verify`],
-//!   [`rm`], [`stick`], [`update`], [`passwd`], [`plan`], [`probe`], [`escrow`], [`restore_token`], [`waive`], [`checklist`],
-//!   [`results`], [`coverage`], [`recover`] (with the checklist it shares [`pages`])
+//!   [`rm`], [`stick`], [`update`], [`passwd`], [`plan`], [`probe`], [`escrow`], [`officer`], [`extend`], [`recover`], [`restore_token`],
+//!   [`waive`], [`checklist`], [`results`], [`coverage`] (with the checklist it shares [`pages`])
 //! * [`office`]: the organisation and its repository, opened and unlocked
 //! * [`environment`]: what is known from outside; [`progress`]: how long work tells where it is
 //! * [`error`]: every library error's exit code and hint
@@ -15,10 +15,12 @@ mod coverage;
 mod environment;
 mod error;
 mod escrow;
+mod extend;
 mod init;
 mod inspect;
 mod list;
 mod office;
+mod officer;
 mod pages;
 mod passwd;
 mod plan;
@@ -73,6 +75,8 @@ fn dispatch(command: &Command, ui: &Ui, environment: &Environment) -> Result<Exi
         Command::Passwd(args) => passwd::passwd(args, ui, environment),
         Command::Escrow(args) => escrow::escrow(args, ui, environment),
         Command::Recover(args) => recover::recover(args, ui, environment, &interrupt),
+        Command::Officer(args) => officer::officer(args, ui, environment),
+        Command::Extend(args) => extend::extend(args, ui, environment),
         Command::RestoreToken(args) => restore_token::restore_token(args, ui, environment),
         Command::Checklist(args) => checklist::checklist(args, ui),
         Command::Results(args) => results::results(args, ui, environment),

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// How often a person may mistype before the program ends; it can be started again at once.
-const TRIES: u32 = 3;
+pub(crate) const TRIES: u32 = 3;
 
 /// Where the repository is.
 pub(crate) fn repository_folder(args: &OrgArgs) -> PathBuf {
@@ -59,7 +59,8 @@ impl OpenOffice {
         self.open_image(&summary)
     }
 
-    fn open_image(&self, summary: &ImageSummary) -> Result<StoredImage, CliError> {
+    /// Opens an image that was found.
+    pub(crate) fn open_image(&self, summary: &ImageSummary) -> Result<StoredImage, CliError> {
         self.office
             .repository
             .open_image(summary, &self.secrets)

@@ -8,8 +8,12 @@
 
 #[path = "cli/age.rs"]
 mod age;
+#[path = "cli/extensions.rs"]
+mod extensions;
 #[path = "cli/named.rs"]
 mod named;
+#[path = "cli/officers.rs"]
+mod officers;
 #[path = "cli/plan.rs"]
 mod plan;
 #[path = "cli/results.rs"]

@@ -59,6 +59,9 @@ pub enum EnvelopeError {
     /// None of its signatures is by a key that counts.
     #[error("not signed by a key that is known here, or altered")]
     BadSignature,
+    /// Two documents that should be one.
+    #[error("it does not say the same as the others")]
+    OtherWords,
 }
 
 impl EnvelopeError {
@@ -69,6 +72,7 @@ impl EnvelopeError {
             Self::Malformed { .. } => "envelope.malformed",
             Self::OtherKind { .. } => "envelope.other-kind",
             Self::BadSignature => "envelope.bad-signature",
+            Self::OtherWords => "envelope.other-words",
         }
     }
 }
@@ -85,6 +89,33 @@ impl Envelope {
             payload_type: kind.to_owned(),
             signatures: vec![signature],
         }
+    }
+
+    /// A document of this kind that nobody signed yet.
+    pub fn unsigned(kind: &str, payload: &[u8]) -> Self {
+        Self {
+            payload: BASE64.encode(payload),
+            payload_type: kind.to_owned(),
+            signatures: Vec::new(),
+        }
+    }
+
+    /// Adds the signatures of `other`, which must be the same document; each signature once.
+    pub fn join(&mut self, other: &Self) -> Result<(), EnvelopeError> {
+        let kind = self.payload_type.clone();
+        if other.unverified(&kind)? != self.unverified(&kind)? {
+            return Err(EnvelopeError::OtherWords);
+        }
+        let further = other
+            .signatures
+            .iter()
+            .filter(|signature| !self.signatures.contains(signature));
+        let further: Vec<Signed> = further.cloned().collect();
+        if self.signatures.len() + further.len() > MAX_SIGNATURES {
+            return Err(malformed(format!("more than {MAX_SIGNATURES} signatures")));
+        }
+        self.signatures.extend(further);
+        Ok(())
     }
 
     /// Adds the signature of another key, over the same document.
@@ -208,6 +239,37 @@ mod tests {
             envelope.verify("text/plain", [&ours]).unwrap_err().code(),
             "envelope.other-kind"
         );
+    }
+
+    #[test]
+    fn signatures_that_came_apart_are_joined_and_each_counts_once() {
+        let keys = [key(1).verifying_key(), key(2).verifying_key()];
+        let unsigned = Envelope::unsigned(KIND, b"{}");
+        assert_eq!(unsigned.verify(KIND, &keys), Err(EnvelopeError::BadSignature));
+        let signed = |seeds: &[u8]| {
+            let mut envelope = unsigned.clone();
+            seeds
+                .iter()
+                .for_each(|seed| envelope.sign_too(&key(*seed)).unwrap());
+            envelope
+        };
+        let mut joined = unsigned.clone();
+        for part in [signed(&[1]), signed(&[2]), signed(&[2, 1]), signed(&[])] {
+            joined.join(&part).unwrap();
+        }
+        assert_eq!(joined, signed(&[1, 2]));
+        assert_eq!(joined.signers(KIND, &keys).unwrap().1.len(), 2);
+        let other = Envelope::unsigned(KIND, b"{\"a\":1}");
+        assert_eq!(joined.join(&other), Err(EnvelopeError::OtherWords));
+        let kind = Envelope::unsigned("text/plain", b"{}");
+        assert_eq!(joined.join(&kind).unwrap_err().code(), "envelope.other-kind");
+        let many: Vec<u8> = (1..=16).collect();
+        let mut full = signed(&many);
+        assert_eq!(
+            full.join(&signed(&[17])).unwrap_err().code(),
+            "envelope.malformed"
+        );
+        full.join(&signed(&[3])).unwrap();
     }
 
     #[test]

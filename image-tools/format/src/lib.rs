@@ -4,6 +4,7 @@
 //! bytes go out, randomness is an argument ([`crypto::Random`]). Nothing here trusts its input: each decoder checks
 //! lengths against [`limits`] before it allocates, and anything sealed is authenticated before it is parsed.
 
+pub mod agree;
 pub mod checkpoint;
 pub mod chunk;
 pub mod crypto;
@@ -22,6 +23,7 @@ pub mod manifest;
 pub mod map;
 pub mod memory;
 mod monitor;
+pub mod officer;
 pub mod org;
 pub mod pack;
 mod reader;

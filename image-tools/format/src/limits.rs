@@ -87,6 +87,8 @@ pub const MAX_KEPT_EXTENSIONS: usize = 4;
 pub const MAX_SIGNATURES: usize = 16;
 /// Most officers that a policy names.
 pub const MAX_OFFICERS: usize = 16;
+/// Longest name of an officer, in bytes of UTF-8.
+pub const MAX_OFFICER_NAME_LEN: usize = 64;
 /// Longest signed document, bytes.
 pub const MAX_ENVELOPE_LEN: usize = 128 << 10;
 

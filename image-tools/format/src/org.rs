@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 use crate::crypto::{Key, Random};
 use crate::ids::OrgId;
 use crate::limits::{MAX_ORG_FILE_LEN, MAX_SCRYPT_WORK_FACTOR};
+use crate::officer::Officer;
 use crate::sign::{SigningKey, VerifyingKey};
 
 /// The format version written, and the newest read.
@@ -50,6 +51,16 @@ pub struct OrgProfile {
     pub contact: String,
     /// age recipients that can recover sticks.
     pub escrow_recipients: Vec<String>,
+    /// People who can extend leases when the server is gone; at most [`crate::limits::MAX_OFFICERS`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub officers: Vec<Officer>,
+    /// How many of them have to agree; 0 where nobody said.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub officers_needed: usize,
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// What builds images: the content of `signing.age`.
@@ -262,7 +273,7 @@ impl EscrowIdentity {
     }
 }
 
-fn seal(plain: &[u8], passphrase: &str, work_factor: u8) -> Result<Vec<u8>, OrgError> {
+pub(crate) fn seal(plain: &[u8], passphrase: &str, work_factor: u8) -> Result<Vec<u8>, OrgError> {
     let mut recipient = scrypt::Recipient::new(SecretString::from(passphrase.to_owned()));
     recipient.set_work_factor(work_factor.clamp(1, MAX_SCRYPT_WORK_FACTOR));
     let recipients = iter::once(&recipient as &dyn age::Recipient);
@@ -279,7 +290,7 @@ fn seal(plain: &[u8], passphrase: &str, work_factor: u8) -> Result<Vec<u8>, OrgE
     Ok(file)
 }
 
-fn open(file: &[u8], passphrase: &str) -> Result<Zeroizing<Vec<u8>>, OrgError> {
+pub(crate) fn open(file: &[u8], passphrase: &str) -> Result<Zeroizing<Vec<u8>>, OrgError> {
     check_len(file)?;
     let decryptor = Decryptor::new(file).map_err(|_| OrgError::Malformed {
         reason: "not an age file".to_owned(),
@@ -305,7 +316,7 @@ fn check_len(file: &[u8]) -> Result<(), OrgError> {
     Ok(())
 }
 
-fn check_format(json: &[u8]) -> Result<(), OrgError> {
+pub(crate) fn check_format(json: &[u8]) -> Result<(), OrgError> {
     #[derive(Deserialize)]
     struct Outline {
         format: u32,
@@ -320,7 +331,7 @@ fn check_format(json: &[u8]) -> Result<(), OrgError> {
     Ok(())
 }
 
-fn malformed(error: serde_json::Error) -> OrgError {
+pub(crate) fn malformed(error: serde_json::Error) -> OrgError {
     OrgError::Malformed {
         reason: error.to_string(),
     }
@@ -339,6 +350,7 @@ mod tests {
             name: "Acme".to_owned(),
             contact: "extension 42".to_owned(),
             escrow_recipients: vec![EscrowIdentity::generate().recipient()],
+            ..OrgProfile::default()
         };
         OrgSecrets::generate(profile, &Fixed::new(1))
     }

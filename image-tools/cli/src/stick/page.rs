@@ -66,7 +66,7 @@ mod tests {
         let profile = OrgProfile {
             name: "Müller & Söhne".to_owned(),
             contact: "+49 {{user}}".to_owned(),
-            escrow_recipients: Vec::new(),
+            ..OrgProfile::default()
         };
         let page = start_page("<b>Anna</b>", &profile, BundleId([0xab; 16]), Remember::Off);
         assert!(page.contains("nothing stays on it. Without"), "{page}");

@@ -113,13 +113,41 @@ pub struct Extension {
 impl Extension {
     /// For all sticks of a group.
     pub fn for_group(org: OrgId, group: &str, issued_s: u64, until_s: u64) -> Self {
+        Self::new(org, Some(group), None, issued_s, until_s)
+    }
+
+    /// For the sticks of a group, one stick, or that stick if it is in that group.
+    pub fn new(
+        org: OrgId,
+        group: Option<&str>,
+        bundle: Option<BundleId>,
+        issued_s: u64,
+        until_s: u64,
+    ) -> Self {
         Self {
             format: FORMAT,
             org,
-            group: Some(group.to_owned()),
-            bundle: None,
+            group: group.map(str::to_owned),
+            bundle,
             issued_s,
             until_s,
+        }
+    }
+
+    /// As it goes to the officers, before the first of them signs; they add their signatures by [`Envelope::sign_too`].
+    pub fn unsigned(&self) -> Envelope {
+        Envelope::unsigned(EXTENSION, &json(self))
+    }
+
+    /// What a letter says, for whoever shall sign it; nothing of it is believed.
+    pub fn unverified(envelope: &Envelope) -> Result<Self, LeaseError> {
+        parsed(&envelope.unverified(EXTENSION)?).and_then(Self::of_this_format)
+    }
+
+    fn of_this_format(self) -> Result<Self, LeaseError> {
+        match self.format == FORMAT {
+            true => Ok(self),
+            false => Err(malformed(format!("format {} is not known", self.format))),
         }
     }
 
@@ -137,14 +165,8 @@ impl Extension {
         if signers.is_empty() {
             return Err(EnvelopeError::BadSignature.into());
         }
-        let extension: Self = parsed(&payload)?;
-        match extension.format == FORMAT {
-            true => {
-                let signers = signers.into_iter().copied().collect();
-                Ok((payload, extension, signers))
-            }
-            false => Err(malformed(format!("format {} is not known", extension.format))),
-        }
+        let extension = parsed(&payload).and_then(Self::of_this_format)?;
+        Ok((payload, extension, signers.into_iter().copied().collect()))
     }
 
     /// Whether it is for the stick of this lease. One that names nobody is for nobody.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{limits::MAX_OFFICERS, sign::VerifyingKey};
+use crate::{agree::AgreementPublic, limits::MAX_OFFICERS, sign::VerifyingKey};
 
 /// The key in a manifest's policy.
 const LEASE: &str = "lease";
@@ -19,6 +19,9 @@ pub struct LeasePolicy {
     /// How many of them have to sign.
     #[serde(default)]
     pub threshold: usize,
+    /// What the officers make codes for the telephone with, in the same order; empty where there are no such codes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub code_keys: Vec<AgreementPublic>,
 }
 
 /// The policy asks something of leases that cannot be understood. The stick is then not started: it would be a way around the lease.
@@ -50,6 +53,13 @@ impl LeasePolicy {
         distinct.dedup();
         if policy.officers.len() > MAX_OFFICERS || distinct.len() != policy.officers.len() {
             return Err(unusable("too many officers, or one twice".to_owned()));
+        }
+        let mut distinct = policy.code_keys.clone();
+        distinct.sort_unstable_by_key(|key| key.0);
+        distinct.dedup();
+        let is_each = policy.code_keys.is_empty() || distinct.len() == policy.officers.len();
+        if !is_each || distinct.len() != policy.code_keys.len() {
+            return Err(unusable("not one key for codes for each officer".to_owned()));
         }
         // Nobody, or more than there are, would mean that everybody may extend, or nobody can.
         let is_possible = (1..=policy.officers.len()).contains(&policy.threshold);

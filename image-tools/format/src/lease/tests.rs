@@ -2,7 +2,12 @@
 
 use super::renewal::{Answer, Mint, RenewalToken, Renewals};
 use super::*;
-use crate::{crypto::Key, sign::SigningKey};
+use crate::{
+    agree::{AgreementKey, AgreementPublic},
+    crypto::Key,
+    sign::SigningKey,
+    testing::Fixed,
+};
 
 const DAY: u64 = 86_400;
 const NOW: u64 = 1_800_000_000;
@@ -30,7 +35,12 @@ fn policy() -> LeasePolicy {
         server: key(1).verifying_key(),
         officers: [11, 12, 13].map(|seed| key(seed).verifying_key()).to_vec(),
         threshold: 2,
+        code_keys: [21, 22, 23].map(code_key).to_vec(),
     }
+}
+
+fn code_key(seed: u8) -> AgreementPublic {
+    AgreementKey::from_seed(&Key::from_bytes([seed; 32])).public()
 }
 
 fn lease() -> Lease {
@@ -336,7 +346,9 @@ fn a_policy_that_makes_no_sense_is_refused_and_none_asks_nothing() {
         change(&mut policy);
         of(serde_json::json!({ "lease": policy })).unwrap_err().code()
     };
-    let cases: [fn(&mut LeasePolicy); 4] = [
+    let cases: [fn(&mut LeasePolicy); 6] = [
+        |policy| policy.code_keys.truncate(2),
+        |policy| policy.code_keys[2] = policy.code_keys[0],
         |policy| policy.threshold = 0,
         |policy| policy.threshold = 4,
         |policy| policy.officers.push(policy.officers[0]),
