@@ -12,6 +12,7 @@ mod memory;
 mod pack;
 mod people;
 mod planner;
+mod replica;
 mod socket;
 
 use crate::Target;
@@ -63,6 +64,9 @@ pub const TARGETS: &[Target] = &[
     target("memory", 192, SMALL, memory::memory, memory::memories),
     target("ledger", 4096, PAGE, ledger::ledger, ledger::ledgers),
     target("envelope", 4096, SMALL, ledger::envelope, ledger::envelopes),
+    target("change-pack", 16_384, SMALL, replica::pack, replica::packs),
+    target("index-part", 4096, SMALL, replica::index, replica::indexes),
+    target("replica-head", 4096, SMALL, replica::head, replica::heads),
     target("restore-token", 2100, SMALL, memory::token, memory::tokens),
     target("waiver", 2100, SMALL, memory::waiver, memory::waivers),
     target("restore-code", 300, SMALL, memory::code, memory::codes),
