@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gobag_bundle::Session;
+use gobag_bundle::{Ambient, Session};
 use gobag_client::{Client, Identity, Options};
 use gobag_format::{Silent, ids::VolumeId};
 use gobag_protocol::{enrol::EnrolRequest, points::BookmarkKind};
@@ -119,7 +119,15 @@ fn replication_runs_beside_the_guest_and_ends_with_everything_sent() {
     let mut rng = Rng::new(32);
     thread::scope(|scope| {
         let source = session.replica().unwrap();
-        let replicating = scope.spawn(|| run(source, Arc::clone(&company), &control));
+        let replicating = scope.spawn(|| {
+            run(
+                source,
+                Arc::clone(&company),
+                &control,
+                &Ambient::system().clock,
+                |_| (),
+            )
+        });
         until(|| control.status().phase == Phase::InStep);
         work(&session, &mut rng, 60);
         control.mark(BookmarkKind::User, "before the update");

@@ -120,6 +120,7 @@ impl ReplicaSource {
             user: record.user.clone(),
             point,
             complete: snapshot.is_complete(),
+            copied: snapshot.is_complete(),
             moment: Moment {
                 generation: self.bundle.unlocked.generation,
                 sequence,

@@ -184,7 +184,8 @@ mod tests {
         // Each just too long to be merged.
         let mut runs: Vec<u64> = vec![1];
         for _ in 0..MAX_REPLICA_LAYERS {
-            runs.push(runs.iter().sum::<u64>().saturating_mul(2).saturating_add(1));
+            let sum = runs.iter().fold(0, |sum: u64, runs| sum.saturating_add(*runs));
+            runs.push(sum.saturating_mul(2).saturating_add(1));
         }
         assert!(runs.len() - merged(&runs) < MAX_REPLICA_LAYERS);
         assert_eq!(merged(&[]), 0);

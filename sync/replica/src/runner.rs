@@ -8,9 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gobag_bundle::ReplicaSource;
+use gobag_bundle::{ReplicaSource, store::Clock};
 use gobag_protocol::points::{Bookmark, BookmarkKind};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     error::SendError,
@@ -27,13 +27,15 @@ const LEAST_BYTES: u64 = 4 << 20;
 const MOST_BYTES: u64 = 256 << 20;
 /// How long a pass that leaves something over should take, seconds: what is lost when it is cut.
 const PASS_S: u64 = 60;
+/// Passes in a row that left no less than they found, after which it is said.
+const LOSING: u32 = 3;
 /// The longest wait for a network.
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
 /// The wait after a refusal that only people can lift.
 const REFUSED_WAIT: Duration = Duration::from_secs(600);
 
 /// How far the company's copy is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
     /// Nothing is known yet.
@@ -45,10 +47,14 @@ pub enum Phase {
     CatchingUp,
     /// The newest point shows everything but what changed in the last minute.
     InStep,
+    /// A phase this program does not know.
+    #[serde(other)]
+    Unknown,
 }
 
-/// What replication tells of itself.
-#[derive(Debug, Clone, Default, Serialize)]
+/// What replication tells of itself. Fields only get added, and each has a default.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ReplicaStatus {
     /// How far it is.
     pub phase: Phase,
@@ -58,8 +64,9 @@ pub struct ReplicaStatus {
     pub bytes_per_s: Option<u64>,
     /// Seconds that the rest takes at that speed.
     pub left_s: Option<u64>,
-    /// Seconds since the begin of the last pass that made a complete point: what a loss of the stick would cost now, by the PC's clock.
-    pub behind_s: Option<u64>,
+    /// When the last pass began that found everything sent, or sent it: what was written since is what a loss of the stick would
+    /// cost now. Seconds since 1970 UTC, by the PC's clock.
+    pub complete_s: Option<u64>,
     /// The newest point.
     pub generation: Option<u64>,
     /// Why the last pass failed: code and words.
@@ -67,7 +74,8 @@ pub struct ReplicaStatus {
 }
 
 /// Why the last pass failed.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Problem {
     /// Stable code.
     pub code: String,
@@ -86,7 +94,6 @@ struct Mark {
 #[derive(Default)]
 struct Shared {
     status: ReplicaStatus,
-    complete_at: Option<Instant>,
     marks: Vec<Mark>,
     ending: bool,
 }
@@ -102,10 +109,7 @@ pub struct Control {
 impl Control {
     /// What replication tells of itself now.
     pub fn status(&self) -> ReplicaStatus {
-        let shared = self.shared();
-        let mut status = shared.status.clone();
-        status.behind_s = shared.complete_at.map(|at| at.elapsed().as_secs());
-        status
+        self.shared().status.clone()
     }
 
     /// Names the state of this moment, or the next that can be sent.
@@ -140,19 +144,31 @@ impl Control {
     }
 }
 
-/// Replicates until [`Control::end`]; on a thread of its own.
-pub fn run<R: Remote>(source: ReplicaSource, remote: R, control: &Control) {
+/// Replicates until [`Control::end`]; on a thread of its own. After each pass `tell` hears how it stands.
+pub fn run<R: Remote>(
+    source: ReplicaSource,
+    remote: R,
+    control: &Control,
+    clock: &Clock,
+    tell: impl Fn(&ReplicaStatus),
+) {
     let mut sender = Sender::new(source.clone(), remote);
     let mut pace = Pace::default();
     let mut noted = Instant::now();
     loop {
         // Whoever ends it gets one more pass: for what changed since the last.
         let last = control.is_ending();
-        let started = Instant::now();
+        let (started, started_s) = (Instant::now(), clock());
         let passed = one_pass(&mut sender, pace.most_bytes, control);
         let left = source.unsent_bytes();
         let wait = pace.after(&passed, started.elapsed(), left);
-        tell(control, &passed, &sender, &pace, started, left);
+        let status = {
+            let mut shared = control.shared();
+            let first_copied = sender.is_first_copied();
+            shared.status.learn(&passed, &pace, first_copied, started_s, left);
+            shared.status.clone()
+        };
+        tell(&status);
         if noted.elapsed() >= NOTE_EVERY || last {
             noted = Instant::now();
             if let Err(error) = sender.note() {
@@ -201,41 +217,46 @@ fn one_pass<R: Remote>(
     passed
 }
 
-fn tell<R: Remote>(
-    control: &Control,
-    passed: &Result<Passed, SendError>,
-    sender: &Sender<R>,
-    pace: &Pace,
-    started: Instant,
-    left: u64,
-) {
-    let mut shared = control.shared();
-    match passed {
-        Ok(Passed::Point { complete: false, .. }) => {}
-        Ok(_) => shared.complete_at = Some(started),
-        Err(_) => {}
+impl ReplicaStatus {
+    fn learn(
+        &mut self,
+        passed: &Result<Passed, SendError>,
+        pace: &Pace,
+        first_copied: bool,
+        started_s: u64,
+        left: u64,
+    ) {
+        self.unsent_bytes = left;
+        self.bytes_per_s = pace.bytes_per_s;
+        self.left_s = pace
+            .bytes_per_s
+            .filter(|rate| *rate > 0)
+            .map(|rate| left.div_ceil(rate));
+        self.problem = passed.as_ref().err().map(Problem::of).or_else(|| pace.problem());
+        match passed {
+            Ok(Passed::Nothing | Passed::Point { complete: true, .. }) => {
+                self.phase = Phase::InStep;
+                self.complete_s = Some(started_s);
+            }
+            Ok(Passed::Point { .. }) if self.complete_s.is_some() || first_copied => {
+                self.phase = Phase::CatchingUp;
+            }
+            Ok(Passed::Point { .. }) => self.phase = Phase::FirstCopy,
+            Err(_) => {}
+        }
+        if let Ok(Passed::Point { generation, .. }) = passed {
+            self.generation = Some(*generation);
+        }
     }
-    let had_complete = shared.complete_at.is_some() || sender.is_first_copied();
-    let status = &mut shared.status;
-    status.unsent_bytes = left;
-    status.bytes_per_s = pace.bytes_per_s;
-    status.left_s = pace
-        .bytes_per_s
-        .filter(|rate| *rate > 0)
-        .map(|rate| left.div_ceil(rate));
-    status.problem = passed.as_ref().err().map(|error| Problem {
-        code: error.code().to_owned(),
-        message: words(error),
-        passes: error.is_transient(),
-    });
-    status.phase = match passed {
-        Ok(Passed::Nothing | Passed::Point { complete: true, .. }) => Phase::InStep,
-        Ok(Passed::Point { .. }) if had_complete => Phase::CatchingUp,
-        Ok(Passed::Point { .. }) => Phase::FirstCopy,
-        Err(_) => status.phase,
-    };
-    if let Ok(Passed::Point { generation, .. }) = passed {
-        status.generation = Some(*generation);
+}
+
+impl Problem {
+    fn of(error: &SendError) -> Self {
+        Self {
+            code: error.code().to_owned(),
+            message: words(error),
+            passes: error.is_transient(),
+        }
     }
 }
 
@@ -295,6 +316,15 @@ impl Pace {
         }
     }
 
+    /// That the guest writes more than the line takes.
+    fn problem(&self) -> Option<Problem> {
+        (self.losing >= LOSING).then(|| Problem {
+            code: "replica.too-slow".to_owned(),
+            message: "more is written than the line to the company takes".to_owned(),
+            passes: true,
+        })
+    }
+
     fn learn(&mut self, data_bytes: u64, took: Duration) {
         let millis = took.as_millis().max(1) as u64;
         if data_bytes >= LEAST_BYTES / 4 {
@@ -349,14 +379,16 @@ mod tests {
     #[test]
     fn a_guest_that_writes_faster_than_the_line_still_gets_a_complete_point() {
         let mut pace = Pace::default();
+        assert_eq!(pace.problem(), None);
         let mut most = 0;
         for _ in 0..12 {
             pace.after(&point(false, 1 << 20), Duration::from_secs(1), 10 << 30);
             most = most.max(pace.most_bytes);
         }
         assert!(most >= 10 << 30, "{most}");
+        assert_eq!(pace.problem().unwrap().code, "replica.too-slow");
         pace.after(&point(true, 10 << 30), Duration::from_secs(3600), 0);
-        assert!(pace.most_bytes <= MOST_BYTES);
+        assert!(pace.most_bytes <= MOST_BYTES && pace.problem().is_none());
     }
 
     #[test]

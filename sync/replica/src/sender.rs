@@ -115,9 +115,9 @@ impl<R: Remote> Sender<R> {
         }
     }
 
-    /// Whether a complete point was made and is still the newest.
+    /// Whether a complete point was ever made, as far as is known.
     pub fn is_first_copied(&self) -> bool {
-        matches!(&self.known, Some(Some(tip)) if tip.head.complete)
+        matches!(&self.known, Some(Some(tip)) if tip.head.copied)
     }
 
     /// The name of a bookmark, for the stick and IT only.
@@ -281,6 +281,7 @@ impl<R: Remote> Sender<R> {
         let point = self.source.draw();
         let mut head = self.source.head(point, snapshot);
         let before = known.map(|tip| &tip.head);
+        head.copied |= before.is_some_and(|before| before.copied);
         let had = before.and_then(|before| before.escrow);
         let ((layers, escrow, mut drops), adds) = carry(&self.remote, progress, |uploads| {
             let escrow = self.escrow(had, uploads)?;

@@ -30,6 +30,9 @@ pub struct ReplicaHead {
     pub point: PointId,
     /// Whether every volume is as it was at `moment`; else the point is a step on the way to one that is.
     pub complete: bool,
+    /// Whether this point or one before it is complete: the first copy is done.
+    #[serde(default)]
+    pub copied: bool,
     /// The moment of the stick's history that it shows.
     pub moment: Moment,
     /// When that was by the stick's clock, seconds since 1970 UTC.

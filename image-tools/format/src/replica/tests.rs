@@ -27,6 +27,7 @@ fn head() -> ReplicaHead {
         user: "Ada".to_owned(),
         point: POINT,
         complete: true,
+        copied: true,
         moment: Moment::default(),
         taken_s: 5,
         volumes: Vec::new(),

@@ -132,6 +132,7 @@ pub(super) fn heads() -> Vec<Vec<u8>> {
         user: "Ada".to_owned(),
         point: POINT,
         complete: true,
+        copied: true,
         moment: Moment::default(),
         taken_s: 7,
         volumes: vec![HeadVolume {
