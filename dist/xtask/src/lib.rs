@@ -9,6 +9,7 @@
 mod bench;
 mod cargo;
 mod ci;
+mod company;
 pub mod console;
 mod crash;
 mod cross;
@@ -47,6 +48,8 @@ usage: cargo xtask <task> [options]
                            a real Debian at work while its stick is pulled and its launcher killed
   guest-checks [--fresh] [--gobag PROGRAM] [--record FOLDER] [--json]
                            a real Debian with systemd: its protection switched on and off, and what `gobag check` says
+  company [--network bad] [--no-build]
+                           a guest kept in step with a real server, its stick lost, revoked and recovered on another
   cross                    the probes for protection built for Windows, and run under wine (optional)
   dist                     release: static binaries, completions, man pages, zip, .deb, SHA256SUMS
   packages                 install the system packages the other tasks need
@@ -68,6 +71,7 @@ pub fn run(args: impl Iterator<Item = String>) -> ExitCode {
         "demo" => demo::run(&rest),
         "fuzz" => fuzz::run(&rest),
         "bench" => bench::run(&rest),
+        "company" => company::run(&rest),
         "crash" => crash::run(&rest),
         "cross" => cross::run(&rest),
         "guest-checks" => guest_checks::run(&rest),

@@ -51,6 +51,8 @@ const PACKAGES: &[Package] = &[
     package("clamav-daemon", "clamd", "host checks see the real scanner"),
     package("clamav-freshclam", "freshclam", "and its updater"),
     package("nftables", "nft", "host checks see the real packet filter"),
+    package("iproute2", "ip", "a line of its own between a stick and a server"),
+    package("curl", "curl", "asks the server as IT may"),
     package("chromium", "chromium", "shows and prints the checklist"),
     package(
         "fonts-liberation",

@@ -53,6 +53,15 @@ impl Cmd {
         self
     }
 
+    /// The same command, started by another one that takes it as its last arguments.
+    pub(crate) fn inside(mut self, starter: Self) -> Self {
+        let program = std::mem::replace(&mut self.program, starter.program);
+        let args = std::mem::replace(&mut self.args, starter.args);
+        self.args.push(program);
+        self.args.extend(args);
+        self
+    }
+
     pub(crate) fn dir(mut self, dir: impl AsRef<Path>) -> Self {
         self.dir = Some(dir.as_ref().to_owned());
         self
