@@ -47,7 +47,16 @@ fn company(site: &Site, session: &Session) -> Arc<Company> {
 fn restored(company: &Arc<Company>, session: &Session, pristine: &[Vec<u8>; 2]) -> [Vec<u8>; 2] {
     let newest = company.newest().unwrap().unwrap();
     let keys = session.replica().unwrap().keys();
-    let view = View::open(Arc::clone(company), keys, session.bundle().id(), &newest, 8 << 20).unwrap();
+    let key = session.bundle().ledger().unwrap().signing_key().verifying_key();
+    let view = View::open(
+        Arc::clone(company),
+        keys,
+        session.bundle().id(),
+        Some(&key),
+        &newest,
+        8 << 20,
+    )
+    .unwrap();
     assert!(view.head().complete);
     let volumes = pristine.clone().map(|content| Memory(content.into()));
     let place = |id: VolumeId| {
@@ -130,8 +139,9 @@ fn replication_runs_beside_the_guest_and_ends_with_everything_sent() {
         });
         until(|| control.status().phase == Phase::InStep);
         work(&session, &mut rng, 60);
-        control.mark(BookmarkKind::User, "before the update");
-        until(|| control.status().generation >= Some(2));
+        assert!(control.mark(BookmarkKind::User, "before the update"));
+        assert!(!control.mark(BookmarkKind::User, &"x".repeat(600)));
+        until(|| control.status().marks == 1);
         let marked = company.newest().unwrap().unwrap();
         assert_eq!(control.status().problem.map(|problem| problem.code), None);
         assert_eq!(marked.generation, 2);

@@ -174,7 +174,7 @@ impl World {
     fn view(&self, keys: ReplicaKeys, generation: u64) -> View<Arc<MemoryRemote>> {
         let bundle = Bundle::identify(self.stick.path()).unwrap();
         let point = self.remote.point(generation).unwrap().unwrap();
-        View::open(Arc::clone(&self.remote), keys, bundle, &point, 8 << 20).unwrap()
+        View::open(Arc::clone(&self.remote), keys, bundle, None, &point, 8 << 20).unwrap()
     }
 
     /// Every point that is still kept reads as it did, both ways of reading it.
@@ -408,7 +408,7 @@ fn it_opens_a_replica_with_the_escrow_file_that_the_server_has() {
     world.check(|| ReplicaKeys::of_bundle(&key), 5);
     assert_eq!(world.points.keys().copied().collect::<Vec<_>>(), [generation]);
     let wrong = ReplicaKeys::of_bundle(&Key::from_bytes([9; 32]));
-    assert!(ReplicaHead::open(&wrong, bundle, &head).is_err());
+    assert!(ReplicaHead::open(&wrong, bundle, None, &head).is_err());
 }
 
 #[test]
@@ -433,4 +433,146 @@ fn a_server_that_lost_a_part_gets_everything_again() {
     }
     world.catch_up(&session);
     world.check(|| session.replica().unwrap().keys(), 3);
+}
+
+/// Doubts are as durable as the note that makes them unnecessary.
+#[test]
+fn a_stick_pulled_while_everything_is_sent_again_goes_on_with_it() {
+    let mut world = World::new(9);
+    let mut session = world.stick.open(true);
+    let nothing = world.remote.back_up();
+    work(&session, &mut Rng::new(9), 60);
+    world.catch_up(&session);
+    session.close().unwrap();
+    drop(session);
+    world.remote.put_back(nothing);
+    world.points.clear();
+    let session = world.stick.open(true);
+    let mut sender = world.sender(&session);
+    let passed = world.pass(&session, &mut sender, 3 << 12).unwrap();
+    assert!(
+        matches!(passed, Passed::Point { complete: false, .. }),
+        "{passed:?}"
+    );
+    sender.note().unwrap();
+    drop((sender, session));
+    let session = world.stick.open(true);
+    world.catch_up(&session);
+    world.check(|| session.replica().unwrap().keys(), 9);
+}
+
+/// The log was put back, as a stick does that lied about a flush; the ledger was not.
+#[test]
+fn a_stick_that_lost_what_the_company_has_makes_the_replica_what_it_is_itself() {
+    let mut world = World::new(10);
+    let mut rng = Rng::new(10);
+    let mut session = world.stick.open(true);
+    work(&session, &mut rng, 60);
+    world.catch_up(&session);
+    session.close().unwrap();
+    drop(session);
+    let older = tempfile::tempdir().unwrap();
+    copy(world.stick.path(), older.path());
+    let mut session = world.stick.open(true);
+    work(&session, &mut rng, 60);
+    world.catch_up(&session);
+    session.close().unwrap();
+    drop(session);
+    for folder in ["LOG", "CKPT"] {
+        copy(
+            &older.path().join("GOBAG").join(folder),
+            &world.stick.path().join("GOBAG").join(folder),
+        );
+    }
+    // Sessions without a network come first, and write more than was lost.
+    for _ in 0..2 {
+        let mut session = world.stick.open(true);
+        work(&session, &mut rng, 200);
+        session.close().unwrap();
+    }
+    let session = world.stick.open(true);
+    world.catch_up(&session);
+    world.check(|| session.replica().unwrap().keys(), 10);
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "takes a file off the stick")]
+fn an_escrow_file_that_is_gone_from_the_stick_stays_with_the_company() {
+    let identity = age::x25519::Identity::generate();
+    let recipient = identity.to_public();
+    let stick = Stick::of(Arc::new(FixedRandom::new(7)), 7, SIZES, vec![&recipient]);
+    let mut world = World {
+        stick,
+        ..World::new(8)
+    };
+    let file = world.stick.path().join("GOBAG/KEYS/ESCROW0.AGE");
+    let mut session = world.stick.open(true);
+    let mut kept = Vec::new();
+    for change in [None, Some(Vec::new()), Some(vec![0; 300])] {
+        match change {
+            None => {}
+            Some(bytes) if bytes.is_empty() => std::fs::remove_file(&file).unwrap(),
+            Some(bytes) => std::fs::write(&file, bytes).unwrap(),
+        }
+        work(&session, &mut Rng::new(7), 30);
+        world.catch_up(&session);
+        session.close().unwrap();
+        drop(session);
+        session = world.stick.open(true);
+        kept.push(ReplicaHead::escrow_of(&world.remote.newest().unwrap().unwrap().head).unwrap());
+    }
+    assert!(kept.iter().all(|id| *id == kept[0]), "{kept:?}");
+    assert!(world.remote.get(ObjectId(kept[0])).is_ok());
+}
+
+/// A stick that begins to fail sends what it still can.
+#[test]
+fn what_the_stick_cannot_read_keeps_nothing_else_from_being_sent() {
+    let mut world = World::new(11);
+    let session = world.stick.open(true);
+    let home = Arc::clone(
+        &session
+            .volumes()
+            .iter()
+            .find(|volume| volume.name == "home")
+            .unwrap()
+            .volume,
+    );
+    let mut noise = vec![0; 64 << 12];
+    Rng::new(11).fill(&mut noise);
+    home.write_at(0, &noise).unwrap();
+    home.flush().unwrap();
+    // One byte of it: the segment's first record begins behind its head.
+    damage(&world.stick.path().join("GOBAG/LOG/S00000.GBL"), 40_000);
+    let mut sender = world.sender(&session);
+    let passed = world.pass(&session, &mut sender, ALL).unwrap();
+    let Passed::Point {
+        complete: false,
+        unreadable: 1,
+        data_bytes,
+        ..
+    } = passed
+    else {
+        panic!("{passed:?}");
+    };
+    assert_eq!(data_bytes, noise.len() as u64);
+    let again = world.pass(&session, &mut sender, ALL).unwrap();
+    assert_eq!(again, Passed::Unreadable { runs: 1 });
+    // Written anew, it can be read.
+    home.write_at(0, &noise).unwrap();
+    world.catch_up(&session);
+    world.check(|| session.replica().unwrap().keys(), 11);
+}
+
+#[expect(clippy::disallowed_methods, reason = "damages a file of the stick")]
+fn damage(path: &Path, at: u64) {
+    use std::os::unix::fs::FileExt as _;
+    let file = std::fs::File::options()
+        .read(true)
+        .write(true)
+        .open(path)
+        .unwrap();
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, at).unwrap();
+    file.write_all_at(&[byte[0] ^ 1], at).unwrap();
 }

@@ -100,7 +100,7 @@ fn a_replica_shows_the_moment_of_the_snapshot_or_is_told_that_it_is_gone() {
             match copy.receive(&snapshot) {
                 Ok(()) => {
                     assert!(copy.is(&then), "seed {seed}");
-                    snapshot.sent();
+                    snapshot.sent(&[]);
                     session.store.confirm(REPLICA);
                     read += 1;
                 }
@@ -129,7 +129,7 @@ fn taking_little_at_a_time_comes_to_an_end_and_misses_nothing() {
             assert!(snapshot.data_bytes() <= 7 * BLOCK_LEN as u64);
             let (complete, then) = (snapshot.is_complete(), session.look());
             copy.receive(&snapshot).unwrap();
-            snapshot.sent();
+            snapshot.sent(&[]);
             if complete {
                 assert!(copy.is(&then), "seed {seed}");
                 break;
@@ -156,7 +156,7 @@ fn what_was_not_confirmed_is_sent_again_after_a_crash_and_no_more_than_that() {
             work_on(&session, &mut rng, 20);
             let snapshot = session.store.snapshot(REPLICA, ALL).unwrap();
             copy.receive(&snapshot).unwrap();
-            snapshot.sent();
+            snapshot.sent(&[]);
             if rng.below(2) == 0 {
                 session.store.confirm(REPLICA);
             }
@@ -168,7 +168,7 @@ fn what_was_not_confirmed_is_sent_again_after_a_crash_and_no_more_than_that() {
             let snapshot = session.store.snapshot(REPLICA, ALL).unwrap();
             copy.receive(&snapshot).unwrap();
             assert!(copy.is(&session.look()), "seed {seed}");
-            snapshot.sent();
+            snapshot.sent(&[]);
             session.store.confirm(REPLICA);
         }
         session.store.close().unwrap();
@@ -192,7 +192,7 @@ fn a_snapshot_that_is_given_up_is_taken_again_and_doubt_sends_anew() {
     assert_eq!(again.runs(), runs);
     assert_eq!(again.data_bytes(), 3 * BLOCK_LEN as u64);
     copy.receive(&again).unwrap();
-    again.sent();
+    again.sent(&[]);
     session.store.confirm(REPLICA);
     session.store.doubt(REPLICA, VolumeId(2), 1, 1);
     let doubted = session.store.snapshot(REPLICA, ALL).unwrap();
@@ -234,8 +234,43 @@ fn damage_is_not_taken_for_something_written_over() {
 }
 
 #[test]
-fn a_throwaway_session_sends_nothing_that_is_kept() {
+fn what_is_doubted_is_so_after_a_crash_too_once_it_was_kept() {
     let (rig, medium) = rig(2);
-    let session = rig.open(&medium, StoreMode::ReadOnly, false).unwrap();
-    assert!(session.store.snapshot(REPLICA, ALL).unwrap().runs().is_empty());
+    let session = rig.open_sound(&medium);
+    let _ = Copy::begin(&session);
+    session.store.snapshot(REPLICA, ALL).unwrap().sent(&[]);
+    session.store.confirm(REPLICA);
+    session.store.close().unwrap();
+    drop(session);
+    for (kept, runs) in [(false, 0), (true, 1)] {
+        medium.next_session();
+        let session = rig.open_sound(&medium);
+        session.store.doubt(REPLICA, VolumeId(2), 3, 2);
+        if kept {
+            session.store.keep_doubts().unwrap();
+        }
+        drop(session);
+        medium.next_session();
+        let session = rig.open_sound(&medium);
+        assert_eq!(session.store.snapshot(REPLICA, ALL).unwrap().runs().len(), runs);
+        drop(session);
+    }
+}
+
+#[test]
+fn a_throwaway_session_confirms_nothing_that_is_kept() {
+    let (rig, medium) = rig(2);
+    let session = rig.open_sound(&medium);
+    let _ = Copy::begin(&session);
+    session.store.close().unwrap();
+    drop(session);
+    medium.next_session();
+    let session = rig.open(&medium, StoreMode::Throwaway, false).unwrap();
+    session.store.snapshot(REPLICA, ALL).unwrap().sent(&[]);
+    session.store.confirm(REPLICA);
+    session.store.close().unwrap();
+    drop(session);
+    medium.next_session();
+    let session = rig.open_sound(&medium);
+    assert!(!session.store.snapshot(REPLICA, ALL).unwrap().runs().is_empty());
 }

@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     store.flush()?;
     store.track(REPLICA, VOLUME)?;
-    store.snapshot(REPLICA, u64::MAX)?.sent();
+    store.snapshot(REPLICA, u64::MAX)?.sent(&[]);
     store.confirm(REPLICA);
     if !store.snapshot(REPLICA, u64::MAX)?.runs().is_empty() {
         return Err("what was received is sent again".into());

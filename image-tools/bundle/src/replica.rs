@@ -8,10 +8,12 @@ use gobag_format::{
     limits::BLOCK_LEN,
     memory::Moment,
     replica::{HeadImage, HeadVolume, ReplicaHead, ReplicaKeys},
+    sign::SigningKey,
 };
+use thiserror::Error;
 
 use crate::{
-    Bundle, UnlockError,
+    Bundle,
     headers::read_escrow,
     ledger::LedgerAccessError,
     store::{Snapshot, Store, StoreError},
@@ -19,6 +21,31 @@ use crate::{
 
 /// The company's number among replicas.
 const COMPANY: u8 = 0;
+
+/// What every age file begins with.
+const AGE: &[u8] = b"age-encryption.org/v1\n";
+
+/// A stick's escrow file.
+pub enum EscrowFile {
+    /// IT wants none.
+    None,
+    /// As it is.
+    Whole(Vec<u8>),
+    /// There should be one, and it cannot be read: whatever the company has is better.
+    Lost,
+}
+
+/// Why the stick cannot note a point.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum NoteError {
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerAccessError),
+    /// The log.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
 
 /// The sending side of a stick's replica; lives as long as its session's store.
 #[derive(Clone)]
@@ -49,7 +76,7 @@ impl ReplicaSource {
         self.store.unsent_bytes(COMPANY)
     }
 
-    /// Counts blocks as not sent.
+    /// Counts blocks as not sent: the company may not have them as they are.
     pub fn doubt(&self, volume: VolumeId, first_block: u64, blocks: u64) {
         self.store.doubt(COMPANY, volume, first_block, blocks);
     }
@@ -71,9 +98,27 @@ impl ReplicaSource {
     }
 
     /// Everything that was sent is kept by the company at `point`: notes the point, then counts it as received.
-    pub fn confirm(&self, point: NotedPoint) -> Result<(), LedgerAccessError> {
+    pub fn confirm(&self, point: NotedPoint) -> Result<(), NoteError> {
+        // The noted point is what makes the next session trust the maps: they must say what is doubted first.
+        self.store.keep_doubts()?;
         self.bundle.change_ledger(|ledger| ledger.replica = Some(point))?;
         self.store.confirm(COMPANY);
+        Ok(())
+    }
+
+    /// Where the log ended before the company's point: the stick lost changes that the company has. Then everything counts as not
+    /// sent, for the replica is to be what the stick is.
+    pub(crate) fn doubt_if_set_back(&self) -> Result<(), StoreError> {
+        // A stick without a ledger was never replicated.
+        let Some(noted) = self.noted().ok().flatten() else {
+            return Ok(());
+        };
+        let recovery = self.store.recovery();
+        let lost = recovery.lost_from.is_some() || recovery.unreadable_segments > 0;
+        if lost || self.store.last_record().0 < noted.sequence {
+            self.doubt_all();
+            self.store.keep_doubts()?;
+        }
         Ok(())
     }
 
@@ -92,11 +137,19 @@ impl ReplicaSource {
         PointId::generate(&*self.bundle.ambient.random)
     }
 
+    /// The stick's own key, by which IT knows its points.
+    pub fn signing_key(&self) -> Result<SigningKey, LedgerAccessError> {
+        Ok(self.bundle.ledger()?.signing_key())
+    }
+
     /// The escrow file, by which IT can open the replica.
-    pub fn escrow(&self) -> Result<Option<Vec<u8>>, UnlockError> {
-        match self.bundle.record().escrow {
-            Some(number) => read_escrow(&*self.bundle.medium, number),
-            None => Ok(None),
+    pub fn escrow(&self) -> EscrowFile {
+        let Some(number) = self.bundle.record().escrow else {
+            return EscrowFile::None;
+        };
+        match read_escrow(&*self.bundle.medium, number) {
+            Ok(Some(file)) if file.starts_with(AGE) => EscrowFile::Whole(file),
+            Ok(_) | Err(_) => EscrowFile::Lost,
         }
     }
 

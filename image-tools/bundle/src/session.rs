@@ -170,6 +170,9 @@ impl Session {
         let watched = Watched::new(&bundle, mode, witness);
         let judge = |sequence, tag| watched.judge(&bundle, (sequence, tag), options.accept_earlier);
         let store = Arc::new(open_store_judged(&bundle, mode, options, &judge)?);
+        if mode == StoreMode::Keep {
+            ReplicaSource::new(Arc::clone(&bundle), Arc::clone(&store)).doubt_if_set_back()?;
+        }
         watched.remember(store.last_record());
         let (volumes, system) = volumes(&bundle, record, &image, &store)?;
         let background = (mode != StoreMode::ReadOnly).then(|| {

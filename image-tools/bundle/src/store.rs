@@ -231,6 +231,7 @@ impl Store {
             occupied: 0,
             dirty: Vec::new(),
             sent: Vec::new(),
+            doubts: 0,
         };
         let log = Log {
             medium,

@@ -38,6 +38,9 @@ pub enum ReplicaError {
     /// Wrong key, another kind of object, or altered.
     #[error("an object of the replica does not open")]
     Damaged,
+    /// It is sealed with the stick's keys and not signed by the stick.
+    #[error("the replica's point is not signed by the stick it claims to be of")]
+    NotTheStick,
     /// A newer program wrote it.
     #[error("the replica was written by a newer version of Gobag")]
     Newer,
@@ -48,6 +51,7 @@ impl ReplicaError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Damaged => "replica.damaged",
+            Self::NotTheStick => "replica.not-the-stick",
             Self::Newer => "replica.newer-format",
         }
     }

@@ -6,7 +6,7 @@ use gobag_client::{Client, ClientError, People};
 use gobag_protocol::{
     error::Code,
     ids::{BundleId, LineName, ObjectId},
-    points::{MadePoint, NewPoint, Point, Wanted},
+    points::{MadePoint, NewPoint, Part, Point, Wanted},
 };
 
 use crate::remote::{Archive, Remote, RemoteError, StoredPoint};
@@ -69,6 +69,10 @@ impl Archive for Company {
 impl Remote for Company {
     fn put(&self, id: ObjectId, sealed: &[u8]) -> Result<(), RemoteError> {
         self.client().put(id, sealed).map_err(remote_error)
+    }
+
+    fn part(&self, part: &Part) -> Result<(), RemoteError> {
+        self.client().part(&self.line, part).map_err(remote_error)
     }
 
     fn publish(&self, point: &NewPoint) -> Result<MadePoint, RemoteError> {
@@ -139,7 +143,8 @@ pub fn remote_error(error: ClientError) -> RemoteError {
         return RemoteError::OtherGeneration;
     }
     let lacks = [Code::PointMissingObjects, Code::ObjectUnknown];
-    if lacks.into_iter().any(|code| error.is_refused(code)) {
+    let is_other = matches!(error, ClientError::OtherContent { .. });
+    if is_other || lacks.into_iter().any(|code| error.is_refused(code)) {
         return RemoteError::Missing {
             what: error.to_string(),
         };

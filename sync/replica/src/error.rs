@@ -1,11 +1,12 @@
 //! Why sending or reading a replica stopped.
 
 use gobag_bundle::{
-    UnlockError, VolumeError,
+    NoteError, VolumeError,
     ledger::LedgerAccessError,
     store::{SnapshotError, StoreError},
 };
 use gobag_format::replica::ReplicaError;
+use gobag_protocol::bounded::TooMany;
 use thiserror::Error;
 
 use crate::remote::RemoteError;
@@ -23,21 +24,21 @@ pub enum SendError {
     /// The stick failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The stick's ledger cannot be read.
+    #[error("the stick does not know what the company has")]
+    Ledger(#[from] LedgerAccessError),
     /// The stick cannot note how far it is.
     #[error("the stick cannot note what the company has")]
-    Ledger(#[from] LedgerAccessError),
-    /// The escrow file cannot be read.
-    #[error("the stick's escrow file cannot be sent")]
-    Escrow(#[source] UnlockError),
+    Note(#[from] NoteError),
+    /// The server counts points in a way that no stick made them.
+    #[error("the company's server has a point with an impossible number")]
+    Generation,
     /// What the server has does not open.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// One point would have more objects than a request may name.
-    #[error("too much for one point: more than {most} objects")]
-    TooMuch {
-        /// The most.
-        most: u64,
-    },
+    /// More than a point has room for.
+    #[error("too much for one point")]
+    TooMuch(#[source] TooMany),
     /// Someone asked to stop.
     #[error("stopped")]
     Stopped,
@@ -52,9 +53,12 @@ impl SendError {
             Self::Snapshot(SnapshotError::Store(error)) | Self::Store(error) => error.code(),
             Self::Snapshot(_) => "replica.snapshot",
             Self::Ledger(error) => error.code(),
-            Self::Escrow(error) => error.code(),
+            Self::Note(NoteError::Ledger(error)) => error.code(),
+            Self::Note(NoteError::Store(error)) => error.code(),
+            Self::Note(_) => "replica.note",
+            Self::Generation => "replica.generation",
             Self::Read(error) => error.code(),
-            Self::TooMuch { .. } => "replica.too-much",
+            Self::TooMuch(_) => "replica.too-much",
             Self::Stopped => "replica.stopped",
         }
     }
@@ -69,7 +73,12 @@ impl SendError {
             Self::Snapshot(SnapshotError::Store(error)) | Self::Store(error) => {
                 matches!(error, StoreError::Medium { .. })
             }
-            Self::Ledger(error) => matches!(error, LedgerAccessError::Medium { .. }),
+            Self::Ledger(error) | Self::Note(NoteError::Ledger(error)) => {
+                matches!(error, LedgerAccessError::Medium { .. })
+            }
+            Self::Note(NoteError::Store(error)) => matches!(error, StoreError::Medium { .. }),
+            // Seen twice in a row, it counts as lost and is made anew.
+            Self::Read(ReadError::Damaged(ReplicaError::Damaged) | ReadError::OtherObject) => true,
             _ => false,
         }
     }

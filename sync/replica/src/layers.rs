@@ -4,7 +4,7 @@
 //! each doubling of what was written since: a log-structured merge tree, with one difference: all of a layer's packs are its
 //! own, so a pack of which nothing is left after a merge is needed by no layer at all.
 
-use std::collections::HashSet;
+use std::{cell::RefCell, collections::HashSet};
 
 use gobag_format::{
     digest::Digest,
@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Bytes of an index part before sealing.
-const PART_LEN: usize = 256 << 10;
+const PART_LEN: usize = 1 << 20;
 
 /// How many of the newest layers become one, given their runs, newest first.
 fn merged(runs: &[u64]) -> usize {
@@ -69,15 +69,16 @@ impl Layering<'_> {
         let is_there = |volume: VolumeId| head.volumes.iter().any(|there| there.id == volume);
         // Below the lowest layer there is nothing that a run of the base could hide.
         let counts = |run: &IndexRun| is_there(run.volume) && !(lies_lowest && run.target == Target::Base);
-        let mut packs = HashSet::new();
+        // A pack's runs may lie apart: which are left is known at the end alone.
+        let (had, mut left) = (RefCell::new(HashSet::new()), HashSet::new());
+        let note = |run: &Result<IndexRun, ReadError>| {
+            let pack = run.as_ref().ok().and_then(pack_of);
+            had.borrow_mut().extend(pack);
+        };
         let mut all: Runs<'_> = Box::new(fresh.into_iter().map(Ok));
         for layer in old {
-            let noted = self
-                .parts
-                .runs(self.remote, self.keys, layer)
-                .collect::<Result<Vec<_>, _>>()?;
-            packs.extend(noted.iter().filter_map(pack_of));
-            all = Box::new(overlay(all, noted.into_iter().map(Ok)));
+            let runs = self.parts.runs(self.remote, self.keys, layer).inspect(note);
+            all = Box::new(overlay(all, runs));
         }
         let mut writer = LayerWriter {
             layering: self,
@@ -91,15 +92,14 @@ impl Layering<'_> {
         for run in all {
             let run = run?;
             if counts(&run) {
-                if let Some(pack) = pack_of(&run) {
-                    packs.remove(&pack);
-                }
+                left.extend(pack_of(&run));
                 writer.push(run)?;
             }
         }
         let merged = writer.finish()?;
         let parts = old.iter().flat_map(|layer| &layer.parts).map(|part| part.id);
-        let dropped = parts.chain(packs).map(ObjectId).collect();
+        let gone = had.into_inner().into_iter().filter(|pack| !left.contains(pack));
+        let dropped = parts.chain(gone).map(ObjectId).collect();
         let layers = Some(merged).filter(|layer| layer.runs > 0);
         Ok((layers.into_iter().chain(stay.iter().cloned()).collect(), dropped))
     }

@@ -4,7 +4,7 @@ use std::{error::Error, sync::Arc};
 
 use gobag_protocol::{
     ids::ObjectId,
-    points::{MadePoint, NewPoint},
+    points::{MadePoint, NewPoint, Part},
 };
 use thiserror::Error;
 
@@ -54,6 +54,8 @@ pub trait Archive: Sync {
 pub trait Remote: Archive {
     /// Hands over an object; once more is no harm.
     fn put(&self, id: ObjectId, sealed: &[u8]) -> Result<(), RemoteError>;
+    /// More ids for the point that its request will make.
+    fn part(&self, part: &Part) -> Result<(), RemoteError>;
     /// Makes a point; the same request again gives the same answer.
     fn publish(&self, point: &NewPoint) -> Result<MadePoint, RemoteError>;
 }
@@ -75,6 +77,10 @@ impl<R: Archive + Send + ?Sized> Archive for Arc<R> {
 impl<R: Remote + Send + ?Sized> Remote for Arc<R> {
     fn put(&self, id: ObjectId, sealed: &[u8]) -> Result<(), RemoteError> {
         (**self).put(id, sealed)
+    }
+
+    fn part(&self, part: &Part) -> Result<(), RemoteError> {
+        (**self).part(part)
     }
 
     fn publish(&self, point: &NewPoint) -> Result<MadePoint, RemoteError> {

@@ -9,7 +9,10 @@ use std::{
 };
 
 use gobag_bundle::{ReplicaSource, store::Clock};
-use gobag_protocol::points::{Bookmark, BookmarkKind};
+use gobag_protocol::{
+    limits::MAX_BOOKMARKS,
+    points::{Bookmark, BookmarkKind},
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -24,6 +27,10 @@ const EVERY: Duration = Duration::from_secs(30);
 const NOTE_EVERY: Duration = Duration::from_secs(300);
 /// What a pass takes at least, and at most as long as passes gain on the guest, bytes.
 const LEAST_BYTES: u64 = 4 << 20;
+/// What it takes at least on a line that breaks.
+const FEWEST_BYTES: u64 = 1 << 20;
+/// Longest name of a moment, bytes: sealed, it fits a label.
+const MAX_NAME: usize = 512;
 const MOST_BYTES: u64 = 256 << 20;
 /// How long a pass that leaves something over should take, seconds: what is lost when it is cut.
 const PASS_S: u64 = 60;
@@ -69,6 +76,8 @@ pub struct ReplicaStatus {
     pub complete_s: Option<u64>,
     /// The newest point.
     pub generation: Option<u64>,
+    /// Names given to points in this session.
+    pub marks: u64,
     /// Why the last pass failed: code and words.
     pub problem: Option<Problem>,
 }
@@ -111,15 +120,19 @@ impl Control {
     pub fn status(&self) -> ReplicaStatus {
         self.shared().status.clone()
     }
-
-    /// Names the state of this moment, or the next that can be sent.
-    pub fn mark(&self, kind: BookmarkKind, name: &str) {
-        let name = name.to_owned();
-        self.shared().marks.push(Mark { kind, name });
-        self.wake.notify_all();
+    /// Names the first state that is sent complete from now on; [`ReplicaStatus::marks`] counts those that were. `false` if the name is
+    /// too long.
+    pub fn mark(&self, kind: BookmarkKind, name: &str) -> bool {
+        let fits = name.len() <= MAX_NAME;
+        if fits {
+            let name = name.to_owned();
+            self.shared().marks.push(Mark { kind, name });
+            self.wake.notify_all();
+        }
+        fits
     }
 
-    /// Lets [`run`] end: after the pass under way and one for the rest, or, if `at_once`, now.
+    /// Lets [`run`] end: when everything is sent, or, if `at_once`, now.
     pub fn end(&self, at_once: bool) {
         self.shared().ending = true;
         if at_once {
@@ -156,12 +169,20 @@ pub fn run<R: Remote>(
     let mut pace = Pace::default();
     let mut noted = Instant::now();
     loop {
-        // Whoever ends it gets one more pass: for what changed since the last.
-        let last = control.is_ending();
+        let ending = control.is_ending();
         let (started, started_s) = (Instant::now(), clock());
         let passed = one_pass(&mut sender, pace.most_bytes, control);
         let left = source.unsent_bytes();
-        let wait = pace.after(&passed, started.elapsed(), left);
+        let wait = pace.after(&passed, started.elapsed(), left); // Whoever ends it gets passes until all is sent, or one fails.
+        let last = ending
+            && !matches!(
+                passed,
+                Ok(Passed::Point {
+                    complete: false,
+                    unreadable: 0,
+                    ..
+                })
+            );
         let status = {
             let mut shared = control.shared();
             let first_copied = sender.is_first_copied();
@@ -169,7 +190,7 @@ pub fn run<R: Remote>(
             shared.status.clone()
         };
         tell(&status);
-        if noted.elapsed() >= NOTE_EVERY || last {
+        if sender.is_note_due() || noted.elapsed() >= NOTE_EVERY || last {
             noted = Instant::now();
             if let Err(error) = sender.note() {
                 tracing::warn!(code = error.code(), %error, "the stick cannot note what the company has");
@@ -187,7 +208,11 @@ fn one_pass<R: Remote>(
     most_bytes: u64,
     control: &Control,
 ) -> Result<Passed, SendError> {
-    let marks = std::mem::take(&mut control.shared().marks);
+    let marks: Vec<Mark> = {
+        let mut shared = control.shared();
+        let most = shared.marks.len().min(MAX_BOOKMARKS);
+        shared.marks.drain(..most).collect()
+    };
     let bookmarks = marks.iter().map(|mark| {
         let label = sender.label(&mark.name);
         gobag_protocol::bytes::Sealed::new(label).map(|label| Bookmark {
@@ -195,13 +220,8 @@ fn one_pass<R: Remote>(
             label,
         })
     });
-    // A name that is too long was refused where it was given.
+    // Names that are too long were refused where they were given.
     let bookmarks: Vec<Bookmark> = bookmarks.filter_map(Result::ok).collect();
-    let most_bytes = if bookmarks.is_empty() {
-        most_bytes
-    } else {
-        u64::MAX
-    };
     let passed = sender.pass(
         &Pass {
             most_bytes,
@@ -209,11 +229,14 @@ fn one_pass<R: Remote>(
         },
         &control.progress,
     );
-    if passed.is_err() {
-        let mut shared = control.shared();
+    let mut shared = control.shared();
+    if matches!(passed, Ok(Passed::Point { complete: true, .. })) {
+        shared.status.marks += marks.len() as u64;
+    } else {
         let newer = std::mem::replace(&mut shared.marks, marks);
         shared.marks.extend(newer);
     }
+    drop(shared);
     passed
 }
 
@@ -232,7 +255,14 @@ impl ReplicaStatus {
             .bytes_per_s
             .filter(|rate| *rate > 0)
             .map(|rate| left.div_ceil(rate));
-        self.problem = passed.as_ref().err().map(Problem::of).or_else(|| pace.problem());
+        let unreadable = match passed {
+            Ok(Passed::Unreadable { runs }) => *runs,
+            Ok(Passed::Point { unreadable, .. }) => *unreadable,
+            _ => 0,
+        };
+        let failed = passed.as_ref().err().map(Problem::of);
+        let damaged = || (unreadable > 0).then(|| Problem::unreadable(unreadable));
+        self.problem = failed.or_else(damaged).or_else(|| pace.problem());
         match passed {
             Ok(Passed::Nothing | Passed::Point { complete: true, .. }) => {
                 self.phase = Phase::InStep;
@@ -242,7 +272,7 @@ impl ReplicaStatus {
                 self.phase = Phase::CatchingUp;
             }
             Ok(Passed::Point { .. }) => self.phase = Phase::FirstCopy,
-            Err(_) => {}
+            Ok(Passed::Unreadable { .. }) | Err(_) => {}
         }
         if let Ok(Passed::Point { generation, .. }) = passed {
             self.generation = Some(*generation);
@@ -251,6 +281,16 @@ impl ReplicaStatus {
 }
 
 impl Problem {
+    fn unreadable(runs: usize) -> Self {
+        Self {
+            code: "replica.unreadable".to_owned(),
+            message: format!(
+                "the stick cannot read {runs} parts of what changed; all else is with the company"
+            ),
+            passes: false,
+        }
+    }
+
     fn of(error: &SendError) -> Self {
         Self {
             code: error.code().to_owned(),
@@ -296,20 +336,29 @@ impl Pace {
     /// Learns from a pass that took so long and left so much; returns from its begin to that of the next.
     fn after(&mut self, passed: &Result<Passed, SendError>, took: Duration, left: u64) -> Duration {
         match passed {
-            Ok(Passed::Nothing) => {
+            Ok(Passed::Nothing | Passed::Unreadable { .. }) => {
                 self.failures = 0;
                 EVERY
             }
             Ok(Passed::Point {
-                complete, data_bytes, ..
+                complete,
+                data_bytes,
+                unreadable,
+                ..
             }) => {
                 self.failures = 0;
                 self.learn(*data_bytes, took);
                 self.size(*complete, left);
-                if *complete { EVERY } else { Duration::ZERO }
+                if *complete || *unreadable > 0 {
+                    EVERY
+                } else {
+                    Duration::ZERO
+                }
             }
             Err(error) if error.is_transient() => {
                 self.failures = (self.failures + 1).min(16);
+                // A line that breaks before so much is through gets less at once.
+                self.most_bytes = (self.most_bytes / 2).max(FEWEST_BYTES);
                 took + Duration::from_secs(1 << self.failures.min(9)).min(LONGEST_WAIT)
             }
             Err(_) => took + REFUSED_WAIT,
@@ -345,7 +394,12 @@ impl Pace {
         let usual = self
             .bytes_per_s
             .map_or(LEAST_BYTES, |rate| rate.saturating_mul(PASS_S));
-        self.most_bytes = usual.clamp(LEAST_BYTES, MOST_BYTES) << self.losing.min(8);
+        let usual = usual.clamp(LEAST_BYTES, MOST_BYTES) << self.losing.min(8);
+        // After failures it grows again step by step.
+        self.most_bytes = match self.losing {
+            0 => usual.min(self.most_bytes.saturating_mul(2)),
+            _ => usual,
+        };
     }
 }
 
@@ -359,6 +413,7 @@ mod tests {
             time_s: 0,
             complete,
             data_bytes,
+            unreadable: 0,
         })
     }
 
@@ -371,7 +426,7 @@ mod tests {
             Duration::ZERO
         );
         assert_eq!(pace.bytes_per_s, Some(2 << 20));
-        assert_eq!(pace.most_bytes, 120 << 20);
+        assert_eq!(pace.most_bytes, 64 << 20);
         assert_eq!(pace.after(&point(true, 1 << 20), second, 0), EVERY);
         assert_eq!(pace.after(&Ok(Passed::Nothing), second, 0), EVERY);
     }
@@ -401,7 +456,7 @@ mod tests {
         assert_eq!(waits, [2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
         assert_eq!(pace.after(&Ok(Passed::Nothing), Duration::ZERO, 0), EVERY);
         assert_eq!(pace.after(&offline(), Duration::ZERO, 0).as_secs(), 2);
-        let refused = Err(SendError::TooMuch { most: 1 });
+        let refused = Err(SendError::Generation);
         assert_eq!(pace.after(&refused, Duration::ZERO, 0), REFUSED_WAIT);
     }
 }

@@ -13,21 +13,22 @@
 use std::{cmp::Ordering, sync::atomic};
 
 use gobag_bundle::{
-    ReplicaSource,
-    store::{Snapshot, SnapshotContent},
+    EscrowFile, ReplicaSource,
+    store::{Snapshot, SnapshotContent, SnapshotError, SnapshotRun, StoreError},
 };
 use gobag_format::{
     digest::Digest,
     ids::PointId,
     ledger::NotedPoint,
-    replica::{ChangePackWriter, IndexRun, Kind, ReplicaHead, ReplicaKeys, Target},
+    limits::MAX_COUNT,
+    replica::{ChangePackWriter, IndexRun, Kind, ReplicaError, ReplicaHead, ReplicaKeys, Target},
 };
 use gobag_protocol::{
     bounded::{Bounded, TooMany},
     bytes::Sealed,
     ids::{ObjectId, RequestId},
     limits::MAX_POINT_IDS,
-    points::{Bookmark, MadePoint, NewPoint},
+    points::{Bookmark, MadePoint, NewPoint, Part},
 };
 
 pub use crate::uploads::Progress;
@@ -49,12 +50,17 @@ const ATTEMPTS: u32 = 3;
 /// How often a part may be missing before it counts as lost: the first time the server may just have been put back.
 const MISSED_IS_LOST: u32 = 1;
 
+/// Most bytes of data that one pass takes, whatever it is asked for: their packs can be named in one point with its parts.
+pub const MOST_BYTES: u64 = 64 << 30;
+
 /// What one pass is to do.
 #[derive(Debug, Clone)]
 pub struct Pass {
     /// Most bytes of data to take.
     pub most_bytes: u64,
-    /// Names for the point, whose labels are sealed ([`Sender::label`]).
+    /// Names for the point, whose labels are sealed ([`Sender::label`]). At most
+    /// [`MAX_BOOKMARKS`](gobag_protocol::limits::MAX_BOOKMARKS); a point that is not complete gets
+    /// none of them.
     pub bookmarks: Vec<Bookmark>,
 }
 
@@ -63,6 +69,11 @@ pub struct Pass {
 pub enum Passed {
     /// There was nothing to send.
     Nothing,
+    /// There was nothing to send but blocks that the stick cannot read.
+    Unreadable {
+        /// How many runs of them.
+        runs: usize,
+    },
     /// The server keeps a new point.
     Point {
         /// Its generation.
@@ -73,6 +84,8 @@ pub enum Passed {
         complete: bool,
         /// Bytes of data in it.
         data_bytes: u64,
+        /// Runs of blocks that the stick cannot read: they stay unsent, and as long as there are any no point is complete.
+        unreadable: usize,
     },
 }
 
@@ -130,9 +143,16 @@ impl<R: Remote> Sender<R> {
     pub fn pass(&mut self, pass: &Pass, progress: &Progress) -> Result<Passed, SendError> {
         let known = match self.known.take() {
             Some(known) => known,
-            None => self.begin()?,
+            None => self.begin(progress)?,
         };
-        let snapshot = self.source.snapshot(pass.most_bytes)?;
+        let snapshot = self.source.snapshot(pass.most_bytes.min(MOST_BYTES));
+        let snapshot = match snapshot {
+            Ok(snapshot) => snapshot,
+            Err(error) => {
+                self.known = Some(known);
+                return Err(error.into());
+            }
+        };
         let was_complete = known.as_ref().is_some_and(|tip| tip.head.complete);
         if snapshot.runs().is_empty()
             && (was_complete || !snapshot.is_complete())
@@ -141,33 +161,53 @@ impl<R: Remote> Sender<R> {
             self.known = Some(known);
             return Ok(Passed::Nothing);
         }
-        let (new, head) = match self.prepare(known.as_ref(), &snapshot, pass, progress) {
+        let Prepared {
+            mut new,
+            head,
+            unreadable,
+            moved,
+        } = match self.prepare(known.as_ref(), &snapshot, progress) {
             Ok(prepared) => prepared,
-            // The server does not have what it had: it was put back, or has lost something.
-            Err(error @ SendError::Read(ReadError::Remote(RemoteError::Missing { .. }))) => {
+            // The server does not have what it had: it was put back, or has lost or damaged something.
+            Err(SendError::Read(error)) if is_lost(&error) => {
                 self.missed += 1;
-                return Err(error);
+                return Err(error.into());
             }
             Err(error) => {
                 self.known = Some(known);
                 return Err(error);
             }
         };
+        if moved.is_empty() && new.adds.is_empty() && !head.complete && !unreadable.is_empty() {
+            // Nothing but what cannot be read: nothing new for the server.
+            self.known = Some(known);
+            return Ok(Passed::Unreadable {
+                runs: unreadable.len(),
+            });
+        }
+        if head.complete {
+            new.bookmarks = Bounded::new(pass.bookmarks.clone()).map_err(too_much)?;
+        }
         // From here on the server may have the point, whatever is heard of it.
         self.known = None;
+        for part in &moved {
+            self.remote.part(part)?;
+        }
         let made = self.publish(&new)?;
         let data_bytes = snapshot.data_bytes();
-        snapshot.sent();
+        snapshot.sent(&unreadable);
         self.missed = 0;
         self.made = Some(NotedPoint {
             generation: new.generation,
             point: head.point,
+            sequence: head.moment.sequence,
         });
         let passed = Passed::Point {
             generation: new.generation,
             time_s: made.time_s,
             complete: head.complete,
             data_bytes,
+            unreadable: unreadable.len(),
         };
         self.known = Some(Some(Tip {
             generation: new.generation,
@@ -175,14 +215,16 @@ impl<R: Remote> Sender<R> {
         }));
         let noted = self.unnoted.get_or_insert(0);
         *noted += data_bytes;
-        if *noted >= NOTE_AFTER {
-            self.note()?;
-        }
         Ok(passed)
     }
 
-    /// Lets the stick note what the server has. To be called when sending ends, and every few minutes: what is not noted is
-    /// sent again after a crash.
+    /// Whether so much was sent that the stick should note it.
+    pub fn is_note_due(&self) -> bool {
+        self.unnoted.is_some_and(|bytes| bytes >= NOTE_AFTER)
+    }
+
+    /// Lets the stick note what the server has. To be called when it is due, when sending ends, and every few minutes: what is not
+    /// noted is sent again after a crash.
     pub fn note(&mut self) -> Result<(), SendError> {
         if let (Some(_), Some(made)) = (self.unnoted, self.made) {
             self.source.confirm(made)?;
@@ -192,7 +234,7 @@ impl<R: Remote> Sender<R> {
     }
 
     /// Asks the server what it has, and doubts on the stick what it may not have.
-    fn begin(&mut self) -> Result<Option<Tip>, SendError> {
+    fn begin(&mut self, progress: &Progress) -> Result<Option<Tip>, SendError> {
         self.source.track()?;
         let newest = self.remote.newest()?;
         let mut tip = newest.map(|point| self.open(&point)).transpose()?;
@@ -215,7 +257,7 @@ impl<R: Remote> Sender<R> {
             }
         };
         match (&tip, common) {
-            (Some(tip), Some(common)) => self.doubt_between(&common, &tip.head)?,
+            (Some(tip), Some(common)) => self.doubt_between(&common, &tip.head, progress)?,
             _ => self.source.doubt_all(),
         }
         Ok(tip)
@@ -242,17 +284,23 @@ impl<R: Remote> Sender<R> {
 
     /// Counts as not sent whatever the index of two points does not say in the same words. Also what only the earlier one
     /// says: it may have become the base's, of which the lowest layer does not speak.
-    fn doubt_between(&self, earlier: &ReplicaHead, later: &ReplicaHead) -> Result<(), SendError> {
+    fn doubt_between(
+        &self,
+        earlier: &ReplicaHead,
+        later: &ReplicaHead,
+        progress: &Progress,
+    ) -> Result<(), SendError> {
         let only_in = |one: &'_ ReplicaHead, other: &ReplicaHead| {
             let layers = one.layers.iter().filter(|layer| !other.layers.contains(layer));
             layers.cloned().collect::<Vec<_>>()
         };
         for layer in only_in(later, earlier).iter().chain(&only_in(earlier, later)) {
+            progress.go_on()?;
             for run in self.parts.runs(&self.remote, &self.keys, layer) {
                 match run {
                     Ok(run) => self.source.doubt(run.volume, run.first_block, run.blocks),
-                    // Pruned since: then nothing is known of the difference.
-                    Err(ReadError::Remote(RemoteError::Missing { .. })) => {
+                    // Pruned since, or lost: then nothing is known of the difference.
+                    Err(error) if is_lost(&error) => {
                         self.source.doubt_all();
                         return Ok(());
                     }
@@ -266,7 +314,7 @@ impl<R: Remote> Sender<R> {
     fn open(&self, point: &StoredPoint) -> Result<Tip, ReadError> {
         Ok(Tip {
             generation: point.generation,
-            head: ReplicaHead::open(&self.keys, self.source.bundle(), &point.head)?,
+            head: ReplicaHead::open(&self.keys, self.source.bundle(), None, &point.head)?,
         })
     }
 
@@ -275,17 +323,21 @@ impl<R: Remote> Sender<R> {
         &self,
         known: Option<&Tip>,
         snapshot: &Snapshot,
-        pass: &Pass,
         progress: &Progress,
-    ) -> Result<(NewPoint, ReplicaHead), SendError> {
+    ) -> Result<Prepared, SendError> {
         let point = self.source.draw();
         let mut head = self.source.head(point, snapshot);
         let before = known.map(|tip| &tip.head);
         head.copied |= before.is_some_and(|before| before.copied);
         let had = before.and_then(|before| before.escrow);
-        let ((layers, escrow, mut drops), adds) = carry(&self.remote, progress, |uploads| {
+        let generation = known.map_or(0, |tip| tip.generation) + 1;
+        if generation > MAX_COUNT {
+            return Err(SendError::Generation);
+        }
+        let signer = self.source.signing_key()?;
+        let (made, adds) = carry(&self.remote, progress, |uploads| {
             let escrow = self.escrow(had, uploads)?;
-            let fresh = self.pack(point, snapshot, uploads, progress)?;
+            let (fresh, unreadable) = self.pack(point, snapshot, uploads, progress)?;
             let layering = Layering {
                 remote: &self.remote,
                 keys: &self.keys,
@@ -294,43 +346,59 @@ impl<R: Remote> Sender<R> {
             };
             let before = before.map_or(&[][..], |before| &before.layers);
             let (layers, drops) = layering.put_on(fresh, before, &head, uploads)?;
-            Ok((layers, escrow, drops))
+            Ok((layers, escrow, drops, unreadable))
         })?;
+        let (layers, escrow, mut drops, unreadable) = made;
         drops.extend(had.filter(|had| Some(*had) != escrow).map(ObjectId));
         (head.layers, head.escrow) = (layers, escrow);
+        if !unreadable.is_empty() {
+            (head.complete, head.copied) = (false, before.is_some_and(|before| before.copied));
+        }
+        let request = RequestId(point.0);
+        let (moved, adds, drops) = in_parts(request, generation, adds, drops)?;
         let new = NewPoint {
-            request: RequestId(point.0),
-            generation: known.map_or(0, |tip| tip.generation) + 1,
+            request,
+            generation,
             complete: head.complete,
-            head: Sealed::new(head.seal(&self.keys)).map_err(too_much)?,
-            adds: Bounded::new(adds).map_err(too_much)?,
-            drops: Bounded::new(drops).map_err(too_much)?,
-            bookmarks: Bounded::new(pass.bookmarks.clone()).map_err(too_much)?,
+            head: Sealed::new(head.seal(&self.keys, &signer)).map_err(too_much)?,
+            adds,
+            drops,
+            bookmarks: Bounded::default(),
         };
         progress.go_on()?;
-        Ok((new, head))
+        Ok(Prepared {
+            new,
+            head,
+            unreadable,
+            moved,
+        })
     }
 
     /// The escrow file's object, uploaded if the server has another one or none.
     fn escrow(&self, had: Option<Digest>, uploads: &mut Uploads<'_>) -> Result<Option<Digest>, SendError> {
-        let Some(file) = self.source.escrow().map_err(SendError::Escrow)? else {
-            return Ok(None);
-        };
-        match Digest::of(&file) {
-            id if had == Some(id) => Ok(had),
-            _ => uploads.push(file).map(Some),
+        match self.source.escrow() {
+            EscrowFile::None => Ok(None),
+            EscrowFile::Whole(file) => match Digest::of(&file) {
+                id if had == Some(id) => Ok(had),
+                _ => uploads.push(file).map(Some),
+            },
+            EscrowFile::Lost => {
+                tracing::warn!("the stick's escrow file cannot be read; the company keeps the one it has");
+                Ok(had)
+            }
         }
     }
 
-    /// Makes change packs of a snapshot; returns its index.
+    /// Makes change packs of a snapshot; returns its index, and what the stick cannot read.
     fn pack(
         &self,
         point: PointId,
         snapshot: &Snapshot,
         uploads: &mut Uploads<'_>,
         progress: &Progress,
-    ) -> Result<Vec<IndexRun>, SendError> {
+    ) -> Result<(Vec<IndexRun>, Vec<SnapshotRun>), SendError> {
         let mut index: Vec<IndexRun> = Vec::new();
+        let mut unreadable = Vec::new();
         let mut writer = ChangePackWriter::default();
         // Runs of the pack in the making, whose name is not known yet.
         let mut open = 0;
@@ -351,7 +419,15 @@ impl<R: Remote> Sender<R> {
                 SnapshotContent::Zero => Target::Zero,
                 SnapshotContent::Base => Target::Base,
                 SnapshotContent::Data => {
-                    let unit = snapshot.unit(run)?;
+                    let unit = match snapshot.unit(run) {
+                        Ok(unit) => unit,
+                        // A stick that begins to fail: the rest is sent all the more.
+                        Err(SnapshotError::Store(StoreError::Damaged { .. })) => {
+                            unreadable.push(*run);
+                            continue;
+                        }
+                        Err(error) => return Err(error.into()),
+                    };
                     if writer.exceeds(unit.len(), PACK_LEN) {
                         end_pack(&mut writer, &mut index, &mut open)?;
                     }
@@ -370,7 +446,7 @@ impl<R: Remote> Sender<R> {
             });
         }
         end_pack(&mut writer, &mut index, &mut open)?;
-        Ok(index)
+        Ok((joined(index), unreadable))
     }
 
     /// Offers a point until there is an answer, or no hope for one.
@@ -385,12 +461,73 @@ impl<R: Remote> Sender<R> {
     }
 }
 
+/// A point about to be made, and what it does not hold.
+struct Prepared {
+    new: NewPoint,
+    head: ReplicaHead,
+    unreadable: Vec<SnapshotRun>,
+    moved: Vec<Part>,
+}
+
+/// Whether the server no longer has what it had.
+fn is_lost(error: &ReadError) -> bool {
+    matches!(
+        error,
+        ReadError::Remote(RemoteError::Missing { .. })
+            | ReadError::OtherObject
+            | ReadError::Damaged(ReplicaError::Damaged)
+    )
+}
+
+/// Runs with neighbours of the same target as one.
+fn joined(runs: Vec<IndexRun>) -> Vec<IndexRun> {
+    let mut joined: Vec<IndexRun> = Vec::with_capacity(runs.len());
+    for run in runs {
+        match joined.last_mut() {
+            Some(last)
+                if (last.volume, last.end(), last.target) == (run.volume, run.first_block, run.target) =>
+            {
+                last.blocks += run.blocks;
+            }
+            _ => joined.push(run),
+        }
+    }
+    joined
+}
+
+type Ids = Bounded<ObjectId, MAX_POINT_IDS>;
+
+/// What goes before a point because one request cannot name it all, and the rest.
+fn in_parts(
+    request: RequestId,
+    generation: u64,
+    mut adds: Vec<ObjectId>,
+    mut drops: Vec<ObjectId>,
+) -> Result<(Vec<Part>, Ids, Ids), SendError> {
+    let mut parts = Vec::new();
+    let split = |ids: &mut Vec<ObjectId>| {
+        let rest = ids.split_off(ids.len().min(MAX_POINT_IDS));
+        Bounded::new(std::mem::replace(ids, rest)).map_err(too_much)
+    };
+    while adds.len() > MAX_POINT_IDS || drops.len() > MAX_POINT_IDS {
+        parts.push(Part {
+            request,
+            generation,
+            adds: split(&mut adds)?,
+            drops: split(&mut drops)?,
+        });
+    }
+    Ok((
+        parts,
+        Bounded::new(adds).map_err(too_much)?,
+        Bounded::new(drops).map_err(too_much)?,
+    ))
+}
+
 /// Stands for a pack until it is sealed; no object has this name, for none is its own digest.
 const IN_THE_MAKING: Target = Target::Pack(Digest([0; 32]));
 
-/// One point would have more objects than a request may name ([`MAX_POINT_IDS`]).
-fn too_much(_: TooMany) -> SendError {
-    SendError::TooMuch {
-        most: MAX_POINT_IDS as u64,
-    }
+/// A point has more bookmarks, or a longer head, than the protocol has room for.
+fn too_much(error: TooMany) -> SendError {
+    SendError::TooMuch(error)
 }

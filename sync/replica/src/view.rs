@@ -9,6 +9,7 @@ use gobag_format::{
     limits::BLOCK_LEN,
     log::UnitDecoder,
     replica::{ChangePack, HeadLayer, IndexRun, Kind, ReplicaError, ReplicaHead, ReplicaKeys, Target},
+    sign::VerifyingKey,
 };
 use quick_cache::{Weighter, sync::Cache};
 
@@ -42,15 +43,17 @@ impl Weighter<Digest, Arc<ChangePack>> for ByBytes {
 }
 
 impl<R: Archive> View<R> {
-    /// Opens a point of `bundle`; at most about `cache_bytes` of packs are kept in memory.
+    /// Opens a point of `bundle`, signed by `stick` where its key is known; at most about `cache_bytes` of packs are kept in
+    /// memory.
     pub fn open(
         remote: R,
         keys: ReplicaKeys,
         bundle: BundleId,
+        stick: Option<&VerifyingKey>,
         point: &StoredPoint,
         cache_bytes: u64,
     ) -> Result<Self, ReadError> {
-        let head = ReplicaHead::open(&keys, bundle, &point.head)?;
+        let head = ReplicaHead::open(&keys, bundle, stick, &point.head)?;
         let packs = (cache_bytes / USUAL_PACK).max(1) as usize;
         Ok(Self {
             remote,

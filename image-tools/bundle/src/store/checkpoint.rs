@@ -28,6 +28,8 @@ impl Log {
         self.ensure_same(writer)?;
         let mut free: Vec<u16> = writer.free.iter().copied().collect();
         free.extend(&writer.resting);
+        // Before the maps are written: what is doubted meanwhile may not be in them.
+        let doubts = self.read_state().doubts;
         let mut failed = None;
         for area in writer.areas_but_newest() {
             // One that failed may be whole on the medium all the same: its number must not come again.
@@ -41,6 +43,7 @@ impl Log {
                     writer.resting = std::mem::take(&mut writer.cleaned);
                     writer.bytes_since_checkpoint = 0;
                     writer.bytes_confirmed = 0;
+                    writer.doubts_kept = doubts;
                     return Ok(());
                 }
                 Err(error) => failed = Some(error),

@@ -41,12 +41,22 @@ impl Store {
         }
     }
 
-    /// Counts blocks of a volume as changed for `replica`: it may have another content than it confirmed.
+    /// Counts blocks of a volume as changed for `replica`: it may have another content than it confirmed. Forgotten by a
+    /// crash before [`Store::keep_doubts`].
     pub fn doubt(&self, replica: u8, volume: VolumeId, first_block: u64, blocks: u64) {
-        let state = &mut *self.log.write_state();
-        let maps = state.dirty.iter_mut();
-        maps.filter(|map| (map.replica, map.volume) == (replica, volume))
-            .for_each(|map| map.mark(first_block, blocks));
+        let mut state = self.log.write_state();
+        state.unsend(replica, volume, first_block, blocks);
+        state.doubts += 1;
+    }
+
+    /// Makes what [`Store::doubt`] said durable. Before anything is noted by which those blocks would count as received.
+    pub fn keep_doubts(&self) -> Result<(), StoreError> {
+        let mut writer = lock(&self.writer);
+        let doubts = self.log.read_state().doubts;
+        match self.log.mode {
+            StoreMode::Keep if doubts != writer.doubts_kept => self.log.checkpoint(&mut writer),
+            _ => Ok(()),
+        }
     }
 
     /// Counts everything that was sent to `replica` and not confirmed as unsent.
@@ -93,6 +103,13 @@ impl Store {
 }
 
 impl State {
+    /// Counts blocks as not sent.
+    pub(super) fn unsend(&mut self, replica: u8, volume: VolumeId, first_block: u64, blocks: u64) {
+        let maps = self.dirty.iter_mut();
+        maps.filter(|map| (map.replica, map.volume) == (replica, volume))
+            .for_each(|map| map.mark(first_block, blocks));
+    }
+
     /// Positions of the maps of a replica, in order of volumes.
     pub(super) fn tracked(&self, replica: u8) -> impl Iterator<Item = usize> + '_ {
         let mut maps: Vec<usize> = (0..self.dirty.len())

@@ -7,7 +7,7 @@
 //! A break is normal after a pulled stick: the last records were never confirmed. It is not normal when a
 //! later record is there and says that something past the break was durable. Then the medium lied about a
 //! flush or lost data, and [`StoreError::EarlierState`] asks a person before the earlier state is taken.
-//! A break with nothing readable behind it cannot be sent from a cut; only a memory elsewhere (server, host)
+//! A break with nothing readable behind it cannot be told from a cut; only a memory elsewhere (server, host)
 //! could (`docs/threat-model.md`).
 //!
 //! What is read here is built upon, so it must be on the medium and not only in the system's cache, where a
@@ -104,6 +104,7 @@ pub(super) fn recover(
         occupied: 0,
         sent: dirty.iter().map(|map| vec![0; map.bits.len()]).collect(),
         dirty,
+        doubts: 0,
     };
     for map in loaded.volumes {
         if let Some(index) = state.volumes.iter_mut().find(|index| index.volume == map.volume) {

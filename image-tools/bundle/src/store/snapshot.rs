@@ -243,18 +243,22 @@ impl Snapshot {
         }
     }
 
-    /// The replica has received it all.
-    pub fn sent(mut self) {
+    /// The replica has received it all, but for `left` out runs, which stay unsent.
+    pub fn sent(mut self, left: &[SnapshotRun]) {
         self.sent = true;
+        let mut state = self.store.log.write_state();
+        for run in left {
+            state.unsend(self.replica, run.volume, run.first_block, run.blocks);
+        }
     }
 }
 
 impl Drop for Snapshot {
     fn drop(&mut self) {
         if !self.sent {
+            let mut state = self.store.log.write_state();
             for run in &self.runs {
-                self.store
-                    .doubt(self.replica, run.volume, run.first_block, run.blocks);
+                state.unsend(self.replica, run.volume, run.first_block, run.blocks);
             }
         }
     }

@@ -27,6 +27,8 @@ pub(super) struct State {
     pub(super) dirty: Vec<DirtyMap>,
     /// What a [`super::Snapshot`] took of each map and nobody has confirmed yet.
     pub(super) sent: Vec<Vec<u8>>,
+    /// How often something was counted as unsent that no write made so.
+    pub(super) doubts: u64,
 }
 
 /// Blocks that now lie in a unit.

@@ -58,6 +58,8 @@ pub struct NotedPoint {
     pub generation: u64,
     /// The attempt that made it.
     pub point: PointId,
+    /// Number of the log's last record that it shows: a log that ends before it has lost what the company has.
+    pub sequence: u64,
 }
 
 /// A signed result that waits.

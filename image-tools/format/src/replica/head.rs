@@ -8,12 +8,15 @@ use crate::{
     ids::{BundleId, ImageId, PointId, VolumeId},
     limits::{MAX_IMAGES, MAX_REPLICA_LAYERS, MAX_VOLUME_LEN, MAX_VOLUMES},
     memory::Moment,
+    sign::{SigningKey, VerifyingKey},
 };
 
 use super::{Kind, ReplicaError, ReplicaKeys};
 
 /// The format this program writes.
 const FORMAT: u32 = 1;
+/// What a head's signature is for.
+const DOMAIN: &str = "replica head";
 /// Stands for the id of an escrow file where there is none.
 const NO_ESCROW: Digest = Digest([0; DIGEST_LEN]);
 
@@ -99,11 +102,13 @@ impl ReplicaHead {
         FORMAT
     }
 
-    /// The point's head: the escrow file's id (zeros for none), then the rest, sealed.
-    pub fn seal(&self, keys: &ReplicaKeys) -> Vec<u8> {
+    /// The point's head: the escrow file's id (zeros for none), then the rest, signed by the stick and sealed.
+    pub fn seal(&self, keys: &ReplicaKeys, stick: &SigningKey) -> Vec<u8> {
         let json = serde_json::to_vec(self).expect("a head is plain data");
+        let mut signed = stick.sign(DOMAIN, &json).to_vec();
+        signed.extend_from_slice(&json);
         let mut out = self.escrow.unwrap_or(NO_ESCROW).0.to_vec();
-        out.append(&mut keys.seal(Kind::Head, self.point, &json));
+        out.append(&mut keys.seal(Kind::Head, self.point, &signed));
         out
     }
 
@@ -113,19 +118,29 @@ impl ReplicaHead {
         (escrow != NO_ESCROW).then_some(escrow)
     }
 
-    /// Opens the head of a point of `bundle`.
-    pub fn open(keys: &ReplicaKeys, bundle: BundleId, head: &[u8]) -> Result<Self, ReplicaError> {
+    /// Opens the head of a point of `bundle`. Whoever has the escrow's public half could have made keys of their own and a
+    /// head under them: only the `stick`'s signature says that it is the stick's. The stick itself needs none.
+    pub fn open(
+        keys: &ReplicaKeys,
+        bundle: BundleId,
+        stick: Option<&VerifyingKey>,
+        head: &[u8],
+    ) -> Result<Self, ReplicaError> {
         #[derive(Deserialize)]
         struct Version {
             format: u32,
         }
         let sealed = head.get(DIGEST_LEN..).ok_or(ReplicaError::Damaged)?;
-        let json = keys.open(Kind::Head, sealed.to_vec())?;
-        let version: Version = serde_json::from_slice(&json).map_err(|_| ReplicaError::Damaged)?;
+        let signed = keys.open(Kind::Head, sealed.to_vec())?;
+        let (signature, json) = signed.split_first_chunk().ok_or(ReplicaError::Damaged)?;
+        if stick.is_some_and(|stick| !stick.verifies(DOMAIN, json, signature)) {
+            return Err(ReplicaError::NotTheStick);
+        }
+        let version: Version = serde_json::from_slice(json).map_err(|_| ReplicaError::Damaged)?;
         if version.format > FORMAT {
             return Err(ReplicaError::Newer);
         }
-        let opened: Self = serde_json::from_slice(&json).map_err(|_| ReplicaError::Damaged)?;
+        let opened: Self = serde_json::from_slice(json).map_err(|_| ReplicaError::Damaged)?;
         if opened.bundle == bundle && opened.escrow == Self::escrow_of(head) && opened.is_sane() {
             Ok(opened)
         } else {

@@ -11,6 +11,7 @@ use crate::{
     limits::BLOCK_LEN,
     log::{UnitDecoder, UnitEncoder},
     memory::Moment,
+    sign::SigningKey,
 };
 
 const BUNDLE: BundleId = BundleId([7; 16]);
@@ -18,6 +19,10 @@ const POINT: PointId = PointId([2; 16]);
 
 fn keys() -> ReplicaKeys {
     ReplicaKeys::of_bundle(&Key::from_bytes([1; 32]))
+}
+
+fn stick() -> SigningKey {
+    SigningKey::from_seed(&Key::from_bytes([4; 32]))
 }
 
 fn head() -> ReplicaHead {
@@ -176,21 +181,30 @@ fn an_index_that_is_longer_than_it_need_be_or_promises_more_than_it_has_is_none(
 
 #[test]
 fn a_head_opens_for_its_stick_and_names_the_way_to_its_key() {
-    let sealed = head().seal(&keys());
+    let sealed = head().seal(&keys(), &stick());
     assert_eq!(ReplicaHead::escrow_of(&sealed), Some(Digest([3; 32])));
-    assert_eq!(ReplicaHead::open(&keys(), BUNDLE, &sealed).unwrap(), head());
-    assert!(ReplicaHead::open(&keys(), BundleId([8; 16]), &sealed).is_err());
+    assert_eq!(
+        ReplicaHead::open(&keys(), BUNDLE, Some(&stick().verifying_key()), &sealed).unwrap(),
+        head()
+    );
+    assert!(ReplicaHead::open(&keys(), BundleId([8; 16]), None, &sealed).is_err());
+    // Who has the keys and is not the stick.
+    let other = SigningKey::from_seed(&Key::from_bytes([5; 32]));
+    let forged = head().seal(&keys(), &other);
+    let opened = ReplicaHead::open(&keys(), BUNDLE, Some(&stick().verifying_key()), &forged);
+    assert_eq!(opened.err(), Some(ReplicaError::NotTheStick));
+    assert!(ReplicaHead::open(&keys(), BUNDLE, None, &forged).is_ok());
     let mut other_escrow = sealed.clone();
     other_escrow[0] ^= 1;
-    assert!(ReplicaHead::open(&keys(), BUNDLE, &other_escrow).is_err());
+    assert!(ReplicaHead::open(&keys(), BUNDLE, Some(&stick().verifying_key()), &other_escrow).is_err());
     let without = ReplicaHead {
         escrow: None,
         ..head()
     }
-    .seal(&keys());
+    .seal(&keys(), &stick());
     assert_eq!(ReplicaHead::escrow_of(&without), None);
-    assert!(ReplicaHead::open(&keys(), BUNDLE, &without).is_ok());
-    assert!(ReplicaHead::open(&keys(), BUNDLE, &sealed[..20]).is_err());
+    assert!(ReplicaHead::open(&keys(), BUNDLE, Some(&stick().verifying_key()), &without).is_ok());
+    assert!(ReplicaHead::open(&keys(), BUNDLE, Some(&stick().verifying_key()), &sealed[..20]).is_err());
 }
 
 #[test]
@@ -199,14 +213,16 @@ fn a_later_format_is_said_and_later_fields_are_not_minded() {
     json["moon"] = 3.into();
     let seal = |json: &serde_json::Value| {
         let mut out = vec![3; 32];
-        out.append(&mut keys().seal(Kind::Head, POINT, json.to_string().as_bytes()));
+        let mut signed = stick().sign("replica head", json.to_string().as_bytes()).to_vec();
+        signed.extend_from_slice(json.to_string().as_bytes());
+        out.append(&mut keys().seal(Kind::Head, POINT, &signed));
         out
     };
-    assert!(ReplicaHead::open(&keys(), BUNDLE, &seal(&json)).is_ok());
+    assert!(ReplicaHead::open(&keys(), BUNDLE, Some(&stick().verifying_key()), &seal(&json)).is_ok());
     json["format"] = 2.into();
     json["layers"] = "in another form".into();
     assert_eq!(
-        ReplicaHead::open(&keys(), BUNDLE, &seal(&json)).err(),
+        ReplicaHead::open(&keys(), BUNDLE, Some(&stick().verifying_key()), &seal(&json)).err(),
         Some(ReplicaError::Newer)
     );
 }

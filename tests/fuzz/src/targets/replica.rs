@@ -11,6 +11,7 @@ use gobag_format::{
         ChangePack, ChangePackWriter, HeadImage, HeadLayer, HeadPart, HeadVolume, IndexPart, IndexRun,
         IndexWriter, Kind, ReplicaHead, ReplicaKeys, Target,
     },
+    sign::SigningKey,
     wiped::Wiped,
 };
 
@@ -111,11 +112,15 @@ pub(super) fn head(input: &[u8]) {
     let keys = ReplicaKeys::of_bundle(&key(1));
     // As if there were no escrow file: what the JSON says of one has to agree.
     let mut sealed = vec![0; 32];
-    sealed.append(&mut keys.seal(Kind::Head, POINT, input));
-    let Ok(head) = ReplicaHead::open(&keys, BUNDLE, &sealed) else {
+    let stick = SigningKey::from_seed(&key(2));
+    let mut signed = stick.sign("replica head", input).to_vec();
+    signed.extend_from_slice(input);
+    sealed.append(&mut keys.seal(Kind::Head, POINT, &signed));
+    let Ok(head) = ReplicaHead::open(&keys, BUNDLE, Some(&stick.verifying_key()), &sealed) else {
         return;
     };
-    let again = ReplicaHead::open(&keys, BUNDLE, &head.seal(&keys)).expect("what was written is read");
+    let again =
+        ReplicaHead::open(&keys, BUNDLE, None, &head.seal(&keys, &stick)).expect("what was written is read");
     assert_eq!(again, head);
 }
 
