@@ -50,10 +50,14 @@ const BORDERS: &[Border] = &[
         &[
             "gobag-bundle",
             "gobag-checklists",
+            "gobag-client",
             "gobag-engine",
             "gobag-format",
             "gobag-host",
             "gobag-mount",
+            "gobag-protocol",
+            // a real one in its tests
+            "gobag-server",
             // a stick that its tests pull out
             "gobag-stick-model",
             "gobag-term",
