@@ -7,8 +7,8 @@ use gobag_checklists::ModeChoice;
 use gobag_term::{DocsArgs, GlobalArgs, PassphraseArgs};
 
 use crate::{
-    check::CheckArgs, mount::MountArgs, passwd::PasswdArgs, start::StartArgs, status::StatusArgs,
-    stop::StopArgs, verify::VerifyArgs,
+    check::CheckArgs, enrol::EnrolArgs, lease::LeaseArgs, mount::MountArgs, passwd::PasswdArgs,
+    start::StartArgs, status::StatusArgs, stop::StopArgs, verify::VerifyArgs,
 };
 
 /// Your workstation on a stick
@@ -40,6 +40,10 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Change the passphrase
     Passwd(PasswdArgs),
+    /// Make the stick known to your company's server, with the letter that your IT gave you
+    Enrol(EnrolArgs),
+    /// Say until when the stick can be started without your company
+    Lease(LeaseArgs),
     /// Print generated documents
     #[command(hide = true)]
     Docs(DocsArgs),

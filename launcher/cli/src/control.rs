@@ -9,6 +9,8 @@ mod server;
 
 use serde::{Deserialize, Serialize};
 
+use crate::company::CompanyReport;
+
 pub(crate) use client::{ControlError, status, stop};
 pub(crate) use server::{Board, Command, Server};
 
@@ -112,4 +114,6 @@ pub(crate) struct Report {
     pub(crate) socket: Option<String>,
     /// Socket of the screen, for `--vnc`.
     pub(crate) vnc: Option<String>,
+    /// How it stands with the company; absent until the stick is found to be enrolled.
+    pub(crate) company: Option<CompanyReport>,
 }

@@ -7,6 +7,7 @@ use std::{error::Error, io, path::Path};
 
 use gobag_bundle::{ChangeError, OpenError, SessionError, ledger::LedgerAccessError, memory::Refused};
 use gobag_checklists::{TextsError, regular::is_not_regular};
+use gobag_client::ClientError;
 use gobag_engine::{
     accel::ProveError,
     container::{ContainerError, StaleError, VolumeError as ContainerVolumeError},
@@ -16,12 +17,17 @@ use gobag_engine::{
     tools::NotFound,
     userns::UsernsError,
 };
-use gobag_format::{memory::Remember, waiver::WaiverError};
+use gobag_format::{
+    lease::{LeaseError, PolicyError},
+    memory::Remember,
+    waiver::WaiverError,
+};
 use gobag_mount::{
     MountError, UnmountError,
     socket::{CloseError, SocketError},
 };
-use gobag_term::{CliError, ExitCode};
+use gobag_protocol::error::Code;
+use gobag_term::{CliError, ExitCode, human};
 
 use crate::{boot_files::BlobError, control::ControlError, find::FindError, run_folder::RunFolderError};
 
@@ -52,11 +58,13 @@ explain!(
     ContainerVolumeError,
     ControlError,
     FindError,
+    LeaseError,
     LedgerAccessError,
     MachineTypeError,
     MountError,
     NotFound,
     OpenError,
+    PolicyError,
     ProveError,
     QmpError,
     RunFolderError,
@@ -68,6 +76,30 @@ explain!(
     UsernsError,
     WaiverError,
 );
+
+impl Explain for ClientError {
+    fn explain(self) -> CliError {
+        let Self::Refused(refused) = &self else {
+            let code = match &self {
+                Self::Offline { .. } => "client.offline",
+                Self::OtherServer { .. } => "client.other-server",
+                Self::Certificate { .. } => "client.certificate",
+                Self::Setup { .. } => "client.setup",
+                _ => "client.protocol",
+            };
+            return explained(code, self);
+        };
+        let known = Code::ALL.iter().find(|code| refused.is(**code));
+        let code = known.map_or("client.refused", |code| code.as_str());
+        let hint = refused.hint.clone();
+        let shown = CliError::new(ExitCode::Refused, code, self);
+        let shown = hints(code).iter().fold(shown, |shown, hint| shown.hint(*hint));
+        match hint {
+            Some(hint) => shown.hint(human::printable(&hint)),
+            None => shown,
+        }
+    }
+}
 
 impl Explain for SessionError {
     fn explain(self) -> CliError {
@@ -160,6 +192,8 @@ fn exit(code: &str) -> ExitCode {
         | "engine.container-namespaces"
         | "engine.machine-type-missing" => ExitCode::HostUnfit,
         "gobag.not-a-stick" | "gobag.several-sticks" | "session.no-such-image" => ExitCode::Usage,
+        "lease.revoked" | "lease.none" | "lease.clock-behind" | "lease.not-yet" | "lease.ended"
+        | "lease.old-image" | "lease.other-stick" => ExitCode::LockedOut,
         "memory.earlier-state" | "memory.other-history" => ExitCode::Damaged,
         "keyslot.passphrase-length" => ExitCode::Failed,
         _ if code.ends_with(".newer-format") || code.contains(".unknown-feature") => ExitCode::Failed,
@@ -223,6 +257,32 @@ fn hints(code: &str) -> &'static [&'static str] {
         "waiver.other-bundle" | "waiver.other-org" => {
             &["ask your IT for a waiver for this stick; its number is in START-HERE.html"]
         }
+        "ledger.none" => &["your IT can give it one, with `gobag-image update`; you can work without it"],
+        "lease.none" => &[
+            "connect this computer to the internet, and enrol the stick with the letter that your IT gives you: `gobag enrol LETTER`",
+        ],
+        "lease.ended" => &[
+            "connect this computer to the internet and try again: the stick then asks your company for a new lease",
+            "if your company's server is gone, ask your company for an emergency letter; then `gobag lease extend LETTER`",
+            "nothing on the stick is lost",
+        ],
+        "lease.clock-behind" | "lease.not-yet" => {
+            &["set this computer's clock and date, and try again; nothing is lost, and nothing was erased"]
+        }
+        "lease.old-image" => &["your IT has a newer version for your stick; ask them to update it"],
+        "lease.other-stick" | "lease.malformed" | "lease.policy" => {
+            &["phone your IT: the stick must be enrolled again, or its image is wrong"]
+        }
+        "letter.malformed" => &["take the letter as your IT sent it, whole and unchanged"],
+        "enrol.token" => &["the letter counts once, and for 15 minutes; ask your IT for a new one"],
+        "client.offline" => &[
+            "check that this computer is online: open any page in its browser",
+            "if it is, your company's server may be down; try again later, or phone your IT",
+        ],
+        "client.other-server" => &[
+            "in a hotel or café, first open any page in the browser and agree to what it asks",
+            "else phone your IT before you try again: somebody may stand between you and your company",
+        ],
         "token.other-bundle" => &["ask your IT for a token for this stick; its number is in START-HERE.html"],
         "memory.not-written" => &["make room on this computer, or start it as another user, and try again"],
         "store.full" => &["start it, delete what you do not need, and shut down"],

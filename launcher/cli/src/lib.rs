@@ -2,7 +2,8 @@
 //! back. It holds no logic of the parts it wires together.
 //!
 //! * [`args`]: the command line; one module per command: [`check`], [`start`], [`status`], [`stop`], [`mount`],
-//!   [`verify`], [`passwd`]
+//!   [`verify`], [`passwd`], [`enrol`], [`lease`]
+//! * [`company`]: whether the stick may be started, and what goes between it and the company's server while it runs
 //! * [`find`], [`unlock`], [`open`]: from a plugged-in stick to its volumes
 //! * [`door`], [`boot_files`]: from its volumes to other programs, as files or as a block socket
 //! * [`host_memory`]: what this computer remembers of a stick, where IT asks for it
@@ -16,13 +17,16 @@
 mod args;
 mod boot_files;
 mod check;
+mod company;
 mod console;
 mod control;
 mod door;
+mod enrol;
 mod environment;
 mod error;
 mod find;
 mod host_memory;
+mod lease;
 mod machine;
 mod mount;
 mod open;
@@ -99,6 +103,8 @@ fn dispatch(command: &Command, ui: &Ui, environment: &Environment) -> Result<Exi
         Command::Mount(args) => mount::mount(args, ui, environment, &guarded(ui)?),
         Command::Verify(args) => guarded(ui).and_then(|_| verify::verify(args, ui, environment)),
         Command::Passwd(args) => guarded(ui).and_then(|_| passwd::passwd(args, ui, environment)),
+        Command::Enrol(args) => guarded(ui).and_then(|_| enrol::enrol(args, ui, environment)),
+        Command::Lease(args) => lease::lease(args, ui, environment),
         Command::Docs(args) => gobag_term::docs::docs(args, &Args::command(), ui),
     }
 }

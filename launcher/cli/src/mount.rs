@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::{
     args::UnlockArgs,
+    company::standing,
     control::{Board, Report, Server},
     door::{Door, DoorOptions},
     environment::Environment,
@@ -93,6 +94,7 @@ pub(crate) fn mount(
     let work = Arc::new(Work::open(bundle, &stick, &options, witness).or_explain()?);
     work.tell(ui);
     work.announce(environment, ui);
+    standing::admit(&work, ui)?;
     let (folder, _) = RunFolder::create(environment, id).or_explain()?;
     let board = Board::default();
     let (commands, wishes) = crossbeam_channel::unbounded();
@@ -130,9 +132,13 @@ pub(crate) fn mount(
         troubles,
     };
     keep(&bare, Kind::Programs, &work, &inbox, &board, ui);
+    let is_cut_off = work.is_cut_off();
     let work = Arc::into_inner(work).ok_or_else(still_shared)?;
     let saved = put_away(door, work, &inbox.signals, &board, ui);
     drop(server);
+    if is_cut_off {
+        return Err(standing::cut_off(None));
+    }
     saved?;
     let report = MountReport {
         bundle: id.to_string(),

@@ -2,7 +2,10 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use gobag_bundle::{
@@ -23,6 +26,7 @@ pub(crate) struct Work {
     witness: Arc<Witness>,
     /// Where the stick is, or was last seen.
     place: Mutex<PathBuf>,
+    is_cut_off: AtomicBool,
 }
 
 /// The stick was found again.
@@ -47,6 +51,7 @@ impl Work {
             session: Session::open_before(Arc::new(bundle), options, Some(Arc::clone(&witness)))?,
             witness,
             place: Mutex::new(stick.to_owned()),
+            is_cut_off: AtomicBool::new(false),
         })
     }
 
@@ -79,6 +84,16 @@ impl Work {
     /// Id of the bundle.
     pub(crate) fn id(&self) -> BundleId {
         self.id
+    }
+
+    /// The company cut the stick off, and what unlocks it is being erased.
+    pub(crate) fn note_cut_off(&self) {
+        self.is_cut_off.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether the company cut the stick off while it was at work.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        self.is_cut_off.load(Ordering::SeqCst)
     }
 
     /// Where the stick is, or was last seen.

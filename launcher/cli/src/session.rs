@@ -20,6 +20,7 @@ use gobag_mount::ErrorHook;
 use gobag_term::{Signal, Ui};
 
 use crate::{
+    company::Company,
     control::{Board, Command, SessionState},
     open::{Found, Work},
     workplace::Workplace,
@@ -78,10 +79,13 @@ pub(crate) fn keep(
     let mut state = State::new(kind);
     let mut search = None;
     let mut was_forced = false;
+    let never = never();
     let _remembering = Remembering::start(work, ui);
+    let company = Company::start(work, board, ui);
+    let mut cut_off = company.cut_off();
     post(board, &state, work);
     while state.phase() != Phase::Over {
-        let timer = state.deadline().map_or_else(never, |until| {
+        let timer = state.deadline().map_or_else(crossbeam_channel::never, |until| {
             after(until.saturating_duration_since(Instant::now()))
         });
         let input = select! {
@@ -91,6 +95,14 @@ pub(crate) fn keep(
                 Ok(Command::Stop { now }) => Input::Stop { now },
                 Err(_) => Input::Stop { now: false },
             },
+            recv(cut_off) -> told => {
+                cut_off = &never;
+                match told {
+                    Ok(()) => Input::Stop { now: true },
+                    // Nobody looks for the company.
+                    Err(_) => continue,
+                }
+            }
             recv(inbox.troubles) -> trouble => Input::Trouble(trouble.unwrap_or("volume.medium")),
             recv(finds) -> found => match found {
                 Ok(Found::Back(path)) => Input::StickBack(path),

@@ -28,6 +28,7 @@ use serde::Serialize;
 use crate::{
     args::{ModeArg, UnlockArgs},
     check,
+    company::standing,
     control::{Board, Server, SessionState},
     environment::Environment,
     error::{Explain, OrExplain, explained, said},
@@ -183,7 +184,8 @@ pub(crate) fn start(
     let bundle = unlock::unlock(&args.unlock, &stick, true, ui)?;
     let user = bundle.record().user.clone();
     let waivers = judge::waivers(args, &bundle, ui)?;
-    let work = open(args, bundle, &stick, environment, ui)?;
+    let work = Arc::new(open(args, bundle, &stick, environment, ui)?);
+    standing::admit(&work, ui)?;
     let judge = judge::Judge::new(&work, waivers)?;
     if check::public_copy_differs(&stick, &work.session().manifest().requirements) {
         ui.warn("What this stick shows to everybody of its requirements is not what your IT signed; the signed ones count. Tell your IT.");
@@ -236,7 +238,6 @@ pub(crate) fn start(
         facts,
         requirements: judge.requirements,
     };
-    let work = Arc::new(work);
     let (door, ran) = match mode {
         Mode::Vm => vm::run(&mut start, &work, hook)?,
         _ => container::run(&mut start, &work, hook)?,
@@ -256,9 +257,13 @@ pub(crate) fn start(
         container: ran.container,
         state: SessionState::SafeToRemove,
     };
+    let is_cut_off = work.is_cut_off();
     let work = Arc::into_inner(work).ok_or_else(still_shared)?;
     let saved = put_away(door, work, &start.inbox.signals, &board, ui);
     drop(server);
+    if is_cut_off {
+        return Err(standing::cut_off(None));
+    }
     saved?;
     match ran.failure {
         Some(failure) => {

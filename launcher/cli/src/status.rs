@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::{
     args::StickArgs,
+    company::CompanyReport,
     control::{self, Report},
     environment::Environment,
     error::OrExplain,
@@ -80,6 +81,7 @@ fn one(report: &Report) -> String {
         ("disks", known(&report.mountpoint)),
         ("socket", known(&report.socket)),
         ("screen", known(&report.vnc)),
+        ("company", report.company.as_ref().map(CompanyReport::text)),
         ("process", Some(report.pid.to_string())),
     ];
     for (name, value) in lines {

@@ -3,7 +3,7 @@
 //! * [`limits`]: the most of everything, so that both sides refuse before they allocate;
 //! * [`ids`]: names of objects, lines, tenants and requests; [`bytes`]: sealed bytes in JSON; [`bounded`]: lists with an end;
 //! * [`error`]: stable codes, and what a refusal looks like;
-//! * [`hello`], [`enrol`], [`lease`], [`objects`], [`points`], [`people`]: requests and answers.
+//! * [`hello`], [`enrol`], [`lease`], [`letter`], [`objects`], [`points`], [`people`]: requests and answers.
 //!
 //! Does no I/O and knows no transport. Unknown fields are ignored, so that a later version can add to what this one reads; what is
 //! known is checked while it is read.
@@ -15,6 +15,7 @@ pub mod error;
 pub mod hello;
 pub mod ids;
 pub mod lease;
+pub mod letter;
 pub mod limits;
 pub mod objects;
 pub mod people;

@@ -46,3 +46,11 @@ pub const CERTIFICATE_S: u64 = 72 * 3600;
 pub const UNUSED_KEPT_S: u64 = 72 * 3600;
 /// Seconds a body may be without a byte.
 pub const STALL_S: u64 = 60;
+/// Bytes of an enrolment letter.
+pub const MAX_LETTER_BYTES: usize = 32 << 10;
+/// Addresses of the company's server in a letter.
+pub const MAX_SERVERS: usize = gobag_format::limits::MAX_SERVERS;
+/// Bytes of an address.
+pub const MAX_SERVER: usize = gobag_format::limits::MAX_SERVER_LEN;
+/// Bytes of the CA's certificate, PEM.
+pub const MAX_CA: usize = gobag_format::limits::MAX_CERTIFICATE_LEN;

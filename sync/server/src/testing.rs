@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 
 use gobag_protocol::{
     enrol::TokenText,
-    ids::{BundleId, PersonName, TenantName},
+    ids::{BundleId, GroupName, PersonName, TenantName, VerifyingKey},
+    people::Reason,
 };
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
@@ -14,8 +15,9 @@ use tokio::runtime::{Builder, Runtime};
 use crate::{
     clock::Clock,
     config::Config,
+    lease::LeaseKeys,
     serve::{Server, open_database},
-    store::{StickKey, database::Database, sticks},
+    store::{StickKey, database::Database, revocation, sticks},
 };
 
 /// A server and its folder.
@@ -95,13 +97,20 @@ impl Site {
         self.folder.path()
     }
 
+    /// What leases of a tenant are signed with: its public half, for a policy.
+    pub fn lease_key(&self, tenant: &str) -> VerifyingKey {
+        let keys = LeaseKeys::open_or_make(&self.config.ca_folder()).expect("a key");
+        keys.public(&TenantName::parse(tenant).expect("a tenant"))
+    }
+
     /// A token by which a stick of Ada enrols.
     pub fn token(&self, tenant: &str, bundle: BundleId) -> TokenText {
         let stick = stick(tenant, bundle);
         let user = PersonName::parse("Ada").expect("a name");
         let now_s = self.clock.now_s();
         let (token, _) = self.with_database(async |database| {
-            let made = sticks::make_enrolment(database, &stick, &user, now_s, "test").await;
+            let made =
+                sticks::make_enrolment(database, &stick, &user, &GroupName::default(), now_s, "test").await;
             made.expect("a token")
         });
         token
@@ -112,9 +121,21 @@ impl Site {
         let stick = stick(tenant, bundle);
         let now_s = self.clock.now_s();
         self.with_database(async |database| {
-            let set = sticks::set_revoked(database, &stick, is_revoked, "test", now_s).await;
+            let reason = is_revoked.then_some(Reason::Lost);
+            let set = revocation::set(database, &stick, reason, "test", now_s).await;
             set.expect("a stick");
         });
+    }
+
+    /// Whether a stick said that it erased itself.
+    pub fn is_erased(&self, tenant: &str, bundle: BundleId) -> bool {
+        let tenant = stick(tenant, bundle).tenant;
+        let sticks = self.with_database(async |database| {
+            let listed = sticks::list(database, &tenant, None).await;
+            listed.expect("sticks")
+        });
+        let found = sticks.into_iter().find(|stick| stick.bundle == bundle);
+        found.is_some_and(|stick| stick.erased_s.is_some())
     }
 
     /// What `ask` finds in the server's database, whether it runs or not.

@@ -62,6 +62,8 @@ const BORDERS: &[Border] = &[
             "gobag-mount",
             "gobag-protocol",
             "gobag-replica",
+            // a real one in its tests
+            "gobag-server",
             // a stick that its tests pull out
             "gobag-stick-model",
             "gobag-term",

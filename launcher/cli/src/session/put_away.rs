@@ -49,7 +49,9 @@ pub(crate) fn put_away(
         Ok(()) => {
             work.tell(ui);
             waiting.show(SessionState::SafeToRemove);
-            ui.ok("All changes are on the stick.");
+            if !work.is_cut_off() {
+                ui.ok("All changes are on the stick.");
+            }
         }
         Err(_) => waiting.show(SessionState::Failed),
     }

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod company;
 mod doors;
 #[path = "../../../engine/tests/guest/initrd.rs"]
 mod initrd;

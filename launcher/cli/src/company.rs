@@ -1,0 +1,224 @@
+//! The company, as a stick knows it: before a start ([`standing`]), and on a thread of its own while a session lasts ([`Company`]).
+//!
+//! The thread never keeps a session waiting: it holds the stick only while it reads or changes the ledger ([`desk`]), its requests are
+//! broken off at the end, and nobody waits for it. What one contact does is in [`contact`]; replication is called there.
+
+pub(crate) mod contact;
+pub(crate) mod desk;
+pub(crate) mod standing;
+mod trouble;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use gobag_bundle::SystemRandom;
+use gobag_client::Backoff;
+use gobag_format::lease::raised;
+use gobag_term::{Ui, human};
+use serde::{Deserialize, Serialize};
+
+use crate::{control::Board, open::Work};
+
+use desk::Desk;
+pub(crate) use trouble::Trouble;
+
+/// How long after a contact that worked the next one comes.
+const CONTACT_EVERY: Duration = Duration::from_secs(15 * 60);
+/// How often the ledger notes that time has passed.
+const NOTE_EVERY: Duration = Duration::from_secs(5 * 60);
+
+/// How it stands between a running session and the company.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Contact {
+    /// Not yet reached.
+    #[default]
+    Trying,
+    /// Reached, and everything that waited is there.
+    Reached,
+    /// Not reachable now.
+    Offline,
+    /// Reached, and something was refused or failed.
+    Trouble,
+    /// The company cut the stick off.
+    CutOff,
+    /// A state this program does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+/// The same for others to see. Fields only get added, and each has a default.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct CompanyReport {
+    /// How it stands.
+    pub(crate) contact: Contact,
+    /// When it last worked, seconds since 1970.
+    pub(crate) reached_s: Option<u64>,
+    /// Until when the stick may be started without the company, seconds since 1970.
+    pub(crate) lease_until_s: Option<u64>,
+    /// The stable code of what went wrong last.
+    pub(crate) code: Option<String>,
+}
+
+impl CompanyReport {
+    /// In words.
+    pub(crate) fn text(&self) -> String {
+        let text = match self.contact {
+            Contact::Trying => "not reached yet",
+            Contact::Reached => "reached; everything that waited is there",
+            Contact::Offline => "not reachable now; it is tried again",
+            Contact::Trouble => "reached, but not everything worked",
+            Contact::CutOff => "cut this stick off",
+            Contact::Unknown => "in a state that this version does not know",
+        };
+        match &self.code {
+            Some(code) => format!("{text} ({})", human::printable(code)),
+            None => text.to_owned(),
+        }
+    }
+}
+
+/// The thread; dropping it ends it, without waiting for it.
+pub(crate) struct Company {
+    desk: Arc<Desk>,
+    _stop: Sender<()>,
+    cut_off: Receiver<()>,
+}
+
+impl Company {
+    /// Begins to look for the company of the stick that is at work.
+    pub(crate) fn start(work: &Arc<Work>, board: &Board, ui: &Ui) -> Self {
+        let desk = Arc::new(Desk::new(work));
+        let (stop, stopped) = bounded::<()>(0);
+        let (tell, cut_off) = bounded(1);
+        let keeper = Keeper {
+            desk: Arc::clone(&desk),
+            board: board.clone(),
+            ui: ui.clone(),
+            tell,
+        };
+        let thread = std::thread::Builder::new().name("company".to_owned());
+        if let Err(error) = thread.spawn(move || keeper.keep(&stopped)) {
+            tracing::error!(%error, "cannot speak to the company while running");
+        }
+        Self {
+            desk,
+            _stop: stop,
+            cut_off,
+        }
+    }
+
+    /// Says once that the company cut the stick off; its keys are erased then, and the session has to end now.
+    pub(crate) fn cut_off(&self) -> &Receiver<()> {
+        &self.cut_off
+    }
+}
+
+impl Drop for Company {
+    fn drop(&mut self) {
+        self.desk.leave();
+    }
+}
+
+struct Keeper {
+    desk: Arc<Desk>,
+    board: Board,
+    ui: Ui,
+    tell: Sender<()>,
+}
+
+impl Keeper {
+    fn keep(&self, stopped: &Receiver<()>) {
+        let mut backoff = Backoff::new(&SystemRandom, None);
+        let mut noted = Instant::now();
+        let mut contact = Some(Instant::now());
+        loop {
+            let note = noted + NOTE_EVERY;
+            let next = contact.map_or(note, |contact| contact.min(note));
+            let wait = next.saturating_duration_since(Instant::now());
+            if stopped.recv_timeout(wait) != Err(RecvTimeoutError::Timeout) {
+                return;
+            }
+            if note <= Instant::now() {
+                let worked = noted.elapsed();
+                noted = Instant::now();
+                self.note(worked);
+            }
+            if contact.is_some_and(|contact| contact <= Instant::now()) {
+                match self.contact(&mut backoff) {
+                    Next::After(wait) => contact = Some(Instant::now() + wait),
+                    Next::Never => contact = None,
+                    Next::Over => return,
+                }
+            }
+        }
+    }
+
+    /// Time has passed, by a clock that only runs forward.
+    fn note(&self, worked: Duration) {
+        let noted = self.desk.change(|ledger| {
+            // Where nobody looks at it, nothing is written about it.
+            if ledger.high_water_s > 0 || ledger.lease.is_some() {
+                ledger.high_water_s = raised(ledger.high_water_s, worked.as_secs(), []);
+            }
+        });
+        if let Err(error) = noted {
+            tracing::info!(code = error.code(), %error, "the time that has passed is not noted");
+        }
+    }
+
+    fn contact(&self, backoff: &mut Backoff<'_>) -> Next {
+        let contact = contact::contact(&self.desk);
+        let until_s = self.desk.with(standing::until).ok().flatten();
+        let now_s = (gobag_bundle::Ambient::system().clock)();
+        let show = |contact, code: Option<&str>| {
+            self.board.update(|report| {
+                let shown = report.company.get_or_insert_default();
+                shown.contact = contact;
+                shown.code = code.map(str::to_owned);
+                shown.lease_until_s = until_s;
+                if contact == Contact::Reached {
+                    shown.reached_s = Some(now_s);
+                }
+            });
+        };
+        match contact {
+            Ok(()) => {
+                backoff.reset();
+                show(Contact::Reached, None);
+                Next::After(CONTACT_EVERY)
+            }
+            Err(Trouble::Over | Trouble::NotEnrolled) => Next::Never,
+            Err(error @ Trouble::CutOff { .. }) => {
+                show(Contact::CutOff, Some(error.code()));
+                self.ui
+                    .warn(&format!("{error}. The workstation is switched off now."));
+                let _ = self.tell.try_send(());
+                Next::Over
+            }
+            Err(error) => {
+                tracing::info!(code = error.code(), %error, "the company");
+                let client = error.client();
+                let wait = client.and_then(|error| backoff.after(error));
+                let is_offline = client.is_some_and(|error| error.code() == "client.offline");
+                let contact = if is_offline {
+                    Contact::Offline
+                } else {
+                    Contact::Trouble
+                };
+                show(contact, Some(error.code()));
+                Next::After(wait.unwrap_or(CONTACT_EVERY))
+            }
+        }
+    }
+}
+
+enum Next {
+    After(Duration),
+    Never,
+    Over,
+}
