@@ -81,6 +81,10 @@ codes! {
     PointUnknown = "point.unknown", 404;
     /// More bookmarks than a point has.
     PointBookmarks = "point.bookmarks", 422;
+    /// The point is progress of a first copy: nobody can go back to it.
+    PointPartial = "point.partial", 422;
+    /// A policy that would keep nothing.
+    PolicyEmpty = "policy.empty", 422;
     /// More lines than a stick has.
     LineTooMany = "line.too-many", 422;
     /// Nothing is remembered of the stick.
@@ -158,6 +162,8 @@ mod tests {
             "point.other-content 422",
             "point.unknown 404",
             "point.bookmarks 422",
+            "point.partial 422",
+            "policy.empty 422",
             "line.too-many 422",
             "memory.unknown 404",
             "memory.changed 412",

@@ -4,7 +4,7 @@
 //! * [`config`], [`clock`]: what is known from outside; [`args`] and [`commands`]: what IT types
 //! * [`serve`]: ports, connections, the orderly end; [`tls`]: the CA and certificates; [`lease`]: leases and their key; [`identity`]: who asks
 //! * [`routes`]: one file per group of addresses; [`body`]: bodies with an end; [`refusal`]: no, as an answer
-//! * [`store`]: what is kept, one file per thing; [`probe`]: whether a bucket may be trusted with it
+//! * [`store`]: what is kept, one file per thing; [`retention`]: which points go; [`probe`]: whether a bucket may be trusted with it
 //! * [`rates`]: how often one may ask; [`metrics`]: what was done, in numbers
 //! * `testing`, a feature of that name: a real server for the tests of its clients
 
@@ -21,6 +21,7 @@ mod metrics;
 pub mod probe;
 mod rates;
 pub mod refusal;
+pub mod retention;
 mod routes;
 mod secret;
 pub mod serve;

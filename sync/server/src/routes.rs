@@ -56,11 +56,15 @@ pub(crate) fn public(app: Shared) -> Router {
         .route("/v1/admin/sticks/{bundle}/objects/{id}", get(admin::object))
         .route(
             "/v1/admin/sticks/{bundle}/lines/{line}/points",
-            get(admin::points),
+            get(admin::list_points),
         )
         .route(
             "/v1/admin/sticks/{bundle}/lines/{line}/points/{generation}",
             get(admin::point),
+        )
+        .route(
+            "/v1/admin/sticks/{bundle}/lines/{line}/points/{generation}/drilled",
+            post(admin::drilled),
         )
         .route("/v1/admin/enrolments", post(admin::enrolment))
         .route("/v1/admin/audit", get(admin::audit))

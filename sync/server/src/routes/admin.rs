@@ -11,20 +11,22 @@ use gobag_protocol::{
     ids::BundleId,
     limits::MAX_SMALL_BODY,
     people::{Audit, Enrolment, EnrolmentRequest, Reason, RevokeRequest, Role, Sticks},
-    points::{Point, Points},
+    points::{Point, Points, Wanted},
 };
 use serde::Deserialize;
 
-use super::{
-    lines::{self, Page},
-    objects, unknown_address,
-};
+use super::{lines, objects, unknown_address};
 use crate::{
     app::Shared,
     body,
     identity::Somebody,
     refusal::Answer,
-    store::{StickKey, audit, leases, people::Person, revocation, sticks},
+    store::{
+        StickKey, audit, leases,
+        people::Person,
+        points::{self, LineKey},
+        revocation, sticks,
+    },
 };
 
 #[derive(Deserialize)]
@@ -134,14 +136,14 @@ pub(super) async fn object(
     objects::send(&app, &stick, &id, &headers).await
 }
 
-pub(super) async fn points(
+pub(super) async fn list_points(
     somebody: Somebody,
     State(app): State<Shared>,
     Path((bundle, line)): Path<(String, String)>,
-    Query(page): Query<Page>,
+    Query(wanted): Query<Wanted>,
 ) -> Answer<Json<Points>> {
     let stick = recovered(&app, somebody, &bundle).await?;
-    lines::tell_many(&app, &stick, &line, &page).await
+    lines::tell_many(&app, &stick, &line, &wanted).await
 }
 
 pub(super) async fn point(
@@ -151,6 +153,22 @@ pub(super) async fn point(
 ) -> Answer<Json<Point>> {
     let stick = recovered(&app, somebody, &bundle).await?;
     lines::tell_one(&app, &stick, &line, &generation).await
+}
+
+pub(super) async fn drilled(
+    somebody: Somebody,
+    State(app): State<Shared>,
+    Path((bundle, line, generation)): Path<(String, String, String)>,
+) -> Answer<StatusCode> {
+    let person = somebody.at_least(Role::Operator)?;
+    let stick = stick_of(&person, &bundle)?;
+    let (line, generation) = (lines::line_of(&line)?, lines::generation_of(&generation)?);
+    let key = LineKey {
+        stick: &stick,
+        line: &line,
+    };
+    points::note_drill(&app.database, &key, generation, &by(&person), app.clock.now_s()).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// A stick whose sealed state somebody may read: recovery, also of a revoked one.

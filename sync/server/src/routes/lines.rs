@@ -2,6 +2,14 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use super::unknown_address;
+use crate::{
+    app::{App, Shared},
+    body,
+    identity::Stick,
+    refusal::Answer,
+    store::{StickKey, points, points::LineKey},
+};
 use axum::{
     Json,
     body::Body,
@@ -11,24 +19,8 @@ use axum::{
 use gobag_protocol::{
     ids::LineName,
     limits::{MAX_BODY, MAX_LISTED_POINTS, MAX_SMALL_BODY},
-    points::{Bookmark, MadePoint, NewPoint, Part, Point, Points},
+    points::{Bookmark, MadePoint, NewPoint, Part, Point, Points, Wanted},
 };
-use serde::Deserialize;
-
-use super::unknown_address;
-use crate::{
-    app::{App, Shared},
-    body,
-    identity::Stick,
-    refusal::Answer,
-    store::{StickKey, points, points::LineKey},
-};
-
-#[derive(Deserialize)]
-pub(super) struct Page {
-    before: Option<u64>,
-    limit: Option<u32>,
-}
 
 pub(super) async fn part(
     Stick(stick): Stick,
@@ -67,9 +59,9 @@ pub(super) async fn list(
     Stick(stick): Stick,
     State(app): State<Shared>,
     Path(line): Path<String>,
-    Query(page): Query<Page>,
+    Query(wanted): Query<Wanted>,
 ) -> Answer<Json<Points>> {
-    tell_many(&app, &stick, &line, &page).await
+    tell_many(&app, &stick, &line, &wanted).await
 }
 
 pub(super) async fn get(
@@ -97,15 +89,19 @@ pub(super) async fn bookmark(
 }
 
 /// Points of a line, newest first.
-pub(super) async fn tell_many(app: &App, stick: &StickKey, line: &str, page: &Page) -> Answer<Json<Points>> {
+pub(super) async fn tell_many(
+    app: &App,
+    stick: &StickKey,
+    line: &str,
+    wanted: &Wanted,
+) -> Answer<Json<Points>> {
     let line = line_of(line)?;
     let key = LineKey { stick, line: &line };
-    let limit = page
+    let limit = wanted
         .limit
         .unwrap_or(MAX_LISTED_POINTS)
         .clamp(1, MAX_LISTED_POINTS);
-    let before = page.before.unwrap_or(u64::MAX);
-    let points = points::list(&app.database, &key, before, limit).await?;
+    let points = points::list(&app.database, &key, wanted, limit).await?;
     Ok(Json(Points { points }))
 }
 
@@ -121,10 +117,10 @@ pub(super) async fn tell_one(
     points::get(&app.database, &key, generation).await.map(Json)
 }
 
-fn line_of(text: &str) -> Answer<LineName> {
+pub(super) fn line_of(text: &str) -> Answer<LineName> {
     LineName::parse(text).ok_or_else(unknown_address)
 }
 
-fn generation_of(text: &str) -> Answer<u64> {
+pub(super) fn generation_of(text: &str) -> Answer<u64> {
     text.parse().map_err(|_| unknown_address())
 }

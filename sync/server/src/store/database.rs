@@ -21,6 +21,8 @@ const APPEND_ONLY_POSTGRES: &str = include_str!("../../migrations/2-append-only.
 
 const LEASES: &str = include_str!("../../migrations/3-leases.sql");
 
+const PRUNING: &str = include_str!("../../migrations/4-pruning.sql");
+
 /// Connections to SQLite: one writer, the others read.
 const SQLITE_CONNECTIONS: u32 = 8;
 
@@ -197,6 +199,7 @@ fn migrator(lite: bool) -> Migrator {
         migration(1, "base", both(BASE)),
         migration(2, "append only", append_only.into_sql_str()),
         migration(3, "leases", both(LEASES)),
+        migration(4, "pruning", both(PRUNING)),
     ])
 }
 

@@ -4,21 +4,25 @@
 //! in, where the primary key lets one of two writers through; 3. its ids, from the request and from parts sent before, are
 //! compared with what is here; 4. they become intervals in `refs`. Anything refused leaves nothing.
 
+mod told;
+
 use gobag_protocol::{
-    bytes::Sealed,
     error::Code,
     ids::{LineName, ObjectId, RequestId},
     limits::{MAX_BOOKMARKS, MAX_LINES, MAX_NAMED_IDS, MAX_POINT_IDS_WITH_PARTS},
-    points::{Bookmark, BookmarkKind, MadePoint, NewPoint, Part, Point},
+    points::{Bookmark, MadePoint, NewPoint, Part},
 };
 use sqlx::{AnyConnection, AssertSqlSafe, Row, any::AnyRow};
 
 use super::{
     StickKey,
+    audit::{self, Event},
     database::{Database, Write, is_there_already},
     signed, unsigned,
 };
 use crate::refusal::{Answer, Refusal};
+
+pub use told::{get, list};
 
 /// Rows in one statement.
 const BATCH: usize = 500;
@@ -68,8 +72,8 @@ pub async fn make(database: &Database, key: &LineKey<'_>, new: NewPoint, now_s: 
     };
     let inserted = key
         .query(
-            "INSERT INTO points (tenant, bundle, line, generation, time_s, head, request, added, dropped) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+            "INSERT INTO points (tenant, bundle, line, generation, time_s, head, request, added, dropped, complete) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         )
         .bind(signed(made.generation))
         .bind(signed(made.time_s))
@@ -77,6 +81,7 @@ pub async fn make(database: &Database, key: &LineKey<'_>, new: NewPoint, now_s: 
         .bind(new.request.0.to_vec())
         .bind(added)
         .bind(dropped)
+        .bind(i64::from(new.complete))
         .execute(write.connection())
         .await;
     match inserted {
@@ -104,70 +109,6 @@ pub async fn keep_part(database: &Database, key: &LineKey<'_>, part: Part, now_s
     add_part(&mut write, key, part.request, &part.adds, &part.drops, now_s).await?;
     count_parts(&mut write, key, part.request).await?;
     write.commit().await
-}
-
-/// Points, newest first, of generations below `before`; without their heads.
-pub async fn list(database: &Database, key: &LineKey<'_>, before: u64, limit: u32) -> Answer<Vec<Point>> {
-    let rows = key
-        .of(
-            "SELECT generation, time_s, added, dropped FROM points",
-            " AND generation < $4 ORDER BY generation DESC LIMIT $5",
-        )
-        .bind(signed(before))
-        .bind(i64::from(limit))
-        .fetch_all(database.read())
-        .await?;
-    let mut points = Vec::with_capacity(rows.len());
-    for row in rows {
-        points.push(point(&row)?);
-    }
-    let (Some(newest), Some(oldest)) = (points.first(), points.last()) else {
-        return Ok(points);
-    };
-    let (newest, oldest) = (newest.generation, oldest.generation);
-    let rows = key
-        .of(
-            "SELECT generation, kind, label FROM bookmarks",
-            " AND generation BETWEEN $4 AND $5 ORDER BY generation, number",
-        )
-        .bind(signed(oldest))
-        .bind(signed(newest))
-        .fetch_all(database.read())
-        .await?;
-    for row in rows {
-        let generation = unsigned(row.try_get(0)?);
-        if let Some(point) = points.iter_mut().find(|point| point.generation == generation) {
-            point.bookmarks.push(bookmark(&row)?);
-        }
-    }
-    Ok(points)
-}
-
-/// One point with its head.
-pub async fn get(database: &Database, key: &LineKey<'_>, generation: u64) -> Answer<Point> {
-    let row = key
-        .of(
-            "SELECT generation, time_s, added, dropped, head FROM points",
-            " AND generation = $4",
-        )
-        .bind(signed(generation))
-        .fetch_optional(database.read())
-        .await?
-        .ok_or_else(unknown)?;
-    let mut found = point(&row)?;
-    found.head = Some(Sealed::new(row.try_get(4)?).map_err(Refusal::unavailable)?);
-    let rows = key
-        .of(
-            "SELECT generation, kind, label FROM bookmarks",
-            " AND generation = $4 ORDER BY number",
-        )
-        .bind(signed(generation))
-        .fetch_all(database.read())
-        .await?;
-    for row in rows {
-        found.bookmarks.push(bookmark(&row)?);
-    }
-    Ok(found)
 }
 
 /// Names a point. The same name again changes nothing.
@@ -199,7 +140,7 @@ pub async fn add_bookmark(
         .fetch_all(write.connection())
         .await?;
     for row in &rows {
-        if bookmark(row)? == new {
+        if told::bookmark(row)? == new {
             return Ok(());
         }
     }
@@ -208,6 +149,39 @@ pub async fn add_bookmark(
         return Err(Refusal::new(Code::PointBookmarks, text));
     }
     insert_bookmark(&mut write, key, generation, rows.len() as i64, new).await?;
+    write.commit().await
+}
+
+/// Notes that a drill brought this point back, so that pruning keeps it until a later one is proved.
+pub async fn note_drill(
+    database: &Database,
+    key: &LineKey<'_>,
+    generation: u64,
+    by: &str,
+    now_s: u64,
+) -> Answer<()> {
+    let mut write = database.write().await?;
+    let row = key
+        .of(
+            "UPDATE points SET drilled_s = $5",
+            " AND generation = $4 RETURNING complete",
+        )
+        .bind(signed(generation))
+        .bind(signed(now_s))
+        .fetch_optional(write.connection())
+        .await?
+        .ok_or_else(unknown)?;
+    if row.try_get::<i64, _>(0)? == 0 {
+        let text = "this point is progress of a first copy: nobody can go back to it";
+        return Err(Refusal::new(Code::PointPartial, text));
+    }
+    let about = format!("{} {} {generation}", key.stick.bundle, key.line);
+    let event = Event {
+        who: by,
+        what: "point.drilled",
+        about: &about,
+    };
+    audit::append(&mut write, &key.stick.tenant, now_s, &event).await?;
     write.commit().await
 }
 
@@ -281,13 +255,12 @@ fn other_generation(newest: u64) -> Refusal {
 }
 
 async fn check_lines(write: &mut Write, stick: &StickKey) -> Answer<()> {
-    let lines: i64 =
-        sqlx::query("SELECT COUNT(*) FROM points WHERE tenant = $1 AND bundle = $2 AND generation = 1")
-            .bind(stick.tenant())
-            .bind(stick.bundle())
-            .fetch_one(write.connection())
-            .await?
-            .try_get(0)?;
+    let lines: i64 = sqlx::query("SELECT COUNT(DISTINCT line) FROM points WHERE tenant = $1 AND bundle = $2")
+        .bind(stick.tenant())
+        .bind(stick.bundle())
+        .fetch_one(write.connection())
+        .await?
+        .try_get(0)?;
     match unsigned(lines) < MAX_LINES as u64 {
         true => Ok(()),
         false => Err(Refusal::new(
@@ -430,28 +403,6 @@ async fn insert_bookmark(
     .execute(write.connection())
     .await?;
     Ok(())
-}
-
-fn point(row: &AnyRow) -> Answer<Point> {
-    Ok(Point {
-        generation: unsigned(row.try_get(0)?),
-        time_s: unsigned(row.try_get(1)?),
-        complete: true,
-        drilled_s: None,
-        added: unsigned(row.try_get(2)?),
-        dropped: unsigned(row.try_get(3)?),
-        bookmarks: Vec::new(),
-        head: None,
-    })
-}
-
-fn bookmark(row: &AnyRow) -> Answer<Bookmark> {
-    let kind: String = row.try_get(1)?;
-    Ok(Bookmark {
-        kind: BookmarkKind::parse(&kind)
-            .ok_or_else(|| Refusal::unavailable(format!("unknown kind {kind}")))?,
-        label: Sealed::new(row.try_get(2)?).map_err(Refusal::unavailable)?,
-    })
 }
 
 fn ids(rows: Vec<AnyRow>) -> Answer<Vec<ObjectId>> {

@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 
 use gobag_protocol::{
-    ids::ObjectId,
-    points::{MadePoint, Point},
+    ids::{BundleId, ObjectId},
+    people::Role,
+    points::{MadePoint, Point, Points},
 };
 use gobag_server::serve::Server;
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
 use crate::harness::{Site, point};
+
+const BUNDLE: BundleId = BundleId([1; 16]);
 
 async fn points_follow_each_other_and_are_told_newest_first() {
     let site = Site::start().await;
@@ -201,6 +204,51 @@ async fn bookmarks_name_points_and_are_counted() {
     assert_eq!(bookmarks[0]["kind"], "application");
 }
 
+async fn points_are_told_by_time_completeness_and_bookmark() {
+    let site = Site::start().await;
+    let stick = site.stick("acme", 1).await;
+    let mut times = Vec::new();
+    for generation in 1..=6 {
+        site.clock.advance(3600);
+        let mut new = point(generation, 0, &[], &[]);
+        new.complete = generation != 1 && generation != 5;
+        if generation % 3 == 0 {
+            new.bookmarks = serde_json::from_value(json!([{"kind": "user", "label": "AAAA"}])).unwrap();
+        }
+        times.push(stick.made("volumes", &new).await.time_s);
+    }
+    let told = async |query: String| -> Vec<u64> {
+        let path = format!("/v1/lines/volumes/points?{query}");
+        let listed: Points = stick.get(&path).await.is(StatusCode::OK).json();
+        listed.points.iter().map(|point| point.generation).collect()
+    };
+    assert_eq!(told("complete=true".to_owned()).await, [6, 4, 3, 2]);
+    assert_eq!(told("bookmark=user".to_owned()).await, [6, 3]);
+    assert_eq!(told("bookmark=user&before=6".to_owned()).await, [3]);
+    // The newest one can go back to at or before a time.
+    for (before_s, expected) in [(times[4], vec![4]), (times[3], vec![4]), (times[0], vec![])] {
+        let query = format!("complete=true&limit=1&before_s={before_s}");
+        assert_eq!(told(query).await, expected);
+    }
+    let partial: Point = stick.get("/v1/lines/volumes/points/5").await.json();
+    assert!(!partial.complete);
+
+    let operator = site.person("acme", Role::Operator).await;
+    let drilled =
+        |generation: u64| format!("/v1/admin/sticks/{BUNDLE}/lines/volumes/points/{generation}/drilled");
+    for (generation, code) in [(5, "point.partial"), (7, "point.unknown")] {
+        assert_eq!(operator.post(&drilled(generation), &json!({})).await.code(), code);
+    }
+    operator
+        .post(&drilled(4), &json!({}))
+        .await
+        .is(StatusCode::NO_CONTENT);
+    let told: Point = stick.get("/v1/lines/volumes/points/4").await.json();
+    assert!(told.drilled_s.is_some());
+    let told: Point = stick.get("/v1/lines/volumes/points/5").await.json();
+    assert_eq!(told.drilled_s, None);
+}
+
 async fn a_memory_is_changed_only_by_who_knows_it() {
     let site = Site::start().await;
     let stick = site.stick("acme", 1).await;
@@ -244,5 +292,6 @@ scenarios!(
     parts_belong_to_one_attempt,
     of_twenty_writers_at_two_replicas_exactly_one_makes_each_generation,
     bookmarks_name_points_and_are_counted,
+    points_are_told_by_time_completeness_and_bookmark,
     a_memory_is_changed_only_by_who_knows_it,
 );

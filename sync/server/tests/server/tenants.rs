@@ -39,6 +39,11 @@ fn routes(object: &str) -> (Vec<Route>, Vec<Route>) {
         ("GET", format!("{stick}/objects/{object}"), Value::Null),
         ("GET", format!("{stick}/lines/volumes/points"), Value::Null),
         ("GET", format!("{stick}/lines/volumes/points/1"), Value::Null),
+        (
+            "POST",
+            format!("{stick}/lines/volumes/points/1/drilled"),
+            json!({}),
+        ),
         ("POST", format!("{stick}/revoke"), json!({})),
         ("POST", format!("{stick}/restore"), json!({})),
         ("POST", format!("{stick}/mark-lost"), json!({})),
