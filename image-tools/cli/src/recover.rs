@@ -23,6 +23,7 @@ use gobag_format::{
     ids::BundleId,
     org::EscrowIdentity,
     replica::{HeadImage, HeadVolume, ReplicaHead, ReplicaKeys},
+    sign::VerifyingKey,
 };
 use gobag_protocol::{ids::ObjectId, points::Point};
 use gobag_replica::{
@@ -30,6 +31,7 @@ use gobag_replica::{
     choose::{Moment, choose},
 };
 use gobag_term::{CliError, ExitCode, Interrupt, Ui};
+use zeroize::Zeroizing;
 
 use crate::{
     args::KeysArgs,
@@ -41,6 +43,8 @@ use crate::{
 
 /// Largest certificate and token file, bytes.
 const MAX_FILE: u64 = 64 << 10;
+/// Seconds that the stick's and the server's clocks may be apart before it is said.
+const MAX_APART_S: u64 = 3600;
 /// Packs kept in memory while a point is read, bytes.
 const CACHE_BYTES: u64 = 128 << 20;
 
@@ -126,7 +130,7 @@ impl Lost {
             said(ExitCode::Usage, "recover.number", text).hint("it has 32 digits from 0 to 9 and a to f")
         })?;
         let ca = text("certificate", &from.ca)?;
-        let token = text("token", &from.token_file)?;
+        let token = Zeroizing::new(text("token", &from.token_file)?);
         let client = Client::new(&from.server, &ca, None, Options::default()).or_explain()?;
         let archived = Archived::new(People::new(client, &token), bundle);
         let (office, identity) = unlocked(from, ui)?;
@@ -149,8 +153,23 @@ impl Lost {
         })
     }
 
+    /// What the lost stick signed with, by IT's register.
+    fn signer(&self, ui: &Ui) -> Result<Option<VerifyingKey>, CliError> {
+        let sticks = self.office.office.repository.sticks().or_explain()?;
+        let key = sticks
+            .iter()
+            .find(|stick| stick.bundle == self.bundle)
+            .and_then(|stick| stick.key);
+        if key.is_none() {
+            ui.warn(
+                "the register of sticks has no key of this one, so whoever runs the server could have made what it gives up; the server is believed",
+            );
+        }
+        Ok(key)
+    }
+
     /// The point that is meant, opened.
-    pub(crate) fn view(self, when: &WhenArgs) -> Result<Found, CliError> {
+    pub(crate) fn view(self, when: &WhenArgs, ui: &Ui) -> Result<Found, CliError> {
         let moment = moment(when)?;
         let point = choose(&self.archived, &self.keys, &moment).or_explain()?;
         let point = point.ok_or_else(|| {
@@ -163,7 +182,29 @@ impl Lost {
             .point(point.generation)
             .or_explain()?
             .ok_or_else(nothing)?;
-        let view = View::open(self.archived, self.keys, self.bundle, &stored, CACHE_BYTES).or_explain()?;
+        let signer = self.signer(ui)?;
+        let view = View::open(
+            self.archived,
+            self.keys,
+            self.bundle,
+            signer.as_ref(),
+            &stored,
+            CACHE_BYTES,
+        )
+        .or_explain()?;
+        if !view.head().complete {
+            let text = "the server gave a moment that is not whole: a step of a copy under way";
+            return Err(said(ExitCode::Damaged, "recover.incomplete", text));
+        }
+        let apart_s = view.head().taken_s.abs_diff(stored.time_s);
+        if apart_s > MAX_APART_S {
+            let (by_stick, _) = time::both(view.head().taken_s);
+            let (by_server, _) = time::both(stored.time_s);
+            ui.warn(&format!(
+                "by the stick's own clock this state is of {by_stick}, by the server's of {by_server}: one of the clocks was wrong, or the \
+                 server gives an older state than it says"
+            ));
+        }
         Ok(Found {
             point,
             view: Arc::new(view),

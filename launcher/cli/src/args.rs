@@ -7,8 +7,8 @@ use gobag_checklists::ModeChoice;
 use gobag_term::{DocsArgs, GlobalArgs, PassphraseArgs};
 
 use crate::{
-    check::CheckArgs, enrol::EnrolArgs, lease::LeaseArgs, mount::MountArgs, passwd::PasswdArgs,
-    start::StartArgs, status::StatusArgs, stop::StopArgs, verify::VerifyArgs,
+    check::CheckArgs, enrol::EnrolArgs, lease::LeaseArgs, mark::MarkArgs, mount::MountArgs,
+    passwd::PasswdArgs, start::StartArgs, status::StatusArgs, stop::StopArgs, verify::VerifyArgs,
 };
 
 /// Your workstation on a stick
@@ -33,6 +33,7 @@ pub(crate) enum Command {
     /// Say what a running workstation is doing
     Status(StatusArgs),
     /// Shut a running workstation down and wait until the stick is safe to remove
+    Mark(MarkArgs),
     Stop(StopArgs),
     /// Open the stick's disks without starting anything
     Mount(MountArgs),

@@ -5,6 +5,7 @@
 
 pub(crate) mod contact;
 pub(crate) mod desk;
+mod replicating;
 pub(crate) mod standing;
 mod trouble;
 
@@ -17,12 +18,14 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use gobag_bundle::SystemRandom;
 use gobag_client::Backoff;
 use gobag_format::lease::raised;
-use gobag_term::{Ui, human};
+use gobag_replica::runner::ReplicaStatus;
+use gobag_term::{Signal, Ui, human};
 use serde::{Deserialize, Serialize};
 
 use crate::{control::Board, open::Work};
 
 use desk::Desk;
+pub(crate) use replicating::Replicating;
 pub(crate) use trouble::Trouble;
 
 /// How long after a contact that worked the next one comes.
@@ -62,6 +65,8 @@ pub(crate) struct CompanyReport {
     pub(crate) lease_until_s: Option<u64>,
     /// The stable code of what went wrong last.
     pub(crate) code: Option<String>,
+    /// How far the company's copy of the volumes is; absent until it was begun.
+    pub(crate) replica: Option<ReplicaStatus>,
 }
 
 impl CompanyReport {
@@ -75,16 +80,21 @@ impl CompanyReport {
             Contact::CutOff => "cut this stick off",
             Contact::Unknown => "in a state that this version does not know",
         };
-        match &self.code {
+        let text = match &self.code {
             Some(code) => format!("{text} ({})", human::printable(code)),
             None => text.to_owned(),
+        };
+        match &self.replica {
+            Some(replica) => format!("{text}; {}", replicating::text(replica)),
+            None => text,
         }
     }
 }
 
-/// The thread; dropping it ends it, without waiting for it.
+/// The threads. [`Company::see_off`] lets the last changes go; dropping it ends the rest, without waiting for it.
 pub(crate) struct Company {
     desk: Arc<Desk>,
+    replicating: Arc<Replicating>,
     _stop: Sender<()>,
     cut_off: Receiver<()>,
 }
@@ -92,7 +102,8 @@ pub(crate) struct Company {
 impl Company {
     /// Begins to look for the company of the stick that is at work.
     pub(crate) fn start(work: &Arc<Work>, board: &Board, ui: &Ui) -> Self {
-        let desk = Arc::new(Desk::new(work));
+        let replicating = Arc::new(Replicating::default());
+        let desk = Arc::new(Desk::new(work).replicating(&replicating, board));
         let (stop, stopped) = bounded::<()>(0);
         let (tell, cut_off) = bounded(1);
         let keeper = Keeper {
@@ -107,9 +118,26 @@ impl Company {
         }
         Self {
             desk,
+            replicating,
             _stop: stop,
             cut_off,
         }
+    }
+
+    /// Names the first state of the volumes that goes to the company from now on.
+    pub(crate) fn mark(&self, name: &str) {
+        self.replicating.mark(name);
+    }
+
+    /// The workplace has ended: the last changes go to the company, as long as they do and the person has patience. Afterwards no
+    /// thread of this holds the stick. `at_once`: nobody waits for anything.
+    pub(crate) fn see_off(&self, at_once: bool, signals: &Receiver<Signal>, ui: &Ui) {
+        // First, so that no contact begins it anew.
+        self.desk.leave_stick();
+        if at_once {
+            self.replicating.cut_off();
+        }
+        self.replicating.see_off(signals, ui);
     }
 
     /// Says once that the company cut the stick off; its keys are erased then, and the session has to end now.

@@ -1,7 +1,7 @@
 //! How `gobag status` and `gobag stop` talk to a running `gobag start`.
 //!
 //! A Unix socket in the run's private folder (mode 0700: who can reach it is this user or root). One request line of
-//! JSON, then answer lines of JSON, each a whole [`Report`]: one for `status`; for `stop` one now and one at every
+//! JSON, then answer lines of JSON, each a whole [`Report`]: one for `status`; for `stop` and `mark` one now and one at every
 //! change, until the state is a last one. The connection's end is no answer.
 
 mod client;
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::company::CompanyReport;
 
-pub(crate) use client::{ControlError, status, stop};
+pub(crate) use client::{ControlError, mark, status, stop};
 pub(crate) use server::{Board, Command, Server};
 
 /// Name of the socket in the run's folder.
@@ -20,11 +20,16 @@ pub(crate) const SOCKET: &str = "control.sock";
 const LINE_BYTES: u64 = 64 << 10;
 
 /// What is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "kebab-case")]
 enum Request {
     /// One report.
     Status,
+    /// Give the state of the volumes a name, and report until the company has it.
+    Mark {
+        /// The name.
+        name: String,
+    },
     /// Shut down, and report until it is done.
     Stop {
         /// Cut the power instead of asking the guest.

@@ -2,7 +2,7 @@
 //! back. It holds no logic of the parts it wires together.
 //!
 //! * [`args`]: the command line; one module per command: [`check`], [`start`], [`status`], [`stop`], [`mount`],
-//!   [`verify`], [`passwd`], [`enrol`], [`lease`]
+//!   [`verify`], [`passwd`], [`enrol`], [`lease`], [`mark`]
 //! * [`company`]: whether the stick may be started, and what goes between it and the company's server while it runs
 //! * [`find`], [`unlock`], [`open`]: from a plugged-in stick to its volumes
 //! * [`door`], [`boot_files`]: from its volumes to other programs, as files or as a block socket
@@ -28,6 +28,7 @@ mod find;
 mod host_memory;
 mod lease;
 mod machine;
+mod mark;
 mod mount;
 mod open;
 mod passwd;
@@ -99,6 +100,7 @@ fn dispatch(command: &Command, ui: &Ui, environment: &Environment) -> Result<Exi
         Command::Check(args) => check::check(args, ui, environment),
         Command::Start(args) => start::start(args, ui, environment, &guarded(ui)?),
         Command::Status(args) => status::status(args, ui, environment),
+        Command::Mark(args) => mark::mark(args, ui, environment),
         Command::Stop(args) => stop::stop(args, ui, environment),
         Command::Mount(args) => mount::mount(args, ui, environment, &guarded(ui)?),
         Command::Verify(args) => guarded(ui).and_then(|_| verify::verify(args, ui, environment)),

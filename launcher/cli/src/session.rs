@@ -93,6 +93,10 @@ pub(crate) fn keep(
             recv(inbox.signals) -> signal => Input::Signal(signal.unwrap_or(Signal::Terminate)),
             recv(inbox.commands) -> command => match command {
                 Ok(Command::Stop { now }) => Input::Stop { now },
+                Ok(Command::Mark { name }) => {
+                    company.mark(&name);
+                    continue;
+                }
                 Err(_) => Input::Stop { now: false },
             },
             recv(cut_off) -> told => {
@@ -133,6 +137,7 @@ pub(crate) fn keep(
         post(board, &state, work);
     }
     drop(search);
+    company.see_off(was_forced || work.is_cut_off(), &inbox.signals, ui);
     let exit = state.exit().cloned();
     (ended(&state, was_forced), exit)
 }

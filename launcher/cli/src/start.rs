@@ -182,6 +182,7 @@ pub(crate) fn start(
         thread::spawn(move || check::facts(&environment, &stick))
     };
     let bundle = unlock::unlock(&args.unlock, &stick, true, ui)?;
+    refuse_unfinished(&bundle)?;
     let user = bundle.record().user.clone();
     let waivers = judge::waivers(args, &bundle, ui)?;
     let work = Arc::new(open(args, bundle, &stick, environment, ui)?);
@@ -297,6 +298,20 @@ pub(crate) fn still_shared() -> CliError {
 pub(crate) fn control_error(folder: &RunFolder, error: std::io::Error) -> CliError {
     let text = format!("cannot listen in {}: {error}", folder.path().display());
     said(ExitCode::Failed, "gobag.control", text)
+}
+
+/// A stick that was being filled with a lost one's state holds a mixture.
+fn refuse_unfinished(bundle: &Bundle) -> Result<(), CliError> {
+    // A stick without a ledger was never filled so.
+    match bundle.ledger().is_ok_and(|ledger| ledger.unfinished) {
+        false => Ok(()),
+        true => Err(said(
+            ExitCode::Damaged,
+            "gobag.unfinished",
+            "your IT has begun to bring another stick's state onto this one, and not finished",
+        )
+        .hint("your IT enters the same `gobag-image recover stick` again; it begins anew")),
+    }
 }
 
 /// Opens the image and says what was found, in words.

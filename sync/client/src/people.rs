@@ -27,6 +27,11 @@ impl People {
         Self { client, bearer }
     }
 
+    /// Through which it is asked.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// Up to 500 sticks, those after this one.
     pub fn sticks(&self, after: Option<BundleId>) -> Result<Sticks, ClientError> {
         let after = after.map(|after| format!("?after={after}")).unwrap_or_default();

@@ -2,7 +2,8 @@
 
 use std::sync::{PoisonError, RwLock};
 
-use gobag_client::{Client, ClientError, People};
+use gobag_bundle::SystemRandom;
+use gobag_client::{Backoff, Client, ClientError, People};
 use gobag_protocol::{
     error::Code,
     ids::{BundleId, LineName, ObjectId},
@@ -13,6 +14,8 @@ use crate::remote::{Archive, Remote, RemoteError, StoredPoint};
 
 /// The line of volumes.
 const LINE: &str = "volumes";
+/// How often IT's requests are made until a server counts as not there.
+const ATTEMPTS: u32 = 10;
 
 /// A stick's line of volumes on the company's server.
 pub struct Company {
@@ -97,10 +100,32 @@ impl Archived {
         }
     }
 
-    /// Points that are wanted, newest first, at most 100 of them.
+    /// Points that are wanted, newest first, at most 100 of them. A server that gives others, or in another order, is not believed.
     pub fn points(&self, wanted: &Wanted) -> Result<Vec<Point>, RemoteError> {
-        let points = self.people.points(self.bundle, &self.line, wanted);
-        points.map_err(remote_error)
+        let points = self.ask(|people| people.points(self.bundle, &self.line, wanted))?;
+        let mut before = wanted.before.unwrap_or(u64::MAX);
+        for point in &points {
+            let is_wanted = point.generation < before
+                && wanted.before_s.is_none_or(|before_s| point.time_s <= before_s)
+                && (wanted.complete != Some(true) || point.complete);
+            if !is_wanted {
+                return Err(RemoteError::Refused(
+                    "the server lists points that were not asked for".into(),
+                ));
+            }
+            before = point.generation;
+        }
+        Ok(points)
+    }
+
+    /// Asks again, for some minutes, while the server cannot be reached.
+    fn ask<T>(&self, ask: impl Fn(&People) -> Result<T, ClientError>) -> Result<T, RemoteError> {
+        let mut backoff = Backoff::new(&SystemRandom, Some(ATTEMPTS));
+        let people = &self.people;
+        people
+            .client()
+            .retry(&mut backoff, |_| ask(people))
+            .map_err(remote_error)
     }
 }
 
@@ -117,15 +142,14 @@ impl Archive for Archived {
     }
 
     fn point(&self, generation: u64) -> Result<Option<StoredPoint>, RemoteError> {
-        match self.people.point(self.bundle, &self.line, generation) {
-            Ok(point) => Ok(stored(point)),
+        self.ask(|people| match people.point(self.bundle, &self.line, generation) {
             Err(error) if error.is_refused(Code::PointUnknown) => Ok(None),
-            Err(error) => Err(remote_error(error)),
-        }
+            point => point.map(stored),
+        })
     }
 
     fn get(&self, id: ObjectId) -> Result<Vec<u8>, RemoteError> {
-        self.people.object(self.bundle, id).map_err(remote_error)
+        self.ask(|people| people.object(self.bundle, id))
     }
 }
 

@@ -9,10 +9,10 @@ use std::{
 };
 
 use clap::ValueEnum;
-use gobag_bundle::Volume;
+use gobag_bundle::{Volume, VolumeError};
 use gobag_engine::qemu_img::{DiskFormat, convert_from_raw};
-use gobag_format::{Monitor as _, ids::VolumeId, limits::CHUNK_LEN};
-use gobag_replica::ReplicaVolume;
+use gobag_format::{Monitor as _, ids::VolumeId, limits::CHUNK_LEN, replica::HeadVolume};
+use gobag_replica::{ReplicaVolume, restore};
 use gobag_term::{CliError, ExitCode, Ui, human};
 use serde::Serialize;
 
@@ -68,9 +68,9 @@ pub(super) fn disk(args: &DiskArgs, ui: &Ui) -> Result<ExitCode, CliError> {
         let text = format!("{} is there already", args.output.display());
         return Err(said(ExitCode::Usage, "recover.output", text).hint("name a file that does not exist yet"));
     }
-    let found = Lost::open(&args.from, ui)?.view(&args.when)?;
-    let volume = volume(&found, &args.volume)?;
-    let size_bytes = volume.size_bytes();
+    let found = Lost::open(&args.from, ui)?.view(&args.when, ui)?;
+    let volume = named(&found, &args.volume)?;
+    let size_bytes = volume.size_bytes;
     let progress = Progress::new(ui);
     let failed = |error: &io::Error| unusable("recover.output", "write", &args.output, error);
     let folder = args
@@ -81,7 +81,7 @@ pub(super) fn disk(args: &DiskArgs, ui: &Ui) -> Result<ExitCode, CliError> {
         .prefix(".gobag-recover-")
         .tempfile_in(folder.unwrap_or(Path::new(".")))
         .map_err(|error| failed(&error))?;
-    copy(&volume, unfinished.as_file(), &progress, &failed)?;
+    write(&found, &volume, unfinished.as_file(), &progress, &failed)?;
     match args.format {
         Format::Raw => {
             unfinished
@@ -113,15 +113,18 @@ pub(super) fn disk(args: &DiskArgs, ui: &Ui) -> Result<ExitCode, CliError> {
     Ok(ExitCode::Ok)
 }
 
-/// A volume of the point by its name, over its base.
-fn volume(found: &Found, wanted: &str) -> Result<ReplicaVolume<gobag_replica::Archived>, CliError> {
+/// A volume of the point by its name.
+fn named(found: &Found, wanted: &str) -> Result<HeadVolume, CliError> {
     let volumes = found.volumes();
-    let named = volumes.iter().find(|(name, _)| name == wanted).ok_or_else(|| {
-        let names: Vec<_> = volumes.iter().map(|(name, _)| format!("`{name}`")).collect();
+    let named = volumes.iter().find(|(name, _)| name == wanted);
+    named.map(|(_, volume)| volume.clone()).ok_or_else(|| {
+        let names: Vec<_> = volumes
+            .iter()
+            .map(|(name, _)| format!("`{}`", human::printable(name)))
+            .collect();
         let text = format!("the stick had no volume `{wanted}`");
         said(ExitCode::Usage, "recover.volume", text).hint(format!("it had {}", names.join(", ")))
-    })?;
-    served(found, named.1.id, found.base(&named.1)?)
+    })
 }
 
 /// A volume of the point, over its base.
@@ -134,33 +137,84 @@ pub(super) fn served(
         .ok_or_else(|| said(ExitCode::Failed, "recover.volume", "the stick had no such volume"))
 }
 
-/// Copies a volume into a new file; zeros become holes.
-fn copy(
-    volume: &dyn Volume,
+/// Writes a volume into a new file: what lies below it, then what the stick changed. Zeros become holes.
+fn write(
+    found: &Found,
+    volume: &HeadVolume,
     file: &File,
     progress: &Progress,
     failed: &impl Fn(&io::Error) -> CliError,
 ) -> Result<(), CliError> {
-    let size = volume.size_bytes();
-    progress.phase("recovering", Some(size));
-    file.set_len(size).map_err(|error| failed(&error))?;
-    let mut chunk = vec![0; CHUNK_LEN];
-    for offset in (0..size).step_by(CHUNK_LEN) {
-        if progress.is_cancelled() {
-            return Err(said(
-                ExitCode::Interrupted,
-                "recover.cancelled",
-                "stopped; nothing is left of the file",
-            ));
+    file.set_len(volume.size_bytes).map_err(|error| failed(&error))?;
+    let disk = Disk {
+        file,
+        size_bytes: volume.size_bytes,
+    };
+    if let Some(base) = found.base(volume)? {
+        progress.phase("writing what lies below", Some(volume.size_bytes));
+        let mut chunk = vec![0; CHUNK_LEN];
+        for offset in (0..volume.size_bytes).step_by(CHUNK_LEN) {
+            if progress.is_cancelled() {
+                return Err(stopped());
+            }
+            let part = &mut chunk[..(volume.size_bytes - offset).min(CHUNK_LEN as u64) as usize];
+            base.read_at(offset, part).or_explain()?;
+            if part.iter().any(|byte| *byte != 0) {
+                disk.write_at(offset, part).or_explain()?;
+            }
+            progress.advance(part.len() as u64);
         }
-        let part = &mut chunk[..(size - offset).min(CHUNK_LEN as u64) as usize];
-        volume.read_at(offset, part).or_explain()?;
-        if part.iter().any(|byte| *byte != 0) {
-            file.write_all_at(part, offset).map_err(|error| failed(&error))?;
-        }
-        progress.advance(part.len() as u64);
     }
+    let place = |id: VolumeId| (id == volume.id).then_some(&disk as &dyn Volume);
+    restore(&found.view, place, progress).or_explain()?;
     file.sync_all().map_err(|error| failed(&error))
+}
+
+fn stopped() -> CliError {
+    said(
+        ExitCode::Interrupted,
+        "recover.cancelled",
+        "stopped; nothing is left of the file",
+    )
+}
+
+/// A raw disk in a file.
+struct Disk<'a> {
+    file: &'a File,
+    size_bytes: u64,
+}
+
+impl Volume for Disk<'_> {
+    fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+
+    fn is_read_only(&self) -> bool {
+        false
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), VolumeError> {
+        self.file
+            .read_exact_at(buffer, offset)
+            .map_err(VolumeError::Medium)
+    }
+
+    fn write_at(&self, offset: u64, data: &[u8]) -> Result<(), VolumeError> {
+        self.file.write_all_at(data, offset).map_err(VolumeError::Medium)
+    }
+
+    fn flush(&self) -> Result<(), VolumeError> {
+        self.file.sync_data().map_err(VolumeError::Medium)
+    }
+
+    fn trim(&self, offset: u64, len: u64) -> Result<(), VolumeError> {
+        let zeros = vec![0; CHUNK_LEN];
+        for at in (offset..offset + len).step_by(CHUNK_LEN) {
+            let part = (offset + len - at).min(CHUNK_LEN as u64) as usize;
+            self.write_at(at, &zeros[..part])?;
+        }
+        Ok(())
+    }
 }
 
 fn convert(raw: &Path, format: DiskFormat, args: &DiskArgs, progress: &Progress) -> Result<(), CliError> {

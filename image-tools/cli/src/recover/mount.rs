@@ -35,11 +35,18 @@ struct MountReport {
 }
 
 pub(super) fn mount(args: &MountArgs, ui: &Ui, interrupt: &Interrupt) -> Result<ExitCode, CliError> {
-    let found = Lost::open(&args.from, ui)?.view(&args.when)?;
+    let found = Lost::open(&args.from, ui)?.view(&args.when, ui)?;
     let mut exports = Vec::new();
     let mut shown = Vec::new();
     for (name, volume) in found.volumes() {
-        let volume = served(&found, volume.id, found.base(&volume)?)?;
+        let base = match found.base(&volume) {
+            Ok(base) => base,
+            Err(error) => {
+                ui.warn(&format!("{name} is not shown: {}", error.report().message));
+                continue;
+            }
+        };
+        let volume = served(&found, volume.id, base)?;
         let file = format!("{name}.raw");
         shown.push((args.folder.join(&file), volume.size_bytes()));
         exports.push(Export::volume(file, Arc::new(volume)));

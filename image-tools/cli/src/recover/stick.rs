@@ -6,7 +6,8 @@ use gobag_bundle::{Bundle, Secret, Session, SessionOptions, SessionVolume, Volum
 use gobag_format::{
     header::VolumeRole,
     ids::VolumeId,
-    replica::{HeadImage, HeadVolume},
+    limits::BLOCK_LEN,
+    replica::{HeadImage, HeadVolume, Target},
 };
 use gobag_replica::restore;
 use gobag_term::{CliError, ExitCode, Ui};
@@ -48,7 +49,7 @@ struct StickReport {
 pub(super) fn stick(args: &StickArgs, ui: &Ui, environment: &Environment) -> Result<ExitCode, CliError> {
     let lost = Lost::open(&args.from, ui)?;
     let number = lost.bundle.to_string();
-    let found = lost.view(&args.when)?;
+    let found = lost.view(&args.when, ui)?;
     let secret = Secret::Escrow(found.identity.as_age());
     let bundle = Bundle::open(&args.target, &secret, true, environment.ambient.clone()).or_explain()?;
     if bundle.id().to_string() == number {
@@ -72,10 +73,17 @@ pub(super) fn stick(args: &StickArgs, ui: &Ui, environment: &Environment) -> Res
         ));
     }
     let progress = Progress::new(ui);
+    // A stick with a half of somebody's state must not be started.
+    bundle
+        .change_ledger(|ledger| ledger.unfinished = true)
+        .or_explain()?;
     let mut home_is_done = false;
     for image in &head.images {
         fill(&found, &bundle, image, &mut home_is_done, &progress)?;
     }
+    bundle
+        .change_ledger(|ledger| ledger.unfinished = false)
+        .or_explain()?;
     progress.finish();
     let (time_local, time_utc) = time::both(found.point.time_s);
     let report = StickReport {
@@ -118,14 +126,29 @@ fn check(found: &Found, bundle: &Bundle) -> Result<(), CliError> {
         .iter()
         .find(|volume| volume.role == VolumeRole::Home);
     let needed = wanted.map_or(0, |volume| volume.size_bytes);
-    match there.map_or(0, |volume| volume.size_bytes) >= needed {
+    if there.map_or(0, |volume| volume.size_bytes) < needed {
+        let text = format!("the new stick's home volume is smaller than the lost one's {needed} bytes");
+        return Err(said(ExitCode::Usage, "recover.home-size", text)
+            .hint(format!("make it with `gobag-image stick --home-size {needed}`")));
+    }
+    let mut blocks = 0;
+    for run in found.view.runs() {
+        let run = run.or_explain()?;
+        if matches!(run.target, Target::Pack(_)) {
+            blocks += run.blocks;
+        }
+    }
+    match blocks <= record.log.quota_blocks {
         true => Ok(()),
         false => Err(said(
             ExitCode::Usage,
-            "recover.home-size",
-            format!("the new stick's home volume is smaller than the lost one's {needed} bytes"),
+            "recover.room",
+            format!(
+                "the lost stick's changes take {} bytes, more than the new one has room for",
+                blocks * BLOCK_LEN as u64
+            ),
         )
-        .hint(format!("make it with `gobag-image stick --home-size {needed}`"))),
+        .hint("make it with a larger `--system-space`")),
     }
 }
 

@@ -43,6 +43,9 @@ pub struct LedgerRecord {
     /// The company cut the stick off; noted before its keys are erased.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub revoked: bool,
+    /// IT is bringing a lost stick's state onto this one, or was interrupted: it holds a mixture and must not be started.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unfinished: bool,
     /// The last point of the stick's replica by which changes were confirmed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replica: Option<NotedPoint>,
@@ -88,6 +91,7 @@ impl LedgerRecord {
             renewal: None,
             extensions: Vec::new(),
             revoked: false,
+            unfinished: false,
             replica: None,
             later: Map::new(),
         }

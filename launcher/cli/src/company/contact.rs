@@ -120,8 +120,7 @@ impl<'a> Visit<'a> {
         delivered.and(renewed)
     }
 
-    /// With a connection that works: what waits for the company goes there. Replication joins here: it gets `stick`, and the session's
-    /// store from the desk.
+    /// With a connection that works: what waits for the company goes there, and replication begins or goes on by it.
     fn deliver(&mut self) -> Result<(), Trouble> {
         let identity = Identity {
             certificate: self.company.certificate.clone(),
@@ -144,7 +143,7 @@ impl<'a> Visit<'a> {
             self.desk
                 .change(|ledger| ledger.delivered(std::slice::from_ref(result)))?;
         }
-        Ok(())
+        self.desk.replicate_by(&stick)
     }
 
     fn renew_if_due(&mut self) -> Result<(), Trouble> {

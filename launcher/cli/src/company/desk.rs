@@ -8,13 +8,15 @@ use gobag_bundle::ledger::LedgerAccessError;
 use gobag_client::Client;
 use gobag_format::ledger::LedgerRecord;
 
-use super::Trouble;
-use crate::open::Work;
+use super::{Replicating, Trouble};
+use crate::{control::Board, open::Work};
 
 /// Shared by the session and the thread.
 pub(crate) struct Desk {
     work: Mutex<Option<Arc<Work>>>,
     client: Mutex<Option<Client>>,
+    /// Keeps the company in step; before a start nothing does.
+    replicating: Option<(Arc<Replicating>, Board)>,
 }
 
 impl Desk {
@@ -22,7 +24,25 @@ impl Desk {
         Self {
             work: Mutex::new(Some(Arc::clone(work))),
             client: Mutex::new(None),
+            replicating: None,
         }
+    }
+
+    /// One by which the company is kept in step, too; how that stands is shown on the board.
+    pub(crate) fn replicating(self, replicating: &Arc<Replicating>, board: &Board) -> Self {
+        Self {
+            replicating: Some((Arc::clone(replicating), board.clone())),
+            ..self
+        }
+    }
+
+    /// Keeps the company in step by this client, which was let in.
+    pub(crate) fn replicate_by(&self, client: &Client) -> Result<(), Trouble> {
+        let Some((replicating, board)) = &self.replicating else {
+            return Ok(());
+        };
+        // Under the desk's lock: a session that ends meanwhile waits for what is begun here.
+        self.with(|work| replicating.by(client.clone(), || work.session().replica(), board))
     }
 
     /// Does something with the stick; the session does not end meanwhile.
@@ -50,9 +70,14 @@ impl Desk {
         self.with(|_| ()).inspect_err(|_| client.close())
     }
 
+    /// The stick is needed elsewhere: from now on contacts are over.
+    pub(crate) fn leave_stick(&self) {
+        *lock(&self.work) = None;
+    }
+
     /// The session ends.
     pub(crate) fn leave(&self) {
-        *lock(&self.work) = None;
+        self.leave_stick();
         if let Some(client) = lock(&self.client).take() {
             client.close();
         }

@@ -40,7 +40,7 @@ struct Running {
 
 impl Replicating {
     /// Begins with a client that was let in, or goes on with it: its certificate may be a newer one.
-    pub(crate) fn with(&self, client: Client, source: impl FnOnce() -> Option<ReplicaSource>, board: &Board) {
+    pub(crate) fn by(&self, client: Client, source: impl FnOnce() -> Option<ReplicaSource>, board: &Board) {
         let mut running = lock(&self.running);
         if let Some(running) = &mut *running {
             running.line.replace(client.clone());
@@ -72,9 +72,10 @@ impl Replicating {
         }
     }
 
-    /// Names the state of this moment.
+    /// Names the first state that goes to the company from now on.
     pub(crate) fn mark(&self, name: &str) {
-        self.control.mark(BookmarkKind::User, name);
+        // Who asked has checked how long it is.
+        let _ = self.control.mark(BookmarkKind::User, name);
     }
 
     /// Ends it at once: nothing more may be sent.
@@ -87,7 +88,10 @@ impl Replicating {
 
     /// Lets the last changes go, as long as they do and nobody presses Ctrl-C; afterwards the stick is free.
     pub(crate) fn see_off(&self, signals: &Receiver<Signal>, ui: &Ui) {
-        let Some(Running { client, thread, done, .. }) = lock(&self.running).take() else {
+        let Some(Running {
+            client, thread, done, ..
+        }) = lock(&self.running).take()
+        else {
             return;
         };
         let before = self.control.status();

@@ -66,9 +66,39 @@ pub(crate) fn stop(
             return Ok(report);
         }
         // It has answered, so it is alive: from now on it may take its time.
-        answers.be_patient();
+        answers.be_patient(None);
     }
     Err(ControlError::Lost)
+}
+
+/// Asks the session to name the state of its volumes. `is_done` is asked of each report; returns the first of which it is so, or the
+/// session's last, or `None` if it was not so within `patience`.
+pub(crate) fn mark(
+    folder: &Path,
+    name: &str,
+    patience: Duration,
+    is_done: impl Fn(&Report) -> bool,
+) -> Result<Option<Report>, ControlError> {
+    let name = name.to_owned();
+    let mut answers = Answers::ask(folder, Request::Mark { name })?;
+    answers.be_patient(Some(patience));
+    let deadline = std::time::Instant::now() + patience;
+    while std::time::Instant::now() < deadline {
+        let report = match answers.next() {
+            Ok(Some(report)) => report,
+            Ok(None) => return Err(ControlError::Lost),
+            Err(ControlError::Gone { source, .. }) if is_late(&source) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        if is_done(&report) || report.state.is_last() {
+            return Ok(Some(report));
+        }
+    }
+    Ok(None)
+}
+
+fn is_late(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
 struct Answers {
@@ -94,9 +124,9 @@ impl Answers {
         })
     }
 
-    fn be_patient(&mut self) {
-        // Cannot fail for `None` on an open socket.
-        let _ = self.stream.get_ref().set_read_timeout(None);
+    fn be_patient(&mut self, patience: Option<Duration>) {
+        // Cannot fail on an open socket for a time that is not zero.
+        let _ = self.stream.get_ref().set_read_timeout(patience);
     }
 
     fn next(&mut self) -> Result<Option<Report>, ControlError> {

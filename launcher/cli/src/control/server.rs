@@ -21,8 +21,13 @@ const CLIENT_PATIENCE: Duration = Duration::from_secs(5);
 const MAX_CLIENTS: usize = 16;
 
 /// What a client wants the session to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Command {
+    /// Give the state of the volumes a name.
+    Mark {
+        /// The name.
+        name: String,
+    },
     /// End the guest.
     Stop {
         /// Cut the power instead of asking.
@@ -154,9 +159,14 @@ impl Client {
         BufReader::new(stream.take(LINE_BYTES)).read_line(&mut line)?;
         let request: Request = serde_json::from_str(&line)?;
         let mut report = self.board.report();
-        if let Request::Stop { now } = request {
+        let command = match request.clone() {
+            Request::Status => None,
+            Request::Mark { name } => Some(Command::Mark { name }),
+            Request::Stop { now } => Some(Command::Stop { now }),
+        };
+        if let Some(command) = command {
             // The session may be past caring; then the report is a last one already or becomes it.
-            let _ = commands.send(Command::Stop { now });
+            let _ = commands.send(command);
         }
         loop {
             send(stream, &report)?;
