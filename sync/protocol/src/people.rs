@@ -147,6 +147,39 @@ pub struct Sticks {
     pub sticks: Vec<StickInfo>,
 }
 
+/// What pruning removed, or would remove.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pruned {
+    /// Whether nothing was changed.
+    pub dry_run: bool,
+    /// Points that the policy lets go.
+    pub points: u64,
+    /// Objects that no point needs.
+    pub objects: u64,
+    /// Their bytes.
+    pub object_bytes: u64,
+    /// Ids sent for points that never came.
+    pub parts: u64,
+    /// Pieces in the store that nobody knew of, left by interrupted uploads; not counted in a dry run.
+    pub strays: u64,
+}
+
+impl Pruned {
+    /// Adds what was removed elsewhere.
+    pub fn add(&mut self, other: &Self) {
+        self.points += other.points;
+        self.objects += other.objects;
+        self.object_bytes += other.object_bytes;
+        self.parts += other.parts;
+        self.strays += other.strays;
+    }
+
+    /// Whether nothing was removed.
+    pub fn is_nothing(&self) -> bool {
+        self.points + self.objects + self.parts + self.strays == 0
+    }
+}
+
 /// One row of the audit log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditRow {

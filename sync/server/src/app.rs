@@ -1,6 +1,8 @@
 //! What every request has at hand.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering::Relaxed};
+
+use gobag_protocol::{ids::TenantName, people::Pruned};
 
 use tokio::sync::Semaphore;
 
@@ -10,7 +12,8 @@ use crate::{
     lease::LeaseKeys,
     metrics::Metrics,
     rates::Rates,
-    store::{blobs::Blobs, database::Database, leases::Issuer},
+    refusal::Answer,
+    store::{blobs::Blobs, database::Database, leases::Issuer, prune::Pruner},
     tls::Ca,
 };
 
@@ -36,6 +39,29 @@ impl App {
             keys: &self.lease_keys,
             leases: &self.leases,
         }
+    }
+}
+
+impl App {
+    /// Prunes, and counts it.
+    pub(crate) async fn prune(&self, tenant: Option<&TenantName>, dry_run: bool, by: &str) -> Answer<Pruned> {
+        let pruner = Pruner {
+            database: &self.database,
+            blobs: &self.blobs,
+            clock: &self.clock,
+            by,
+        };
+        let pruned = pruner.prune(tenant, dry_run).await?;
+        if !dry_run {
+            let metrics = &self.metrics;
+            metrics.prunings.fetch_add(1, Relaxed);
+            metrics.points_pruned.fetch_add(pruned.points, Relaxed);
+            metrics.objects_pruned.fetch_add(pruned.objects, Relaxed);
+            metrics
+                .object_bytes_pruned
+                .fetch_add(pruned.object_bytes, Relaxed);
+        }
+        Ok(pruned)
     }
 }
 

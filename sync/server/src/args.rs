@@ -6,7 +6,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand};
 use gobag_term::{CliError, ExitCode, GlobalArgs, Ui};
 
 use crate::{
-    commands::{default_config, enrol, lease_key, probe_store, serve, token},
+    commands::{default_config, enrol, lease_key, probe_store, prune, serve, token},
     config::Config,
     error::OrExplain as _,
 };
@@ -28,6 +28,7 @@ enum Command {
     Token(token::TokenCommand),
     Enrol(enrol::EnrolArgs),
     LeaseKey(lease_key::LeaseKeyArgs),
+    Prune(prune::PruneArgs),
     ProbeStore(probe_store::ProbeStoreArgs),
     DefaultConfig(default_config::DefaultConfigArgs),
 }
@@ -66,6 +67,7 @@ fn dispatch(args: &Args, ui: &Ui) -> Result<ExitCode, CliError> {
         Command::Token(command) => token::token(command, ui),
         Command::Enrol(command) => enrol::enrol(command, ui),
         Command::LeaseKey(command) => lease_key::lease_key(command, ui),
+        Command::Prune(command) => prune::prune(command, ui),
         Command::ProbeStore(command) => probe_store::probe_store(command, ui),
         Command::DefaultConfig(command) => default_config::default_config(command, ui),
     }

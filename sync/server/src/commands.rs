@@ -4,6 +4,7 @@ pub(crate) mod default_config;
 pub(crate) mod enrol;
 pub(crate) mod lease_key;
 pub(crate) mod probe_store;
+pub(crate) mod prune;
 pub(crate) mod serve;
 pub(crate) mod token;
 

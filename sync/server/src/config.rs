@@ -66,6 +66,8 @@ pub struct Config {
     pub s3: Option<S3>,
     /// Leases.
     pub leases: Leases,
+    /// Hours from one pruning to the next; 0: only when asked.
+    pub prune_every_hours: u64,
     /// How much one may store.
     pub quotas: Quotas,
     /// How often one may ask.
@@ -180,6 +182,7 @@ impl Default for Config {
             ca: None,
             postgres: None,
             s3: None,
+            prune_every_hours: 6,
             leases: Leases::default(),
             quotas: Quotas::default(),
             rates: Rates::default(),

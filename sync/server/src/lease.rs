@@ -3,7 +3,7 @@
 //! One seed lies beside the CA's key and is the same at every replica. Each tenant has a key of its own that follows from it, so that a lease for one
 //! tenant's stick is none for another's, whatever organisation a stick says it is of. Renewal tokens follow from the same seed.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use gobag_format::{
@@ -36,6 +36,8 @@ pub struct About {
     pub group: GroupName,
     /// Rises with each lease.
     pub sequence: u64,
+    /// Oldest version of each image that may still be started.
+    pub oldest_versions: BTreeMap<String, u64>,
 }
 
 impl LeaseKeys {
@@ -87,13 +89,14 @@ impl LeaseKeys {
             warn_before_s: leases.warn_days * DAY_S,
             lasts_s: leases.days * DAY_S,
         };
-        let lease = Lease::new(
+        let mut lease = Lease::new(
             about.org,
             stick.bundle,
             about.group.as_str(),
             about.sequence,
             span,
         );
+        lease.oldest_versions.clone_from(&about.oldest_versions);
         let envelope = lease.sign(&self.key(&stick.tenant)).to_json();
         (lease, envelope)
     }

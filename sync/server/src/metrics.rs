@@ -26,6 +26,14 @@ pub(crate) struct Metrics {
     pub object_bytes_read: AtomicU64,
     /// Points made or told again.
     pub points: AtomicU64,
+    /// Times that pruning came to its end here.
+    pub prunings: AtomicU64,
+    /// Points removed.
+    pub points_pruned: AtomicU64,
+    /// Objects removed.
+    pub objects_pruned: AtomicU64,
+    /// Their bytes.
+    pub object_bytes_pruned: AtomicU64,
     /// Connections now.
     pub connections: AtomicU64,
     /// Connections that did not come to a request: no TLS, no certificate of ours.
@@ -105,6 +113,14 @@ impl Metrics {
                 &self.object_bytes_read,
             ),
             ("gobag_points_total", "counter", &self.points),
+            ("gobag_prunings_total", "counter", &self.prunings),
+            ("gobag_points_pruned_total", "counter", &self.points_pruned),
+            ("gobag_objects_pruned_total", "counter", &self.objects_pruned),
+            (
+                "gobag_object_bytes_pruned_total",
+                "counter",
+                &self.object_bytes_pruned,
+            ),
             ("gobag_connections", "gauge", &self.connections),
             (
                 "gobag_handshakes_failed_total",

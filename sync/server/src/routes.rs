@@ -67,6 +67,8 @@ pub(crate) fn public(app: Shared) -> Router {
             post(admin::drilled),
         )
         .route("/v1/admin/enrolments", post(admin::enrolment))
+        .route("/v1/admin/policy", get(admin::policy).put(admin::set_policy))
+        .route("/v1/admin/prune", post(admin::prune))
         .route("/v1/admin/audit", get(admin::audit))
         .fallback(unknown)
         .method_not_allowed_fallback(other_method)

@@ -218,7 +218,11 @@ impl Server {
             config.most.connections,
         );
         let private = port(private, None, routes::private(app.clone()), PRIVATE_CONNECTIONS);
-        let tasks = vec![tokio::spawn(public.run()), tokio::spawn(private.run())];
+        let mut tasks = vec![tokio::spawn(public.run()), tokio::spawn(private.run())];
+        if config.prune_every_hours > 0 {
+            let every = Duration::from_secs(config.prune_every_hours.saturating_mul(3600));
+            tasks.push(tokio::spawn(prune_each(app.clone(), every, ended)));
+        }
         Ok(Self {
             address,
             metrics_address,
@@ -246,6 +250,30 @@ impl Server {
             let _ = task.await;
         }
         self.app.database.close().await;
+    }
+}
+
+/// Prunes from time to time until the server ends; a run that is under way is then given up, which is as safe as a crash.
+async fn prune_each(app: Shared, every: Duration, mut ended: watch::Receiver<bool>) {
+    loop {
+        let run = async {
+            tokio::time::sleep(every).await;
+            match app.prune(None, false, "server").await {
+                Ok(pruned) => tracing::info!(
+                    points = pruned.points,
+                    objects = pruned.objects,
+                    bytes = pruned.object_bytes,
+                    "pruned"
+                ),
+                Err(error) => {
+                    tracing::warn!(%error, cause = ?std::error::Error::source(&error), "not pruned")
+                }
+            }
+        };
+        tokio::select! {
+            () = run => {}
+            _ = ended.wait_for(|ended| *ended) => return,
+        }
     }
 }
 

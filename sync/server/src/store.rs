@@ -2,7 +2,7 @@
 //!
 //! Order makes a crash safe: an object's bytes are durable before its row, its row before the stick hears of it, and a point's
 //! rows are one transaction that finds all its objects' rows. So what was acknowledged is there, and what is there without
-//! an acknowledgement is at most bytes without a row, which the next upload writes again.
+//! an acknowledgement is at most bytes without a row, which the next upload writes again, and pruning removes.
 
 pub mod audit;
 pub mod blobs;
@@ -12,6 +12,8 @@ pub mod memories;
 pub mod objects;
 pub mod people;
 pub mod points;
+pub mod policies;
+pub mod prune;
 pub mod results;
 pub mod revocation;
 pub mod settings;

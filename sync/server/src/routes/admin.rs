@@ -10,8 +10,9 @@ use axum::{
 use gobag_protocol::{
     ids::BundleId,
     limits::MAX_SMALL_BODY,
-    people::{Audit, Enrolment, EnrolmentRequest, Reason, RevokeRequest, Role, Sticks},
+    people::{Audit, Enrolment, EnrolmentRequest, Pruned, Reason, RevokeRequest, Role, Sticks},
     points::{Point, Points, Wanted},
+    policy::Policy,
 };
 use serde::Deserialize;
 
@@ -25,7 +26,7 @@ use crate::{
         StickKey, audit, leases,
         people::Person,
         points::{self, LineKey},
-        revocation, sticks,
+        policies, revocation, sticks,
     },
 };
 
@@ -169,6 +170,42 @@ pub(super) async fn drilled(
     };
     points::note_drill(&app.database, &key, generation, &by(&person), app.clock.now_s()).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn policy(somebody: Somebody, State(app): State<Shared>) -> Answer<Json<Policy>> {
+    let person = somebody.at_least(Role::Viewer)?;
+    let mut connection = app.database.read().acquire().await?;
+    policies::get(&mut connection, &person.tenant).await.map(Json)
+}
+
+pub(super) async fn set_policy(
+    somebody: Somebody,
+    State(app): State<Shared>,
+    body: Body,
+) -> Answer<StatusCode> {
+    let person = somebody.at_least(Role::Admin)?;
+    let policy: Policy = body::json(&app.bodies, body, MAX_SMALL_BODY).await?;
+    let now_s = app.clock.now_s();
+    policies::set(&app.database, &person.tenant, &policy, &by(&person), now_s).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Deserialize)]
+pub(super) struct PruneQuery {
+    #[serde(default)]
+    dry_run: bool,
+}
+
+pub(super) async fn prune(
+    somebody: Somebody,
+    State(app): State<Shared>,
+    Query(query): Query<PruneQuery>,
+) -> Answer<Json<Pruned>> {
+    let person = somebody.at_least(Role::Admin)?;
+    let pruned = app
+        .prune(Some(&person.tenant), query.dry_run, &by(&person))
+        .await?;
+    Ok(Json(pruned))
 }
 
 /// A stick whose sealed state somebody may read: recovery, also of a revoked one.

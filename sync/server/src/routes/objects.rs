@@ -23,7 +23,7 @@ use crate::{
     body,
     identity::Stick,
     refusal::{Answer, Refusal},
-    store::{StickKey, objects},
+    store::{StickKey, objects, prune},
 };
 
 /// A full list of ids with quotes, commas and some room.
@@ -55,12 +55,14 @@ pub(super) async fn put(
         return Err(Refusal::new(Code::ObjectOtherContent, text));
     }
     let bytes = body.bytes.len();
-    if objects::len(&app.database, &stick, id).await?.is_some() {
+    let now_s = app.clock.now_s();
+    if objects::touch(&app.database, &stick, id, now_s).await? {
         return Ok(StatusCode::NO_CONTENT);
     }
+    let tombstone = prune::tombstone(&app.database, &stick, id).await?;
     objects::check_room(&app.database, &stick, bytes, &app.quotas).await?;
     app.blobs.put(&stick, id, body.bytes.clone()).await?;
-    if objects::note(&app.database, &stick, id, bytes, app.clock.now_s(), &app.quotas).await? {
+    if objects::note(&app.database, &stick, id, bytes, tombstone, now_s, &app.quotas).await? {
         app.metrics.objects_stored.fetch_add(1, Relaxed);
         app.metrics.object_bytes_stored.fetch_add(bytes as u64, Relaxed);
     }

@@ -4,27 +4,42 @@
 //! an S3 does as much of itself. A stick's folder is made, with a mark in it, before the stick's first object: a folder that was
 //! just made by somebody else might not be durable yet.
 
-use std::{path::Path as FilePath, sync::Arc};
+use std::{
+    path::{Path as FilePath, PathBuf},
+    sync::Arc,
+    time::UNIX_EPOCH,
+};
 
 use bytes::Bytes;
+use futures_util::TryStreamExt as _;
 use gobag_protocol::ids::ObjectId;
 use object_store::{
     GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutPayload, aws::AmazonS3Builder,
     local::LocalFileSystem, path::Path,
 };
 
-use super::StickKey;
-use crate::{config::S3, refusal::Answer};
+use super::{StickKey, signed};
+use crate::{
+    config::S3,
+    refusal::{Answer, Refusal},
+};
 
 /// Where the bytes are.
 #[derive(Clone)]
-pub struct Blobs(Arc<dyn ObjectStore>);
+pub struct Blobs {
+    store: Arc<dyn ObjectStore>,
+    /// There with a folder.
+    folder: Option<PathBuf>,
+}
 
 impl Blobs {
     /// A folder, which must be there.
     pub fn folder(folder: &FilePath) -> object_store::Result<Self> {
-        let folder = LocalFileSystem::new_with_prefix(folder)?.with_fsync(true);
-        Ok(Self(Arc::new(folder)))
+        let store = LocalFileSystem::new_with_prefix(folder)?.with_fsync(true);
+        Ok(Self {
+            store: Arc::new(store),
+            folder: Some(folder.to_owned()),
+        })
     }
 
     /// A bucket.
@@ -38,24 +53,27 @@ impl Blobs {
         if let Some(endpoint) = &s3.endpoint {
             builder = builder.with_endpoint(endpoint);
         }
-        Ok(Self(Arc::new(builder.build()?)))
+        Ok(Self {
+            store: Arc::new(builder.build()?),
+            folder: None,
+        })
     }
 
     /// The store itself, for the probe.
     pub fn store(&self) -> &dyn ObjectStore {
-        &*self.0
+        &*self.store
     }
 
     /// Makes the place for a stick's objects.
     pub async fn make_place(&self, stick: &StickKey) -> Answer<()> {
         let mark = place(stick).join("stick");
-        self.0.put(&mark, PutPayload::from_static(b"gobag\n")).await?;
+        self.store.put(&mark, PutPayload::from_static(b"gobag\n")).await?;
         Ok(())
     }
 
     /// Keeps `bytes`, whose id was checked. Writing the same again heals a damaged copy.
     pub async fn put(&self, stick: &StickKey, id: ObjectId, bytes: Bytes) -> Answer<()> {
-        self.0
+        self.store
             .put(&place(stick).join(id.to_string()), bytes.into())
             .await?;
         Ok(())
@@ -72,12 +90,85 @@ impl Blobs {
             range,
             ..GetOptions::default()
         };
-        match self.0.get_opts(&place(stick).join(id.to_string()), options).await {
+        match self
+            .store
+            .get_opts(&place(stick).join(id.to_string()), options)
+            .await
+        {
             Ok(found) => Ok(Some(found)),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
+}
+
+impl Blobs {
+    /// Removes the bytes. They may be gone already.
+    pub async fn delete(&self, stick: &StickKey, id: ObjectId) -> Answer<()> {
+        match self.store.delete(&place(stick).join(id.to_string())).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Objects of a stick whose bytes were written before a time.
+    pub async fn older_than(&self, stick: &StickKey, before_s: u64) -> Answer<Vec<ObjectId>> {
+        let mut listed = self.store.list(Some(&place(stick)));
+        let mut ids = Vec::new();
+        while let Some(found) = listed.try_next().await? {
+            let is_old = found.last_modified.timestamp() < signed(before_s);
+            let id = found.location.filename().and_then(ObjectId::parse);
+            ids.extend(id.filter(|_| is_old));
+        }
+        Ok(ids)
+    }
+
+    /// Removes what uploads into a folder left half written before a time: files with another name, which no listing shows. How many.
+    pub async fn remove_partial(&self, stick: &StickKey, before_s: u64) -> Answer<u64> {
+        let Some(folder) = &self.folder else {
+            return Ok(0);
+        };
+        let folder = folder.join(place(stick).as_ref());
+        let removed = tokio::task::spawn_blocking(move || remove_partial(&folder, before_s)).await;
+        removed
+            .map_err(Refusal::unavailable)?
+            .map_err(Refusal::unavailable)
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the server's own files; nothing of this is on a stick"
+)]
+fn remove_partial(folder: &FilePath, before_s: u64) -> std::io::Result<u64> {
+    let mut removed = 0;
+    let entries = match std::fs::read_dir(folder) {
+        // The stick has sent nothing yet.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name();
+        // As `object_store` names them: the object's name, `#`, a number.
+        let Some((id, number)) = name.to_str().and_then(|name| name.split_once('#')) else {
+            continue;
+        };
+        let is_partial = ObjectId::parse(id).is_some() && number.bytes().all(|byte| byte.is_ascii_digit());
+        if !is_partial {
+            continue;
+        }
+        // One that is no longer there has got its name.
+        let Ok(written) = entry.metadata().and_then(|data| data.modified()) else {
+            continue;
+        };
+        let written_s = written.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        if written_s < before_s {
+            std::fs::remove_file(entry.path())?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
 }
 
 /// Names of tenants and bundles cannot leave their folder: they have neither dots nor slashes.

@@ -3,6 +3,8 @@
 //! A renewal is one transaction under the stick's row of `leases`: what the judgement changed is durable before the stick hears of it, also
 //! that two copies were seen.
 
+use std::collections::BTreeMap;
+
 use gobag_format::{
     digest::Digest,
     lease::renewal::{Answer as Judged, RenewalToken, Renewals},
@@ -19,7 +21,7 @@ use super::{
     StickKey,
     audit::{self, Event},
     database::{Database, Write},
-    signed, unsigned,
+    policies, signed, unsigned,
 };
 use crate::{
     config::Leases,
@@ -75,6 +77,9 @@ pub(super) async fn first(
         org: request.org,
         group,
         sequence: number,
+        oldest_versions: policies::get(write.connection(), &stick.tenant)
+            .await?
+            .oldest_versions,
     };
     let renewals = Renewals::new(number, &token);
     let lease = keep(write, issuer, stick, &about, &renewals, now_s).await?;
@@ -108,6 +113,8 @@ pub async fn renew(
             server_was_behind,
         } => {
             found.about.sequence = found.renewals.number;
+            let policy = policies::get(write.connection(), &stick.tenant).await?;
+            found.about.oldest_versions = policy.oldest_versions;
             let lease = keep(&mut write, issuer, stick, &found.about, &found.renewals, now_s).await?;
             let what = match server_was_behind {
                 true => "lease.renewed-ahead",
@@ -226,6 +233,7 @@ fn read(row: &AnyRow) -> Answer<Held> {
             org: OrgId(org.try_into().map_err(|_| odd())?),
             group: GroupName::parse(&group).ok_or_else(odd)?,
             sequence: number,
+            oldest_versions: BTreeMap::new(),
         },
         renewals: Renewals {
             number,

@@ -5,12 +5,19 @@ use std::collections::HashSet;
 use gobag_protocol::{error::Code, ids::ObjectId};
 use sqlx::{AssertSqlSafe, Row};
 
-use super::{StickKey, database::Database, database::places, signed, unsigned};
+use super::{
+    StickKey,
+    database::{Database, places},
+    prune::{self, Tombstone},
+    signed, unsigned,
+};
 use crate::{
     config::Quotas,
     refusal::{Answer, Refusal},
 };
 
+/// Seconds after which an object that is put again is noted as new again.
+const TOUCHED_S: u64 = 3600;
 /// Ids in one query.
 const BATCH: usize = 500;
 
@@ -41,6 +48,30 @@ pub async fn missing(database: &Database, stick: &StickKey, ids: &[ObjectId]) ->
     Ok(missing)
 }
 
+/// Whether the object is here; then it counts as new again, so that pruning leaves it to the point that is to come.
+pub async fn touch(database: &Database, stick: &StickKey, id: ObjectId, now_s: u64) -> Answer<bool> {
+    let row = sqlx::query("SELECT stored_s FROM objects WHERE tenant = $1 AND bundle = $2 AND id = $3")
+        .bind(stick.tenant())
+        .bind(stick.bundle())
+        .bind(id.as_bytes().to_vec())
+        .fetch_optional(database.read())
+        .await?;
+    let Some(row) = row else { return Ok(false) };
+    if unsigned(row.try_get(0)?) + TOUCHED_S > now_s {
+        return Ok(true);
+    }
+    let mut write = database.write().await?;
+    let there = sqlx::query("UPDATE objects SET stored_s = $4 WHERE tenant = $1 AND bundle = $2 AND id = $3")
+        .bind(stick.tenant())
+        .bind(stick.bundle())
+        .bind(id.as_bytes().to_vec())
+        .bind(signed(now_s))
+        .execute(write.connection())
+        .await?;
+    write.commit().await?;
+    Ok(there.rows_affected() == 1)
+}
+
 /// How many bytes the object has; `None` if the stick has none of this id here.
 pub async fn len(database: &Database, stick: &StickKey, id: ObjectId) -> Answer<Option<u64>> {
     let row = sqlx::query("SELECT bytes FROM objects WHERE tenant = $1 AND bundle = $2 AND id = $3")
@@ -68,12 +99,13 @@ pub async fn check_room(database: &Database, stick: &StickKey, bytes: usize, quo
     }
 }
 
-/// Notes an object whose bytes are durable. Whether it was new.
+/// Notes an object whose bytes are durable, and were written under this tombstone. Whether it was new.
 pub async fn note(
     database: &Database,
     stick: &StickKey,
     id: ObjectId,
     bytes: usize,
+    tombstone: Tombstone,
     now_s: u64,
     quotas: &Quotas,
 ) -> Answer<bool> {
@@ -109,6 +141,7 @@ pub async fn note(
             .bind(signed(quotas.tenant_bytes))
             .execute(write.connection())
             .await?;
+    prune::revive(&mut write, stick, id, tombstone).await?;
     if of_stick.rows_affected() != 1 || of_tenant.rows_affected() != 1 {
         return Err(no_room());
     }

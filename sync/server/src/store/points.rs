@@ -18,7 +18,7 @@ use super::{
     StickKey,
     audit::{self, Event},
     database::{Database, Write, is_there_already},
-    signed, unsigned,
+    signed, sticks, unsigned,
 };
 use crate::refusal::{Answer, Refusal};
 
@@ -59,6 +59,8 @@ pub async fn make(database: &Database, key: &LineKey<'_>, new: NewPoint, now_s: 
     if let Some(made) = made_before(&mut write, key, new.request).await? {
         return Ok(made);
     }
+    // Pruning must not take an object between the look for it and the row that needs it.
+    sticks::hold(&mut write, key.stick).await?;
     let newest = newest(write.connection(), key).await?;
     check_next(newest.generation, new.generation)?;
     if new.generation == 1 {
@@ -119,16 +121,13 @@ pub async fn add_bookmark(
     new: Bookmark,
 ) -> Answer<()> {
     let mut write = database.write().await?;
-    // Written to, so that two who name the same point at once wait for each other on PostgreSQL, too.
+    sticks::hold(&mut write, key.stick).await?;
     let there = key
-        .of(
-            "UPDATE points SET generation = generation",
-            " AND generation = $4",
-        )
+        .of("SELECT generation FROM points", " AND generation = $4")
         .bind(signed(generation))
-        .execute(write.connection())
+        .fetch_optional(write.connection())
         .await?;
-    if there.rows_affected() == 0 {
+    if there.is_none() {
         return Err(unknown());
     }
     let rows = key
@@ -161,6 +160,7 @@ pub async fn note_drill(
     now_s: u64,
 ) -> Answer<()> {
     let mut write = database.write().await?;
+    sticks::hold(&mut write, key.stick).await?;
     let row = key
         .of(
             "UPDATE points SET drilled_s = $5",

@@ -12,7 +12,7 @@ use sqlx::{Row, any::AnyRow};
 use super::{
     StickKey,
     audit::{self, Event},
-    database::Database,
+    database::{Database, Write},
     leases::{self, Given, Issuer},
     people::digest,
     revocation, signed, unsigned,
@@ -227,6 +227,16 @@ pub async fn list(
     .fetch_all(database.read())
     .await?;
     rows.iter().map(info).collect()
+}
+
+/// Holds the stick's row until the transaction ends: of two who change what the stick has here, one waits.
+pub(super) async fn hold(write: &mut Write, stick: &StickKey) -> Answer<()> {
+    sqlx::query("UPDATE sticks SET bytes = bytes WHERE tenant = $1 AND bundle = $2")
+        .bind(stick.tenant())
+        .bind(stick.bundle())
+        .execute(write.connection())
+        .await?;
+    Ok(())
 }
 
 /// Whether the tenant has this stick.

@@ -167,6 +167,12 @@ async fn killed_between_objects_and_point_and_again_after_it() {
     viewer.token = token["token"].as_str().map(str::to_owned);
     let sticks: Value = viewer.get("/v1/admin/sticks").await.is(StatusCode::OK).json();
     assert_eq!(sticks["sticks"][0]["user"], "Ada");
+    // Beside a server that runs; nothing is old enough to go.
+    for words in [&["prune", "--dry-run"][..], &["prune"]] {
+        assert_eq!(run(&config, words)["objects"], 0);
+    }
+    let key = run(&config, &["lease-key", "--tenant", "acme"]);
+    assert_eq!(key["key"].as_str().unwrap().len(), 44);
     server.kill();
 }
 

@@ -9,6 +9,7 @@ use gobag_protocol::{
     enrol::{EnrolRequest, Enrolled, TokenText},
     error::ErrorBody,
     ids::{BundleId, GroupName, ObjectId, OrgId, PersonName, TenantName},
+    lease::{CertificateRequest, Certified},
     people::Role,
     points::{MadePoint, NewPoint},
 };
@@ -127,6 +128,18 @@ impl Site {
         )
     }
 
+    /// A stick that has enrolled, with a certificate that counts by the clock of now.
+    pub(crate) async fn stick_again(&self, tenant: &str, number: u8) -> Client {
+        let bundle = BundleId([number; 16]);
+        let tenant = TenantName::parse(tenant).unwrap();
+        let request = CertificateRequest::sign(tenant, bundle, &signing_key(number));
+        let request = serde_json::to_value(request).unwrap();
+        let reply = self.nobody().post("/v1/certificate", &request).await;
+        let certified: Certified = reply.is(StatusCode::OK).json();
+        let (address, ca) = (self.server.address, self.server.ca_pem());
+        Client::with_certificate(address, ca, Some((&certified.certificate, number)))
+    }
+
     /// Names of objects in the store; not the marks of places.
     pub(crate) async fn blobs(&self) -> Vec<String> {
         let blobs = open_blobs(&self.config).unwrap();
@@ -190,6 +203,11 @@ impl Reply {
 impl Client {
     /// A client that trusts this CA alone; with a stick's certificate and key.
     pub(crate) fn new(address: SocketAddr, ca: &str, stick: Option<(&Enrolled, u8)>) -> Self {
+        let stick = stick.map(|(enrolled, number)| (enrolled.certificate.as_str(), number));
+        Self::with_certificate(address, ca, stick)
+    }
+
+    fn with_certificate(address: SocketAddr, ca: &str, stick: Option<(&str, u8)>) -> Self {
         let mut roots = RootCertStore::empty();
         roots
             .add(CertificateDer::from_pem_slice(ca.as_bytes()).unwrap())
@@ -201,8 +219,8 @@ impl Client {
             .with_root_certificates(roots);
         let config = match stick {
             None => builder.with_no_client_auth(),
-            Some((enrolled, number)) => {
-                let certificate = CertificateDer::from_pem_slice(enrolled.certificate.as_bytes()).unwrap();
+            Some((certificate, number)) => {
+                let certificate = CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap();
                 let key = [&ED25519_PKCS8[..], &[number; 32]].concat();
                 let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key));
                 builder.with_client_auth_cert(vec![certificate], key).unwrap()
@@ -298,6 +316,11 @@ impl Client {
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Reply {
         self.send("POST", path, &[], serde_json::to_vec(body).unwrap())
+            .await
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> Reply {
+        self.send("PUT", path, &[], serde_json::to_vec(body).unwrap())
             .await
     }
 

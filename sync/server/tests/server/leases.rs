@@ -125,11 +125,21 @@ async fn a_stick_gets_a_lease_that_lasts_and_renews_it() {
     held.lease = Some(renewed.lease.clone());
     assert!(standing(&held, 46).is_ok());
     let lease = Lease::verified(&renewed.lease, &policy.server).unwrap();
+    assert!(lease.oldest_versions.is_empty());
     assert_eq!((lease.group.as_str(), lease.sequence), ("sales", 2));
     assert_eq!(
         audited(&site).await[..],
         ["enrolment.made", "stick.enrolled", "lease.renewed", "token.made"]
     );
+    // What is too old from now on is part of the next lease.
+    let admin = site.person("acme", Role::Admin).await;
+    let oldest = json!({"oldest_versions": {"office": 3}});
+    admin
+        .put("/v1/admin/policy", &oldest)
+        .await
+        .is(StatusCode::NO_CONTENT);
+    held.lease = Some(stick.renew(&site, 2).await.lease);
+    assert_eq!(standing(&held, 21).unwrap_err().code(), "lease.old-image");
 }
 
 async fn l6_a_copy_stops_both_until_it_decides_and_uploads_go_on() {

@@ -32,5 +32,6 @@ mod leases;
 mod limits;
 mod objects;
 mod points;
+mod pruning;
 mod stores;
 mod tenants;

@@ -28,7 +28,7 @@ use gobag_server::{
 use tempfile::TempDir;
 use tokio::task::block_in_place;
 
-use crate::{enrolment, leases, limits, objects, points, tenants};
+use crate::{enrolment, leases, limits, objects, points, pruning, tenants};
 
 tokio::task_local! {
     static STORES: Arc<Stores>;
@@ -67,6 +67,7 @@ async fn everything_again_on_postgresql_and_a_bucket() {
         leases::all().await;
         objects::all().await;
         points::all().await;
+        pruning::all().await;
         tenants::all().await;
         limits::all().await;
     };

@@ -147,6 +147,9 @@ async fn nobody_persons_and_sticks_get_what_is_theirs_alone() {
     let (of_sticks, mut of_people) = routes(&object);
     of_people.push(("GET", "/v1/admin/sticks".to_owned(), Value::Null));
     of_people.push(("GET", "/v1/admin/audit".to_owned(), Value::Null));
+    of_people.push(("GET", "/v1/admin/policy".to_owned(), Value::Null));
+    of_people.push(("PUT", "/v1/admin/policy".to_owned(), json!({})));
+    of_people.push(("POST", "/v1/admin/prune".to_owned(), Value::Null));
     let enrolment = json!({"user": "Eve", "bundle": BUNDLE});
     of_people.push(("POST", "/v1/admin/enrolments".to_owned(), enrolment));
     let admin = site.person("acme", Role::Admin).await;
@@ -171,6 +174,8 @@ async fn a_viewer_reads_lists_and_neither_recovers_nor_changes() {
     let (_, mut of_people) = routes(&object);
     let enrolment = json!({"user": "Eve", "bundle": BUNDLE});
     of_people.push(("POST", "/v1/admin/enrolments".to_owned(), enrolment));
+    of_people.push(("PUT", "/v1/admin/policy".to_owned(), json!({})));
+    of_people.push(("POST", "/v1/admin/prune?dry_run=true".to_owned(), Value::Null));
     for route in &of_people {
         assert_eq!(ask(&viewer, route).await, StatusCode::FORBIDDEN, "{route:?}");
     }

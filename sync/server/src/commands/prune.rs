@@ -1,0 +1,53 @@
+//! `gobag-server prune`.
+
+use gobag_protocol::{ids::TenantName, people::Pruned};
+use gobag_term::{CliError, ExitCode, Ui};
+
+use super::{CONSOLE, block_on, token};
+use crate::{
+    args::ConfigArgs,
+    clock::Clock,
+    error::OrExplain as _,
+    serve::{open_blobs, open_database},
+    store::prune::Pruner,
+};
+
+/// Remove points that the tenants' policies let go, and objects that no point needs
+///
+/// `serve` does the same every few hours. A tenant without a policy keeps all its points.
+#[derive(Debug, clap::Args)]
+pub(crate) struct PruneArgs {
+    /// Only sticks of this tenant
+    #[arg(long, value_parser = token::tenant)]
+    tenant: Option<TenantName>,
+    /// Only say what would be removed
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+pub(crate) fn prune(args: &PruneArgs, ui: &Ui) -> Result<ExitCode, CliError> {
+    let config = args.config.load()?;
+    let pruned = block_on(async {
+        let database = open_database(&config).await.or_explain()?;
+        let blobs = open_blobs(&config).or_explain()?;
+        let pruner = Pruner {
+            database: &database,
+            blobs: &blobs,
+            clock: &Clock::default(),
+            by: CONSOLE,
+        };
+        let pruned = pruner.prune(args.tenant.as_ref(), args.dry_run).await;
+        database.close().await;
+        pruned.or_explain()
+    })?;
+    ui.answer(&pruned, |pruned: &Pruned| {
+        let would = if pruned.dry_run { "would be " } else { "" };
+        format!(
+            "{} points and {} objects of {} bytes {would}removed\n",
+            pruned.points, pruned.objects, pruned.object_bytes
+        )
+    })?;
+    Ok(ExitCode::Ok)
+}
