@@ -20,8 +20,8 @@ use gobag_bundle::{
 use gobag_checklists::{TextsError, plan::PlanFileError, regular::is_not_regular};
 use gobag_engine::{ext4::Ext4Error, run::RunError, tools::NotFound};
 use gobag_format::{
-    envelope::EnvelopeError, lease::LeaseError, officer::OfficerError, org::OrgError, token::CodeError,
-    waiver::WaiverError,
+    envelope::EnvelopeError, lease::LeaseError, lease::phone::PhoneError, officer::OfficerError,
+    org::OrgError, token::CodeError, waiver::WaiverError,
 };
 use gobag_import::ImportError;
 use gobag_term::{CliError, ExitCode};
@@ -62,6 +62,7 @@ explain!(
     OpenError,
     OrgError,
     OrgFolderError,
+    PhoneError,
     PlanFileError,
     ProbeError,
     ProvisionError,
@@ -133,6 +134,8 @@ fn exit(code: &str) -> ExitCode {
         | "envelope.other-words"
         | "envelope.too-large"
         | "lease.malformed"
+        | "phone.mistyped"
+        | "phone.days"
         | "officer.malformed"
         | "officer.name"
         | "org.not-an-org"
@@ -225,6 +228,13 @@ fn hints(code: &str) -> &'static [&'static str] {
             "have it read to you once more; it has the digits 0 to 9 and the letters without I, L, O and U",
             "compare the stick's number with the one in its START-HERE.html",
         ],
+        "phone.mistyped" => &[
+            "have the question read to you once more; it has the digits 0 to 9 and the letters without I, L, O and U",
+            "compare the stick's number with the one in its START-HERE.html",
+        ],
+        "phone.other-day" => {
+            &["let the other person read the date of their computer to you, and ask for a new question"]
+        }
         "token.code-newer-format" => {
             &["use the newest gobag-image: the stick's program is newer than this one"]
         }

@@ -8,7 +8,7 @@ mod record;
 
 use thiserror::Error;
 
-pub use record::{KeptResult, LedgerRecord};
+pub use record::{KeptResult, LedgerRecord, StickKeys};
 
 use crate::{
     crypto::{Cipher, Key, Random, TAG_LEN, position_nonce, random_bytes},

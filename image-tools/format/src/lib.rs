@@ -28,6 +28,7 @@ pub mod org;
 pub mod pack;
 mod reader;
 pub mod sign;
+mod spoken;
 #[cfg(test)]
 mod testing;
 pub mod token;

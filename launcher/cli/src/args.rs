@@ -7,8 +7,8 @@ use gobag_checklists::ModeChoice;
 use gobag_term::{DocsArgs, GlobalArgs, PassphraseArgs};
 
 use crate::{
-    check::CheckArgs, mount::MountArgs, passwd::PasswdArgs, start::StartArgs, status::StatusArgs,
-    stop::StopArgs, verify::VerifyArgs,
+    check::CheckArgs, extend_code::ExtendCodeArgs, mount::MountArgs, passwd::PasswdArgs, start::StartArgs,
+    status::StatusArgs, stop::StopArgs, verify::VerifyArgs,
 };
 
 /// Your workstation on a stick
@@ -40,6 +40,7 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Change the passphrase
     Passwd(PasswdArgs),
+    ExtendCode(ExtendCodeArgs),
     /// Print generated documents
     #[command(hide = true)]
     Docs(DocsArgs),

@@ -16,7 +16,11 @@ use gobag_engine::{
     tools::NotFound,
     userns::UsernsError,
 };
-use gobag_format::{memory::Remember, waiver::WaiverError};
+use gobag_format::{
+    lease::{PolicyError, phone::PhoneError},
+    memory::Remember,
+    waiver::WaiverError,
+};
 use gobag_mount::{
     MountError, UnmountError,
     socket::{CloseError, SocketError},
@@ -53,6 +57,8 @@ explain!(
     ControlError,
     FindError,
     LedgerAccessError,
+    PhoneError,
+    PolicyError,
     MachineTypeError,
     MountError,
     NotFound,
@@ -225,6 +231,14 @@ fn hints(code: &str) -> &'static [&'static str] {
         }
         "token.other-bundle" => &["ask your IT for a token for this stick; its number is in START-HERE.html"],
         "memory.not-written" => &["make room on this computer, or start it as another user, and try again"],
+        "phone.mistyped" => {
+            &["have it read to you once more; it has the digits 0 to 9 and the letters without I, L, O and U"]
+        }
+        "phone.other-day" => &["set this computer's clock, and ask for a new question with the same command"],
+        "phone.too-many-wrong" => &["begin anew with the same command, and a new question"],
+        "phone.no-codes" => {
+            &["ask your IT for a letter, and give it to the stick with `gobag lease extend FILE`"]
+        }
         "store.full" => &["start it, delete what you do not need, and shut down"],
         "store.other-state" => &["start again with `gobag start`; what is on the stick is safe"],
         "unlock.medium" | "session.medium" | "base.medium" | "store.medium" | "bundle.medium" => {

@@ -2,7 +2,7 @@
 //! back. It holds no logic of the parts it wires together.
 //!
 //! * [`args`]: the command line; one module per command: [`check`], [`start`], [`status`], [`stop`], [`mount`],
-//!   [`verify`], [`passwd`]
+//!   [`verify`], [`passwd`], [`extend_code`]
 //! * [`find`], [`unlock`], [`open`]: from a plugged-in stick to its volumes
 //! * [`door`], [`boot_files`]: from its volumes to other programs, as files or as a block socket
 //! * [`host_memory`]: what this computer remembers of a stick, where IT asks for it
@@ -21,6 +21,7 @@ mod control;
 mod door;
 mod environment;
 mod error;
+mod extend_code;
 mod find;
 mod host_memory;
 mod machine;
@@ -99,6 +100,9 @@ fn dispatch(command: &Command, ui: &Ui, environment: &Environment) -> Result<Exi
         Command::Mount(args) => mount::mount(args, ui, environment, &guarded(ui)?),
         Command::Verify(args) => guarded(ui).and_then(|_| verify::verify(args, ui, environment)),
         Command::Passwd(args) => guarded(ui).and_then(|_| passwd::passwd(args, ui, environment)),
+        Command::ExtendCode(args) => {
+            guarded(ui).and_then(|_| extend_code::extend_code(args, ui, environment))
+        }
         Command::Docs(args) => gobag_term::docs::docs(args, &Args::command(), ui),
     }
 }

@@ -190,6 +190,36 @@ fn l5_an_extension_for_others_or_for_one_that_was_cut_off_does_not_count() {
     assert_eq!(code(&foreign(&other), ended), "ok");
 }
 
+#[test]
+fn codes_extend_an_ended_lease_as_letters_do_and_nothing_else() {
+    let phoned = Held {
+        phoned_until_s: NOW + 50 * DAY,
+        ..held()
+    };
+    let standing = judge(&policy(), &phoned, STICK, NOW + 40 * DAY).unwrap();
+    assert!(standing.extended && standing.warn);
+    assert_eq!(standing.until_s, NOW + 50 * DAY);
+    assert_eq!(code(&phoned, NOW + 50 * DAY), "lease.ended");
+    let longer = Held {
+        extensions: vec![extension("sales", &[11, 12])],
+        ..phoned.clone()
+    };
+    assert_eq!(
+        judge(&policy(), &longer, STICK, NOW + 40 * DAY).unwrap().until_s,
+        NOW + 60 * DAY
+    );
+    let cut_off = Held {
+        revoked: true,
+        ..phoned.clone()
+    };
+    assert_eq!(code(&cut_off, NOW + 40 * DAY), "lease.revoked");
+    let none = Held {
+        lease: None,
+        ..phoned
+    };
+    assert_eq!(code(&none, NOW + 40 * DAY), "lease.none");
+}
+
 fn token(seed: u8) -> RenewalToken {
     RenewalToken::generate(&Fixed::new(seed))
 }

@@ -8,9 +8,11 @@ use zeroize::Zeroizing;
 
 use super::LedgerError;
 use crate::{
+    agree::{AgreementKey, AgreementPublic},
     crypto::{Key, Random},
+    lease::phone::PhoneState,
     limits::{MAX_KEPT_RESULTS, MAX_LEDGER_RECORD_LEN},
-    sign::SigningKey,
+    sign::{SigningKey, VerifyingKey},
 };
 
 /// The sealed part of a ledger.
@@ -24,9 +26,21 @@ pub struct LedgerRecord {
     /// Results of checks that wait for the company, oldest first.
     #[serde(default)]
     results: Vec<KeptResult>,
+    /// Extensions over the telephone.
+    #[serde(default)]
+    pub phone: PhoneState,
     /// Fields of later versions.
     #[serde(flatten)]
     pub later: Map<String, Value>,
+}
+
+/// What others know of a stick's own keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct StickKeys {
+    /// Verifies what it signs.
+    pub signing: VerifyingKey,
+    /// Agrees with officers on the key of their codes.
+    pub codes: AgreementPublic,
 }
 
 /// A signed result that waits.
@@ -49,6 +63,7 @@ impl LedgerRecord {
             stick_key: Key::generate(random),
             write_bytes_per_s: None,
             results: Vec::new(),
+            phone: PhoneState::default(),
             later: Map::new(),
         }
     }
@@ -56,6 +71,19 @@ impl LedgerRecord {
     /// The stick's own key.
     pub fn signing_key(&self) -> SigningKey {
         SigningKey::from_seed(&self.stick_key)
+    }
+
+    /// What it agrees with officers' keys by ([`crate::lease::phone`]).
+    pub fn code_key(&self) -> AgreementKey {
+        AgreementKey::from_seed(&self.stick_key.derive("stick codes", &[]))
+    }
+
+    /// The public halves of its keys.
+    pub fn public_keys(&self) -> StickKeys {
+        StickKeys {
+            signing: self.signing_key().verifying_key(),
+            codes: self.code_key().public(),
+        }
     }
 
     /// Results that wait, oldest first.

@@ -12,6 +12,7 @@ mod kernel;
 mod killed;
 mod mounts;
 mod named;
+mod phoned;
 mod program;
 mod pulled;
 mod remembered;
