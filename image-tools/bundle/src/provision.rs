@@ -275,6 +275,8 @@ pub fn provision(
         },
         key,
         read_only: false,
+        root: None,
+        share: None,
         stale_slots: 0,
     };
     prewrite(

@@ -120,7 +120,9 @@ pub(crate) fn said(exit: ExitCode, code: &'static str, text: impl Into<String>) 
 fn exit(code: &str) -> ExitCode {
     let (area, what) = code.split_once('.').unwrap_or((code, ""));
     match code {
-        "org.sealed" | "unlock.wrong-passphrase" => ExitCode::LockedOut,
+        "org.sealed" | "unlock.wrong-passphrase" | "unlock.share-needed" | "unlock.wrong-share" => {
+            ExitCode::LockedOut
+        }
         "engine.tool-missing" => ExitCode::HostUnfit,
         "build.name"
         | "repository.no-such-image"
@@ -239,6 +241,9 @@ fn hints(code: &str) -> &'static [&'static str] {
             &["use the newest gobag-image: the stick's program is newer than this one"]
         }
         "provision.already-a-bundle" => &["`--replace` overwrites it, with everything its user saved"],
+        "unlock.share-needed" | "unlock.wrong-share" => {
+            &["open it with the escrow key, which needs neither passphrase nor share"]
+        }
         "ledger.none" | "ledger.damaged" => {
             &["`gobag-image update` gives the stick a new one; results that waited in a damaged one are lost"]
         }

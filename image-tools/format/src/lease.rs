@@ -20,7 +20,7 @@ use thiserror::Error;
 
 pub use document::{EXTENSION, Extension, LEASE, Lease, Span};
 pub use effective::{CLOCK_TOLERANCE_S, effective_s, raised};
-pub use policy::{LeasePolicy, PolicyError};
+pub use policy::{LeasePolicy, PolicyError, UnlockMode};
 
 use crate::{
     envelope::{Envelope, EnvelopeError},

@@ -154,9 +154,11 @@ fn exit(code: &str) -> ExitCode {
     let (area, _) = code.split_once('.').unwrap_or((code, ""));
     match code {
         "bundle.busy" | "mount.busy" | "socket.busy" => ExitCode::Busy,
-        "unlock.wrong-passphrase" | "unlock.passphrase-replaced" | "keyslot.wrong-passphrase" => {
-            ExitCode::LockedOut
-        }
+        "unlock.wrong-passphrase"
+        | "unlock.passphrase-replaced"
+        | "unlock.share-needed"
+        | "unlock.wrong-share"
+        | "keyslot.wrong-passphrase" => ExitCode::LockedOut,
         "mount.fuse-missing"
         | "mount.fuse-denied"
         | "mount.fusermount-missing"
@@ -201,6 +203,10 @@ fn hints(code: &str) -> &'static [&'static str] {
         "unlock.wrong-passphrase" => &[
             "check Caps Lock and the keyboard's language; trying again erases nothing",
             "if you forgot it, phone your IT: they can set a new one",
+        ],
+        "unlock.share-needed" | "unlock.wrong-share" => &[
+            "go online: your company's server gives the stick what it needs, and refuses one that was cut off",
+            "or phone your IT: their escrow key opens it, too",
         ],
         "unlock.passphrase-replaced" => &["use your newest passphrase"],
         "header.newer-format"

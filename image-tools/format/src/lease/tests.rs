@@ -36,6 +36,7 @@ fn policy() -> LeasePolicy {
         officers: [11, 12, 13].map(|seed| key(seed).verifying_key()).to_vec(),
         threshold: 2,
         code_keys: [21, 22, 23].map(code_key).to_vec(),
+        unlock: UnlockMode::Leased,
     }
 }
 
@@ -338,4 +339,12 @@ fn a_policy_that_makes_no_sense_is_refused_and_none_asks_nothing() {
         assert_eq!(changed(change), "lease.policy");
     }
     assert!(of(serde_json::json!({ "lease": {} })).is_err());
+    let with_mode =
+        |word: &str| of(serde_json::json!({ "lease": { "server": policy().server, "unlock": word } }));
+    assert_eq!(with_mode("online").unwrap().unwrap().unlock, UnlockMode::Online);
+    assert_eq!(
+        with_mode("hardware").unwrap_err().code(),
+        "lease.policy",
+        "it would be opened more easily than was meant"
+    );
 }

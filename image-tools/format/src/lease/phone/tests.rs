@@ -25,6 +25,7 @@ fn policy() -> LeasePolicy {
         officers: [11, 12, 13].map(signing).to_vec(),
         threshold: 2,
         code_keys: [11, 12, 13].map(|seed| key(seed).public()).to_vec(),
+        unlock: Default::default(),
     }
 }
 
