@@ -16,7 +16,9 @@ use gobag_format::{
     escrow::{self, EscrowError},
     header::{HeaderError, HeaderRecord},
     ids::BundleId,
-    keyslot::{KdfCost, KeySlotError},
+    keyslot::{KdfCost, KeySlotError, Root, Share},
+    lease::UnlockMode,
+    sign::VerifyingKey,
 };
 use thiserror::Error;
 
@@ -24,8 +26,8 @@ use crate::{
     Ambient,
     files::{self, FileError},
     headers::{
-        ESCROW_FILES, Headers, ReplaceError, Secret, UnlockError, Unlocked, passphrase_slots, replace_all,
-        settle_all,
+        ESCROW_FILES, Headers, NoRoot, ReplaceError, Secret, UnlockError, Unlocked, keep_share, mode_of,
+        replace_all, set_mode, settle_all,
     },
     medium::{BUNDLE_FOLDER, FileRef, Medium, StickMedium},
 };
@@ -89,6 +91,9 @@ pub enum ChangeError {
     /// The new passphrase or its cost is out of bounds.
     #[error(transparent)]
     KeySlot(#[from] KeySlotError),
+    /// The bundle was opened by the escrow: what the user's passphrase comes to is not known.
+    #[error("the stick was not opened by its passphrase")]
+    NotByPassphrase,
     /// The escrow file could not be made.
     #[error(transparent)]
     Escrow(#[from] EscrowError),
@@ -105,6 +110,7 @@ impl ChangeError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::KeySlot(error) => error.code(),
+            Self::NotByPassphrase => "header.not-by-passphrase",
             Self::Escrow(error) => error.code(),
             Self::File(error) => error.code(),
             Self::Replace(error) => error.code(),
@@ -178,15 +184,49 @@ impl Bundle {
 
     /// Replaces the passphrase in every copy of the header. Flash may keep old copies of a slot: whoever
     /// copied the stick before can still use the old passphrase on that copy.
+    ///
+    /// A bundle that was opened together with a share goes on wanting that share. One that the escrow opened wants none from now on, until the next
+    /// [`Bundle::rewrap`].
     pub fn set_passphrase(&mut self, passphrase: &[u8], cost: KdfCost) -> Result<(), ChangeError> {
-        let (bundle, random) = (self.unlocked.bundle, &self.ambient.random);
-        let fresh = passphrase_slots(bundle, &self.unlocked.key, passphrase, cost, random)?;
-        // The first slot is the user's; what later versions put into others stays.
-        let slots = self.unlocked.key_slots.iter_mut();
-        fresh
-            .into_iter()
-            .zip(slots)
-            .for_each(|(fresh, slot)| *slot = fresh);
+        self.unlocked.root = Some(Root::new(passphrase, cost, &*self.ambient.random)?);
+        let keep = self.unlock_mode() == UnlockMode::Leased;
+        let share = self.unlocked.share.take();
+        self.wrap(share, keep)
+    }
+
+    /// What opens the stick besides its passphrase.
+    pub fn unlock_mode(&self) -> UnlockMode {
+        mode_of(&self.unlocked.key_slots)
+    }
+
+    /// Puts the bundle key under the passphrase and `share`, which must be fresh, in every copy of the header; the slot before is overwritten. With
+    /// `keep` the share lies on the stick, and the passphrase is enough until [`Bundle::forget_share`]; without, the company gives it at each unlocking.
+    ///
+    /// Cut at any moment, the stick opens by the share before or by this one: who gives shares keeps both until this has returned.
+    pub fn rewrap(&mut self, share: Share, keep: bool) -> Result<(), ChangeError> {
+        self.wrap(Some(share), keep)
+    }
+
+    /// Puts the bundle key under the passphrase alone.
+    pub fn wrap_offline(&mut self) -> Result<(), ChangeError> {
+        self.wrap(None, false)
+    }
+
+    /// Takes the share off the stick, as far as overwriting does: from now on only a share of the company opens it, and the escrow.
+    pub fn forget_share(&mut self) -> Result<(), ChangeError> {
+        keep_share(&mut self.unlocked.key_slots, None);
+        self.replace_header()
+    }
+
+    /// By what the company knows that somebody typed the passphrase ([`crate::share_proof`]); changes with the passphrase alone. `None` if the escrow
+    /// opened the bundle.
+    pub fn proof_key(&self) -> Option<VerifyingKey> {
+        let root = self.unlocked.root.as_ref();
+        root.map(|root| root.proof_key(self.unlocked.bundle).verifying_key())
+    }
+
+    fn wrap(&mut self, share: Option<Share>, keep: bool) -> Result<(), ChangeError> {
+        set_mode(&mut self.unlocked, share, keep).map_err(|NoRoot| ChangeError::NotByPassphrase)?;
         self.replace_header()
     }
 

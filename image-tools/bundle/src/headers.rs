@@ -4,6 +4,10 @@
 //! file: at every moment one whole, newest slot is on the medium. Slots lie 4 MiB apart in two files in
 //! different folders, so that no single erase block holds them all.
 
+mod share;
+#[cfg(test)]
+mod tests;
+
 use std::{collections::HashSet, sync::Arc};
 
 use age::Identity;
@@ -12,10 +16,14 @@ use gobag_format::{
     escrow::{self, EscrowError},
     header::{HeaderError, HeaderRecord, HeaderSlot},
     ids::BundleId,
-    keyslot::{KdfCost, KeySlot, KeySlotError},
+    keyslot::{KdfCost, KeySlot, KeySlotError, Root, Share},
+    lease::UnlockMode,
     limits::{HEADER_SLOT_LEN, HEADER_SLOT_STRIDE, HEADER_SLOTS, MAX_ESCROW_LEN},
 };
 use thiserror::Error;
+
+pub use share::share_proof;
+pub(crate) use share::{NoRoot, keep_share, mode_of, set_mode};
 
 use crate::medium::{FileRef, Medium, settle};
 
@@ -27,6 +35,13 @@ const MAX_ATTEMPTS: usize = 8;
 pub enum Secret<'a> {
     /// The user's passphrase.
     Passphrase(&'a [u8]),
+    /// The user's passphrase, and a share that the company gave for it.
+    Shared {
+        /// The passphrase.
+        passphrase: &'a [u8],
+        /// The share; where it does not fit, one that lies on the stick is tried.
+        share: &'a Share,
+    },
     /// An age identity of IT, for the escrow file.
     Escrow(&'a dyn Identity),
 }
@@ -53,6 +68,12 @@ pub enum UnlockError {
     /// The passphrase opens only an old copy of the header.
     #[error("this passphrase was replaced by a newer one")]
     PassphraseReplaced,
+    /// The passphrase alone opens nothing, and no share is on the stick.
+    #[error("this stick opens only together with a share of the company")]
+    ShareNeeded,
+    /// Wrong passphrase, or a share that does not belong to this stick, or not any more.
+    #[error("wrong passphrase, or the company's share is of another time")]
+    WrongShare,
     /// A passphrase slot is unusable.
     #[error("the bundle's key slot cannot be used")]
     KeySlot(#[from] KeySlotError),
@@ -72,6 +93,8 @@ impl UnlockError {
             Self::Header(error) => error.code(),
             Self::WrongPassphrase => "unlock.wrong-passphrase",
             Self::PassphraseReplaced => "unlock.passphrase-replaced",
+            Self::ShareNeeded => "unlock.share-needed",
+            Self::WrongShare => "unlock.wrong-share",
             Self::KeySlot(error) => error.code(),
             Self::NoEscrow => "unlock.no-escrow",
             Self::Escrow(error) => error.code(),
@@ -88,6 +111,10 @@ pub(crate) struct Unlocked {
     pub(crate) record: HeaderRecord,
     /// Whether the bundle uses features that this program may only read.
     pub(crate) read_only: bool,
+    /// What the passphrase came to, if it opened the bundle.
+    pub(crate) root: Option<Root>,
+    /// The share that opened it together with the passphrase.
+    pub(crate) share: Option<Share>,
     /// Slots that do not hold this header: torn, damaged, outdated or foreign.
     pub(crate) stale_slots: u8,
 }
@@ -118,22 +145,30 @@ impl Headers {
     pub(crate) fn unlock(&self, medium: &dyn Medium, secret: &Secret<'_>) -> Result<Unlocked, UnlockError> {
         let slots = self.newest_first()?;
         let (key, used) = match secret {
-            Secret::Passphrase(passphrase) => {
-                let (key, number, slot) = by_passphrase(&slots, passphrase)?;
-                (key, Some((number, slot)))
-            }
+            Secret::Passphrase(passphrase) => by_passphrase(&slots, passphrase, None)?,
+            Secret::Shared { passphrase, share } => by_passphrase(&slots, passphrase, Some(share))?,
             Secret::Escrow(identity) => (by_escrow(medium, slots[0].bundle, *identity)?, None),
         };
         let newest = slots
             .iter()
             .find(|slot| slot.authenticates(&key))
             .ok_or(HeaderError::NotAuthentic)?;
-        if used.is_some_and(|(number, slot)| newest.key_slots.get(number) != Some(&slot)) {
-            return Err(UnlockError::PassphraseReplaced);
+        if let Some(used) = &used
+            && newest.key_slots.get(used.number) != Some(&used.slot)
+        {
+            return Err(match (mode_of(&newest.key_slots), secret) {
+                // An older copy has a share; the newest wants one of the company's.
+                (UnlockMode::Online, Secret::Shared { .. }) => UnlockError::WrongShare,
+                (UnlockMode::Online, _) => UnlockError::ShareNeeded,
+                _ => UnlockError::PassphraseReplaced,
+            });
         }
         let current = |slot: &&HeaderSlot| slot.generation == newest.generation && slot.authenticates(&key);
         let current = slots.iter().copied().filter(current).count();
+        let (root, share) = used.map_or((None, None), |used| (Some(used.root), used.share));
         Ok(Unlocked {
+            root,
+            share,
             bundle: newest.bundle,
             generation: newest.generation,
             key_slots: newest.key_slots.clone(),
@@ -183,28 +218,61 @@ impl Headers {
     }
 }
 
-fn by_passphrase(slots: &[&HeaderSlot], passphrase: &[u8]) -> Result<(Key, usize, KeySlot), UnlockError> {
+/// The slot that a passphrase opened.
+struct Used {
+    number: usize,
+    slot: KeySlot,
+    root: Root,
+    share: Option<Share>,
+}
+
+fn by_passphrase(
+    slots: &[&HeaderSlot],
+    passphrase: &[u8],
+    given: Option<&Share>,
+) -> Result<(Key, Option<Used>), UnlockError> {
     let mut tried = HashSet::new();
-    let mut unusable = None;
+    let mut refused = UnlockError::WrongPassphrase;
     for slot in slots {
+        let kept = slot.key_slots.iter().find_map(share::kept);
         for (number, key_slot) in slot.key_slots.iter().enumerate() {
-            let KeySlot::Passphrase(wrapped) = key_slot else {
-                continue;
+            let shares: Vec<Option<&Share>> = match key_slot {
+                KeySlot::Passphrase(_) => vec![None],
+                KeySlot::Shared(_) => given.into_iter().chain(kept).map(Some).collect(),
+                _ => continue,
             };
-            if !tried.insert((number, key_slot.encode())) {
-                continue;
+            if shares.is_empty() {
+                // Not a word on the passphrase: without a share nobody can tell.
+                refused = UnlockError::ShareNeeded;
             }
-            if tried.len() > MAX_ATTEMPTS {
-                return Err(UnlockError::WrongPassphrase);
-            }
-            match wrapped.open(slot.bundle, number as u8, passphrase) {
-                Ok(key) => return Ok((key, number, key_slot.clone())),
-                Err(KeySlotError::WrongPassphrase) => {}
-                Err(error) => unusable = Some(error),
+            for share in shares {
+                if !tried.insert((number, key_slot.encode(), share.map(Share::expose))) {
+                    continue;
+                }
+                if tried.len() > MAX_ATTEMPTS {
+                    return Err(refused);
+                }
+                match share::open(key_slot, slot.bundle, number as u8, passphrase, share) {
+                    Ok((key, root)) => {
+                        let (slot, share) = (key_slot.clone(), share.cloned());
+                        let used = Used {
+                            number,
+                            slot,
+                            root,
+                            share,
+                        };
+                        return Ok((key, Some(used)));
+                    }
+                    Err(KeySlotError::WrongPassphrase) if share.is_some() && kept.is_none() => {
+                        refused = UnlockError::WrongShare;
+                    }
+                    Err(KeySlotError::WrongPassphrase) => {}
+                    Err(error) => refused = UnlockError::KeySlot(error),
+                }
             }
         }
     }
-    Err(unusable.map_or(UnlockError::WrongPassphrase, UnlockError::KeySlot))
+    Err(refused)
 }
 
 /// The escrow file's number is in the sealed record, so every file there may be is tried.

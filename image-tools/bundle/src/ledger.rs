@@ -10,9 +10,8 @@ use gobag_format::{
     crypto::{Key, Random},
     envelope::EnvelopeError,
     ids::BundleId,
-    ledger::{Ledger, LedgerError, LedgerKeys, LedgerRecord},
+    ledger::{Ledger, LedgerError, LedgerKeys, LedgerRecord, StickKeys},
     limits::{LEDGER_FILE_LEN, LEDGER_SLOT_AT, LEDGER_SLOT_LEN},
-    sign::VerifyingKey,
 };
 use thiserror::Error;
 
@@ -136,13 +135,13 @@ impl Bundle {
 
     /// Makes sure that there is a ledger and that both files hold it: an earlier version made the stick without one, or a file is
     /// damaged. Creates files, so it is for IT, not for daily use. What cannot be read begins anew, with a fresh key. Returns the
-    /// stick's key.
-    pub fn ensure_ledger(&self, monitor: &dyn Monitor) -> Result<VerifyingKey, LedgerAccessError> {
+    /// stick's keys.
+    pub fn ensure_ledger(&self, monitor: &dyn Monitor) -> Result<StickKeys, LedgerAccessError> {
         if !self.writable {
             return Err(LedgerAccessError::ReadOnly);
         }
         let (order, ledger) = match self.read_ledger() {
-            Ok(read) if read.stale.is_empty() => return Ok(key_of(&read.newest)),
+            Ok(read) if read.stale.is_empty() => return Ok(read.newest.record.public_keys()),
             Ok(read) => (read.order(), read.next()),
             Err(LedgerAccessError::None | LedgerAccessError::Ledger(LedgerError::Damaged)) => {
                 let record = LedgerRecord::new(&*self.ambient.random);
@@ -158,7 +157,7 @@ impl Bundle {
             self.make_file(file, monitor)?;
             self.put_ledger(file, &ledger)?;
         }
-        Ok(key_of(&ledger))
+        Ok(ledger.record.public_keys())
     }
 
     /// Makes a file that is not there, or not whole.
@@ -220,10 +219,6 @@ pub(crate) fn begin(
     let keys = LedgerKeys::new(bundle, key);
     files().try_for_each(|file| put(medium, file, &keys, &ledger, random))?;
     Ok(record)
-}
-
-fn key_of(ledger: &Ledger) -> VerifyingKey {
-    ledger.record.signing_key().verifying_key()
 }
 
 fn read(medium: &dyn Medium, keys: &LedgerKeys) -> Result<Read, LedgerAccessError> {

@@ -27,7 +27,7 @@ mod volume;
 pub use ambient::{Ambient, SystemRandom};
 pub use bundle::{Bundle, ChangeError, OpenError};
 pub use files::FileError;
-pub use headers::{ReplaceError, Secret, UnlockError};
+pub use headers::{ReplaceError, Secret, UnlockError, share_proof};
 pub use replica::{EscrowFile, NoteError, ReplicaSource};
 pub use session::{Session, SessionError, SessionOptions, SessionVolume, VolumePurpose};
 pub use volume::{Volume, VolumeError};

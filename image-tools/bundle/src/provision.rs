@@ -20,6 +20,7 @@ use gobag_format::{
     header::{HeaderError, HeaderRecord, ImageRecord, LogGeometry, VolumeRecord, VolumeRole},
     ids::{BundleId, ImageId, OrgId, VolumeId},
     keyslot::{KdfCost, KeySlotError},
+    ledger::StickKeys,
     limits::{BLOCK_LEN, HEADER_FILE_LEN, LEDGER_FILE_LEN},
     sign::VerifyingKey,
 };
@@ -82,8 +83,8 @@ pub struct ProvisionImage {
 pub struct Provisioned {
     /// Id of the new bundle.
     pub bundle: BundleId,
-    /// What the stick signs with.
-    pub key: VerifyingKey,
+    /// What is known of the stick's own keys.
+    pub keys: StickKeys,
     /// Bytes of header, ledger, log and checkpoints.
     pub personal_bytes: u64,
 }
@@ -274,6 +275,8 @@ pub fn provision(
         },
         key,
         read_only: false,
+        root: None,
+        share: None,
         stale_slots: 0,
     };
     prewrite(
@@ -285,7 +288,7 @@ pub fn provision(
     replace_all(&medium, &unlocked, &ambient.random)?;
     Ok(Provisioned {
         bundle,
-        key: record.signing_key().verifying_key(),
+        keys: record.public_keys(),
         personal_bytes: spec.personal_bytes(),
     })
 }

@@ -300,6 +300,16 @@ fn choose<'a>(bundle: &'a Bundle, name: Option<&str>) -> Result<&'a ImageRecord,
     }
 }
 
+impl Bundle {
+    /// The policy of the image that the stick starts with; null where it states none.
+    pub fn first_policy(&self) -> Result<serde_json::Value, SessionError> {
+        let Some(record) = self.record().images.first() else {
+            return Ok(serde_json::Value::Null);
+        };
+        open_image(self, record, 0).map(|image| image.manifest().policy.clone())
+    }
+}
+
 /// Opens and verifies an image of the bundle.
 pub(crate) fn open_image(
     bundle: &Bundle,

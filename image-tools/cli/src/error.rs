@@ -21,8 +21,8 @@ use gobag_checklists::{TextsError, plan::PlanFileError, regular::is_not_regular}
 use gobag_client::ClientError;
 use gobag_engine::{ext4::Ext4Error, qemu_img::ConvertError, run::RunError, tools::NotFound};
 use gobag_format::{
-    envelope::EnvelopeError, escrow::EscrowError, lease::LeaseError, officer::OfficerError, org::OrgError,
-    token::CodeError, waiver::WaiverError,
+    envelope::EnvelopeError, escrow::EscrowError, lease::LeaseError, lease::phone::PhoneError,
+    officer::OfficerError, org::OrgError, token::CodeError, waiver::WaiverError,
 };
 use gobag_import::ImportError;
 use gobag_mount::{MountError, UnmountError};
@@ -67,6 +67,7 @@ explain!(
     OpenError,
     OrgError,
     OrgFolderError,
+    PhoneError,
     PlanFileError,
     ProbeError,
     ProvisionError,
@@ -148,7 +149,9 @@ pub(crate) fn said(exit: ExitCode, code: &'static str, text: impl Into<String>) 
 fn exit(code: &str) -> ExitCode {
     let (area, what) = code.split_once('.').unwrap_or((code, ""));
     match code {
-        "org.sealed" | "unlock.wrong-passphrase" => ExitCode::LockedOut,
+        "org.sealed" | "unlock.wrong-passphrase" | "unlock.share-needed" | "unlock.wrong-share" => {
+            ExitCode::LockedOut
+        }
         "engine.tool-missing" => ExitCode::HostUnfit,
         "build.name"
         | "repository.no-such-image"
@@ -162,6 +165,8 @@ fn exit(code: &str) -> ExitCode {
         | "envelope.other-words"
         | "envelope.too-large"
         | "lease.malformed"
+        | "phone.mistyped"
+        | "phone.days"
         | "officer.malformed"
         | "officer.name"
         | "org.not-an-org"
@@ -254,10 +259,20 @@ fn hints(code: &str) -> &'static [&'static str] {
             "have it read to you once more; it has the digits 0 to 9 and the letters without I, L, O and U",
             "compare the stick's number with the one in its START-HERE.html",
         ],
+        "phone.mistyped" => &[
+            "have the question read to you once more; it has the digits 0 to 9 and the letters without I, L, O and U",
+            "compare the stick's number with the one in its START-HERE.html",
+        ],
+        "phone.other-day" => {
+            &["let the other person read the date of their computer to you, and ask for a new question"]
+        }
         "token.code-newer-format" => {
             &["use the newest gobag-image: the stick's program is newer than this one"]
         }
         "provision.already-a-bundle" => &["`--replace` overwrites it, with everything its user saved"],
+        "unlock.share-needed" | "unlock.wrong-share" => {
+            &["open it with the escrow key, which needs neither passphrase nor share"]
+        }
         "ledger.none" | "ledger.damaged" => {
             &["`gobag-image update` gives the stick a new one; results that waited in a damaged one are lost"]
         }

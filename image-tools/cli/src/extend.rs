@@ -1,5 +1,6 @@
 //! `gobag-image extend`: officers' word that sticks may be started although their leases have ended.
 
+mod code;
 mod letter;
 
 use std::path::PathBuf;
@@ -41,6 +42,11 @@ enum ExtendCommand {
     ///
     /// What counts in the end is the officers that the stick's own image names; this looks at the organisation's list.
     Join(letter::JoinArgs),
+    /// Answer the question that a stick shows with a code to be read over the telephone
+    ///
+    /// For one stick whose user cannot get a letter. The user starts `gobag lease extend --code` and reads the question to you. Make sure of whom you
+    /// speak to. Your code is 20 characters on standard output; as many officers as are needed each give their own, and the least number of days counts.
+    Code(code::CodeArgs),
 }
 
 /// An officer's own key, for what officers do.
@@ -81,5 +87,6 @@ pub(crate) fn extend(args: &ExtendArgs, ui: &Ui, environment: &Environment) -> R
         ExtendCommand::Request(args) => letter::request(args, ui, environment),
         ExtendCommand::Sign(args) => letter::sign(args, ui),
         ExtendCommand::Join(args) => letter::join(args, ui),
+        ExtendCommand::Code(args) => code::code(args, ui, environment),
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use gobag_bundle::repository::{Access, ImageSummary, StickEntry};
+use gobag_format::ids::OrgId;
 use gobag_term::{CliError, ExitCode, Table, Ui};
 use serde::Serialize;
 
@@ -20,6 +21,7 @@ pub(crate) struct ListArgs {
 
 #[derive(Serialize)]
 struct ListReport {
+    org: OrgId,
     images: Vec<ImageSummary>,
     sticks: Vec<StickEntry>,
 }
@@ -27,6 +29,7 @@ struct ListReport {
 pub(crate) fn list(args: &ListArgs, ui: &Ui) -> Result<ExitCode, CliError> {
     let office = Office::open(&args.org, Access::Shared)?;
     let report = ListReport {
+        org: office.org.public().id,
         images: office.repository.images().or_explain()?,
         sticks: office.repository.sticks().or_explain()?,
     };

@@ -15,7 +15,7 @@ use gobag_bundle::{
     stick::put_file,
     update::{self, UpdateError, UpdatePlan, UpdateReport, UpdateSummary},
 };
-use gobag_format::{Monitor, Silent, sign::VerifyingKey};
+use gobag_format::{Monitor, Silent, ledger::StickKeys};
 use gobag_term::{CliError, ErrorReport, ExitCode, PassphraseSource, Ui};
 use serde::Serialize;
 
@@ -243,8 +243,8 @@ fn carry_out(
         };
         let result = done.or_explain().and_then(|done| {
             report.done = Some(done);
-            let key = stick_key(&ready.bundle, &mut report);
-            register(&ready, key, office, environment)?;
+            let keys = stick_keys(&ready.bundle, &mut report);
+            register(&ready, keys, office, environment)?;
             renew_requirements(&ready, &report.target)?;
             renew_page(&ready.bundle, &report.target, office)
         });
@@ -265,9 +265,9 @@ fn updated_first(ready: &Ready) -> Option<&StoredImage> {
 
 /// Makes sure that the stick can sign, which sticks of earlier versions cannot. One that has no room for a ledger, or whose ledger cannot be read,
 /// works without; the report says so.
-fn stick_key(bundle: &Bundle, report: &mut OneReport) -> Option<VerifyingKey> {
+fn stick_keys(bundle: &Bundle, report: &mut OneReport) -> Option<StickKeys> {
     match bundle.ensure_ledger(&Silent) {
-        Ok(key) => Some(key),
+        Ok(keys) => Some(keys),
         Err(error) => {
             report.unsigned = Some(error.explain().report());
             None
@@ -279,14 +279,19 @@ fn stick_key(bundle: &Bundle, report: &mut OneReport) -> Option<VerifyingKey> {
 /// none could be read now.
 fn register(
     ready: &Ready,
-    key: Option<VerifyingKey>,
+    keys: Option<StickKeys>,
     office: &OpenOffice,
     environment: &Environment,
 ) -> Result<(), CliError> {
     let repository = &office.office.repository;
     let known = repository.sticks().or_explain()?;
     let known = known.into_iter().find(|entry| entry.bundle == ready.bundle.id());
-    let key = key.or_else(|| known.as_ref().and_then(|entry| entry.key));
+    let (key, code_key) = match keys {
+        Some(keys) => (Some(keys.signing), Some(keys.codes)),
+        None => known
+            .as_ref()
+            .map_or((None, None), |entry| (entry.key, entry.code_key)),
+    };
     let entry = match (updated_first(ready), &known) {
         (Some(image), _) => StickEntry {
             bundle: ready.bundle.id(),
@@ -296,14 +301,19 @@ fn register(
             image_id: image.manifest.image,
             written_s: environment.now_s(),
             key,
+            code_key,
         },
-        (None, Some(known)) => StickEntry { key, ..known.clone() },
+        (None, Some(known)) => StickEntry {
+            key,
+            code_key,
+            ..known.clone()
+        },
         (None, None) => return Ok(()),
     };
     // A run that was interrupted behind the switch may have left this undone.
-    let is_known = known
-        .as_ref()
-        .is_some_and(|known| (known.image_id, known.key) == (entry.image_id, entry.key));
+    let is_known = known.as_ref().is_some_and(|known| {
+        (known.image_id, known.key, known.code_key) == (entry.image_id, entry.key, entry.code_key)
+    });
     match is_known {
         true => Ok(()),
         false => repository.register_stick(&entry).or_explain(),

@@ -8,6 +8,8 @@
 
 #[path = "cli/age.rs"]
 mod age;
+#[path = "cli/codes.rs"]
+mod codes;
 #[path = "cli/extensions.rs"]
 mod extensions;
 #[path = "cli/named.rs"]

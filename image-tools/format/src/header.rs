@@ -23,6 +23,9 @@ use crate::{
 const MAGIC: [u8; 8] = *b"GOBAGHDR";
 /// Format version this code reads and writes.
 pub const FORMAT_VERSION: u16 = 1;
+/// Incompatible feature: the passphrase opens only together with a share ([`KeySlot::Shared`]), which a program of before would take for a wrong passphrase.
+pub const SHARES: u64 = 2;
+const KNOWN_INCOMPATIBLE: u64 = SHARES;
 const KEY_SLOTS_AT: usize = 64;
 const RECORD_AT: usize = KEY_SLOTS_AT + MAX_KEY_SLOTS * KEY_SLOT_LEN;
 const RECORD_BODY_AT: usize = RECORD_AT + 32 + 4;
@@ -135,10 +138,9 @@ impl HeaderSlot {
             ro_compat: reader.u64()?,
             compat: reader.u64()?,
         };
-        if features.incompat != 0 {
-            return Err(HeaderError::UnknownFeatures {
-                bits: features.incompat,
-            });
+        let bits = features.incompat & !KNOWN_INCOMPATIBLE;
+        if bits != 0 {
+            return Err(HeaderError::UnknownFeatures { bits });
         }
         let bundle = BundleId(reader.array()?);
         let generation = reader.u64()?;
@@ -176,6 +178,10 @@ impl HeaderSlot {
         random.fill(&mut out[RECORD_BODY_AT..]);
         out[..8].copy_from_slice(&MAGIC);
         out[8..10].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
+        let needs_share = |slot: &KeySlot| matches!(slot, KeySlot::Shared(_) | KeySlot::Share(_));
+        if key_slots.iter().any(needs_share) {
+            out[16..24].copy_from_slice(&SHARES.to_le_bytes());
+        }
         out[40..56].copy_from_slice(&bundle.0);
         out[56..64].copy_from_slice(&generation.to_le_bytes());
         for (slot, place) in key_slots

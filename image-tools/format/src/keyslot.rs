@@ -4,9 +4,13 @@
 //! authenticated; its cost parameters are bounded before they are paid; and it carries a key commitment,
 //! which AEAD alone does not give (`docs/format.md`, "Key slots").
 
+mod share;
+
 use argon2::{Algorithm, Argon2, Params, Version};
 use thiserror::Error;
 use zeroize::Zeroizing;
+
+pub use share::{Share, SharedSlot};
 
 use crate::{
     crypto::{Cipher, KEY_LEN, Key, Random, TAG_LEN, position_nonce, random_bytes},
@@ -17,9 +21,13 @@ use crate::{
 
 /// Bytes of an encoded slot.
 pub const KEY_SLOT_LEN: usize = 128;
+/// Where the share stands in its slot.
+const SHARE_AT: usize = 16;
 const WRAPPED_LEN: usize = KEY_LEN + TAG_LEN;
 const TYPE_EMPTY: u8 = 0;
 const TYPE_PASSPHRASE: u8 = 1;
+const TYPE_SHARED: u8 = 2;
+const TYPE_SHARE: u8 = 3;
 
 /// What one guess of the passphrase costs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +68,10 @@ pub enum KeySlot {
     Empty,
     /// A passphrase opens it.
     Passphrase(PassphraseSlot),
+    /// A passphrase and a share open it.
+    Shared(SharedSlot),
+    /// The share for the slots beside it, for as long as the stick may be opened offline.
+    Share(Share),
     /// A kind this version does not know; kept as it is.
     Unknown(Box<[u8; KEY_SLOT_LEN]>),
 }
@@ -106,6 +118,28 @@ impl KeySlotError {
     }
 }
 
+/// What argon2id makes of a passphrase with one salt: opens and wraps without paying again.
+pub struct Root {
+    key: Key,
+    cost: KdfCost,
+    salt: [u8; 32],
+}
+
+impl Root {
+    /// Of a new passphrase.
+    pub fn new(passphrase: &[u8], cost: KdfCost, random: &dyn Random) -> Result<Self, KeySlotError> {
+        Self::of(passphrase, random_bytes(random), cost)
+    }
+
+    fn of(passphrase: &[u8], salt: [u8; 32], cost: KdfCost) -> Result<Self, KeySlotError> {
+        Ok(Self {
+            key: harden(passphrase, &salt, cost.check()?)?,
+            cost,
+            salt,
+        })
+    }
+}
+
 impl PassphraseSlot {
     /// Wraps `bundle_key` for slot `number` of `bundle`.
     pub fn create(
@@ -116,38 +150,41 @@ impl PassphraseSlot {
         cost: KdfCost,
         random: &dyn Random,
     ) -> Result<Self, KeySlotError> {
-        let salt = random_bytes(random);
-        let root = harden(passphrase, &salt, cost.check()?)?;
-        let mut wrapped = Vec::with_capacity(WRAPPED_LEN);
-        wrapped.extend_from_slice(bundle_key.expose());
-        // The key is used for this one sealing: its salt is fresh. So the nonce may be fixed.
-        wrapping_cipher(&root).seal(position_nonce(0, 0), &aad(bundle, number, cost), &mut wrapped, 0);
-        let wrapped = wrapped.try_into().map_err(|_| KeySlotError::Damaged)?;
-        Ok(Self {
-            cost,
-            salt,
-            commitment: commitment(&root),
+        let root = Root::new(passphrase, cost, random)?;
+        Ok(Self::under(bundle, number, bundle_key, &root))
+    }
+
+    /// The same for a passphrase that was hardened.
+    pub fn under(bundle: BundleId, number: u8, bundle_key: &Key, root: &Root) -> Self {
+        let (commitment, wrapped) = wrapped(&root.key, bundle, number, bundle_key, root.cost);
+        Self {
+            cost: root.cost,
+            salt: root.salt,
+            commitment,
             wrapped,
-        })
+        }
     }
 
     /// Recovers the bundle key.
     pub fn open(&self, bundle: BundleId, number: u8, passphrase: &[u8]) -> Result<Key, KeySlotError> {
-        use subtle::ConstantTimeEq as _;
-        let root = harden(passphrase, &self.salt, self.cost.check()?)?;
-        if !bool::from(commitment(&root).ct_eq(&self.commitment)) {
-            return Err(KeySlotError::WrongPassphrase);
-        }
-        let mut wrapped = Zeroizing::new(self.wrapped);
-        let key = wrapping_cipher(&root)
-            .open(
-                position_nonce(0, 0),
-                &aad(bundle, number, self.cost),
-                &mut wrapped[..],
-            )
-            .map_err(|_| KeySlotError::Damaged)?;
-        let bytes = <[u8; KEY_LEN]>::try_from(&*key).map_err(|_| KeySlotError::Damaged)?;
-        Ok(Key::from_bytes(bytes))
+        self.open_under(bundle, number, &self.harden(passphrase)?)
+    }
+
+    /// Pays for one guess of the passphrase.
+    pub fn harden(&self, passphrase: &[u8]) -> Result<Root, KeySlotError> {
+        Root::of(passphrase, self.salt, self.cost)
+    }
+
+    /// Recovers the bundle key by a passphrase that was hardened.
+    pub fn open_under(&self, bundle: BundleId, number: u8, root: &Root) -> Result<Key, KeySlotError> {
+        unwrapped(
+            &root.key,
+            bundle,
+            number,
+            self.cost,
+            &self.commitment,
+            &self.wrapped,
+        )
     }
 
     /// What one guess costs.
@@ -163,14 +200,17 @@ impl KeySlot {
         match self {
             Self::Empty => {}
             Self::Unknown(bytes) => out = **bytes,
+            Self::Share(share) => {
+                out[0] = TYPE_SHARE;
+                out[SHARE_AT..SHARE_AT + KEY_LEN].copy_from_slice(share.expose());
+            }
             Self::Passphrase(slot) => {
-                out[0] = TYPE_PASSPHRASE;
-                out[4..8].copy_from_slice(&slot.cost.memory_kib.to_le_bytes());
-                out[8..12].copy_from_slice(&slot.cost.passes.to_le_bytes());
-                out[12..16].copy_from_slice(&slot.cost.lanes.to_le_bytes());
-                out[16..48].copy_from_slice(&slot.salt);
-                out[48..80].copy_from_slice(&slot.commitment);
-                out[80..128].copy_from_slice(&slot.wrapped);
+                let parts = (slot.cost, &slot.salt, &slot.commitment, &slot.wrapped);
+                put(&mut out, TYPE_PASSPHRASE, parts);
+            }
+            Self::Shared(slot) => {
+                let parts = (slot.cost, &slot.salt, &slot.commitment, &slot.wrapped);
+                put(&mut out, TYPE_SHARED, parts);
             }
         }
         out
@@ -181,23 +221,85 @@ impl KeySlot {
         let mut fields = Reader(&bytes[1..]);
         match bytes[0] {
             TYPE_EMPTY => Ok(Self::Empty),
-            TYPE_PASSPHRASE => {
+            kind @ (TYPE_PASSPHRASE | TYPE_SHARED) => {
                 fields.bytes(3)?;
                 let cost = KdfCost {
                     memory_kib: fields.u32()?,
                     passes: fields.u32()?,
                     lanes: fields.u32()?,
                 };
-                Ok(Self::Passphrase(PassphraseSlot {
-                    cost,
-                    salt: fields.array()?,
-                    commitment: fields.array()?,
-                    wrapped: fields.array()?,
-                }))
+                let (salt, commitment, wrapped) = (fields.array()?, fields.array()?, fields.array()?);
+                Ok(match kind {
+                    TYPE_SHARED => Self::Shared(SharedSlot {
+                        cost,
+                        salt,
+                        commitment,
+                        wrapped,
+                    }),
+                    _ => Self::Passphrase(PassphraseSlot {
+                        cost,
+                        salt,
+                        commitment,
+                        wrapped,
+                    }),
+                })
+            }
+            TYPE_SHARE => {
+                fields.bytes(SHARE_AT - 1)?;
+                Ok(Self::Share(Share::from_bytes(fields.array()?)))
             }
             _ => Ok(Self::Unknown(Box::new(bytes))),
         }
     }
+}
+
+/// What the two kinds of slots that wrap a key have.
+type Parts<'a> = (KdfCost, &'a [u8; 32], &'a [u8; 32], &'a [u8; WRAPPED_LEN]);
+
+fn put(out: &mut [u8; KEY_SLOT_LEN], kind: u8, (cost, salt, commitment, wrapped): Parts<'_>) {
+    out[0] = kind;
+    out[4..8].copy_from_slice(&cost.memory_kib.to_le_bytes());
+    out[8..12].copy_from_slice(&cost.passes.to_le_bytes());
+    out[12..16].copy_from_slice(&cost.lanes.to_le_bytes());
+    out[16..48].copy_from_slice(salt);
+    out[48..80].copy_from_slice(commitment);
+    out[80..128].copy_from_slice(wrapped);
+}
+
+/// Commitment and wrapped key under `root`, which wraps this once: its salt, or the share in it, is fresh. So the nonce may be fixed.
+fn wrapped(
+    root: &Key,
+    bundle: BundleId,
+    number: u8,
+    bundle_key: &Key,
+    cost: KdfCost,
+) -> ([u8; 32], [u8; WRAPPED_LEN]) {
+    let mut buffer = Zeroizing::new(Vec::with_capacity(WRAPPED_LEN));
+    buffer.extend_from_slice(bundle_key.expose());
+    wrapping_cipher(root).seal(position_nonce(0, 0), &aad(bundle, number, cost), &mut buffer, 0);
+    let mut wrapped = [0; WRAPPED_LEN];
+    wrapped.copy_from_slice(&buffer);
+    (commitment(root), wrapped)
+}
+
+fn unwrapped(
+    root: &Key,
+    bundle: BundleId,
+    number: u8,
+    cost: KdfCost,
+    committed: &[u8; 32],
+    wrapped: &[u8; WRAPPED_LEN],
+) -> Result<Key, KeySlotError> {
+    use subtle::ConstantTimeEq as _;
+    if !bool::from(commitment(root).ct_eq(committed)) {
+        return Err(KeySlotError::WrongPassphrase);
+    }
+    let mut wrapped = Zeroizing::new(*wrapped);
+    let key = wrapping_cipher(root)
+        .open(position_nonce(0, 0), &aad(bundle, number, cost), &mut wrapped[..])
+        .map_err(|_| KeySlotError::Damaged)?;
+    let bytes = <[u8; KEY_LEN]>::try_from(&*key).map_err(|_| KeySlotError::Damaged)?;
+    Ok(Key::from_bytes(bytes))
 }
 
 fn harden(passphrase: &[u8], salt: &[u8; 32], cost: KdfCost) -> Result<Key, KeySlotError> {

@@ -7,6 +7,7 @@
 
 mod document;
 mod effective;
+pub mod phone;
 mod policy;
 pub mod renewal;
 
@@ -19,7 +20,7 @@ use thiserror::Error;
 
 pub use document::{EXTENSION, Extension, LEASE, Lease, Span};
 pub use effective::{CLOCK_TOLERANCE_S, effective_s, raised};
-pub use policy::{LeasePolicy, PolicyError};
+pub use policy::{LeasePolicy, PolicyError, UnlockMode};
 
 use crate::{
     envelope::{Envelope, EnvelopeError},
@@ -47,6 +48,8 @@ pub struct Held {
     pub lease: Option<Envelope>,
     /// Extensions that somebody handed over.
     pub extensions: Vec<Envelope>,
+    /// Until when officers extended it by codes ([`phone`]), seconds since 1970 UTC; 0 for never.
+    pub phoned_until_s: u64,
     /// The latest moment that is known to have been, seconds since 1970 UTC; 0 for none.
     pub high_water_s: u64,
     /// The company cut this stick off.
@@ -206,6 +209,7 @@ fn extended(policy: &LeasePolicy, held: &Held, lease: &Lease, now_s: u64) -> Res
     fitting
         .filter(|(extension, officers)| officers.len() >= policy.threshold && now_s < extension.until_s)
         .map(|(extension, _)| extension.until_s)
+        .chain((now_s < held.phoned_until_s).then_some(held.phoned_until_s))
         .max()
         .map(|until_s| Standing {
             until_s,

@@ -10,7 +10,7 @@ mod record;
 use thiserror::Error;
 
 pub use company::{Company, Renewal};
-pub use record::{KeptResult, LedgerRecord, NotedPoint};
+pub use record::{KeptResult, LedgerRecord, NotedPoint, StickKeys};
 
 use crate::{
     crypto::{Cipher, Key, Random, TAG_LEN, position_nonce, random_bytes},

@@ -29,6 +29,7 @@ pub mod pack;
 mod reader;
 pub mod replica;
 pub mod sign;
+mod spoken;
 #[cfg(test)]
 mod testing;
 pub mod token;

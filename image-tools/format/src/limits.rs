@@ -89,6 +89,10 @@ pub const MAX_SIGNATURES: usize = 16;
 pub const MAX_OFFICERS: usize = 16;
 /// Longest name of an officer, in bytes of UTF-8.
 pub const MAX_OFFICER_NAME_LEN: usize = 64;
+/// Most days that officers give a stick by codes.
+pub const MAX_CODE_DAYS: u8 = 92;
+/// Most wrong codes that a stick takes for one question.
+pub const MAX_WRONG_CODES: u8 = 10;
 /// Longest signed document, bytes.
 pub const MAX_ENVELOPE_LEN: usize = 128 << 10;
 
@@ -98,7 +102,7 @@ pub const MAX_TOKEN_LEN: usize = 2048;
 pub const MAX_WAIVER_RULE_LEN: usize = 64;
 /// Longest reason in a waiver, in bytes of UTF-8.
 pub const MAX_WAIVER_REASON_LEN: usize = 300;
-/// Longest code of a refused stick as it is typed, bytes.
+/// Longest code as it is typed, bytes.
 pub const MAX_CODE_LEN: usize = 256;
 
 /// Largest object of a replica, sealed, bytes: what the server takes (`gobag-protocol`).

@@ -18,7 +18,7 @@ use gobag_engine::{
     userns::UsernsError,
 };
 use gobag_format::{
-    lease::{LeaseError, PolicyError},
+    lease::{LeaseError, PolicyError, phone::PhoneError},
     memory::Remember,
     waiver::WaiverError,
 };
@@ -60,6 +60,8 @@ explain!(
     FindError,
     LeaseError,
     LedgerAccessError,
+    PhoneError,
+    PolicyError,
     MachineTypeError,
     MountError,
     NotFound,
@@ -180,9 +182,11 @@ fn exit(code: &str) -> ExitCode {
     let (area, _) = code.split_once('.').unwrap_or((code, ""));
     match code {
         "bundle.busy" | "mount.busy" | "socket.busy" => ExitCode::Busy,
-        "unlock.wrong-passphrase" | "unlock.passphrase-replaced" | "keyslot.wrong-passphrase" => {
-            ExitCode::LockedOut
-        }
+        "unlock.wrong-passphrase"
+        | "unlock.passphrase-replaced"
+        | "unlock.share-needed"
+        | "unlock.wrong-share"
+        | "keyslot.wrong-passphrase" => ExitCode::LockedOut,
         "mount.fuse-missing"
         | "mount.fuse-denied"
         | "mount.fusermount-missing"
@@ -229,6 +233,10 @@ fn hints(code: &str) -> &'static [&'static str] {
         "unlock.wrong-passphrase" => &[
             "check Caps Lock and the keyboard's language; trying again erases nothing",
             "if you forgot it, phone your IT: they can set a new one",
+        ],
+        "unlock.share-needed" | "unlock.wrong-share" => &[
+            "go online: your company's server gives the stick what it needs, and refuses one that was cut off",
+            "or phone your IT: their escrow key opens it, too",
         ],
         "unlock.passphrase-replaced" => &["use your newest passphrase"],
         "header.newer-format"
@@ -285,6 +293,14 @@ fn hints(code: &str) -> &'static [&'static str] {
         ],
         "token.other-bundle" => &["ask your IT for a token for this stick; its number is in START-HERE.html"],
         "memory.not-written" => &["make room on this computer, or start it as another user, and try again"],
+        "phone.mistyped" => {
+            &["have it read to you once more; it has the digits 0 to 9 and the letters without I, L, O and U"]
+        }
+        "phone.other-day" => &["set this computer's clock, and ask for a new question with the same command"],
+        "phone.too-many-wrong" => &["begin anew with the same command, and a new question"],
+        "phone.no-codes" => {
+            &["ask your IT for a letter, and give it to the stick with `gobag lease extend FILE`"]
+        }
         "store.full" => &["start it, delete what you do not need, and shut down"],
         "store.other-state" => &["start again with `gobag start`; what is on the stick is safe"],
         "unlock.medium" | "session.medium" | "base.medium" | "store.medium" | "bundle.medium" => {

@@ -2,7 +2,7 @@
 //! back. It holds no logic of the parts it wires together.
 //!
 //! * [`args`]: the command line; one module per command: [`check`], [`start`], [`status`], [`stop`], [`mount`],
-//!   [`verify`], [`passwd`], [`enrol`], [`lease`], [`mark`]
+//!   [`verify`], [`passwd`], [`enrol`], [`lease`], [`extend_code`], [`mark`]
 //! * [`company`]: whether the stick may be started, and what goes between it and the company's server while it runs
 //! * [`find`], [`unlock`], [`open`]: from a plugged-in stick to its volumes
 //! * [`door`], [`boot_files`]: from its volumes to other programs, as files or as a block socket
@@ -24,6 +24,7 @@ mod door;
 mod enrol;
 mod environment;
 mod error;
+mod extend_code;
 mod find;
 mod host_memory;
 mod lease;
@@ -107,6 +108,9 @@ fn dispatch(command: &Command, ui: &Ui, environment: &Environment) -> Result<Exi
         Command::Passwd(args) => guarded(ui).and_then(|_| passwd::passwd(args, ui, environment)),
         Command::Enrol(args) => guarded(ui).and_then(|_| enrol::enrol(args, ui, environment)),
         Command::Lease(args) => lease::lease(args, ui, environment),
+        Command::ExtendCode(args) => {
+            guarded(ui).and_then(|_| extend_code::extend_code(args, ui, environment))
+        }
         Command::Docs(args) => gobag_term::docs::docs(args, &Args::command(), ui),
     }
 }

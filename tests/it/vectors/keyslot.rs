@@ -3,7 +3,7 @@
 use gobag_format::{
     header::HeaderSlot,
     ids::BundleId,
-    keyslot::{KdfCost, KeySlot, PassphraseSlot},
+    keyslot::{KdfCost, KeySlot, PassphraseSlot, Root, Share, SharedSlot},
     limits::HEADER_SLOT_LEN,
 };
 
@@ -17,6 +17,14 @@ pub(super) fn open(bytes: &[u8]) -> String {
     match decode(bytes) {
         KeySlot::Empty => "empty".to_owned(),
         KeySlot::Unknown(kept) => format!("unknown, kept: {}", kept[..] == *bytes),
+        KeySlot::Share(share) => format!("a share: {}", share == self::share(1)),
+        KeySlot::Shared(slot) => {
+            let root = slot.harden(PASSPHRASE);
+            match root.and_then(|root| slot.open(bundle(), 0, &root, &share(1))) {
+                Ok(key) => format!("ok: the bundle key: {}", key.expose() == bundle_key().expose()),
+                Err(error) => error.code().to_owned(),
+            }
+        }
         KeySlot::Passphrase(slot) => match slot.open(bundle(), 0, PASSPHRASE) {
             Ok(key) => format!("ok: the bundle key: {}", key.expose() == bundle_key().expose()),
             Err(error) => error.code().to_owned(),
@@ -42,6 +50,58 @@ fn slot(bundle: BundleId, number: u8, passphrase: &[u8]) -> Vec<u8> {
     KeySlot::Passphrase(slot).encode().to_vec()
 }
 
+fn share(seed: u8) -> Share {
+    Share::from_bytes([seed; 32])
+}
+
+/// A slot that wants a share.
+fn shared(bundle: BundleId, number: u8, passphrase: &[u8], share: &Share) -> Vec<u8> {
+    let root = Root::new(passphrase, CHEAP, &Quiet::new(number.into())).unwrap();
+    let slot = SharedSlot::create(bundle, number, &bundle_key(), &root, share);
+    KeySlot::Shared(slot).encode().to_vec()
+}
+
+fn with_shares(all: &mut Vectors) {
+    let good = shared(bundle(), 0, PASSPHRASE, &share(1));
+    all.add("shared-good", good.clone(), "ok: the bundle key: true");
+    let wrong = "keyslot.wrong-passphrase";
+    all.add(
+        "shared-another-share",
+        shared(bundle(), 0, PASSPHRASE, &share(2)),
+        wrong,
+    );
+    all.add(
+        "shared-another-passphrase",
+        shared(bundle(), 0, b"battery staple", &share(1)),
+        wrong,
+    );
+    all.add(
+        "shared-taken-for-passphrase-alone",
+        [&[1], &good[1..]].concat(),
+        wrong,
+    );
+    all.add("shared-flipped-commitment", flipped(&good, 79), wrong);
+    let damaged = "keyslot.damaged";
+    all.add("shared-flipped-tag", flipped(&good, 127), damaged);
+    all.add(
+        "shared-slot-of-another-number",
+        shared(bundle(), 1, PASSPHRASE, &share(1)),
+        damaged,
+    );
+    let absurd = KdfCost {
+        memory_kib: u32::MAX,
+        ..CHEAP
+    };
+    all.add(
+        "shared-memory-absurd",
+        with_cost(good, absurd),
+        "keyslot.cost-out-of-bounds",
+    );
+    let kept = KeySlot::Share(share(1)).encode().to_vec();
+    all.add("share-good", kept.clone(), "a share: true");
+    all.add("share-flipped", flipped(&kept, 16), "a share: false");
+}
+
 fn with_cost(mut bytes: Vec<u8>, cost: KdfCost) -> Vec<u8> {
     for (at, value) in [(4, cost.memory_kib), (8, cost.passes), (12, cost.lanes)] {
         bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
@@ -58,6 +118,7 @@ pub(super) fn make() -> Vectors {
         flipped(&good, 1),
         "ok: the bundle key: true",
     );
+    with_shares(&mut all);
     all.add("empty", vec![0; 128], "empty");
     all.add(
         "kind-of-later",

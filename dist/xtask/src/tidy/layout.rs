@@ -30,6 +30,7 @@ const MODULES: &[&str] = &[
     "org",
     "pack",
     "sign",
+    "spoken",
     "token",
 ];
 const DOCUMENT: &str = "docs/format.md";

@@ -27,8 +27,8 @@ fn abouts(bundle: &Bundle) -> Vec<String> {
     record.results().iter().map(|kept| kept.about.clone()).collect()
 }
 
-fn key(bundle: &Bundle) -> VerifyingKey {
-    bundle.ledger().unwrap().signing_key().verifying_key()
+fn key(bundle: &Bundle) -> StickKeys {
+    bundle.ledger().unwrap().public_keys()
 }
 
 fn scratch(stick: &Stick, file: u8) {

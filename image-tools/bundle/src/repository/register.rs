@@ -1,5 +1,6 @@
 //! The register of sticks: who got what, when. Plain JSON, for it must be readable on a bad day.
 
+use gobag_format::agree::AgreementPublic;
 use gobag_format::ids::{BundleId, ImageId};
 use gobag_format::sign::VerifyingKey;
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,9 @@ pub struct StickEntry {
     /// What it signs with; sticks of earlier versions have no key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<VerifyingKey>,
+    /// What it agrees with officers' keys by; sticks of earlier versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code_key: Option<AgreementPublic>,
 }
 
 impl Repository {

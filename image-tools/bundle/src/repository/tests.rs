@@ -220,6 +220,7 @@ fn the_register_lists_sticks_in_the_order_they_were_written() {
         image_id: report.image,
         written_s,
         key: None,
+        code_key: None,
     };
     repository.register_stick(&entry(9, "first", 1)).unwrap();
     repository.register_stick(&entry(1, "second", 2)).unwrap();

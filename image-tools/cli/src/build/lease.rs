@@ -1,7 +1,12 @@
 //! What the image's policy says of leases: given here, or by the version before.
 
+use clap::ValueEnum;
 use gobag_bundle::repository::RepositoryError;
-use gobag_format::{lease::LeasePolicy, org::OrgProfile, sign::VerifyingKey};
+use gobag_format::{
+    lease::{LeasePolicy, UnlockMode},
+    org::OrgProfile,
+    sign::VerifyingKey,
+};
 use gobag_term::{CliError, ExitCode, Ui};
 use serde_json::Value;
 
@@ -23,6 +28,37 @@ pub(super) struct LeaseArgs {
     /// Sticks with this version need no lease, although those with the version before did
     #[arg(long, conflicts_with = "lease_server")]
     no_lease: bool,
+    /// What opens sticks besides their passphrase, once the server knows them
+    #[arg(
+        long,
+        value_enum,
+        value_name = "MODE",
+        requires = "lease_server",
+        default_value = "offline"
+    )]
+    unlock: UnlockArg,
+}
+
+/// What opens sticks besides their passphrase.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum UnlockArg {
+    /// Nothing
+    #[default]
+    Offline,
+    /// A share of the company's that lies on the stick until it is taken away
+    Leased,
+    /// A share that the server gives at each start: without the server nobody works
+    Online,
+}
+
+impl From<UnlockArg> for UnlockMode {
+    fn from(mode: UnlockArg) -> Self {
+        match mode {
+            UnlockArg::Offline => Self::Offline,
+            UnlockArg::Leased => Self::Leased,
+            UnlockArg::Online => Self::Online,
+        }
+    }
 }
 
 fn server_key(text: &str) -> Result<VerifyingKey, String> {
@@ -55,7 +91,7 @@ pub(super) fn add(
     ui: &Ui,
 ) -> Result<(), CliError> {
     if let Some(server) = args.lease_server {
-        let stated = of_office(server, &office.secrets.profile)?;
+        let stated = of_office(server, &office.secrets.profile, args.unlock.into())?;
         if stated.officers.is_empty() {
             ui.warn(
                 "there are no officers (`gobag-image officer`): sticks whose lease ends while the server is gone cannot be started",
@@ -76,7 +112,11 @@ pub(super) fn add(
     .hint("say it again with `--lease-server KEY`, or give leases up with `--no-lease`"))
 }
 
-fn of_office(server: VerifyingKey, profile: &OrgProfile) -> Result<LeasePolicy, CliError> {
+fn of_office(
+    server: VerifyingKey,
+    profile: &OrgProfile,
+    unlock: UnlockMode,
+) -> Result<LeasePolicy, CliError> {
     if !profile.officers.is_empty() && profile.officers_needed == 0 {
         return Err(said(
             ExitCode::Usage,
@@ -90,6 +130,7 @@ fn of_office(server: VerifyingKey, profile: &OrgProfile) -> Result<LeasePolicy, 
         officers: profile.officers.iter().map(|officer| officer.key).collect(),
         threshold: profile.officers_needed,
         code_keys: profile.officers.iter().map(|officer| officer.code_key).collect(),
+        unlock,
     })
 }
 

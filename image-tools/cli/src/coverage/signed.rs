@@ -136,6 +136,7 @@ mod tests {
             image_id: ImageId([9; 16]),
             written_s: 1,
             key: Some(key(number).verifying_key()),
+            code_key: None,
         };
         let entries = [entry(1, "alice"), entry(2, "bob")];
         Sticks(

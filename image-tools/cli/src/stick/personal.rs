@@ -112,7 +112,8 @@ impl Personal<'_> {
             version: manifest.version,
             image_id: manifest.image,
             written_s: environment.now_s(),
-            key: Some(made.key),
+            key: Some(made.keys.signing),
+            code_key: Some(made.keys.codes),
         };
         self.office.office.repository.register_stick(&entry).or_explain()
     }

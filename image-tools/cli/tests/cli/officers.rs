@@ -1,7 +1,11 @@
 //! Officers and leases as IT types them: keys, lists, and what images ask.
 
 use gobag_format::{
-    agree::AgreementPublic, crypto::Key, lease::LeasePolicy, officer::Officer, sign::SigningKey,
+    agree::AgreementPublic,
+    crypto::Key,
+    lease::{LeasePolicy, UnlockMode},
+    officer::Officer,
+    sign::SigningKey,
 };
 use serde_json::json;
 
@@ -59,14 +63,8 @@ fn officers_are_listed_and_images_name_them() {
     assert_eq!((cut.exit, cut.code().as_str()), (2, "officer.malformed"));
 
     desk.disk("disk.raw", 1);
-    desk.answer(&[
-        "build",
-        "disk.raw",
-        "--name",
-        "office",
-        "--lease-server",
-        &server(),
-    ]);
+    let lease = ["--lease-server", &server(), "--unlock", "leased"];
+    desk.answer(&[&["build", "disk.raw", "--name", "office"][..], &lease].concat());
     let policy = LeasePolicy::of_policy(&desk.answer(&["inspect", "office"])["policy"])
         .unwrap()
         .unwrap();
@@ -77,6 +75,7 @@ fn officers_are_listed_and_images_name_them() {
     );
     let code_keys: Vec<AgreementPublic> = officers.iter().map(|officer| officer.code_key).collect();
     assert_eq!(policy.code_keys, code_keys);
+    assert_eq!(policy.unlock, UnlockMode::Leased);
 }
 
 #[test]
@@ -87,6 +86,7 @@ fn leases_are_not_dropped_by_forgetting_and_nonsense_is_refused() {
     let key = server();
     assert_eq!(build(&["--lease-server", "short"]).exit, 2);
     assert_eq!(build(&["--lease-server", &key, "--no-lease"]).exit, 2);
+    assert_eq!(build(&["--unlock", "online"]).exit, 2, "shares come with leases");
     fs::write(
         desk.path("policy"),
         json!({ "lease": { "server": key, "threshold": 1, "officers": [key, key] } }).to_string(),

@@ -22,6 +22,28 @@ pub struct LeasePolicy {
     /// What the officers make codes for the telephone with, in the same order; empty where there are no such codes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub code_keys: Vec<AgreementPublic>,
+    /// What opens the stick besides its passphrase, once the company gave it a share.
+    #[serde(default, skip_serializing_if = "UnlockMode::is_offline")]
+    pub unlock: UnlockMode,
+}
+
+/// What opens a stick besides its passphrase.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UnlockMode {
+    /// Nothing.
+    #[default]
+    Offline,
+    /// A share that lies on the stick until it is taken away; each renewal brings a fresh one.
+    Leased,
+    /// A share that the company gives at each unlocking: no server, no work.
+    Online,
+}
+
+impl UnlockMode {
+    fn is_offline(&self) -> bool {
+        *self == Self::Offline
+    }
 }
 
 /// The policy asks something of leases that cannot be understood. The stick is then not started: it would be a way around the lease.

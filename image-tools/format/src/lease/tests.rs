@@ -36,6 +36,7 @@ fn policy() -> LeasePolicy {
         officers: [11, 12, 13].map(|seed| key(seed).verifying_key()).to_vec(),
         threshold: 2,
         code_keys: [21, 22, 23].map(code_key).to_vec(),
+        unlock: UnlockMode::Leased,
     }
 }
 
@@ -188,6 +189,36 @@ fn l5_an_extension_for_others_or_for_one_that_was_cut_off_does_not_count() {
     assert_eq!(code(&foreign(&other), ended), "lease.ended", "it names nobody");
     other.bundle = Some(BUNDLE);
     assert_eq!(code(&foreign(&other), ended), "ok");
+}
+
+#[test]
+fn codes_extend_an_ended_lease_as_letters_do_and_nothing_else() {
+    let phoned = Held {
+        phoned_until_s: NOW + 50 * DAY,
+        ..held()
+    };
+    let standing = judge(&policy(), &phoned, STICK, NOW + 40 * DAY).unwrap();
+    assert!(standing.extended && standing.warn);
+    assert_eq!(standing.until_s, NOW + 50 * DAY);
+    assert_eq!(code(&phoned, NOW + 50 * DAY), "lease.ended");
+    let longer = Held {
+        extensions: vec![extension("sales", &[11, 12])],
+        ..phoned.clone()
+    };
+    assert_eq!(
+        judge(&policy(), &longer, STICK, NOW + 40 * DAY).unwrap().until_s,
+        NOW + 60 * DAY
+    );
+    let cut_off = Held {
+        revoked: true,
+        ..phoned.clone()
+    };
+    assert_eq!(code(&cut_off, NOW + 40 * DAY), "lease.revoked");
+    let none = Held {
+        lease: None,
+        ..phoned
+    };
+    assert_eq!(code(&none, NOW + 40 * DAY), "lease.none");
 }
 
 fn mint() -> Mint {
@@ -358,4 +389,12 @@ fn a_policy_that_makes_no_sense_is_refused_and_none_asks_nothing() {
         assert_eq!(changed(change), "lease.policy");
     }
     assert!(of(serde_json::json!({ "lease": {} })).is_err());
+    let with_mode =
+        |word: &str| of(serde_json::json!({ "lease": { "server": policy().server, "unlock": word } }));
+    assert_eq!(with_mode("online").unwrap().unwrap().unlock, UnlockMode::Online);
+    assert_eq!(
+        with_mode("hardware").unwrap_err().code(),
+        "lease.policy",
+        "it would be opened more easily than was meant"
+    );
 }

@@ -8,10 +8,12 @@ use zeroize::Zeroizing;
 
 use super::{Company, LedgerError, Renewal};
 use crate::{
+    agree::{AgreementKey, AgreementPublic},
     crypto::{Key, Random},
     ids::PointId,
+    lease::phone::PhoneState,
     limits::{MAX_KEPT_RESULTS, MAX_LEDGER_RECORD_LEN},
-    sign::SigningKey,
+    sign::{SigningKey, VerifyingKey},
 };
 
 /// The sealed part of a ledger.
@@ -49,6 +51,9 @@ pub struct LedgerRecord {
     /// The last point of the stick's replica by which changes were confirmed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replica: Option<NotedPoint>,
+    /// Extensions over the telephone.
+    #[serde(default)]
+    pub phone: PhoneState,
     /// Fields of later versions.
     #[serde(flatten)]
     pub later: Map<String, Value>,
@@ -63,6 +68,15 @@ pub struct NotedPoint {
     pub point: PointId,
     /// Number of the log's last record that it shows: a log that ends before it has lost what the company has.
     pub sequence: u64,
+}
+
+/// What others know of a stick's own keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct StickKeys {
+    /// Verifies what it signs.
+    pub signing: VerifyingKey,
+    /// Agrees with officers on the key of their codes.
+    pub codes: AgreementPublic,
 }
 
 /// A signed result that waits.
@@ -93,6 +107,7 @@ impl LedgerRecord {
             revoked: false,
             unfinished: false,
             replica: None,
+            phone: PhoneState::default(),
             later: Map::new(),
         }
     }
@@ -100,6 +115,19 @@ impl LedgerRecord {
     /// The stick's own key.
     pub fn signing_key(&self) -> SigningKey {
         SigningKey::from_seed(&self.stick_key)
+    }
+
+    /// What it agrees with officers' keys by ([`crate::lease::phone`]).
+    pub fn code_key(&self) -> AgreementKey {
+        AgreementKey::from_seed(&self.stick_key.derive("stick codes", &[]))
+    }
+
+    /// The public halves of its keys.
+    pub fn public_keys(&self) -> StickKeys {
+        StickKeys {
+            signing: self.signing_key().verifying_key(),
+            codes: self.code_key().public(),
+        }
     }
 
     /// Results that wait, oldest first.

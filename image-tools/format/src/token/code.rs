@@ -1,7 +1,6 @@
 //! What IT must know to make a token, short enough to be read over the telephone.
 //!
-//! Base 32 without the letters that are mistaken for digits, in groups of four. A check over the bundle's id finds typing
-//! errors, and codes of another stick.
+//! A check over the bundle's id finds typing errors, and codes of another stick.
 
 use std::fmt;
 
@@ -9,15 +8,15 @@ use thiserror::Error;
 
 use crate::{
     ids::BundleId,
-    limits::{MAX_CODE_LEN, MAX_COUNT},
+    limits::MAX_COUNT,
     log::ChainTag,
     memory::Moment,
     reader::{Malformed, Reader},
+    spoken,
 };
 
 const VERSION: u8 = 1;
 const CHECK_LEN: usize = 3;
-const DIGITS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 /// The first half of a tag: enough to tell the few states of one bundle apart that have the same numbers, and nobody
 /// without the bundle's key can make one that fits.
@@ -96,20 +95,12 @@ impl RestoreRequest {
         }
         bytes.extend_from_slice(&self.tag.0);
         bytes.extend_from_slice(&check(bundle, &bytes));
-        let digits = to_digits(&bytes);
-        let groups: Vec<_> = digits
-            .chunks(4)
-            .map(|group| String::from_utf8_lossy(group))
-            .collect();
-        groups.join("-")
+        spoken::write(&bytes)
     }
 
-    /// Reads a code as it was heard: small letters, O for 0, I and L for 1, and any spaces and dashes are as good.
+    /// Reads a code as it was heard.
     pub fn parse(code: &str, bundle: BundleId) -> Result<Self, CodeError> {
-        if code.len() > MAX_CODE_LEN {
-            return Err(CodeError::Mistyped);
-        }
-        let bytes = from_digits(code).ok_or(CodeError::Mistyped)?;
+        let bytes = spoken::read(code).ok_or(CodeError::Mistyped)?;
         let (said, checked) = bytes
             .len()
             .checked_sub(CHECK_LEN)
@@ -154,12 +145,7 @@ impl RestoreRequest {
 }
 
 fn check(bundle: BundleId, said: &[u8]) -> [u8; CHECK_LEN] {
-    let mut hasher = blake3::Hasher::new_derive_key("gobag v1 restore code");
-    hasher.update(&bundle.0);
-    hasher.update(said);
-    let mut check = [0; CHECK_LEN];
-    check.copy_from_slice(&hasher.finalize().as_bytes()[..CHECK_LEN]);
-    check
+    spoken::check("restore code", bundle, said)
 }
 
 /// Seven bits a byte, lowest first; the highest bit says that more follow.
@@ -185,40 +171,4 @@ fn get_number(reader: &mut Reader<'_>) -> Result<u64, Malformed> {
         }
     }
     Err(Malformed)
-}
-
-fn to_digits(bytes: &[u8]) -> Vec<u8> {
-    let (mut digits, mut bits, mut held) = (Vec::new(), 0u32, 0);
-    for byte in bytes {
-        bits = bits << 8 | u32::from(*byte);
-        held += 8;
-        while held >= 5 {
-            held -= 5;
-            digits.push(DIGITS[(bits >> held) as usize & 31]);
-        }
-    }
-    if held > 0 {
-        digits.push(DIGITS[(bits << (5 - held)) as usize & 31]);
-    }
-    digits
-}
-
-fn from_digits(text: &str) -> Option<Vec<u8>> {
-    let (mut bytes, mut bits, mut held) = (Vec::new(), 0u32, 0);
-    for digit in text.bytes().filter(|byte| !b" -\t\r\n".contains(byte)) {
-        let digit = match digit.to_ascii_uppercase() {
-            b'O' => b'0',
-            b'I' | b'L' => b'1',
-            other => other,
-        };
-        let value = DIGITS.iter().position(|known| *known == digit)?;
-        bits = (bits << 5 | value as u32) & 0xfff;
-        held += 5;
-        if held >= 8 {
-            held -= 8;
-            bytes.push((bits >> held) as u8);
-        }
-    }
-    // What is left over is less than a digit, and zero.
-    (held < 5 && bits & ((1 << held) - 1) == 0).then_some(bytes)
 }

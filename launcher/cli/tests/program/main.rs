@@ -13,6 +13,7 @@ mod kernel;
 mod killed;
 mod mounts;
 mod named;
+mod phoned;
 mod program;
 mod pulled;
 mod remembered;

@@ -63,6 +63,18 @@ fn check_key_slot(slot: &KeySlot, stored: &[u8]) {
     match slot {
         KeySlot::Empty => assert_eq!(stored[0], 0),
         KeySlot::Unknown(bytes) => assert_eq!(bytes[..], *stored),
+        KeySlot::Share(share) => {
+            assert_eq!((stored[0], &stored[16..48]), (3, &share.expose()[..]));
+        }
+        KeySlot::Shared(shared) => {
+            let written = slot.encode();
+            assert_eq!((written[0], &written[4..]), (stored[0], &stored[4..]));
+            let cost = shared.cost();
+            if !is_allowed(cost) {
+                let refused = shared.harden(b"passphrase").err();
+                assert_eq!(refused, Some(KeySlotError::CostOutOfBounds { cost }));
+            }
+        }
         KeySlot::Passphrase(passphrase) => {
             let written = slot.encode();
             assert_eq!((written[0], &written[4..]), (stored[0], &stored[4..]));
@@ -141,7 +153,9 @@ pub(super) fn slots() -> Vec<Vec<u8>> {
 }
 
 pub(super) fn key_slots() -> Vec<Vec<u8>> {
-    vec![good()[KEY_SLOTS_AT..][..KEY_SLOT_LEN].to_vec()]
+    let passphrase = good()[KEY_SLOTS_AT..][..KEY_SLOT_LEN].to_vec();
+    let of_kind = |kind: u8| [&[kind], &passphrase[1..]].concat();
+    vec![passphrase.clone(), of_kind(2), of_kind(3)]
 }
 
 pub(super) fn records() -> Vec<Vec<u8>> {

@@ -1,0 +1,281 @@
+//! Unlock modes, and re-wrapping that is cut at every write.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::{Mutex, MutexGuard},
+};
+
+use gobag_format::{lease::UnlockMode, limits::HEADER_FILE_LEN};
+
+use super::*;
+use crate::{
+    Ambient, Bundle,
+    bundle::testing::{CHEAP, Stick},
+};
+
+const PASSPHRASE: &[u8] = b"correct horse";
+
+/// Header files in memory. The write of number `cut` reaches the medium in part, and is the last.
+struct Cut {
+    files: Mutex<BTreeMap<FileRef, Vec<u8>>>,
+    left: Mutex<Option<(usize, usize)>>,
+}
+
+impl Cut {
+    fn of(stick: &Stick) -> Self {
+        let files = (0..FILES).map(FileRef::Header);
+        let files = files.map(|file| (file, std::fs::read(stick.file(file)).unwrap()));
+        Self {
+            files: Mutex::new(files.collect()),
+            left: Mutex::new(None),
+        }
+    }
+
+    /// A copy whose next writes are whole, then one of these bytes, then none.
+    fn cut_after(&self, writes: usize, bytes: usize) -> Self {
+        Self {
+            files: Mutex::new(self.files().clone()),
+            left: Mutex::new(Some((writes, bytes))),
+        }
+    }
+
+    fn files(&self) -> MutexGuard<'_, BTreeMap<FileRef, Vec<u8>>> {
+        self.files.lock().unwrap()
+    }
+}
+
+impl Medium for Cut {
+    fn len(&self, file: FileRef) -> io::Result<u64> {
+        let files = self.files();
+        let found = files.get(&file).ok_or(io::ErrorKind::NotFound)?;
+        Ok(found.len() as u64)
+    }
+
+    fn read_at(&self, file: FileRef, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        let files = self.files();
+        let found = files.get(&file).ok_or(io::ErrorKind::NotFound)?;
+        buffer.copy_from_slice(&found[offset as usize..][..buffer.len()]);
+        Ok(())
+    }
+
+    fn write_at(&self, file: FileRef, offset: u64, data: &[u8]) -> io::Result<()> {
+        let mut left = self.left.lock().unwrap();
+        let len = match &mut *left {
+            None => data.len(),
+            Some((0, bytes)) => std::mem::take(bytes),
+            Some((writes, _)) => {
+                *writes -= 1;
+                data.len()
+            }
+        };
+        let mut files = self.files();
+        let found = files.get_mut(&file).ok_or(io::ErrorKind::NotFound)?;
+        found[offset as usize..][..len].copy_from_slice(&data[..len]);
+        match len == data.len() {
+            true => Ok(()),
+            false => Err(io::ErrorKind::BrokenPipe.into()),
+        }
+    }
+
+    fn flush(&self, _: FileRef) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn forget_cached(&self, _: FileRef) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn opened(medium: &Cut, secret: &Secret<'_>) -> Result<Unlocked, UnlockError> {
+    Headers::read(medium)?.unlock(medium, secret)
+}
+
+fn share(seed: u8) -> Share {
+    Share::from_bytes([seed; 32])
+}
+
+/// Goes on from `unlocked` to another mode.
+fn change(medium: &Cut, mut unlocked: Unlocked, to: Option<Share>, keep: bool) -> Result<(), ReplaceError> {
+    assert!(set_mode(&mut unlocked, to, keep).is_ok());
+    unlocked.generation += 1;
+    replace_all(medium, &unlocked, &Ambient::system().random)
+}
+
+#[test]
+fn l10_cut_in_the_middle_of_a_rewrap_the_old_slot_or_the_new_one_opens() {
+    let stick = Stick::new();
+    let start = Cut::of(&stick);
+    let by_passphrase = Secret::Passphrase(PASSPHRASE);
+    let first = opened(&start, &by_passphrase).unwrap();
+    change(&start, first, Some(share(1)), true).unwrap();
+    let key = opened(&start, &by_passphrase).unwrap().key;
+    let writes = usize::from(FILES) * HEADER_SLOTS;
+    // From a leased share to the next, to an online share, and back to none.
+    for (to, keep) in [(Some(share(2)), true), (Some(share(2)), false), (None, false)] {
+        for cut in 0..writes {
+            // The first write decides; of the others one way of tearing is enough.
+            let torn = match cut {
+                0 => &[0, 512, HEADER_SLOT_LEN / 2, HEADER_SLOT_LEN - 512][..],
+                _ => &[HEADER_SLOT_LEN / 2],
+            };
+            for bytes in torn {
+                let medium = start.cut_after(cut, *bytes);
+                let unlocked = opened(&medium, &by_passphrase).unwrap();
+                let before = unlocked.generation;
+                assert!(change(&medium, unlocked, to.clone(), keep).is_err());
+                let is_online = !keep && to.is_some();
+                let again = match is_online && cut > 0 {
+                    true => {
+                        let refused = opened(&medium, &by_passphrase).err().unwrap();
+                        assert_eq!(refused.code(), "unlock.share-needed");
+                        opened(
+                            &medium,
+                            &Secret::Shared {
+                                passphrase: PASSPHRASE,
+                                share: &share(2),
+                            },
+                        )
+                    }
+                    false => opened(&medium, &by_passphrase),
+                };
+                let again = again.unwrap_or_else(|error| panic!("cut {cut} after {bytes}: {error}"));
+                assert!(again.key.expose() == key.expose());
+                assert_eq!(
+                    again.generation > before,
+                    cut > 0,
+                    "the first write decides, whole or not at all"
+                );
+                // Whatever was left of it, it can be made again.
+                let whole = medium.cut_after(writes + 1, 0);
+                change(&whole, again, to.clone(), keep).unwrap();
+            }
+        }
+    }
+}
+
+fn refusal(stick: &Stick, secret: &Secret<'_>) -> &'static str {
+    Bundle::open(stick.path(), secret, true, Ambient::system())
+        .err()
+        .unwrap()
+        .code()
+}
+
+#[test]
+fn a_leased_share_opens_offline_until_it_is_taken_away_and_then_the_company_gives_it_back() {
+    let stick = Stick::new();
+    let mut bundle = stick.open("correct horse").unwrap();
+    assert_eq!(bundle.unlock_mode(), UnlockMode::Offline);
+    assert!(share_proof(stick.path(), PASSPHRASE).unwrap().is_none());
+    bundle.rewrap(share(1), true).unwrap();
+    bundle.rewrap(share(2), true).unwrap();
+    let proof = bundle.proof_key().unwrap();
+    drop(bundle);
+    assert_eq!(stick.refusal("wrong"), "unlock.wrong-passphrase");
+    let mut bundle = stick.open("correct horse").unwrap();
+    assert_eq!(bundle.unlock_mode(), UnlockMode::Leased);
+    bundle.forget_share().unwrap();
+    drop(bundle);
+    assert_eq!(stick.refusal("correct horse"), "unlock.share-needed");
+    let passphrase = PASSPHRASE;
+    for old in [share(1), share(3)] {
+        let secret = Secret::Shared {
+            passphrase,
+            share: &old,
+        };
+        assert_eq!(refusal(&stick, &secret), "unlock.wrong-share");
+    }
+    assert_eq!(
+        share_proof(stick.path(), passphrase)
+            .unwrap()
+            .unwrap()
+            .verifying_key(),
+        proof
+    );
+    assert_ne!(
+        share_proof(stick.path(), b"wrong")
+            .unwrap()
+            .unwrap()
+            .verifying_key(),
+        proof
+    );
+    let share = share(2);
+    let secret = Secret::Shared {
+        passphrase,
+        share: &share,
+    };
+    let mut bundle = Bundle::open(stick.path(), &secret, true, Ambient::system()).unwrap();
+    bundle.wrap_offline().unwrap();
+    drop(bundle);
+    assert_eq!(
+        stick.open("correct horse").unwrap().unlock_mode(),
+        UnlockMode::Offline
+    );
+}
+
+#[test]
+fn no_file_of_an_online_stick_holds_its_share_and_a_new_passphrase_keeps_the_mode() {
+    let stick = Stick::new();
+    let mut bundle = stick.open("correct horse").unwrap();
+    bundle.rewrap(share(0xc5), true).unwrap();
+    bundle.rewrap(share(0x5c), false).unwrap();
+    let proof = bundle.proof_key();
+    bundle.set_passphrase(b"battery staple", CHEAP).unwrap();
+    assert_ne!(bundle.proof_key(), proof, "the company has to hear of it");
+    drop(bundle);
+    let holds = |file: Vec<u8>, byte: u8| file.windows(32).any(|bytes| bytes == [byte; 32]);
+    for file in (0..FILES).map(FileRef::Header) {
+        let file = std::fs::read(stick.file(file)).unwrap();
+        assert_eq!(file.len() as u64, HEADER_FILE_LEN);
+        assert!(!holds(file.clone(), 0xc5) && !holds(file, 0x5c));
+    }
+    assert_eq!(stick.refusal("battery staple"), "unlock.share-needed");
+    let share = share(0x5c);
+    let secret = |passphrase| Secret::Shared {
+        passphrase,
+        share: &share,
+    };
+    assert_eq!(refusal(&stick, &secret(PASSPHRASE)), "unlock.wrong-share");
+    assert!(Bundle::open(stick.path(), &secret(b"battery staple"), true, Ambient::system()).is_ok());
+}
+
+#[test]
+fn the_escrow_opens_in_every_mode_and_rescues() {
+    for keep in [true, false] {
+        let stick = Stick::new();
+        let mut bundle = stick.open("correct horse").unwrap();
+        bundle.rewrap(share(1), keep).unwrap();
+        drop(bundle);
+        let secret = Secret::Escrow(&stick.identity);
+        let mut bundle = Bundle::open(stick.path(), &secret, true, Ambient::system()).unwrap();
+        assert_eq!(
+            bundle.rewrap(share(2), keep).unwrap_err().code(),
+            "header.not-by-passphrase"
+        );
+        assert_eq!(bundle.proof_key(), None);
+        bundle.set_passphrase(b"rescued", CHEAP).unwrap();
+        drop(bundle);
+        let mut bundle = stick.open("rescued").unwrap();
+        assert_eq!(bundle.unlock_mode(), UnlockMode::Offline);
+        bundle.rewrap(share(3), keep).unwrap();
+    }
+}
+
+#[test]
+fn a_program_of_before_shares_refuses_by_name() {
+    let stick = Stick::new();
+    stick
+        .open("correct horse")
+        .unwrap()
+        .rewrap(share(1), true)
+        .unwrap();
+    let medium = Cut::of(&stick);
+    let mut bytes = vec![0; HEADER_SLOT_LEN];
+    medium.read_at(FileRef::Header(0), 0, &mut bytes).unwrap();
+    // That program knows no incompatible feature: any bit here makes it refuse.
+    assert_eq!(bytes[16..24], gobag_format::header::SHARES.to_le_bytes());
+    stick.open("correct horse").unwrap().wrap_offline().unwrap();
+    let medium = Cut::of(&stick);
+    medium.read_at(FileRef::Header(0), 0, &mut bytes).unwrap();
+    assert_eq!(bytes[16..24], [0; 8]);
+}
