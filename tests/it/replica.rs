@@ -228,10 +228,6 @@ pub(crate) fn id_of(head: &ReplicaHead, name: &str) -> VolumeId {
     volume.unwrap().id
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "copies a stick as an attacker or a backup does"
-)]
 fn copy(from: &Path, to: &Path) {
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
@@ -570,7 +566,6 @@ fn what_the_stick_cannot_read_keeps_nothing_else_from_being_sent() {
     world.check(|| session.replica().unwrap().keys(), 11);
 }
 
-#[expect(clippy::disallowed_methods, reason = "damages a file of the stick")]
 fn damage(path: &Path, at: u64) {
     use std::os::unix::fs::FileExt as _;
     let file = std::fs::File::options()

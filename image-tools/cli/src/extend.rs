@@ -44,7 +44,7 @@ enum ExtendCommand {
     Join(letter::JoinArgs),
     /// Answer the question that a stick shows with a code to be read over the telephone
     ///
-    /// For one stick whose user cannot get a letter. The user starts `gobag lease extend --code` and reads the question to you. Make sure of whom you
+    /// For one stick whose user cannot get a letter. The user starts `gobag lease codes` and reads the question to you. Make sure of whom you
     /// speak to. Your code is 20 characters on standard output; as many officers as are needed each give their own, and the least number of days counts.
     Code(code::CodeArgs),
 }

@@ -7,8 +7,8 @@ use gobag_checklists::ModeChoice;
 use gobag_term::{DocsArgs, GlobalArgs, PassphraseArgs};
 
 use crate::{
-    check::CheckArgs, enrol::EnrolArgs, extend_code::ExtendCodeArgs, lease::LeaseArgs, mark::MarkArgs,
-    mount::MountArgs, passwd::PasswdArgs, start::StartArgs, status::StatusArgs, stop::StopArgs, verify::VerifyArgs,
+    check::CheckArgs, enrol::EnrolArgs, lease::LeaseArgs, mark::MarkArgs, mount::MountArgs,
+    passwd::PasswdArgs, start::StartArgs, status::StatusArgs, stop::StopArgs, verify::VerifyArgs,
 };
 
 /// Your workstation on a stick
@@ -45,7 +45,6 @@ pub(crate) enum Command {
     Enrol(EnrolArgs),
     /// Say until when the stick can be started without your company
     Lease(LeaseArgs),
-    ExtendCode(ExtendCodeArgs),
     /// Print generated documents
     #[command(hide = true)]
     Docs(DocsArgs),

@@ -66,7 +66,6 @@ explain!(
     MountError,
     NotFound,
     OpenError,
-    PolicyError,
     ProveError,
     QmpError,
     RunFolderError,

@@ -16,6 +16,7 @@ use crate::{
     company::standing::{self, Judged, day, judged, now_s},
     environment::Environment,
     error::{OrExplain, explained, said, unusable},
+    extend_code::{self, ExtendCodeArgs},
     find, unlock,
 };
 
@@ -35,6 +36,7 @@ pub(crate) struct LeaseArgs {
 enum LeaseCommand {
     /// Take in an emergency letter, by which officers of your company let sticks be started when its server is gone
     Extend(ExtendArgs),
+    Codes(ExtendCodeArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -65,8 +67,10 @@ struct LeaseReport {
 }
 
 pub(crate) fn lease(args: &LeaseArgs, ui: &Ui, environment: &Environment) -> Result<ExitCode, CliError> {
-    if let Some(LeaseCommand::Extend(extend)) = &args.command {
-        return self::extend(extend, ui, environment);
+    match &args.command {
+        Some(LeaseCommand::Extend(extend)) => return self::extend(extend, ui, environment),
+        Some(LeaseCommand::Codes(codes)) => return extend_code::extend_code(codes, ui, environment),
+        None => {}
     }
     let bundle = open(&args.unlock, false, ui, environment)?;
     answer(&bundle, ui)

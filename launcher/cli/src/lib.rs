@@ -107,10 +107,7 @@ fn dispatch(command: &Command, ui: &Ui, environment: &Environment) -> Result<Exi
         Command::Verify(args) => guarded(ui).and_then(|_| verify::verify(args, ui, environment)),
         Command::Passwd(args) => guarded(ui).and_then(|_| passwd::passwd(args, ui, environment)),
         Command::Enrol(args) => guarded(ui).and_then(|_| enrol::enrol(args, ui, environment)),
-        Command::Lease(args) => lease::lease(args, ui, environment),
-        Command::ExtendCode(args) => {
-            guarded(ui).and_then(|_| extend_code::extend_code(args, ui, environment))
-        }
+        Command::Lease(args) => guarded(ui).and_then(|_| lease::lease(args, ui, environment)),
         Command::Docs(args) => gobag_term::docs::docs(args, &Args::command(), ui),
     }
 }

@@ -6,7 +6,6 @@ use crate::{
     agree::{AgreementKey, AgreementPublic},
     crypto::Key,
     sign::SigningKey,
-    testing::Fixed,
 };
 
 const DAY: u64 = 86_400;

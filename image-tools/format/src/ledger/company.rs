@@ -51,6 +51,7 @@ impl LedgerRecord {
         Ok(Held {
             lease,
             extensions: extensions.collect(),
+            phoned_until_s: self.phone.until_s,
             high_water_s: self.high_water_s,
             revoked: self.revoked,
         })

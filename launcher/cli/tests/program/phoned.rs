@@ -37,7 +37,8 @@ fn opened(stick: &Stick) -> Bundle {
 
 fn extend(desk: &Desk, stick: &Stick, codes: &[&str]) -> Ran {
     let mut args = vec![
-        "extend-code",
+        "lease",
+        "codes",
         "--json",
         "--passphrase-file",
         "right",

@@ -1,6 +1,6 @@
 //! Leases, certificates and revocation: cases L6, L7 and L9 of the research, and a stick that comes back after weeks.
 
-use gobag_format::lease::{Held, Lease, LeasePolicy, Stick, judge};
+use gobag_format::lease::{Held, Lease, LeasePolicy, Stick, UnlockMode, judge};
 use gobag_protocol::{
     enrol::Enrolled,
     ids::{BundleId, RequestId, TenantName},
@@ -97,6 +97,8 @@ fn policy(site: &Site) -> LeasePolicy {
         server: keys.public(&TenantName::parse("acme").unwrap()),
         officers: Vec::new(),
         threshold: 0,
+        code_keys: Vec::new(),
+        unlock: UnlockMode::Offline,
     }
 }
 
