@@ -147,6 +147,95 @@ pub struct Sticks {
     pub sticks: Vec<StickInfo>,
 }
 
+/// One stick in detail: the answer to `GET /v1/admin/sticks/{bundle}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StickDetails {
+    /// As in the list.
+    pub stick: StickInfo,
+    /// The server's time, by which all ages are counted.
+    pub server_time_s: u64,
+    /// Its lines.
+    pub lines: Vec<LineInfo>,
+    /// How much work would be lost now: the age of the oldest of the lines' newest complete points. Absent if a line has none, or there is no
+    /// line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rpo_s: Option<u64>,
+    /// How much may be.
+    pub rpo_target_s: u64,
+    /// What that comes to.
+    pub health: Health,
+}
+
+/// One line of a stick.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineInfo {
+    /// Its name.
+    pub line: String,
+    /// Its newest point.
+    pub newest_generation: u64,
+    /// When that was made.
+    pub newest_point_s: u64,
+    /// How many points there are.
+    pub points: u64,
+    /// When the newest that one can go back to was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest_complete_s: Option<u64>,
+    /// The age of that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rpo_s: Option<u64>,
+    /// When a drill last proved a point of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_good_drill_s: Option<u64>,
+}
+
+/// How a stick stands. What is not known is red, never green.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Health {
+    /// Within the target.
+    Green,
+    /// Within twice the target.
+    Amber,
+    /// Neither, or nothing to go back to.
+    Red,
+}
+
+/// The body of `POST /v1/admin/tokens`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenRequest {
+    /// Who it is for.
+    pub name: PersonName,
+    /// What they may do.
+    pub role: Role,
+}
+
+/// Its answer; the token is told this once.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MadeToken {
+    /// The token.
+    pub token: String,
+}
+
+/// A token that counts, as it is listed: never itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenInfo {
+    /// By which it is removed.
+    pub id: String,
+    /// Whose it is.
+    pub name: PersonName,
+    /// What they may do.
+    pub role: Role,
+    /// When it was made, seconds since 1970 UTC.
+    pub made_s: u64,
+}
+
+/// The answer to `GET /v1/admin/tokens`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tokens {
+    /// The tokens.
+    pub tokens: Vec<TokenInfo>,
+}
+
 /// What pruning removed, or would remove.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pruned {

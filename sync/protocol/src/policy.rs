@@ -11,6 +11,9 @@ pub struct Policy {
     /// Which points are kept; absent: all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<Retention>,
+    /// Seconds that the newest complete point of a stick may be old; a day if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rpo_target_s: Option<u64>,
     /// Oldest version of each image that leases allow to be started.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub oldest_versions: BTreeMap<String, u64>,

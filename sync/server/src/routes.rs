@@ -6,6 +6,7 @@ mod lease;
 mod lines;
 mod memory;
 mod objects;
+mod tokens;
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,7 @@ use axum::{
     http::Method,
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
-    routing::{get, post, put},
+    routing::{delete, get, post, put},
 };
 use gobag_protocol::{error::Code, hello::Hello};
 use tracing::Instrument as _;
@@ -49,6 +50,7 @@ pub(crate) fn public(app: Shared) -> Router {
         .route("/v1/memory", put(memory::put).get(memory::get))
         .route("/v1/results", post(memory::result))
         .route("/v1/admin/sticks", get(admin::sticks))
+        .route("/v1/admin/sticks/{bundle}", get(admin::stick))
         .route("/v1/admin/sticks/{bundle}/revoke", post(admin::revoke))
         .route("/v1/admin/sticks/{bundle}/restore", post(admin::restore))
         .route("/v1/admin/sticks/{bundle}/mark-lost", post(admin::mark_lost))
@@ -67,6 +69,8 @@ pub(crate) fn public(app: Shared) -> Router {
             post(admin::drilled),
         )
         .route("/v1/admin/enrolments", post(admin::enrolment))
+        .route("/v1/admin/tokens", get(tokens::list).post(tokens::make))
+        .route("/v1/admin/tokens/{id}", delete(tokens::remove))
         .route("/v1/admin/policy", get(admin::policy).put(admin::set_policy))
         .route("/v1/admin/prune", post(admin::prune))
         .route("/v1/admin/audit", get(admin::audit))
@@ -137,6 +141,7 @@ fn method(method: &Method) -> &'static str {
         Method::HEAD => "HEAD",
         Method::POST => "POST",
         Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
         _ => "other",
     }
 }

@@ -7,6 +7,7 @@
 pub mod audit;
 pub mod blobs;
 pub mod database;
+pub mod details;
 pub mod leases;
 pub mod memories;
 pub mod objects;

@@ -10,7 +10,7 @@ use axum::{
 use gobag_protocol::{
     ids::BundleId,
     limits::MAX_SMALL_BODY,
-    people::{Audit, Enrolment, EnrolmentRequest, Pruned, Reason, RevokeRequest, Role, Sticks},
+    people::{Audit, Enrolment, EnrolmentRequest, Pruned, Reason, RevokeRequest, Role, StickDetails, Sticks},
     points::{Point, Points, Wanted},
     policy::Policy,
 };
@@ -23,7 +23,7 @@ use crate::{
     identity::Somebody,
     refusal::Answer,
     store::{
-        StickKey, audit, leases,
+        StickKey, audit, details, leases,
         people::Person,
         points::{self, LineKey},
         policies, revocation, sticks,
@@ -43,6 +43,18 @@ pub(super) async fn sticks(
     let person = somebody.at_least(Role::Viewer)?;
     let sticks = sticks::list(&app.database, &person.tenant, page.after).await?;
     Ok(Json(Sticks { sticks }))
+}
+
+pub(super) async fn stick(
+    somebody: Somebody,
+    State(app): State<Shared>,
+    Path(bundle): Path<String>,
+) -> Answer<Json<StickDetails>> {
+    let person = somebody.at_least(Role::Viewer)?;
+    let stick = stick_of(&person, &bundle)?;
+    details::get(&app.database, &stick, app.clock.now_s())
+        .await
+        .map(Json)
 }
 
 pub(super) async fn revoke(
@@ -225,6 +237,6 @@ fn stick_of(person: &Person, bundle: &str) -> Answer<StickKey> {
     })
 }
 
-fn by(person: &Person) -> String {
+pub(super) fn by(person: &Person) -> String {
     format!("person {}", person.name)
 }

@@ -7,7 +7,7 @@ use gobag_protocol::{
     limits::ENROLMENT_TOKEN_S,
     people::{Reason, StickInfo},
 };
-use sqlx::{Row, any::AnyRow};
+use sqlx::{AssertSqlSafe, Row, any::AnyRow};
 
 use super::{
     StickKey,
@@ -209,23 +209,35 @@ pub async fn let_in(
     Ok(())
 }
 
+/// What is told of sticks, by [`info`].
+const INFO: &str = "SELECT s.bundle, s.person, s.revoked, s.enrolled_s, s.last_contact_s, s.bytes, \
+    COALESCE((SELECT MAX(p.time_s) FROM points p WHERE p.tenant = s.tenant AND p.bundle = s.bundle), -1), \
+    s.revoked_reason, s.revoked_s, s.erased_s, COALESCE(l.team, ''), COALESCE(l.suspended, 0), COALESCE(l.expires_s, 0) \
+    FROM sticks s LEFT JOIN leases l ON l.tenant = s.tenant AND l.bundle = s.bundle WHERE s.tenant = $1";
+
+/// One stick, if the tenant has it.
+pub async fn get(database: &Database, stick: &StickKey) -> Answer<Option<StickInfo>> {
+    let row = sqlx::query(AssertSqlSafe(format!("{INFO} AND s.bundle = $2")))
+        .bind(stick.tenant())
+        .bind(stick.bundle())
+        .fetch_optional(database.read())
+        .await?;
+    row.as_ref().map(info).transpose()
+}
+
 /// The tenant's sticks after `after` in the order of their ids.
 pub async fn list(
     database: &Database,
     tenant: &TenantName,
     after: Option<BundleId>,
 ) -> Answer<Vec<StickInfo>> {
-    let rows = sqlx::query(
-        "SELECT s.bundle, s.person, s.revoked, s.enrolled_s, s.last_contact_s, s.bytes, \
-         COALESCE((SELECT MAX(p.time_s) FROM points p WHERE p.tenant = s.tenant AND p.bundle = s.bundle), -1), \
-         s.revoked_reason, s.revoked_s, s.erased_s, COALESCE(l.team, ''), COALESCE(l.suspended, 0), COALESCE(l.expires_s, 0) \
-         FROM sticks s LEFT JOIN leases l ON l.tenant = s.tenant AND l.bundle = s.bundle WHERE s.tenant = $1 AND s.bundle > $2 ORDER BY s.bundle LIMIT $3",
-    )
-    .bind(tenant.as_str().to_owned())
-    .bind(after.map_or_else(Vec::new, |after| after.0.to_vec()))
-    .bind(PAGE)
-    .fetch_all(database.read())
-    .await?;
+    let sql = format!("{INFO} AND s.bundle > $2 ORDER BY s.bundle LIMIT $3");
+    let rows = sqlx::query(AssertSqlSafe(sql))
+        .bind(tenant.as_str().to_owned())
+        .bind(after.map_or_else(Vec::new, |after| after.0.to_vec()))
+        .bind(PAGE)
+        .fetch_all(database.read())
+        .await?;
     rows.iter().map(info).collect()
 }
 

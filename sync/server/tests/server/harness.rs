@@ -151,7 +151,11 @@ impl Site {
 
 /// What was done, oldest first. Asking makes a person's token, which is the last row.
 pub(crate) async fn audited(site: &Site) -> Vec<String> {
-    let viewer = site.person("acme", Role::Viewer).await;
+    audited_by(&site.person("acme", Role::Viewer).await).await
+}
+
+/// The same, as a person sees it who is there already.
+pub(crate) async fn audited_by(viewer: &Client) -> Vec<String> {
     let reply: Value = viewer.get("/v1/admin/audit").await.is(StatusCode::OK).json();
     let rows = reply["rows"].as_array().unwrap().iter();
     rows.map(|row| row["what"].as_str().unwrap().to_owned()).collect()

@@ -33,5 +33,6 @@ mod limits;
 mod objects;
 mod points;
 mod pruning;
+mod restored;
 mod stores;
 mod tenants;

@@ -1,6 +1,9 @@
 //! Tenants do not see each other: every route is tried with another tenant's stick and tokens, even for a stick of the same number.
 
-use gobag_protocol::{ids::BundleId, people::Role};
+use gobag_protocol::{
+    ids::BundleId,
+    people::{Health, MadeToken, Role, StickDetails, Tokens},
+};
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
@@ -44,6 +47,7 @@ fn routes(object: &str) -> (Vec<Route>, Vec<Route>) {
             format!("{stick}/lines/volumes/points/1/drilled"),
             json!({}),
         ),
+        ("GET", stick.clone(), Value::Null),
         ("POST", format!("{stick}/revoke"), json!({})),
         ("POST", format!("{stick}/restore"), json!({})),
         ("POST", format!("{stick}/mark-lost"), json!({})),
@@ -150,6 +154,10 @@ async fn nobody_persons_and_sticks_get_what_is_theirs_alone() {
     of_people.push(("GET", "/v1/admin/policy".to_owned(), Value::Null));
     of_people.push(("PUT", "/v1/admin/policy".to_owned(), json!({})));
     of_people.push(("POST", "/v1/admin/prune".to_owned(), Value::Null));
+    let token = json!({"name": "Eve", "role": "admin"});
+    of_people.push(("GET", "/v1/admin/tokens".to_owned(), Value::Null));
+    of_people.push(("POST", "/v1/admin/tokens".to_owned(), token));
+    of_people.push(("DELETE", "/v1/admin/tokens/00".to_owned(), Value::Null));
     let enrolment = json!({"user": "Eve", "bundle": BUNDLE});
     of_people.push(("POST", "/v1/admin/enrolments".to_owned(), enrolment));
     let admin = site.person("acme", Role::Admin).await;
@@ -174,6 +182,12 @@ async fn a_viewer_reads_lists_and_neither_recovers_nor_changes() {
     let (_, mut of_people) = routes(&object);
     let enrolment = json!({"user": "Eve", "bundle": BUNDLE});
     of_people.push(("POST", "/v1/admin/enrolments".to_owned(), enrolment));
+    of_people.retain(|(method, path, _)| {
+        *method != "GET" || path.contains("/lines/") || path.contains("/objects/")
+    });
+    let token = json!({"name": "Eve", "role": "viewer"});
+    of_people.push(("POST", "/v1/admin/tokens".to_owned(), token));
+    of_people.push(("GET", "/v1/admin/tokens".to_owned(), Value::Null));
     of_people.push(("PUT", "/v1/admin/policy".to_owned(), json!({})));
     of_people.push(("POST", "/v1/admin/prune?dry_run=true".to_owned(), Value::Null));
     for route in &of_people {
@@ -185,6 +199,83 @@ async fn a_viewer_reads_lists_and_neither_recovers_nor_changes() {
     let operator = site.person("acme", Role::Operator).await;
     let path = format!("/v1/admin/sticks/{BUNDLE}/objects/{object}");
     assert_eq!(operator.get(&path).await.is(StatusCode::OK).body, b"of acme");
+}
+
+async fn tokens_are_made_listed_and_ended_by_admins() {
+    let site = Site::start().await;
+    let admin = site.person("acme", Role::Admin).await;
+    let other = site.person("other", Role::Admin).await;
+    let request = json!({"name": "Grace", "role": "viewer"});
+    let made: MadeToken = admin
+        .post("/v1/admin/tokens", &request)
+        .await
+        .is(StatusCode::OK)
+        .json();
+    let mut grace = site.nobody();
+    grace.token = Some(made.token.clone());
+    grace.get("/v1/admin/sticks").await.is(StatusCode::OK);
+    let reply = grace.post("/v1/admin/tokens", &request).await;
+    assert_eq!(reply.is(StatusCode::FORBIDDEN).code(), "identity.role");
+    let listed = admin.get("/v1/admin/tokens").await;
+    assert!(!String::from_utf8_lossy(&listed.body).contains(&made.token));
+    let listed: Tokens = listed.json();
+    let of_grace: Vec<_> = listed
+        .tokens
+        .iter()
+        .filter(|token| token.name.as_str() == "Grace")
+        .collect();
+    let [of_grace] = of_grace[..] else {
+        panic!("{listed:?}");
+    };
+    let path = format!("/v1/admin/tokens/{}", of_grace.id);
+    for (client, status) in [
+        (&other, StatusCode::NOT_FOUND),
+        (&admin, StatusCode::NO_CONTENT),
+        (&admin, StatusCode::NOT_FOUND),
+    ] {
+        client.send("DELETE", &path, &[], Vec::new()).await.is(status);
+    }
+    let reply = grace.get("/v1/admin/sticks").await;
+    assert_eq!(reply.code(), "identity.missing");
+}
+
+async fn r10_what_could_be_lost_is_counted_by_the_servers_time_and_nothing_is_red() {
+    let site = Site::start().await;
+    let stick = site.stick("acme", 1).await;
+    let admin = site.person("acme", Role::Admin).await;
+    let told = async || -> StickDetails {
+        let path = format!("/v1/admin/sticks/{BUNDLE}");
+        admin.get(&path).await.is(StatusCode::OK).json()
+    };
+    assert_eq!((told().await.health, told().await.rpo_s), (Health::Red, None));
+    let mut partial = point(1, 0, &[], &[]);
+    partial.complete = false;
+    stick.made("volumes", &partial).await;
+    assert_eq!((told().await.health, told().await.rpo_s), (Health::Red, None));
+    stick.made("volumes", &point(2, 0, &[], &[])).await;
+    assert_eq!(told().await.health, Health::Green);
+    site.clock.advance(25 * 3600);
+    // Progress that nobody can go back to makes nothing newer.
+    let mut partial = point(3, 0, &[], &[]);
+    partial.complete = false;
+    stick.made("volumes", &partial).await;
+    let now = told().await;
+    assert_eq!(now.health, Health::Amber);
+    assert!(
+        now.rpo_s
+            .is_some_and(|rpo_s| (25 * 3600..25 * 3600 + 60).contains(&rpo_s))
+    );
+    // The worst line counts.
+    stick.made("files:home", &point(1, 0, &[], &[])).await;
+    assert_eq!(told().await.health, Health::Amber);
+    site.clock.advance(24 * 3600);
+    assert_eq!(told().await.health, Health::Red);
+    let target = json!({"rpo_target_s": 100 * 3600});
+    admin
+        .put("/v1/admin/policy", &target)
+        .await
+        .is(StatusCode::NO_CONTENT);
+    assert_eq!(told().await.health, Health::Green);
 }
 
 async fn the_audit_log_only_grows_and_a_changed_row_is_noticed() {
@@ -220,6 +311,8 @@ async fn the_audit_log_only_grows_and_a_changed_row_is_noticed() {
 
 scenarios!(
     the_audit_log_only_grows_and_a_changed_row_is_noticed,
+    tokens_are_made_listed_and_ended_by_admins,
+    r10_what_could_be_lost_is_counted_by_the_servers_time_and_nothing_is_red,
     a_stick_of_another_tenant_with_the_same_number_sees_nothing,
     people_of_another_tenant_find_nothing_at_every_route,
     nobody_persons_and_sticks_get_what_is_theirs_alone,
