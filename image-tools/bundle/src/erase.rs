@@ -11,6 +11,7 @@
 
 use gobag_format::{
     crypto::Random,
+    header::CUT_OFF,
     limits::{HEADER_SLOT_LEN, HEADER_SLOT_STRIDE, HEADER_SLOTS},
 };
 
@@ -42,6 +43,7 @@ fn slots() -> impl Iterator<Item = (FileRef, u64)> {
 fn erase(medium: &dyn Medium, file: FileRef, offset: u64, random: &dyn Random) -> Result<(), ReplaceError> {
     let mut noise = vec![0; HEADER_SLOT_LEN];
     random.fill(&mut noise);
+    noise[..CUT_OFF.len()].copy_from_slice(CUT_OFF);
     let failed = |source| ReplaceError::Medium { file, source };
     medium.write_at(file, offset, &noise).map_err(failed)?;
     medium.flush(file).map_err(failed)?;
@@ -67,7 +69,7 @@ mod tests {
         bundle.cut_off().unwrap();
         bundle.erase().unwrap();
         drop(bundle);
-        assert_eq!(stick.refusal("correct horse"), "header.not-a-header");
+        assert_eq!(stick.refusal("correct horse"), "header.cut-off");
         let secret = crate::Secret::Escrow(&stick.identity);
         let opened = crate::Bundle::open(stick.path(), &secret, true, crate::Ambient::system());
         assert!(matches!(opened, Err(OpenError::Unlock(_))));
@@ -103,7 +105,7 @@ mod tests {
                 }
                 Err(_) => assert_eq!(erased, 2 * HEADER_SLOTS),
             }
-            assert_eq!(stick.refusal("correct horse"), "header.not-a-header");
+            assert_eq!(stick.refusal("correct horse"), "header.cut-off");
         }
     }
 

@@ -203,15 +203,10 @@ impl Headers {
         }
         let mut slots: Vec<_> = self.0.iter().filter_map(|slot| slot.as_ref().ok()).collect();
         if slots.is_empty() {
-            let damaged = self
-                .0
-                .iter()
-                .any(|slot| matches!(slot, Err(HeaderError::Damaged)));
-            return Err(if damaged {
-                HeaderError::Damaged
-            } else {
-                HeaderError::NotAHeader
-            });
+            let found = [HeaderError::CutOff, HeaderError::Damaged].into_iter();
+            let mut found =
+                found.filter(|error| self.0.iter().any(|slot| slot.as_ref().err() == Some(error)));
+            return Err(found.next().unwrap_or(HeaderError::NotAHeader));
         }
         slots.sort_by_key(|slot| std::cmp::Reverse(slot.generation));
         Ok(slots)

@@ -149,9 +149,11 @@ pub(crate) fn said(exit: ExitCode, code: &'static str, text: impl Into<String>) 
 fn exit(code: &str) -> ExitCode {
     let (area, what) = code.split_once('.').unwrap_or((code, ""));
     match code {
-        "org.sealed" | "unlock.wrong-passphrase" | "unlock.share-needed" | "unlock.wrong-share" => {
-            ExitCode::LockedOut
-        }
+        "header.cut-off"
+        | "org.sealed"
+        | "unlock.wrong-passphrase"
+        | "unlock.share-needed"
+        | "unlock.wrong-share" => ExitCode::LockedOut,
         "engine.tool-missing" => ExitCode::HostUnfit,
         "build.name"
         | "repository.no-such-image"

@@ -58,6 +58,9 @@ pub struct HeaderSlot {
     bytes: Vec<u8>,
 }
 
+/// What an erased slot begins with, before noise: so that the stick can still say why it opens no more.
+pub const CUT_OFF: &[u8; 16] = b"GOBAG CUT OFF 1\n";
+
 /// Why a slot, or all of them, cannot be used.
 #[derive(Debug, Error, PartialEq, Eq, Clone)]
 #[non_exhaustive]
@@ -65,6 +68,9 @@ pub enum HeaderError {
     /// Not a header slot: never written, overwritten or of another program.
     #[error("no bundle header here")]
     NotAHeader,
+    /// What was here was erased because the company cut the stick off. Anybody can write that, and can as well damage the slot.
+    #[error("the company cut this stick off, and what unlocks it is erased")]
+    CutOff,
     /// The slot was torn or altered.
     #[error("header slot is damaged")]
     Damaged,
@@ -102,6 +108,7 @@ impl HeaderError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::NotAHeader => "header.not-a-header",
+            Self::CutOff => "header.cut-off",
             Self::Damaged => "header.damaged",
             Self::NewerFormat { .. } => "header.newer-format",
             Self::UnknownFeatures { .. } => "header.unknown-features",
@@ -121,6 +128,9 @@ impl From<Malformed> for HeaderError {
 impl HeaderSlot {
     /// Reads a slot of [`HEADER_SLOT_LEN`] bytes; checks magic, version, features and checksum.
     pub fn decode(bytes: &[u8]) -> Result<Self, HeaderError> {
+        if bytes.len() == HEADER_SLOT_LEN && bytes.starts_with(CUT_OFF) {
+            return Err(HeaderError::CutOff);
+        }
         if bytes.len() != HEADER_SLOT_LEN || bytes[..8] != MAGIC {
             return Err(HeaderError::NotAHeader);
         }

@@ -181,7 +181,8 @@ fn exit(code: &str) -> ExitCode {
     let (area, _) = code.split_once('.').unwrap_or((code, ""));
     match code {
         "bundle.busy" | "mount.busy" | "socket.busy" => ExitCode::Busy,
-        "unlock.wrong-passphrase"
+        "header.cut-off"
+        | "unlock.wrong-passphrase"
         | "unlock.passphrase-replaced"
         | "unlock.share-needed"
         | "unlock.wrong-share"
@@ -228,6 +229,9 @@ fn hints(code: &str) -> &'static [&'static str] {
         "bundle.busy" => &[
             "see what uses it with `gobag status`",
             "end it in good order with `gobag stop`",
+        ],
+        "header.cut-off" => &[
+            "what was sent to the company before is there; phone your IT, also if you think that this is a mistake",
         ],
         "unlock.wrong-passphrase" => &[
             "check Caps Lock and the keyboard's language; trying again erases nothing",

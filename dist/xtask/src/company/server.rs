@@ -104,7 +104,7 @@ impl Server {
             .arg("--header")
             .arg(format!("@{}", header.display()))
             .arg(format!(
-                "https://{}/v1/admin/sticks/{number}/revoke",
+                "https://{}/v1/admin/sticks/{number}/mark-lost",
                 self.address()
             ));
         must_say(&expect(curl, 0)?, "204")?;

@@ -339,7 +339,7 @@ fn a_stick_that_was_cut_off_while_offline_is_erased_on_contact() {
     running.words.wait_for("your company cut this stick off");
     assert_eq!(running.finish(), Some(5));
     assert!(site.is_erased("acme", stick.bundle));
-    assert_eq!(refused(&desk, &stick).1, "header.not-a-header");
+    assert_eq!(refused(&desk, &stick).1, "header.cut-off");
     assert!(desk.is_tidy());
 }
 
@@ -349,5 +349,5 @@ fn an_erasure_that_was_cut_goes_on_without_the_company() {
     let stick = Stick::new(&Contents::default());
     change(&stick, |ledger| ledger.revoked = true);
     assert_eq!(refused(&desk, &stick), (5, "lease.revoked".to_owned()));
-    assert_eq!(refused(&desk, &stick).1, "header.not-a-header");
+    assert_eq!(refused(&desk, &stick).1, "header.cut-off");
 }
