@@ -8,7 +8,7 @@
 //!
 //! - [`sender`]: one pass after the other, each ending with a point that the server keeps; owns what the stick must note.
 //! - [`overlay`]: index layers laid over each other; pure.
-//! - [`choose`]: which point somebody means; [`view`], [`restore`]: a point as blocks.
+//! - [`choose`]: which point somebody means; [`view`], [`mod@restore`]: a point as blocks.
 //! - [`runner`]: passes by themselves while a session lasts, and what they tell of themselves.
 //! - [`remote`]: what a server must be able to do; [`company`]: the company's, through `gobag-client`.
 
