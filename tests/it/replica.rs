@@ -23,7 +23,7 @@ use gobag_tests::{
     work::draw,
 };
 
-use crate::stick::{Sizes, Stick, content};
+use crate::stick::{PASSPHRASE, Sizes, Stick, ambient, content, open};
 
 pub(crate) const SIZES: Sizes = Sizes {
     base_chunks: 6,
@@ -576,4 +576,45 @@ fn damage(path: &Path, at: u64) {
     let mut byte = [0];
     file.read_exact_at(&mut byte, at).unwrap();
     file.write_all_at(&[byte[0] ^ 1], at).unwrap();
+}
+
+/// A server that was put back gets another copy's point under a number that the stick knows otherwise: nothing is built on it.
+#[test]
+fn a_point_of_another_history_under_the_same_number_is_not_built_upon() {
+    let mut world = World::new(12);
+    let mut rng = Rng::new(12);
+    let session = world.stick.open(true);
+    work(&session, &mut rng, 40);
+    world.catch_up(&session);
+    let (older, copied) = (world.remote.back_up(), tempfile::tempdir().unwrap());
+    copy(world.stick.path(), copied.path());
+    let mut sender = world.sender(&session);
+    work(&session, &mut rng, 40);
+    let passed = world.pass(&session, &mut sender, ALL).unwrap();
+    let Passed::Point { generation, .. } = passed else {
+        panic!("{passed:?}")
+    };
+    world.remote.put_back(older);
+    world.points.retain(|kept, _| *kept < generation);
+    {
+        let other = open(
+            copied.path(),
+            PASSPHRASE,
+            true,
+            ambient(Arc::new(FixedRandom::new(13))),
+        );
+        work(&other, &mut rng, 40);
+        let mut sender = world.sender(&other);
+        let passed = world.pass(&other, &mut sender, ALL).unwrap();
+        assert!(
+            matches!(passed, Passed::Point { generation: same, .. } if same == generation),
+            "{passed:?}"
+        );
+    }
+    work(&session, &mut rng, 40);
+    assert!(world.pass(&session, &mut sender, ALL).unwrap_err().is_transient());
+    world.catch_up(&session);
+    let newest = world.remote.points().last().unwrap().0;
+    world.remote.prune(&[newest]);
+    world.check(|| session.replica().unwrap().keys(), 12);
 }

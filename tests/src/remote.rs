@@ -174,6 +174,9 @@ impl Kept {
         if new.generation != self.points.len() as u64 + 1 {
             return Err(RemoteError::OtherGeneration);
         }
+        if new.after != self.points.last().map(|point| point.request) {
+            return Err(RemoteError::OtherGeneration);
+        }
         let live = self.live();
         if let Some(id) = new.adds.iter().find(|id| !self.objects.contains_key(id)) {
             return Err(RemoteError::Missing { what: id.to_string() });

@@ -77,6 +77,10 @@ pub struct NewPoint {
     pub request: RequestId,
     /// The next generation: 1 for the line's first point.
     pub generation: u64,
+    /// The request that made the point it is built on. A generation alone does not tell two histories apart: a server that was put
+    /// back may have got another point of that number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<RequestId>,
     /// Whether it is a moment that one can go back to. One that is not is progress of a first copy: it keeps what was sent from being
     /// sent again, and is never recovered to.
     #[serde(default = "yes")]

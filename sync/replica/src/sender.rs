@@ -92,6 +92,8 @@ pub enum Passed {
 /// The newest point and what it consists of.
 struct Tip {
     generation: u64,
+    /// The request that made it.
+    request: RequestId,
     head: ReplicaHead,
 }
 
@@ -211,6 +213,7 @@ impl<R: Remote> Sender<R> {
         };
         self.known = Some(Some(Tip {
             generation: new.generation,
+            request: new.request,
             head,
         }));
         let noted = self.unnoted.get_or_insert(0);
@@ -312,9 +315,11 @@ impl<R: Remote> Sender<R> {
     }
 
     fn open(&self, point: &StoredPoint) -> Result<Tip, ReadError> {
+        let head = ReplicaHead::open(&self.keys, self.source.bundle(), None, &point.head)?;
         Ok(Tip {
             generation: point.generation,
-            head: ReplicaHead::open(&self.keys, self.source.bundle(), None, &point.head)?,
+            request: RequestId(head.point.0),
+            head,
         })
     }
 
@@ -359,6 +364,7 @@ impl<R: Remote> Sender<R> {
         let new = NewPoint {
             request,
             generation,
+            after: known.map(|tip| tip.request),
             complete: head.complete,
             head: Sealed::new(head.seal(&self.keys, &signer)).map_err(too_much)?,
             adds,

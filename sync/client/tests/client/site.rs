@@ -76,6 +76,7 @@ pub(crate) fn point(generation: u64, adds: &[ObjectId]) -> NewPoint {
     NewPoint {
         request: RequestId([generation as u8; 16]),
         generation,
+        after: None,
         complete: true,
         head: gobag_protocol::bytes::Sealed::new(b"sealed".to_vec()).unwrap(),
         adds: gobag_protocol::bounded::Bounded::new(adds.to_vec()).unwrap(),

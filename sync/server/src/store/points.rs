@@ -63,6 +63,9 @@ pub async fn make(database: &Database, key: &LineKey<'_>, new: NewPoint, now_s: 
     sticks::hold(&mut write, key.stick).await?;
     let newest = newest(write.connection(), key).await?;
     check_next(newest.generation, new.generation)?;
+    if new.after.is_some() && new.after != newest.request {
+        return Err(other_generation(newest.generation));
+    }
     if new.generation == 1 {
         check_lines(&mut write, key.stick).await?;
     }
@@ -190,12 +193,13 @@ pub async fn note_drill(
 struct Newest {
     generation: u64,
     time_s: u64,
+    request: Option<RequestId>,
 }
 
 async fn newest(connection: &mut AnyConnection, key: &LineKey<'_>) -> Answer<Newest> {
     let row = key
         .of(
-            "SELECT generation, time_s FROM points",
+            "SELECT generation, time_s, request FROM points",
             " ORDER BY generation DESC LIMIT 1",
         )
         .fetch_optional(connection)
@@ -205,6 +209,7 @@ async fn newest(connection: &mut AnyConnection, key: &LineKey<'_>) -> Answer<New
         Some(row) => Ok(Newest {
             generation: unsigned(row.try_get(0)?),
             time_s: unsigned(row.try_get(1)?),
+            request: row.try_get::<Vec<u8>, _>(2)?.try_into().ok().map(RequestId),
         }),
     }
 }

@@ -74,6 +74,11 @@ async fn what_is_not_so_is_refused_by_name_and_leaves_nothing() {
         (refused.code.as_str(), refused.generation),
         ("point.other-generation", Some(1))
     );
+    // The right number, on top of another history.
+    let mut on_another = point(2, 9, &[], &[]);
+    on_another.after = Some(point(1, 1, &[], &[]).request);
+    let refused = stick.point("volumes", &on_another).await;
+    assert_eq!(refused.is(StatusCode::CONFLICT).code(), "point.other-generation");
     for (adds, drops, wrong) in [
         (&[here][..], &[][..], here),
         (&[], &[ObjectId::of(b"never")], ObjectId::of(b"never")),
@@ -88,7 +93,9 @@ async fn what_is_not_so_is_refused_by_name_and_leaves_nothing() {
     }
     let listed: Value = stick.get("/v1/lines/volumes/points").await.json();
     assert_eq!(listed["points"].as_array().unwrap().len(), 1);
-    stick.made("volumes", &point(2, 3, &[], &[here])).await;
+    let mut on_this = point(2, 3, &[], &[here]);
+    on_this.after = Some(point(1, 0, &[], &[]).request);
+    stick.made("volumes", &on_this).await;
 }
 
 async fn the_same_request_has_the_same_answer_also_later() {
