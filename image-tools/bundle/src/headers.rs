@@ -124,16 +124,24 @@ pub(crate) struct Headers(Vec<Result<HeaderSlot, HeaderError>>);
 
 impl Headers {
     pub(crate) fn read(medium: &dyn Medium) -> Result<Self, UnlockError> {
-        let mut slots = Vec::new();
+        let (mut slots, mut failed) = (Vec::new(), None);
         for (file, offset) in places() {
             let mut bytes = vec![0; HEADER_SLOT_LEN];
             match medium.read_at(file, offset, &mut bytes) {
                 Ok(()) => slots.push(HeaderSlot::decode(&bytes)),
-                Err(error) if is_damage(&error) => slots.push(Err(HeaderError::Damaged)),
-                Err(source) => return Err(UnlockError::Medium { file, source }),
+                // A block that the flash gave up is one copy less; the others are there for that.
+                Err(source) => {
+                    slots.push(Err(HeaderError::Damaged));
+                    if !is_damage(&source) {
+                        failed = Some(UnlockError::Medium { file, source });
+                    }
+                }
             }
         }
-        Ok(Self(slots))
+        match failed {
+            Some(failed) if slots.iter().all(Result::is_err) => Err(failed),
+            _ => Ok(Self(slots)),
+        }
     }
 
     /// The bundle that the newest whole slot names; not authenticated.

@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded, select};
 use gobag_bundle::SystemRandom;
 use gobag_client::Backoff;
 use gobag_format::lease::raised;
@@ -102,7 +102,8 @@ pub(crate) struct Company {
 impl Company {
     /// Begins to look for the company of the stick that is at work.
     pub(crate) fn start(work: &Arc<Work>, board: &Board, ui: &Ui) -> Self {
-        let replicating = Arc::new(Replicating::default());
+        let (wake, woken) = bounded(1);
+        let replicating = Arc::new(Replicating::waking(wake));
         let desk = Arc::new(Desk::new(work).replicating(&replicating, board));
         let (stop, stopped) = bounded::<()>(0);
         let (tell, cut_off) = bounded(1);
@@ -113,7 +114,7 @@ impl Company {
             tell,
         };
         let thread = std::thread::Builder::new().name("company".to_owned());
-        if let Err(error) = thread.spawn(move || keeper.keep(&stopped)) {
+        if let Err(error) = thread.spawn(move || keeper.keep(&stopped, &woken)) {
             tracing::error!(%error, "cannot speak to the company while running");
         }
         Self {
@@ -160,7 +161,8 @@ struct Keeper {
 }
 
 impl Keeper {
-    fn keep(&self, stopped: &Receiver<()>) {
+    /// Until it is stopped. Who wakes it has heard that the stick is cut off.
+    fn keep(&self, stopped: &Receiver<()>, woken: &Receiver<()>) {
         let mut backoff = Backoff::new(&SystemRandom, None);
         let mut noted = Instant::now();
         let mut contact = Some(Instant::now());
@@ -168,8 +170,14 @@ impl Keeper {
             let note = noted + NOTE_EVERY;
             let next = contact.map_or(note, |contact| contact.min(note));
             let wait = next.saturating_duration_since(Instant::now());
-            if stopped.recv_timeout(wait) != Err(RecvTimeoutError::Timeout) {
-                return;
+            select! {
+                recv(stopped) -> _ => return,
+                recv(woken) -> word => match word {
+                    Ok(()) => contact = Some(Instant::now()),
+                    // Replication has ended, and with it the session.
+                    Err(_) => return,
+                },
+                default(wait) => {}
             }
             if note <= Instant::now() {
                 let worked = noted.elapsed();

@@ -8,7 +8,7 @@ use gobag_bundle::{Bundle, SystemRandom};
 use gobag_checklists::regular;
 use gobag_client::{Backoff, Client, ClientError, Options};
 use gobag_format::{
-    lease::{Lease, LeasePolicy, raised},
+    lease::{Lease, LeaseError, LeasePolicy},
     ledger::Company,
 };
 use gobag_protocol::{
@@ -73,24 +73,35 @@ pub(crate) fn enrol(args: &EnrolArgs, ui: &Ui, environment: &Environment) -> Res
     let lease = policy
         .as_ref()
         .map(|policy| Lease::verified(&enrolled.lease, &policy.server));
-    let lease = lease.transpose();
-    keep(
-        &bundle,
-        &letter,
-        &enrolled,
-        lease.as_ref().ok().and_then(Option::as_ref),
-    )?;
-    if let Err(error) = &lease {
-        ui.warn(&format!(
-            "The stick is known to the server now, but its image does not accept the server's leases ({error}). Tell your IT."
-        ));
+    let is_ours = |lease: &Lease| (lease.org, lease.bundle) == (org, bundle.id());
+    let lease = lease.transpose().and_then(|lease| match lease {
+        Some(lease) if !is_ours(&lease) => Err(LeaseError::OtherStick),
+        lease => Ok(lease),
+    });
+    // A letter is signed by nobody: what the image says of its company is what tells a wrong one.
+    let lease = lease.map_err(|error| {
+        let text = format!("the server that this letter leads to is not the one of this stick's image ({error}); nothing was changed");
+        said(ExitCode::Failed, "letter.other-company", text)
+            .hint("ask your IT whether the letter is theirs, and which server the image is for")
+    })?;
+    let is_other = |company: &Company| company.ca != letter.ca;
+    if policy.is_none() && ledger.company.as_ref().is_some_and(is_other) {
+        let question = "This stick has another company's server now. Go over to the one of this letter";
+        if !ui.confirm(question)? {
+            return Err(said(
+                ExitCode::Interrupted,
+                "gobag.declined",
+                "nothing was changed",
+            ));
+        }
     }
+    keep(&bundle, &letter, &enrolled, lease.as_ref())?;
     let report = EnrolReport {
         bundle: bundle.id().to_string(),
         tenant: enrolled.tenant.to_string(),
         server,
         needs_lease: policy.is_some(),
-        lease_until_s: lease.ok().flatten().map(|lease| lease.expires_s),
+        lease_until_s: lease.map(|lease| lease.expires_s),
     };
     ui.answer(&report, page)?;
     Ok(ExitCode::Ok)
@@ -149,8 +160,10 @@ fn keep(
         .change_ledger(|ledger| {
             ledger.company = Some(company);
             kept = ledger.renewed(&enrolled.lease, enrolled.renewal_token.clone());
-            let signed_s = lease.map(|lease| lease.issued_s);
-            ledger.high_water_s = raised(ledger.high_water_s, 0, signed_s);
+            if let Some(lease) = lease {
+                // The company's word of now, whatever was noted before.
+                ledger.high_water_s = lease.issued_s;
+            }
         })
         .or_explain()?;
     kept.map_err(|error| explained(error.code(), error))

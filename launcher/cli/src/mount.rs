@@ -132,12 +132,12 @@ pub(crate) fn mount(
         troubles,
     };
     keep(&bare, Kind::Programs, &work, &inbox, &board, ui);
-    let is_cut_off = work.is_cut_off();
+    let cut_off = work.is_cut_off().then(|| work.take_left());
     let work = Arc::into_inner(work).ok_or_else(still_shared)?;
     let saved = put_away(door, work, &inbox.signals, &board, ui);
     drop(server);
-    if is_cut_off {
-        return Err(standing::cut_off(None));
+    if let Some(left) = cut_off {
+        return Err(standing::cut_off(left));
     }
     saved?;
     let report = MountReport {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use gobag_bundle::{
-    Bundle, Session, SessionError, SessionOptions, SessionVolume, VolumePurpose,
+    Bundle, ReplaceError, Session, SessionError, SessionOptions, SessionVolume, VolumePurpose,
     memory::{Admitted, Witness},
     store::StoreError,
 };
@@ -27,6 +27,8 @@ pub(crate) struct Work {
     /// Where the stick is, or was last seen.
     place: Mutex<PathBuf>,
     is_cut_off: AtomicBool,
+    /// Why not all that unlocks it could be erased then.
+    left: Mutex<Option<ReplaceError>>,
 }
 
 /// The stick was found again.
@@ -52,6 +54,7 @@ impl Work {
             witness,
             place: Mutex::new(stick.to_owned()),
             is_cut_off: AtomicBool::new(false),
+            left: Mutex::new(None),
         })
     }
 
@@ -89,6 +92,16 @@ impl Work {
     /// The company cut the stick off, and what unlocks it is being erased.
     pub(crate) fn note_cut_off(&self) {
         self.is_cut_off.store(true, Ordering::SeqCst);
+    }
+
+    /// What of it could not be erased.
+    pub(crate) fn note_left(&self, left: Option<ReplaceError>) {
+        *self.left.lock().unwrap_or_else(PoisonError::into_inner) = left;
+    }
+
+    /// The same, for the last word.
+    pub(crate) fn take_left(&self) -> Option<ReplaceError> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Whether the company cut the stick off while it was at work.

@@ -258,12 +258,12 @@ pub(crate) fn start(
         container: ran.container,
         state: SessionState::SafeToRemove,
     };
-    let is_cut_off = work.is_cut_off();
+    let cut_off = work.is_cut_off().then(|| work.take_left());
     let work = Arc::into_inner(work).ok_or_else(still_shared)?;
     let saved = put_away(door, work, &start.inbox.signals, &board, ui);
     drop(server);
-    if is_cut_off {
-        return Err(standing::cut_off(None));
+    if let Some(left) = cut_off {
+        return Err(standing::cut_off(left));
     }
     saved?;
     match ran.failure {

@@ -173,6 +173,9 @@ pub fn remote_error(error: ClientError) -> RemoteError {
             what: error.to_string(),
         };
     }
+    if error.is_refused(Code::StickRevoked) {
+        return RemoteError::CutOff;
+    }
     match &error {
         // Another thread sees to a certificate that counts, and ends clients that are no longer needed.
         ClientError::Certificate { .. } | ClientError::Closed => RemoteError::Offline(Box::new(error)),

@@ -67,7 +67,7 @@ impl SendError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Remote(error) | Self::Read(ReadError::Remote(error)) => {
-                !matches!(error, RemoteError::Refused(_))
+                !matches!(error, RemoteError::Refused(_) | RemoteError::CutOff)
             }
             Self::Snapshot(SnapshotError::Gone) => true,
             Self::Snapshot(SnapshotError::Store(error)) | Self::Store(error) => {
@@ -91,6 +91,7 @@ impl RemoteError {
             Self::Offline(_) => "replica.offline",
             Self::OtherGeneration => "replica.other-generation",
             Self::Missing { .. } => "replica.missing",
+            Self::CutOff => "replica.cut-off",
             Self::Refused(_) => "replica.refused",
         }
     }

@@ -35,6 +35,9 @@ pub enum RemoteError {
         /// What.
         what: String,
     },
+    /// The company cut the stick off.
+    #[error("the company cut this stick off")]
+    CutOff,
     /// It said no.
     #[error("the company's server refused")]
     Refused(#[source] Box<dyn Error + Send + Sync>),

@@ -55,7 +55,7 @@ pub fn prune(retention: &Retention, lines: &[Line], now_s: u64) -> Vec<Vec<u64>>
         kept.push(points);
     }
     if let Some(most) = retention.space_bytes {
-        fit(most, retention.bookmarked, lines, &mut kept);
+        fit(most, retention, lines, &mut kept);
     }
     let gone = |(line, kept): (&Line, &Vec<Kept>)| {
         let mut gone: Vec<u64> = line.points.iter().map(|point| point.generation).collect();
@@ -157,12 +157,20 @@ fn date(time_s: u64) -> time::Date {
     OffsetDateTime::from_unix_timestamp(seconds).map_or(time::Date::MAX, OffsetDateTime::date)
 }
 
-/// Takes the oldest points that may go until what the others need fits.
-fn fit(most: u64, bookmarked: bool, lines: &[Line], kept: &mut [Vec<Kept>]) {
+/// Takes the oldest points that may go until what the others need fits. None that `keep_within_hours` keeps: a guest that writes everything anew, as
+/// ransomware does, must not push out what it was yesterday. If that is too much even without all that may go, none goes.
+fn fit(most: u64, retention: &Retention, lines: &[Line], kept: &mut [Vec<Kept>]) {
     let mut removable: Vec<(u64, usize, u64)> = Vec::new();
     for (at, points) in kept.iter().enumerate() {
         let safe = always(&lines[at].points);
-        let may_go = |point: &&Kept| !(safe.contains(&point.generation) || bookmarked && point.bookmarked);
+        let newest_s = points.iter().map(|point| point.time_s).max().unwrap_or(0);
+        let hours = retention.keep_within_hours.unwrap_or(0);
+        let is_recent =
+            |point: &Kept| hours > 0 && point.time_s.saturating_add(hours.saturating_mul(3600)) > newest_s;
+        let may_go = |point: &&Kept| {
+            let is_named = retention.bookmarked && point.bookmarked;
+            !(safe.contains(&point.generation) || is_named || is_recent(point))
+        };
         removable.extend(
             points
                 .iter()
@@ -187,6 +195,9 @@ fn fit(most: u64, bookmarked: bool, lines: &[Line], kept: &mut [Vec<Kept>]) {
             .map(|need| need.bytes)
             .sum()
     };
+    if needed_without(removable.len(), kept) > most {
+        return;
+    }
     let (mut fewest, mut enough) = (0, removable.len());
     while fewest < enough {
         let half = fewest.midpoint(enough);

@@ -68,10 +68,14 @@ impl LedgerRecord {
         Ok(())
     }
 
-    /// Keeps an extension; the oldest go where there are more than [`MAX_KEPT_EXTENSIONS`].
+    /// Keeps an extension, joined with a kept one of the same words; the oldest go where there are more than
+    /// [`MAX_KEPT_EXTENSIONS`].
     pub fn extend(&mut self, extension: &Envelope) -> Result<(), EnvelopeError> {
-        let text = keepable(extension)?;
-        self.extensions.retain(|kept| *kept != text);
+        let mut joined = extension.clone();
+        // Of other words, or of more signatures than one document has: each stays by itself.
+        self.extensions
+            .retain(|text| !kept(text).is_ok_and(|before| joined.join(&before).is_ok()));
+        let text = keepable(&joined)?;
         self.extensions.push(text);
         let surplus = self.extensions.len().saturating_sub(MAX_KEPT_EXTENSIONS);
         self.extensions.drain(..surplus);

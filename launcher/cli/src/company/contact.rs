@@ -11,7 +11,7 @@ use gobag_client::{Client, ClientError, Identity, Options};
 use gobag_format::{
     envelope::Envelope,
     ids::{BundleId, RenewalId},
-    lease::{LEASE, Lease, LeaseError, raised},
+    lease::{LEASE, Lease, LeaseError, effective_s},
     ledger::{Company, LedgerRecord, Renewal},
     sign::SigningKey,
 };
@@ -30,10 +30,12 @@ const CERTIFICATE_DUE_S: u64 = 24 * 3600;
 
 /// Speaks to the company once, at the first of its addresses that answers.
 pub(crate) fn contact(desk: &Desk) -> Result<(), Trouble> {
-    let ledger = desk.ledger()?;
-    let company = ledger.company.as_ref().ok_or(Trouble::NotEnrolled)?;
+    let servers = desk.ledger()?.company.ok_or(Trouble::NotEnrolled)?.servers;
     let mut result = Err(Trouble::NotEnrolled);
-    for server in &company.servers {
+    for server in &servers {
+        // Anew for each: one that broke off may have renewed the lease before, or begun to.
+        let ledger = desk.ledger()?;
+        let company = ledger.company.as_ref().ok_or(Trouble::NotEnrolled)?;
         result = Visit::begin(desk, &ledger, company, server).and_then(|mut visit| visit.run());
         let is_offline = |error: &Trouble| {
             error
@@ -58,7 +60,13 @@ pub(crate) fn erase(desk: &Desk) -> Trouble {
         bundle.erase()
     });
     match erased {
-        Ok(erased) => Trouble::CutOff { left: erased.err() },
+        Ok(Ok(())) => Trouble::CutOff { left: None },
+        Ok(Err(left)) => {
+            let text = left.to_string();
+            // For the session's last word.
+            let _ = desk.with(|work| work.note_left(Some(left)));
+            Trouble::CutOff { left: Some(text) }
+        }
         Err(over) => over,
     }
 }
@@ -111,7 +119,7 @@ impl<'a> Visit<'a> {
         }
         let delivered = match self.heard(Self::deliver) {
             // The server knows better what day it is.
-            Err(Trouble::Client(ClientError::Certificate { .. })) => {
+            Err(Trouble::Client(ClientError::Certificate { .. } | ClientError::Setup { .. })) => {
                 self.heard(Self::certify)?;
                 self.heard(Self::deliver)
             }
@@ -162,6 +170,7 @@ impl<'a> Visit<'a> {
             &self.key,
         );
         let renewed = self.nobody.renew(&asked)?;
+        self.check_certificate(&renewed.certificate)?;
         let lease = self.desk.with(|work| standing::verified(work, &renewed.lease))?;
         (self.company.certificate, self.company.certificate_ends_s) =
             (renewed.certificate, renewed.certificate_ends_s);
@@ -171,9 +180,8 @@ impl<'a> Visit<'a> {
             let before = ledger.lease.clone();
             kept = ledger.renewed(&renewed.lease, renewed.renewal_token);
             match &lease {
-                Ok(Some(lease)) => {
-                    ledger.high_water_s = raised(ledger.high_water_s, 0, [lease.issued_s]);
-                }
+                // The company's word of now: it may have been wrong before, and its stick must not stay locked for that.
+                Ok(Some(lease)) => ledger.high_water_s = lease.issued_s,
                 Ok(None) => {}
                 // The token is used up, and the lease of before may still do.
                 Err(_) => ledger.lease = before,
@@ -191,23 +199,51 @@ impl<'a> Visit<'a> {
         }
         let request = RenewalId::generate(&SystemRandom);
         let token = renewal.token.clone();
-        self.desk.change(|ledger| {
-            ledger.renewal = Some(Renewal {
-                token,
-                request: Some(request),
-                later: Map::new(),
-            });
+        let mut noted = Err(Trouble::Over);
+        self.desk.change(|ledger| match &ledger.renewal {
+            // Never over one that was begun, nor over a token that came meanwhile.
+            Some(now) if now.token == token => {
+                let request = now.request.unwrap_or(request);
+                ledger.renewal = Some(Renewal {
+                    token,
+                    request: Some(request),
+                    later: Map::new(),
+                });
+                noted = Ok(request);
+            }
+            _ => {}
         })?;
-        Ok(request)
+        noted
     }
 
     fn certify(&mut self) -> Result<(), Trouble> {
         let asked = CertificateRequest::sign(self.tenant.clone(), self.bundle, &self.key);
         let certified = self.nobody.certificate(&asked)?;
+        self.check_certificate(&certified.certificate)?;
         (self.company.certificate, self.company.certificate_ends_s) =
             (certified.certificate, certified.certificate_ends_s);
         let company = self.company.clone();
         self.desk.change(|ledger| ledger.company = Some(company))
+    }
+
+    /// A certificate that can be used, and kept: the ledger holds nothing that it would not read again.
+    fn check_certificate(&self, certificate: &str) -> Result<(), Trouble> {
+        let identity = Identity {
+            certificate: certificate.to_owned(),
+            key: Arc::clone(&self.key),
+        };
+        Client::new(self.server, &self.company.ca, Some(&identity), Options::default())?;
+        let company = Company {
+            certificate: certificate.to_owned(),
+            ..self.company.clone()
+        };
+        match company.fits() {
+            true => Ok(()),
+            false => Err(Trouble::Client(ClientError::Protocol {
+                server: self.server.to_owned(),
+                reason: "its certificate is too large".to_owned(),
+            })),
+        }
     }
 
     /// A lease that cannot be read, or that says it is time.
@@ -221,7 +257,12 @@ impl<'a> Visit<'a> {
             .renewal
             .as_ref()
             .is_some_and(|renewal| renewal.request.is_some());
-        begun || lease.is_none_or(|lease| lease.renew_after_s <= self.now_s())
+        let clock_s = (Ambient::system().clock)();
+        let is_behind = |lease: &Lease| {
+            let high_water_s = self.ledger.high_water_s.max(lease.issued_s);
+            effective_s(high_water_s, clock_s).is_err()
+        };
+        begun || lease.is_none_or(|lease| lease.renew_after_s <= self.now_s() || is_behind(&lease))
     }
 
     fn now_s(&self) -> u64 {

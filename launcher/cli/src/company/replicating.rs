@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use crossbeam_channel::{Receiver, after, bounded, select};
+use crossbeam_channel::{Receiver, Sender, after, bounded, select};
 use gobag_bundle::{Ambient, ReplicaSource};
 use gobag_client::Client;
 use gobag_protocol::points::BookmarkKind;
@@ -29,6 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct Replicating {
     control: Arc<Control>,
     running: Mutex<Option<Running>>,
+    /// Wakes whoever speaks to the company otherwise.
+    wake: Option<Sender<()>>,
 }
 
 struct Running {
@@ -39,6 +41,14 @@ struct Running {
 }
 
 impl Replicating {
+    /// One that sends a word to `wake` when it hears that the company cut the stick off.
+    pub(crate) fn waking(wake: Sender<()>) -> Self {
+        Self {
+            wake: Some(wake),
+            ..Self::default()
+        }
+    }
+
     /// Begins with a client that was let in, or goes on with it: its certificate may be a newer one.
     pub(crate) fn by(&self, client: Client, source: impl FnOnce() -> Option<ReplicaSource>, board: &Board) {
         let mut running = lock(&self.running);
@@ -51,10 +61,16 @@ impl Replicating {
         let line = Arc::new(Company::new(client.clone()));
         let (finished, done) = bounded::<()>(0);
         let (control, remote, board) = (Arc::clone(&self.control), Arc::clone(&line), board.clone());
+        let wake = self.wake.clone();
         let replicate = move || {
             // Dropped with the thread: whoever waits for the end hears it.
             let _finished = finished;
             let tell = |status: &ReplicaStatus| {
+                let code = status.problem.as_ref().map(|problem| problem.code.as_str());
+                if let Some(wake) = wake.as_ref().filter(|_| code == Some("replica.cut-off")) {
+                    // One word is enough.
+                    let _ = wake.try_send(());
+                }
                 board.update(|report| report.company.get_or_insert_default().replica = Some(status.clone()));
             };
             run(source, remote, &control, &Ambient::system().clock, tell);
@@ -103,7 +119,7 @@ impl Replicating {
             select! {
                 recv(done) -> _ => {}
                 recv(quick) -> _ => {
-                    ui.say("The last changes go to your company. Ctrl-C leaves them for the next time; they are on the stick.");
+                    ui.say("The last changes go to your company. Ctrl-C leaves them for the next time. Leave the stick in.");
                     select! {
                         recv(done) -> _ => {}
                         recv(signals) -> _ => {}
@@ -121,7 +137,7 @@ impl Replicating {
         match left {
             0 => ui.ok("Your company has all changes."),
             left => ui.say(&format!(
-                "{} of changes are not with your company yet; they are on the stick and go there next time.",
+                "{} of changes are not with your company yet; they go there next time. Leave the stick in.",
                 human::bytes(left)
             )),
         }

@@ -67,10 +67,8 @@ pub(crate) fn admit(work: &Arc<Work>, ui: &Ui) -> Result<(), CliError> {
     };
     let desk = Desk::new(work);
     if error == LeaseError::Revoked {
-        return Err(cut_off(match contact::erase(&desk) {
-            super::Trouble::CutOff { left } => left,
-            _ => None,
-        }));
+        let _ = contact::erase(&desk);
+        return Err(cut_off(work.take_left()));
     }
     if !found.is_enrolled {
         return Err(error.explain());
@@ -79,8 +77,8 @@ pub(crate) fn admit(work: &Arc<Work>, ui: &Ui) -> Result<(), CliError> {
     ui.say("This stick has no lease that counts now; your company is asked for one.");
     let asked = contact::contact(&desk);
     contact::told(&asked, ui);
-    if let Err(super::Trouble::CutOff { left }) = asked {
-        return Err(cut_off(left));
+    if let Err(super::Trouble::CutOff { .. }) = asked {
+        return Err(cut_off(work.take_left()));
     }
     tell(judged_at(work)?.standing.or_explain()?, ui);
     Ok(())

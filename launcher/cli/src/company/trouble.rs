@@ -1,6 +1,6 @@
 //! What goes wrong between a stick and its company.
 
-use gobag_bundle::{ReplaceError, ledger::LedgerAccessError};
+use gobag_bundle::ledger::LedgerAccessError;
 use gobag_client::ClientError;
 use gobag_format::lease::LeaseError;
 use thiserror::Error;
@@ -24,11 +24,13 @@ pub(crate) enum Trouble {
     #[error("the company's server gave a lease that cannot be used")]
     Lease(#[source] LeaseError),
     /// The company cut the stick off.
-    #[error("your company cut this stick off; what unlocks it is erased")]
+    #[error("your company cut this stick off; {}", match left {
+        None => "what unlocks it is erased".to_owned(),
+        Some(left) => format!("not all that unlocks it could be erased ({left})"),
+    })]
     CutOff {
         /// Why not all of it could be erased.
-        #[source]
-        left: Option<ReplaceError>,
+        left: Option<String>,
     },
 }
 

@@ -249,8 +249,22 @@ fn of_what_does_not_fit_the_oldest_goes_first_across_lines() {
     assert_eq!(gone(119), [vec![1], vec![]]);
     assert_eq!(gone(100), [vec![1], vec![1]]);
     assert_eq!(gone(95), [vec![1, 2], vec![1]]);
-    // What stays needs more than that: the newest stay all the same.
-    assert_eq!(gone(0), [vec![1, 2, 3], vec![1, 2, 3]]);
+    assert_eq!(gone(60), [vec![1, 2, 3], vec![1, 2, 3]]);
+    // What always stays needs more than that: nothing is won by letting the rest go.
+    assert_eq!(gone(59), [vec![], vec![]] as [Vec<u64>; 2]);
+    assert_eq!(gone(0), [vec![], vec![]] as [Vec<u64>; 2]);
+    let recent = |space_bytes| {
+        let recent = Retention {
+            space_bytes: Some(space_bytes),
+            keep_within_hours: Some(30),
+            last: Some(Tier::All),
+            ..Retention::default()
+        };
+        prune(&recent, &lines, 5 * DAY)
+    };
+    // Of each line the points of the last two days stay, whatever they need.
+    assert_eq!(recent(80), [vec![1, 2], vec![1, 2]]);
+    assert_eq!(recent(79), [vec![], vec![]] as [Vec<u64>; 2]);
     let both = Retention {
         space_bytes: Some(95),
         daily: Some(Tier::Count(2)),

@@ -57,6 +57,10 @@ pub(super) async fn put(
     let bytes = body.bytes.len();
     let now_s = app.clock.now_s();
     if objects::touch(&app.database, &stick, id, now_s).await? {
+        // The row may have outlived the bytes: a backup was put back, or a file got lost.
+        if !app.blobs.has(&stick, id, bytes).await? {
+            app.blobs.put(&stick, id, body.bytes.clone()).await?;
+        }
         return Ok(StatusCode::NO_CONTENT);
     }
     let tombstone = prune::tombstone(&app.database, &stick, id).await?;

@@ -79,6 +79,15 @@ impl Blobs {
         Ok(())
     }
 
+    /// Whether all of an object's bytes are there.
+    pub async fn has(&self, stick: &StickKey, id: ObjectId, len: usize) -> Answer<bool> {
+        match self.store.head(&place(stick).join(id.to_string())).await {
+            Ok(found) => Ok(found.size == len as u64),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// The bytes, or a range of them; `None` if they are not there.
     pub async fn get(
         &self,

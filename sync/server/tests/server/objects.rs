@@ -1,6 +1,10 @@
 //! Objects: only whole ones, only with their own bytes, and given back as they came.
 
-use gobag_protocol::{ids::ObjectId, limits::MAX_OBJECT_BYTES};
+use gobag_protocol::{
+    ids::{BundleId, ObjectId, TenantName},
+    limits::MAX_OBJECT_BYTES,
+};
+use gobag_server::{serve::open_blobs, store::StickKey};
 use hyper::StatusCode;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -129,9 +133,26 @@ async fn many_who_put_the_same_object_at_once_count_it_once() {
     assert_eq!(sticks["sticks"][0]["space_bytes"], 1000);
 }
 
+/// A backup was put back without all of its objects, or the disk lost a file.
+async fn bytes_that_got_lost_are_kept_again_when_they_are_put_again() {
+    let site = Site::start().await;
+    let stick = site.stick("acme", 1).await;
+    let id = stick.put_object(b"once").await;
+    let path = format!("/v1/objects/{id}");
+    let key = StickKey {
+        tenant: TenantName::parse("acme").unwrap(),
+        bundle: BundleId([1; 16]),
+    };
+    open_blobs(&site.config).unwrap().delete(&key, id).await.unwrap();
+    stick.get(&path).await.is(StatusCode::SERVICE_UNAVAILABLE);
+    stick.put_object(b"once").await;
+    assert_eq!(stick.get(&path).await.is(StatusCode::OK).body, b"once");
+}
+
 scenarios!(
     what_is_put_is_no_longer_missing_and_comes_back_whole_or_in_part,
     other_bytes_no_bytes_and_too_many_bytes_are_refused_and_leave_nothing,
     an_upload_that_was_cut_off_leaves_nothing,
     many_who_put_the_same_object_at_once_count_it_once,
+    bytes_that_got_lost_are_kept_again_when_they_are_put_again,
 );
