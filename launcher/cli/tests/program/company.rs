@@ -12,7 +12,7 @@ use gobag_format::{
     crypto::Key,
     ids::{OrgId, RenewalId},
     lease::{Extension, Lease, Span},
-    ledger::LedgerRecord,
+    ledger::{Company, LedgerRecord},
     sign::{SigningKey, VerifyingKey},
 };
 use gobag_protocol::letter::EnrolmentLetter;
@@ -258,7 +258,17 @@ fn a_server_that_is_down_for_twenty_days_keeps_nobody_from_working() {
     let (desk, mut site) = (Desk::new(), Site::start());
     let stick = stick(key(9).verifying_key());
     let org = stick.secrets.org;
-    enrol(&desk, &site, &stick);
+    // The company that is gone is not this one; it is not to be reached either way.
+    change(&stick, |ledger| {
+        ledger.company = Some(Company {
+            servers: vec![site.address()],
+            ca: site.ca().to_owned(),
+            tenant: "acme".to_owned(),
+            certificate: String::new(),
+            certificate_ends_s: u64::MAX,
+            later: serde_json::Map::new(),
+        });
+    });
     site.kill();
     hold_lease(&stick, org, 20);
     let mut running = mount(&desk, &stick);
@@ -281,6 +291,38 @@ fn a_server_that_is_down_for_twenty_days_keeps_nobody_from_working() {
     hold_lease(&stick, org, 1);
     running = mount(&desk, &stick);
     stop(&desk, running);
+}
+
+/// A letter is signed by nobody: the image says whose server it may lead to.
+#[test]
+fn a_letter_that_leads_to_another_company_changes_nothing() {
+    let (desk, site) = (Desk::new(), Site::start());
+    let stick = stick(key(9).verifying_key());
+    hold_lease(&stick, stick.secrets.org, 1);
+    let before = open(&stick).ledger().unwrap();
+    let ran = enrol(&desk, &site, &stick);
+    assert_eq!((ran.exit, &*ran.code()), (1, "letter.other-company"));
+    let after = open(&stick).ledger().unwrap();
+    assert_eq!((after.company, after.lease), (before.company, before.lease));
+    assert_eq!(after.high_water_s, before.high_water_s);
+    stop(&desk, mount(&desk, &stick));
+}
+
+/// The company's clock was years ahead when it gave a lease; now it is right, and gives another.
+#[test]
+fn a_stick_is_not_locked_out_by_a_clock_of_the_company_that_was_wrong() {
+    let (desk, site) = (Desk::new(), Site::start());
+    let stick = stick(site.lease_key("acme"));
+    assert_eq!(enrol(&desk, &site, &stick).exit, 0);
+    change(&stick, |ledger| ledger.high_water_s = now_s() + 1000 * DAY_S);
+    let running = mount(&desk, &stick);
+    assert!(open_ledger(&desk, &stick, running).high_water_s < now_s() + DAY_S);
+}
+
+/// The ledger after the session has ended.
+fn open_ledger(desk: &Desk, stick: &Stick, running: Running) -> LedgerRecord {
+    stop(desk, running);
+    open(stick).ledger().unwrap()
 }
 
 #[test]
