@@ -17,6 +17,7 @@ use gobag_replica::{
     sender::Progress,
 };
 use gobag_tests::{
+    ask,
     model::Op,
     remote::MemoryRemote,
     rng::{FixedRandom, Rng},
@@ -243,7 +244,7 @@ fn copy(from: &Path, to: &Path) {
 
 #[test]
 fn every_complete_point_shows_the_stick_as_it_was_whatever_happens() {
-    for seed in 0..8 {
+    for seed in 0..ask::seeds(8) {
         let mut world = World::new(seed);
         let mut rng = Rng::new(seed ^ 0xabcd);
         let mut session = world.stick.open(true);
@@ -455,6 +456,45 @@ fn a_stick_pulled_while_everything_is_sent_again_goes_on_with_it() {
     let session = world.stick.open(true);
     world.catch_up(&session);
     world.check(|| session.replica().unwrap().keys(), 9);
+}
+
+/// Days of work, then the company's server is put back to a backup: what the stick wrote since is sent again, and not the rest.
+#[test]
+fn a_server_that_was_put_back_is_sent_what_changed_since_and_nothing_else() {
+    let mut world = World::new(14);
+    let mut rng = Rng::new(14);
+    let day = |world: &mut World, rng: &mut Rng, blocks: u64| {
+        let mut session = world.stick.open(true);
+        let home = session
+            .volumes()
+            .iter()
+            .find(|volume| volume.name == "home")
+            .unwrap();
+        for block in 0..blocks {
+            let mut data = vec![0; 4096];
+            rng.fill(&mut data);
+            home.volume.write_at(block * 4096, &data).unwrap();
+        }
+        world.catch_up(&session);
+        session.close().unwrap();
+    };
+    day(&mut world, &mut rng, 200);
+    let everything = world.remote.received_bytes();
+    (0..5).for_each(|_| day(&mut world, &mut rng, 3));
+    let backup = world.remote.back_up();
+    let last = world.remote.points().last().unwrap().0;
+    (0..12).for_each(|_| day(&mut world, &mut rng, 3));
+    world.remote.put_back(backup);
+    world.points.retain(|generation, _| *generation <= last);
+    let before = world.remote.received_bytes();
+    day(&mut world, &mut rng, 3);
+    let again = world.remote.received_bytes() - before;
+    assert!(
+        again * 4 < everything,
+        "{again} bytes were sent again, of {everything}"
+    );
+    let session = world.stick.open(true);
+    world.check(|| session.replica().unwrap().keys(), 14);
 }
 
 /// The log was put back, as a stick does that lied about a flush; the ledger was not.

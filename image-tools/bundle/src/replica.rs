@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use gobag_format::{
     ids::{BundleId, PointId, VolumeId},
-    ledger::NotedPoint,
+    ledger::{LedgerRecord, NotedPoint},
     limits::BLOCK_LEN,
     memory::Moment,
     replica::{HeadImage, HeadVolume, ReplicaHead, ReplicaKeys},
@@ -97,11 +97,21 @@ impl ReplicaSource {
         Ok(self.bundle.ledger()?.replica)
     }
 
+    /// Complete points noted before that one, newest first.
+    pub fn noted_before(&self) -> Result<Vec<NotedPoint>, LedgerAccessError> {
+        Ok(self.bundle.ledger()?.replica_before.newest_first().collect())
+    }
+
+    /// Counts as not sent what may have changed since the log went on in this use of a segment.
+    pub fn doubt_since(&self, segment_use: u64) {
+        self.store.doubt_since(COMPANY, segment_use);
+    }
+
     /// Everything that was sent is kept by the company at `point`: notes the point, then counts it as received.
     pub fn confirm(&self, point: NotedPoint) -> Result<(), NoteError> {
         // The noted point is what makes the next session trust the maps: they must say what is doubted first.
         self.store.keep_doubts()?;
-        self.bundle.change_ledger(|ledger| ledger.replica = Some(point))?;
+        self.bundle.change_ledger(|ledger| ledger.note(point))?;
         self.store.confirm(COMPANY);
         Ok(())
     }
@@ -110,12 +120,26 @@ impl ReplicaSource {
     /// sent, for the replica is to be what the stick is.
     pub(crate) fn doubt_if_set_back(&self) -> Result<(), StoreError> {
         // A stick without a ledger was never replicated.
-        let Some(noted) = self.noted().ok().flatten() else {
+        let Ok(LedgerRecord {
+            replica: Some(noted),
+            replica_before: noted_before,
+            ..
+        }) = self.bundle.ledger()
+        else {
             return Ok(());
         };
         let recovery = self.store.recovery();
         let lost = recovery.lost_from.is_some() || recovery.unreadable_segments > 0;
         if lost || self.store.last_record().0 < noted.sequence {
+            if (!noted_before.is_empty() || noted.segment_use.is_some())
+                && let Err(error) = self.bundle.change_ledger(LedgerRecord::forget_before)
+            {
+                // No reason to keep somebody from their work; each opening tries again until the log is as far as it was.
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the ledger cannot be written"
+                );
+            }
             self.doubt_all();
             self.store.keep_doubts()?;
         }

@@ -5,12 +5,14 @@
 //! part of the slot holds anything of another file. Sealed as a whole under a fresh key each time; its length does not show.
 
 mod company;
+mod noted;
 mod record;
 
 use thiserror::Error;
 
 pub use company::{Company, Renewal};
-pub use record::{KeptResult, LedgerRecord, NotedPoint, StickKeys};
+pub use noted::{NotedPoint, NotedPoints};
+pub use record::{KeptResult, LedgerRecord, StickKeys};
 
 use crate::{
     crypto::{Cipher, Key, Random, TAG_LEN, position_nonce, random_bytes},

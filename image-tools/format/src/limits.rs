@@ -73,6 +73,8 @@ pub const LEDGER_FILE_LEN: u64 = 2 * LEDGER_SLOT_AT + LEDGER_SLOT_LEN as u64;
 pub const MAX_LEDGER_RECORD_LEN: usize = LEDGER_SLOT_LEN - 112 - 16 - 4;
 /// Most results of checks that wait in a ledger.
 pub const MAX_KEPT_RESULTS: usize = 8;
+/// Earlier points of its replica that a ledger remembers: two for each doubling of generations.
+pub const MAX_NOTED_POINTS: usize = 128;
 /// Most addresses of the company's server that a ledger names.
 pub const MAX_SERVERS: usize = 4;
 /// Longest address of the company's server, bytes.

@@ -19,7 +19,7 @@ use gobag_protocol::ids::ObjectId;
 use crate::{
     error::{ReadError, SendError},
     overlay::overlay,
-    parts::Parts,
+    parts::{Parts, Runs},
     remote::Archive,
     uploads::Uploads,
 };
@@ -104,8 +104,6 @@ impl Layering<'_> {
         Ok((layers.into_iter().chain(stay.iter().cloned()).collect(), dropped))
     }
 }
-
-type Runs<'a> = Box<dyn Iterator<Item = Result<IndexRun, ReadError>> + 'a>;
 
 fn pack_of(run: &IndexRun) -> Option<Digest> {
     match run.target {

@@ -7,13 +7,14 @@
 //! ```
 //!
 //! - [`sender`]: one pass after the other, each ending with a point that the server keeps; owns what the stick must note.
-//! - [`overlay`]: index layers laid over each other; pure.
+//! - [`overlay`], [`mod@differences`]: index layers laid over each other, and compared; pure.
 //! - [`choose`]: which point somebody means; [`view`], [`mod@restore`]: a point as blocks.
 //! - [`runner`]: passes by themselves while a session lasts, and what they tell of themselves.
 //! - [`remote`]: what a server must be able to do; [`company`]: the company's, through `gobag-client`.
 
 pub mod choose;
 pub mod company;
+pub mod differences;
 mod error;
 mod layers;
 pub mod overlay;

@@ -1,6 +1,6 @@
 //! Index parts as they are fetched: opened once, the last of them kept.
 
-use std::sync::Arc;
+use std::{iter, sync::Arc};
 
 use gobag_format::{
     digest::Digest,
@@ -9,7 +9,7 @@ use gobag_format::{
 use gobag_protocol::ids::ObjectId;
 use quick_cache::{Weighter, sync::Cache};
 
-use crate::{error::ReadError, remote::Archive};
+use crate::{error::ReadError, overlay::overlay, remote::Archive};
 
 /// Runs kept in memory, of all parts together; one takes 64 bytes.
 const KEPT_RUNS: u64 = 256 << 10;
@@ -72,7 +72,24 @@ impl Parts {
             runs.into_iter().map(Ok).chain(failed)
         })
     }
+
+    /// What layers say, newest first, of each block the newest.
+    pub(crate) fn overlaid<'a>(
+        &'a self,
+        remote: &'a dyn Archive,
+        keys: &'a ReplicaKeys,
+        layers: &'a [HeadLayer],
+    ) -> Runs<'a> {
+        let mut all: Runs<'a> = Box::new(iter::empty());
+        for layer in layers {
+            all = Box::new(overlay(all, self.runs(remote, keys, layer)));
+        }
+        all
+    }
 }
+
+/// Runs, or why there are no more.
+pub(crate) type Runs<'a> = Box<dyn Iterator<Item = Result<IndexRun, ReadError>> + 'a>;
 
 /// An object, which has to be the one of this name.
 pub(crate) fn fetch(remote: &dyn Archive, id: Digest) -> Result<Vec<u8>, ReadError> {

@@ -21,7 +21,7 @@ use gobag_format::{
     ids::PointId,
     ledger::NotedPoint,
     limits::MAX_COUNT,
-    replica::{ChangePackWriter, IndexRun, Kind, ReplicaError, ReplicaHead, ReplicaKeys, Target},
+    replica::{ChangePackWriter, HeadLayer, IndexRun, Kind, ReplicaError, ReplicaHead, ReplicaKeys, Target},
 };
 use gobag_protocol::{
     bounded::{Bounded, TooMany},
@@ -33,6 +33,7 @@ use gobag_protocol::{
 
 pub use crate::uploads::Progress;
 use crate::{
+    differences::differences,
     error::{ReadError, SendError},
     layers::Layering,
     parts::Parts,
@@ -196,13 +197,14 @@ impl<R: Remote> Sender<R> {
             self.remote.part(part)?;
         }
         let made = self.publish(&new)?;
-        let data_bytes = snapshot.data_bytes();
+        let (data_bytes, segment_use) = (snapshot.data_bytes(), snapshot.segment_use());
         snapshot.sent(&unreadable);
         self.missed = 0;
         self.made = Some(NotedPoint {
             generation: new.generation,
             point: head.point,
             sequence: head.moment.sequence,
+            segment_use: head.complete.then_some(segment_use),
         });
         let passed = Passed::Point {
             generation: new.generation,
@@ -261,9 +263,27 @@ impl<R: Remote> Sender<R> {
         };
         match (&tip, common) {
             (Some(tip), Some(common)) => self.doubt_between(&common, &tip.head, progress)?,
-            _ => self.source.doubt_all(),
+            _ => self.doubt_since_known(tip.as_ref(), progress)?,
         }
         Ok(tip)
+    }
+
+    /// The point that the stick noted is not there: what changed since the newest one that it noted and that is there counts as not
+    /// sent; where there is none, everything does.
+    fn doubt_since_known(&self, tip: Option<&Tip>, progress: &Progress) -> Result<(), SendError> {
+        if let Some(tip) = tip {
+            for noted in self.source.noted_before()? {
+                progress.go_on()?;
+                if let (Some(segment_use), Some(head)) =
+                    (noted.segment_use, self.common(Some(tip), Some(noted))?)
+                {
+                    self.source.doubt_since(segment_use);
+                    return self.doubt_between(&head, &tip.head, progress);
+                }
+            }
+        }
+        self.source.doubt_all();
+        Ok(())
     }
 
     /// The head of a point that this stick made, if the server has it as it was.
@@ -293,25 +313,31 @@ impl<R: Remote> Sender<R> {
         later: &ReplicaHead,
         progress: &Progress,
     ) -> Result<(), SendError> {
-        let only_in = |one: &'_ ReplicaHead, other: &ReplicaHead| {
-            let layers = one.layers.iter().filter(|layer| !other.layers.contains(layer));
-            layers.cloned().collect::<Vec<_>>()
+        // The layers that lie below all others in both are the same.
+        let both = earlier.layers.iter().rev().zip(later.layers.iter().rev());
+        let same = both.take_while(|(one, other)| one == other).count();
+        let above = |head: &ReplicaHead| -> Vec<HeadLayer> {
+            let count = head.layers.len() - same;
+            head.layers.iter().take(count).cloned().collect()
         };
-        for layer in only_in(later, earlier).iter().chain(&only_in(earlier, later)) {
-            progress.go_on()?;
-            for run in self.parts.runs(&self.remote, &self.keys, layer) {
-                match run {
-                    Ok(run) => self.source.doubt(run.volume, run.first_block, run.blocks),
-                    // Pruned since, or lost: then nothing is known of the difference.
-                    Err(error) if is_lost(&error) => {
-                        self.source.doubt_all();
-                        return Ok(());
-                    }
-                    Err(error) => return Err(error.into()),
-                }
+        let (earlier, later) = (above(earlier), above(later));
+        let runs = |layers| self.parts.overlaid(&self.remote, &self.keys, layers);
+        let watched = runs(&earlier).map(|run| match progress.go_on() {
+            Ok(()) => Ok(run?),
+            Err(stopped) => Err(stopped),
+        });
+        let later = runs(&later).map(|run| Ok(run?));
+        let compared = differences(watched, later, |volume, first_block, blocks| {
+            self.source.doubt(volume, first_block, blocks);
+        });
+        match compared {
+            // Pruned since, or lost: then nothing is known of the difference.
+            Err(SendError::Read(error)) if is_lost(&error) => {
+                self.source.doubt_all();
+                Ok(())
             }
+            compared => compared,
         }
-        Ok(())
     }
 
     fn open(&self, point: &StoredPoint) -> Result<Tip, ReadError> {

@@ -15,7 +15,6 @@ use quick_cache::{Weighter, sync::Cache};
 
 use crate::{
     error::ReadError,
-    overlay::overlay,
     parts::{Parts, fetch},
     remote::{Archive, StoredPoint},
 };
@@ -70,12 +69,8 @@ impl<R: Archive> View<R> {
     }
 
     /// Where all its blocks are, in order; of what is not mentioned, nothing was ever sent: it is the base's.
-    pub fn runs(&self) -> Box<dyn Iterator<Item = Result<IndexRun, ReadError>> + '_> {
-        let none: Box<dyn Iterator<Item = _>> = Box::new(std::iter::empty());
-        let layers = self.head.layers.iter().rev();
-        layers.fold(none, |older, layer| {
-            Box::new(overlay(self.parts.runs(&self.remote, &self.keys, layer), older))
-        })
+    pub fn runs(&self) -> impl Iterator<Item = Result<IndexRun, ReadError>> + '_ {
+        self.parts.overlaid(&self.remote, &self.keys, &self.head.layers)
     }
 
     /// Where a block is, and how many from it on are in the same place or nowhere else said.

@@ -49,6 +49,31 @@ impl Store {
         state.doubts += 1;
     }
 
+    /// Counts as changed what may have been since the log went on in this use of a segment: blocks that lie in it or in later ones, and
+    /// all that lie in none, for nothing tells since when. Forgotten as [`Store::doubt`] is.
+    pub fn doubt_since(&self, replica: u8, segment_use: u64) {
+        let state = &mut *self.log.write_state();
+        let is_older = |segment: u16| {
+            let open = state.uses.get(usize::from(segment)).and_then(Option::as_ref);
+            open.is_some_and(|open| open.current.incarnation < segment_use)
+        };
+        let mut maps: Vec<&mut DirtyMap> = state
+            .dirty
+            .iter_mut()
+            .filter(|map| map.replica == replica)
+            .collect();
+        for index in &state.volumes {
+            for map in maps.iter_mut().filter(|map| map.volume == index.volume) {
+                for block in 0..index.blocks() {
+                    if !Place::segment_of(index.get(block)).is_some_and(is_older) {
+                        map.mark(block, 1);
+                    }
+                }
+            }
+        }
+        state.doubts += 1;
+    }
+
     /// Makes what [`Store::doubt`] said durable. Before anything is noted by which those blocks would count as received.
     pub fn keep_doubts(&self) -> Result<(), StoreError> {
         let mut writer = lock(&self.writer);

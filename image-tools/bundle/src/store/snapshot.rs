@@ -184,6 +184,11 @@ impl Snapshot {
         (self.position.seq, self.position.tag)
     }
 
+    /// The use of a segment in which the log was going on: what is written later lies in this one or in later ones.
+    pub fn segment_use(&self) -> u64 {
+        self.position.segment.map_or(0, |(_, incarnation)| incarnation)
+    }
+
     /// The unit of a run of data: what [`gobag_format::log::UnitEncoder`] makes of its blocks, as it lies in the log where
     /// that is the same.
     pub fn unit(&self, run: &SnapshotRun) -> Result<Wiped, SnapshotError> {

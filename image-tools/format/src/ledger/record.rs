@@ -6,11 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use super::{Company, LedgerError, Renewal};
+use super::{Company, LedgerError, NotedPoint, NotedPoints, Renewal};
 use crate::{
     agree::{AgreementKey, AgreementPublic},
     crypto::{Key, Random},
-    ids::PointId,
     lease::phone::PhoneState,
     limits::{MAX_KEPT_RESULTS, MAX_LEDGER_RECORD_LEN},
     sign::{SigningKey, VerifyingKey},
@@ -51,23 +50,15 @@ pub struct LedgerRecord {
     /// The last point of the stick's replica by which changes were confirmed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replica: Option<NotedPoint>,
+    /// Complete points from before it, oldest first: see [`noted`](super::noted).
+    #[serde(default, skip_serializing_if = "NotedPoints::is_empty")]
+    pub replica_before: NotedPoints,
     /// Extensions over the telephone.
     #[serde(default)]
     pub phone: PhoneState,
     /// Fields of later versions.
     #[serde(flatten)]
     pub later: Map<String, Value>,
-}
-
-/// A point of the stick's replica, as the stick remembers it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NotedPoint {
-    /// Its generation on the server.
-    pub generation: u64,
-    /// The attempt that made it.
-    pub point: PointId,
-    /// Number of the log's last record that it shows: a log that ends before it has lost what the company has.
-    pub sequence: u64,
 }
 
 /// What others know of a stick's own keys.
@@ -107,6 +98,7 @@ impl LedgerRecord {
             revoked: false,
             unfinished: false,
             replica: None,
+            replica_before: NotedPoints::default(),
             phone: PhoneState::default(),
             later: Map::new(),
         }
@@ -147,6 +139,21 @@ impl LedgerRecord {
         }
     }
 
+    /// The company keeps `point`, and everything that was sent is in it.
+    pub fn note(&mut self, point: NotedPoint) {
+        let before = self.replica.replace(point);
+        self.replica_before.push(before, point.generation);
+    }
+
+    /// The log has lost records, and gives their numbers and those of uses of segments to others: no point from before says any more since
+    /// when something changed.
+    pub fn forget_before(&mut self) {
+        self.replica_before = NotedPoints::default();
+        if let Some(noted) = &mut self.replica {
+            noted.segment_use = None;
+        }
+    }
+
     /// Forgets these results: the company has them.
     pub fn delivered(&mut self, results: &[KeptResult]) {
         self.results.retain(|kept| !results.contains(kept));
@@ -162,7 +169,7 @@ impl LedgerRecord {
     pub(super) fn from_json(json: &[u8]) -> Result<Self, LedgerError> {
         let record: Self = serde_json::from_slice(json).map_err(|_| LedgerError::Damaged)?;
         record.check_company()?;
-        match record.results.len() <= MAX_KEPT_RESULTS {
+        match record.results.len() <= MAX_KEPT_RESULTS && record.replica_before.is_sane() {
             true => Ok(record),
             false => Err(LedgerError::Damaged),
         }
