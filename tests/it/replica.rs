@@ -165,7 +165,11 @@ impl World {
     fn catch_up(&mut self, session: &Session) {
         self.remote.set_faults(0, 0);
         let mut sender = self.sender(session);
-        while self.pass(session, &mut sender, ALL).unwrap() != Passed::Nothing {}
+        self.catch_up_by(session, &mut sender);
+    }
+
+    fn catch_up_by(&mut self, session: &Session, sender: &mut Sender<Arc<MemoryRemote>>) {
+        while self.pass(session, sender, ALL).unwrap() != Passed::Nothing {}
         sender.note().unwrap();
         let newest = self.remote.points().last().copied().unwrap();
         assert!(newest.1, "the newest point is not complete");
@@ -495,6 +499,40 @@ fn a_server_that_was_put_back_is_sent_what_changed_since_and_nothing_else() {
     );
     let session = world.stick.open(true);
     world.check(|| session.replica().unwrap().keys(), 14);
+}
+
+/// Packs that nobody reads: the stick asks for them, a part of the index each time.
+#[test]
+fn packs_that_the_server_lost_are_noticed_and_sent_again() {
+    let mut world = World::new(15);
+    let session = world.stick.open(true);
+    work(&session, &mut Rng::new(15), 60);
+    world.catch_up(&session);
+    let mut sender = world.sender(&session);
+    assert_eq!(world.pass(&session, &mut sender, ALL).unwrap(), Passed::Nothing);
+    assert_eq!(sender.look_after().unwrap(), 0);
+    assert!(world.remote.lose_one_of(64 << 10));
+    let parts = world.view(
+        session.replica().unwrap().keys(),
+        world.remote.points().last().unwrap().0,
+    );
+    let parts: usize = parts.head().layers.iter().map(|layer| layer.parts.len()).sum();
+    let lost: usize = (0..parts).map(|_| sender.look_after().unwrap()).sum();
+    assert_eq!(lost, 1);
+    assert!(matches!(
+        world.pass(&session, &mut sender, ALL).unwrap(),
+        Passed::Point { complete: true, .. }
+    ));
+    let newest = world.remote.points().last().unwrap().0;
+    world.points.retain(|generation, _| *generation == newest);
+    world.check(|| session.replica().unwrap().keys(), 15);
+    // Also the index itself, though the sender remembers it.
+    world.remote.lose_objects();
+    assert!((0..2).all(|_| sender.look_after().is_err()));
+    world.catch_up_by(&session, &mut sender);
+    let newest = world.remote.points().last().unwrap().0;
+    world.points.retain(|generation, _| *generation == newest);
+    world.check(|| session.replica().unwrap().keys(), 15);
 }
 
 /// The log was put back, as a stick does that lied about a flush; the ledger was not.

@@ -111,6 +111,14 @@ impl MemoryRemote {
         self.kept().objects.clear();
     }
 
+    /// Loses one object of at least so many bytes; whether there was one.
+    pub fn lose_one_of(&self, least_len: usize) -> bool {
+        let kept = &mut *self.kept();
+        let long = kept.objects.iter().find(|(_, sealed)| sealed.len() >= least_len);
+        let lost = long.map(|(id, _)| *id);
+        lost.is_some_and(|id| kept.objects.remove(&id).is_some())
+    }
+
     /// Objects that the newest point needs.
     pub fn live_objects(&self) -> usize {
         self.kept().live().len()
@@ -222,6 +230,13 @@ impl Remote for MemoryRemote {
             kept.received_bytes += sealed.len() as u64;
             kept.objects.insert(id, sealed.to_vec());
             Ok(())
+        })
+    }
+
+    fn missing(&self, ids: &[ObjectId]) -> Result<Vec<ObjectId>, RemoteError> {
+        self.answer(|kept| {
+            let missing = ids.iter().filter(|id| !kept.objects.contains_key(id));
+            Ok(missing.copied().collect())
         })
     }
 

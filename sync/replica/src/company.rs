@@ -74,6 +74,10 @@ impl Remote for Company {
         self.client().put(id, sealed).map_err(remote_error)
     }
 
+    fn missing(&self, ids: &[ObjectId]) -> Result<Vec<ObjectId>, RemoteError> {
+        self.client().missing(ids).map_err(remote_error)
+    }
+
     fn part(&self, part: &Part) -> Result<(), RemoteError> {
         self.client().part(&self.line, part).map_err(remote_error)
     }

@@ -105,7 +105,8 @@ impl Layering<'_> {
     }
 }
 
-fn pack_of(run: &IndexRun) -> Option<Digest> {
+/// The pack that a run lies in.
+pub(crate) fn pack_of(run: &IndexRun) -> Option<Digest> {
     match run.target {
         Target::Pack(pack) => Some(pack),
         Target::Zero | Target::Base => None,

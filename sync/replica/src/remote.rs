@@ -57,6 +57,8 @@ pub trait Archive: Sync {
 pub trait Remote: Archive {
     /// Hands over an object; once more is no harm.
     fn put(&self, id: ObjectId, sealed: &[u8]) -> Result<(), RemoteError>;
+    /// Which of these objects it has not got.
+    fn missing(&self, ids: &[ObjectId]) -> Result<Vec<ObjectId>, RemoteError>;
     /// More ids for the point that its request will make.
     fn part(&self, part: &Part) -> Result<(), RemoteError>;
     /// Makes a point; the same request again gives the same answer.
@@ -80,6 +82,10 @@ impl<R: Archive + Send + ?Sized> Archive for Arc<R> {
 impl<R: Remote + Send + ?Sized> Remote for Arc<R> {
     fn put(&self, id: ObjectId, sealed: &[u8]) -> Result<(), RemoteError> {
         (**self).put(id, sealed)
+    }
+
+    fn missing(&self, ids: &[ObjectId]) -> Result<Vec<ObjectId>, RemoteError> {
+        (**self).missing(ids)
     }
 
     fn part(&self, part: &Part) -> Result<(), RemoteError> {

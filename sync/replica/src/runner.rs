@@ -36,6 +36,8 @@ const MOST_BYTES: u64 = 256 << 20;
 const PASS_S: u64 = 60;
 /// Passes in a row that left no less than they found, after which it is said.
 const LOSING: u32 = 3;
+/// How often it is looked whether the company still has what it was sent, a part each time.
+const LOOK_EVERY: Duration = Duration::from_secs(600);
 /// The longest wait for a network.
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
 /// The wait after a refusal that only people can lift.
@@ -167,7 +169,7 @@ pub fn run<R: Remote>(
 ) {
     let mut sender = Sender::new(source.clone(), remote);
     let mut pace = Pace::default();
-    let mut noted = Instant::now();
+    let (mut noted, mut looked) = (Instant::now(), Instant::now());
     loop {
         let ending = control.is_ending();
         let (started, started_s) = (Instant::now(), clock());
@@ -198,6 +200,19 @@ pub fn run<R: Remote>(
         }
         if last {
             return;
+        }
+        if matches!(passed, Ok(Passed::Nothing)) && looked.elapsed() >= LOOK_EVERY {
+            looked = Instant::now();
+            match sender.look_after() {
+                Ok(0) => {}
+                Ok(packs) => tracing::warn!(
+                    packs,
+                    "the company has lost parts of its copy; they are sent again"
+                ),
+                Err(error) => {
+                    tracing::warn!(code = error.code(), %error, "the company's copy cannot be looked at");
+                }
+            }
         }
         control.wait(wait.saturating_sub(started.elapsed()));
     }

@@ -10,7 +10,11 @@
 //! stick's, sent before a crash, or that of another copy of it: those blocks are sent again, so that the replica becomes this
 //! stick's state either way. The same is asked anew whenever an answer to a new point is missing or unexpected.
 
-use std::{cmp::Ordering, sync::atomic};
+use std::{
+    cmp::Ordering,
+    collections::BTreeSet,
+    sync::{Arc, atomic},
+};
 
 use gobag_bundle::{
     EscrowFile, ReplicaSource,
@@ -21,7 +25,10 @@ use gobag_format::{
     ids::PointId,
     ledger::NotedPoint,
     limits::MAX_COUNT,
-    replica::{ChangePackWriter, HeadLayer, IndexRun, Kind, ReplicaError, ReplicaHead, ReplicaKeys, Target},
+    replica::{
+        ChangePackWriter, HeadLayer, IndexPart, IndexRun, Kind, ReplicaError, ReplicaHead, ReplicaKeys,
+        Target,
+    },
 };
 use gobag_protocol::{
     bounded::{Bounded, TooMany},
@@ -35,7 +42,7 @@ pub use crate::uploads::Progress;
 use crate::{
     differences::differences,
     error::{ReadError, SendError},
-    layers::Layering,
+    layers::{Layering, pack_of},
     parts::Parts,
     remote::{Remote, RemoteError, StoredPoint},
     uploads::{Uploads, carry},
@@ -110,6 +117,10 @@ pub struct Sender<R> {
     made: Option<NotedPoint>,
     /// How often in a row a part of the newest point's index was missing.
     missed: u32,
+    /// Which part of the newest point's index [`Sender::look_after`] takes next; counts on from anywhere.
+    next_look: usize,
+    /// Whether that part was missing the last time.
+    look_missed: bool,
     /// Bytes sent since the stick noted a point; `None` if no point was made since.
     unnoted: Option<u64>,
 }
@@ -119,6 +130,7 @@ impl<R: Remote> Sender<R> {
     pub fn new(source: ReplicaSource, remote: R) -> Self {
         // What another sender sent and did not note is nothing that this one can rely on.
         source.reclaim();
+        let start = source.draw().0;
         Self {
             keys: source.keys(),
             source,
@@ -127,6 +139,9 @@ impl<R: Remote> Sender<R> {
             known: None,
             made: None,
             missed: 0,
+            // Sessions are short and may all be: each begins somewhere else.
+            next_look: usize::from(start[0]) << 8 | usize::from(start[1]),
+            look_missed: false,
             unnoted: None,
         }
     }
@@ -221,6 +236,51 @@ impl<R: Remote> Sender<R> {
         let noted = self.unnoted.get_or_insert(0);
         *noted += data_bytes;
         Ok(passed)
+    }
+
+    /// Asks for the packs of one part of the newest point's index whether the server has them all, and counts as not sent what lay in
+    /// those it has lost; returns how many. For quiet moments: each call takes another part.
+    pub fn look_after(&mut self) -> Result<usize, SendError> {
+        let Some(Some(tip)) = &self.known else {
+            return Ok(0);
+        };
+        let parts = || tip.head.layers.iter().flat_map(|layer| &layer.parts);
+        let Some(nth) = self.next_look.checked_rem(parts().count()) else {
+            return Ok(0);
+        };
+        let Some(id) = parts().nth(nth).map(|part| part.id) else {
+            return Ok(0);
+        };
+        let (part, missing) = match self.asked_for(id) {
+            Err(SendError::Read(error)) if is_lost(&error) => {
+                // Twice in a row: it is lost, and the next pass begins on an empty index.
+                if std::mem::replace(&mut self.look_missed, true) {
+                    (self.missed, self.known) = (MISSED_IS_LOST + 1, None);
+                }
+                return Err(error.into());
+            }
+            asked => asked?,
+        };
+        for run in &part.runs {
+            if pack_of(run).is_some_and(|pack| missing.contains(&ObjectId(pack))) {
+                self.source.doubt(run.volume, run.first_block, run.blocks);
+            }
+        }
+        (self.next_look, self.look_missed) = (self.next_look.wrapping_add(1), false);
+        Ok(missing.len())
+    }
+
+    /// A part of the index, and which of its packs the server has not got.
+    fn asked_for(&self, id: Digest) -> Result<(Arc<IndexPart>, Vec<ObjectId>), SendError> {
+        let part = self.parts.get(&self.remote, &self.keys, id)?;
+        let packs: BTreeSet<Digest> = part.runs.iter().filter_map(pack_of).collect();
+        let ids: Vec<ObjectId> = packs.into_iter().chain([id]).map(ObjectId).collect();
+        let missing = self.remote.missing(&ids)?;
+        match missing.contains(&ObjectId(id)) {
+            // This one is remembered; whoever recovers has to fetch it.
+            true => Err(ReadError::from(RemoteError::Missing { what: id.to_string() }).into()),
+            false => Ok((part, missing)),
+        }
     }
 
     /// Whether so much was sent that the stick should note it.
