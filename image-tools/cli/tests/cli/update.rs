@@ -283,3 +283,74 @@ fn ctrl_c_and_kill_leave_the_old_version_and_the_next_run_goes_on() {
     );
     assert_eq!(image_of(&desk), "office@2");
 }
+
+fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let to = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy_folder(&entry.path(), &to),
+            false => assert!(fs::copy(entry.path(), to).is_ok()),
+        }
+    }
+}
+
+/// Case L11, as far as it exists here: whoever can write to IT's repository, and has none of IT's keys, gets nothing onto a stick.
+#[test]
+fn what_it_did_not_sign_as_this_version_of_this_image_reaches_no_stick() {
+    let Some((desk, stick)) = desk_with_a_stick() else {
+        return;
+    };
+    let rival = ["--org", "rival", "--passphrase-file", "it", "--json", "--quiet"];
+    let init = [
+        "init",
+        "rival",
+        "--name",
+        "R",
+        "--contact",
+        "1",
+        "--new-passphrase-file",
+        "it",
+    ];
+    assert_eq!(desk.run(&init).exit, 0);
+    let build = [&["build", "disk.raw", "--name", "office"][..], &rival].concat();
+    assert_eq!(desk.run(&build).exit, 0);
+    let (images, kept) = (desk.path("acme/repository/images/office"), desk.path("kept"));
+    copy_folder(&images, &kept);
+    let file = |version: u32, name: &str| images.join(version.to_string()).join(name);
+    type Attack<'a> = (i32, &'a str, &'a dyn Fn());
+    let attacks: [Attack<'_>; 6] = [
+        (6, "manifest.sealed", &|| {
+            copy_folder(&desk.path("rival/repository/images/office/1"), &images.join("3"));
+        }),
+        (6, "manifest.rolled-back", &|| {
+            copy_folder(&images.join("1"), &images.join("3"));
+        }),
+        (6, "manifest.other-image", &|| {
+            let _ = fs::copy(file(1, "manifest.gbm"), file(2, "manifest.gbm")).unwrap();
+        }),
+        (6, "update.source-damaged", &|| {
+            let _ = fs::copy(file(1, "0.gbx"), file(2, "0.gbx")).unwrap();
+        }),
+        (1, "repository.foreign-file", &|| {
+            let endless = File::options().write(true).open(file(2, "manifest.gbm")).unwrap();
+            endless.set_len(1 << 40).unwrap();
+        }),
+        (6, "manifest.sealed", &|| flip(&file(2, "manifest.gbm"), 100)),
+    ];
+    let before = files_below(&stick);
+    for (nth, (exit, code, attack)) in attacks.into_iter().enumerate() {
+        attack();
+        let ran = desk.keyed(&["update", "--yes", "--stick", "stick"]);
+        assert_eq!((ran.exit, ran.code().as_str()), (exit, code), "{nth}");
+        fs::remove_dir_all(&images).unwrap();
+        copy_folder(&kept, &images);
+        assert_eq!(
+            (image_of(&desk), files_below(&stick)),
+            ("office@1".to_owned(), before.clone()),
+            "{nth}"
+        );
+    }
+    let ran = desk.keyed(&["update", "--yes", "--stick", "stick"]);
+    assert_eq!((ran.exit, image_of(&desk).as_str()), (0, "office@2"));
+}
