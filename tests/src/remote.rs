@@ -7,7 +7,7 @@ use std::{
 
 use gobag_protocol::{
     ids::ObjectId,
-    points::{MadePoint, NewPoint, Part},
+    points::{BookmarkKind, MadePoint, NewPoint, Part},
 };
 use gobag_replica::{Archive, Remote, RemoteError, StoredPoint};
 
@@ -85,6 +85,13 @@ impl MemoryRemote {
             .iter()
             .filter(|point| !kept.pruned.contains(&point.generation));
         points.map(|point| (point.generation, point.complete)).collect()
+    }
+
+    /// Kinds of the points' bookmarks, oldest first.
+    pub fn bookmarks(&self) -> Vec<BookmarkKind> {
+        let kept = self.kept();
+        let bookmarks = kept.points.iter().flat_map(|point| point.bookmarks.iter());
+        bookmarks.map(|bookmark| bookmark.kind).collect()
     }
 
     /// Forgets all points but these, and all objects that none of these needs.

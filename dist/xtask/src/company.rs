@@ -119,7 +119,9 @@ fn work(scene: &Scene, server: &Server) -> Result<String> {
     let written = Instant::now();
     let seen = in_step(scene, generation(scene)?)?;
     let arrived = written.elapsed();
-    expect(scene.gobag("alice", "mark").arg(NAME), 0)?;
+    let marked = expect(scene.gobag("alice", "mark").arg(NAME), 0)?;
+    // By the agent in the guest.
+    must_say(&marked, "its file systems stood still")?;
     in_step(scene, Some(seen))?;
     // The server goes and comes back while the guest works on.
     server.trouble()?;

@@ -26,8 +26,8 @@ use crate::{
     Ambient,
     files::{self, FileError},
     headers::{
-        ESCROW_FILES, Headers, NoRoot, ReplaceError, Secret, UnlockError, Unlocked, keep_share, mode_of,
-        replace_all, set_mode, settle_all,
+        ESCROW_FILES, Found, Headers, NoRoot, ReplaceError, Secret, UnlockError, Unlocked, keep_share,
+        mode_of, replace_all, set_mode, settle_all,
     },
     medium::{BUNDLE_FOLDER, FileRef, Medium, StickMedium},
 };
@@ -145,7 +145,16 @@ impl Bundle {
                 tracing::info!(%error, "the header cannot be made sure of");
             }
         }
-        let unlocked = Headers::read(&medium)?.unlock(&medium, secret)?;
+        let Found {
+            mut unlocked,
+            forgotten,
+        } = Headers::read(&medium)?.unlock(&medium, secret)?;
+        if let Some(forgotten) = forgotten {
+            if writable && !unlocked.read_only {
+                forget_to_the_end(&medium, &mut unlocked, &ambient);
+            }
+            return Err(forgotten.into());
+        }
         if unlocked.stale_slots > 0 {
             tracing::info!(
                 slots = unlocked.stale_slots,
@@ -260,6 +269,14 @@ impl Bundle {
         replace_all(&*self.medium, &self.unlocked, &self.ambient.random)?;
         self.unlocked.stale_slots = 0;
         Ok(())
+    }
+}
+
+/// A share was being taken off the stick when the power failed: it goes on. What cannot be written now is refused all the same.
+fn forget_to_the_end(medium: &StickMedium, unlocked: &mut Unlocked, ambient: &Ambient) {
+    unlocked.generation += 1;
+    if let Err(error) = replace_all(medium, unlocked, &ambient.random) {
+        tracing::warn!(code = error.code(), %error, "a share that was taken off the stick is still in a copy of its header");
     }
 }
 

@@ -149,8 +149,8 @@ impl Headers {
         self.newest_first().map(|slots| slots[0].bundle)
     }
 
-    /// Finds the bundle key and the newest header that it vouches for.
-    pub(crate) fn unlock(&self, medium: &dyn Medium, secret: &Secret<'_>) -> Result<Unlocked, UnlockError> {
+    /// Finds the bundle key and the newest header that it vouches for; also by a share alone that was taken off the stick, which the result says.
+    pub(crate) fn unlock(&self, medium: &dyn Medium, secret: &Secret<'_>) -> Result<Found, UnlockError> {
         let slots = self.newest_first()?;
         let (key, used) = match secret {
             Secret::Passphrase(passphrase) => by_passphrase(&slots, passphrase, None)?,
@@ -174,7 +174,8 @@ impl Headers {
         let current = |slot: &&HeaderSlot| slot.generation == newest.generation && slot.authenticates(&key);
         let current = slots.iter().copied().filter(current).count();
         let (root, share) = used.map_or((None, None), |used| (Some(used.root), used.share));
-        Ok(Unlocked {
+        let forgotten = forgotten(secret, share.as_ref(), newest);
+        let unlocked = Unlocked {
             root,
             share,
             bundle: newest.bundle,
@@ -184,7 +185,8 @@ impl Headers {
             read_only: newest.features.ro_compat != 0,
             stale_slots: (self.0.len() - current) as u8,
             key,
-        })
+        };
+        Ok(Found { unlocked, forgotten })
     }
 
     /// The generation that is still there when any one of the files is lost: the lower of their newest.
@@ -218,6 +220,29 @@ impl Headers {
         }
         slots.sort_by_key(|slot| std::cmp::Reverse(slot.generation));
         Ok(slots)
+    }
+}
+
+/// What a secret opens.
+pub(crate) struct Found {
+    pub(crate) unlocked: Unlocked,
+    /// Why it opens nothing all the same: an older copy of the header still has a share that was being taken off the stick.
+    pub(crate) forgotten: Option<UnlockError>,
+}
+
+/// Whether this share was found on the stick, in a copy of the header that is older than one without it.
+fn forgotten(secret: &Secret<'_>, share: Option<&Share>, newest: &HeaderSlot) -> Option<UnlockError> {
+    let used = share?.expose();
+    let given = match secret {
+        Secret::Shared { share, .. } => Some(share.expose()),
+        Secret::Passphrase(_) | Secret::Escrow(_) => None,
+    };
+    let kept = newest.key_slots.iter().find_map(share::kept).map(Share::expose);
+    match (given, kept) {
+        (Some(given), _) if given == used => None,
+        (_, Some(kept)) if kept == used => None,
+        (Some(_), _) => Some(UnlockError::WrongShare),
+        (None, _) => Some(UnlockError::ShareNeeded),
     }
 }
 

@@ -6,9 +6,9 @@ use clap::{Parser, Subcommand};
 use gobag_term::{DocsArgs, GlobalArgs, PassphraseArgs};
 
 use crate::{
-    build::BuildArgs, checklist::ChecklistArgs, coverage::CoverageArgs, escrow::EscrowArgs,
-    extend::ExtendArgs, init::InitArgs, inspect::InspectArgs, list::ListArgs, officer::OfficerArgs,
-    passwd::PasswdArgs, plan::PlanArgs, probe::ProbeArgs, recover::RecoverArgs,
+    build::BuildArgs, checklist::ChecklistArgs, company::CompanyArgs, coverage::CoverageArgs,
+    escrow::EscrowArgs, extend::ExtendArgs, init::InitArgs, inspect::InspectArgs, list::ListArgs,
+    officer::OfficerArgs, passwd::PasswdArgs, plan::PlanArgs, probe::ProbeArgs, recover::RecoverArgs,
     restore_token::RestoreTokenArgs, results::ResultsArgs, rm::RmArgs, stick::StickArgs, update::UpdateArgs,
     verify::VerifyArgs, waive::WaiveArgs,
 };
@@ -37,6 +37,7 @@ pub(crate) enum Command {
     Update(UpdateArgs),
     Passwd(PasswdArgs),
     Escrow(EscrowArgs),
+    Company(CompanyArgs),
     Recover(RecoverArgs),
     Officer(OfficerArgs),
     Extend(ExtendArgs),

@@ -2,6 +2,7 @@
 
 mod describe;
 mod lease;
+mod replication;
 
 use std::path::{Path, PathBuf};
 
@@ -110,6 +111,7 @@ pub(crate) fn build(args: &BuildArgs, ui: &Ui, environment: &Environment) -> Res
     let requirements: Option<Requirements> = args.requirements.as_deref().map(read_json).transpose()?;
     let mut policy = policy(args)?;
     lease::check(&policy, &args.lease)?;
+    replication::check(&policy)?;
     let open = OpenOffice::open(&args.keys, Access::Shared, ui)?;
     lease::add(&mut policy, &args.lease, &args.name, &open, ui)?;
     let OpenOffice { office, secrets } = open;

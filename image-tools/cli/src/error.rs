@@ -155,6 +155,7 @@ fn exit(code: &str) -> ExitCode {
         | "unlock.share-needed"
         | "unlock.wrong-share" => ExitCode::LockedOut,
         "engine.tool-missing" => ExitCode::HostUnfit,
+        "client.refused" => ExitCode::Refused,
         "build.name"
         | "repository.no-such-image"
         | "org.not-a-recipient"
@@ -279,6 +280,10 @@ fn hints(code: &str) -> &'static [&'static str] {
             &["`gobag-image update` gives the stick a new one; results that waited in a damaged one are lost"]
         }
         "file.no-space" => &["make room, and run the same command again"],
+        "client.refused" => {
+            &["a token counts for one company, and what changes something needs the role operator"]
+        }
+        "client.other-server" => &["`--ca` names the certificate that your company's `gobag-server` keeps"],
         "engine.ext4-attributes" | "import.attributes" => {
             &["run the same command as root: `sudo gobag-image build …`"]
         }

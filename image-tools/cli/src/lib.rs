@@ -2,15 +2,17 @@
 //! wires together.
 //!
 //! * [`args`]: the command line; one module per command: [`init`], [`build`], [`list`], [`inspect`], [`verify`],
-//!   [`rm`], [`stick`], [`update`], [`passwd`], [`plan`], [`probe`], [`escrow`], [`officer`], [`extend`], [`recover`], [`restore_token`],
+//!   [`rm`], [`stick`], [`update`], [`passwd`], [`plan`], [`probe`], [`escrow`], [`officer`], [`extend`], [`company`], [`recover`], [`restore_token`],
 //!   [`waive`], [`checklist`], [`results`], [`coverage`] (with the checklist it shares [`pages`])
 //! * [`office`]: the organisation and its repository, opened and unlocked
+//! * [`server`]: the company's server; [`time`]: times as people write them; [`size`]: sizes
 //! * [`environment`]: what is known from outside; [`progress`]: how long work tells where it is
 //! * [`error`]: every library error's exit code and hint
 
 mod args;
 mod build;
 mod checklist;
+mod company;
 mod coverage;
 mod environment;
 mod error;
@@ -30,8 +32,10 @@ mod recover;
 mod restore_token;
 mod results;
 mod rm;
+mod server;
 mod size;
 mod stick;
+mod time;
 mod update;
 mod verify;
 mod waive;
@@ -74,6 +78,7 @@ fn dispatch(command: &Command, ui: &Ui, environment: &Environment) -> Result<Exi
         Command::Update(args) => update::update(args, ui, environment),
         Command::Passwd(args) => passwd::passwd(args, ui, environment),
         Command::Escrow(args) => escrow::escrow(args, ui, environment),
+        Command::Company(args) => company::company(args, ui),
         Command::Recover(args) => recover::recover(args, ui, environment, &interrupt),
         Command::Officer(args) => officer::officer(args, ui, environment),
         Command::Extend(args) => extend::extend(args, ui, environment),

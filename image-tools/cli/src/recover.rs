@@ -4,9 +4,8 @@ mod disk;
 mod mount;
 mod points;
 mod stick;
-mod time;
 
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
 use clap::Subcommand;
 use gobag_bundle::{
@@ -15,8 +14,6 @@ use gobag_bundle::{
     repository::{Access, RepositoryMedium},
     store::Base,
 };
-use gobag_checklists::regular::read;
-use gobag_client::{Client, Options, People};
 use gobag_format::{
     escrow,
     header::VolumeRole,
@@ -31,18 +28,17 @@ use gobag_replica::{
     choose::{Moment, choose},
 };
 use gobag_term::{CliError, ExitCode, Interrupt, Ui};
-use zeroize::Zeroizing;
 
 use crate::{
     args::KeysArgs,
     environment::Environment,
-    error::{OrExplain, said, unusable},
+    error::{OrExplain, said},
     escrow::{EscrowKeyArgs, identity_under},
     office::{Office, OpenOffice, unlock},
+    server::{ServerArgs, number},
+    time,
 };
 
-/// Largest certificate and token file, bytes.
-const MAX_FILE: u64 = 64 << 10;
 /// Seconds that the stick's and the server's clocks may be apart before it is said.
 const MAX_APART_S: u64 = 3600;
 /// Packs kept in memory while a point is read, bytes.
@@ -73,15 +69,8 @@ pub(crate) struct FromArgs {
     /// Number of the lost stick: 32 digits, in `gobag-image list --sticks`
     #[arg(value_name = "NUMBER")]
     number: String,
-    /// The company's server
-    #[arg(long, value_name = "HOST:PORT")]
-    server: String,
-    /// Certificate of the organisation's CA, as `gobag-server` keeps it
-    #[arg(long, value_name = "FILE")]
-    ca: PathBuf,
-    /// File with your token for the server; it needs the role operator
-    #[arg(long, value_name = "FILE")]
-    token_file: PathBuf,
+    #[command(flatten)]
+    server: ServerArgs,
     #[command(flatten)]
     escrow: EscrowKeyArgs,
     #[command(flatten)]
@@ -125,14 +114,8 @@ pub(crate) struct Lost {
 impl Lost {
     /// Asks for IT's passphrase, and the server for the key that it keeps sealed.
     pub(crate) fn open(from: &FromArgs, ui: &Ui) -> Result<Self, CliError> {
-        let bundle = BundleId::parse(&from.number.to_ascii_lowercase()).ok_or_else(|| {
-            let text = format!("`{}` is not the number of a stick", from.number);
-            said(ExitCode::Usage, "recover.number", text).hint("it has 32 digits from 0 to 9 and a to f")
-        })?;
-        let ca = text("certificate", &from.ca)?;
-        let token = Zeroizing::new(text("token", &from.token_file)?);
-        let client = Client::new(&from.server, &ca, None, Options::default()).or_explain()?;
-        let archived = Archived::new(People::new(client, &token), bundle);
+        let bundle = number(&from.number)?;
+        let archived = Archived::new(from.server.people()?, bundle);
         let (office, identity) = unlocked(from, ui)?;
         let newest = archived.newest().or_explain()?.ok_or_else(nothing)?;
         let escrow = ReplicaHead::escrow_of(&newest.head).ok_or_else(|| {
@@ -291,15 +274,6 @@ fn moment(when: &WhenArgs) -> Result<Moment, CliError> {
             name: Some(name.clone()).filter(|name| !name.is_empty()),
             before_s,
         },
-    })
-}
-
-fn text(what: &str, path: &std::path::Path) -> Result<String, CliError> {
-    let bytes = read(path, MAX_FILE)
-        .map_err(|error| unusable("recover.file", &format!("read the {what} in"), path, &error))?;
-    String::from_utf8(bytes).map_err(|_| {
-        let text = format!("{} holds no {what}", path.display());
-        said(ExitCode::Usage, "recover.file", text)
     })
 }
 

@@ -10,6 +10,8 @@
 mod age;
 #[path = "cli/codes.rs"]
 mod codes;
+#[path = "cli/company.rs"]
+mod company;
 #[path = "cli/extensions.rs"]
 mod extensions;
 #[path = "cli/named.rs"]
@@ -18,8 +20,12 @@ mod named;
 mod officers;
 #[path = "cli/plan.rs"]
 mod plan;
+#[path = "cli/recovered.rs"]
+mod recovered;
 #[path = "cli/results.rs"]
 mod results;
+#[path = "cli/site.rs"]
+mod site;
 #[path = "cli/update.rs"]
 mod update;
 

@@ -6,10 +6,12 @@
 pub(crate) mod contact;
 pub(crate) mod desk;
 mod replicating;
+mod sending;
 pub(crate) mod standing;
 mod trouble;
 
 use std::{
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -18,7 +20,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, select};
 use gobag_bundle::SystemRandom;
 use gobag_client::Backoff;
 use gobag_format::lease::raised;
-use gobag_replica::runner::ReplicaStatus;
+use gobag_replica::{allowance::Wish, behind::Behind, runner::ReplicaStatus};
 use gobag_term::{Signal, Ui, human};
 use serde::{Deserialize, Serialize};
 
@@ -26,12 +28,15 @@ use crate::{control::Board, open::Work};
 
 use desk::Desk;
 pub(crate) use replicating::Replicating;
+pub(crate) use sending::SendingArgs;
 pub(crate) use trouble::Trouble;
 
 /// How long after a contact that worked the next one comes.
 const CONTACT_EVERY: Duration = Duration::from_secs(15 * 60);
 /// How often the ledger notes that time has passed.
 const NOTE_EVERY: Duration = Duration::from_secs(5 * 60);
+/// How often it is looked at whether the company's copy falls behind.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
 
 /// How it stands between a running session and the company.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +72,8 @@ pub(crate) struct CompanyReport {
     pub(crate) code: Option<String>,
     /// How far the company's copy of the volumes is; absent until it was begun.
     pub(crate) replica: Option<ReplicaStatus>,
+    /// For how many seconds changes have gathered that the company does not get, if that is longer than IT wants.
+    pub(crate) behind_s: Option<u64>,
 }
 
 impl CompanyReport {
@@ -84,8 +91,15 @@ impl CompanyReport {
             Some(code) => format!("{text} ({})", human::printable(code)),
             None => text.to_owned(),
         };
-        match &self.replica {
+        let text = match &self.replica {
             Some(replica) => format!("{text}; {}", replicating::text(replica)),
+            None => text,
+        };
+        match self.behind_s {
+            Some(behind_s) => format!(
+                "{text}; BEHIND: what is written stays on the stick alone for {} now",
+                human::duration(Duration::from_secs(behind_s))
+            ),
             None => text,
         }
     }
@@ -100,10 +114,12 @@ pub(crate) struct Company {
 }
 
 impl Company {
-    /// Begins to look for the company of the stick that is at work.
-    pub(crate) fn start(work: &Arc<Work>, board: &Board, ui: &Ui) -> Self {
+    /// Begins to look for the company of the stick that is at work. `agent`: where the socket of the guest's agent is.
+    pub(crate) fn start(work: &Arc<Work>, wish: Wish, agent: Option<&Path>, board: &Board, ui: &Ui) -> Self {
         let (wake, woken) = bounded(1);
-        let replicating = Arc::new(Replicating::waking(wake));
+        let rules = sending::rules(&work.session().manifest().policy, wish, agent, ui);
+        let target = Duration::from_secs(rules.policy.rpo_target_s);
+        let replicating = Arc::new(Replicating::new(rules, wake, ui));
         let desk = Arc::new(Desk::new(work).replicating(&replicating, board));
         let (stop, stopped) = bounded::<()>(0);
         let (tell, cut_off) = bounded(1);
@@ -112,6 +128,8 @@ impl Company {
             board: board.clone(),
             ui: ui.clone(),
             tell,
+            replicating: Arc::clone(&replicating),
+            target,
         };
         let thread = std::thread::Builder::new().name("company".to_owned());
         if let Err(error) = thread.spawn(move || keeper.keep(&stopped, &woken)) {
@@ -158,6 +176,9 @@ struct Keeper {
     board: Board,
     ui: Ui,
     tell: Sender<()>,
+    replicating: Arc<Replicating>,
+    /// For how long changes may gather.
+    target: Duration,
 }
 
 impl Keeper {
@@ -166,9 +187,12 @@ impl Keeper {
         let mut backoff = Backoff::new(&SystemRandom, None);
         let mut noted = Instant::now();
         let mut contact = Some(Instant::now());
+        let mut behind = Behind::new(self.target, Instant::now());
+        let mut look = Instant::now();
         loop {
             let note = noted + NOTE_EVERY;
-            let next = contact.map_or(note, |contact| contact.min(note));
+            let next = note.min(look);
+            let next = contact.map_or(next, |contact| contact.min(next));
             let wait = next.saturating_duration_since(Instant::now());
             select! {
                 recv(stopped) -> _ => return,
@@ -184,6 +208,10 @@ impl Keeper {
                 noted = Instant::now();
                 self.note(worked);
             }
+            if look <= Instant::now() {
+                look = Instant::now() + LOOK_EVERY;
+                self.look(&mut behind);
+            }
             if contact.is_some_and(|contact| contact <= Instant::now()) {
                 match self.contact(&mut backoff) {
                     Next::After(wait) => contact = Some(Instant::now() + wait),
@@ -191,6 +219,39 @@ impl Keeper {
                     Next::Over => return,
                 }
             }
+        }
+    }
+
+    /// Whether the company gets what is written; says so once each time that it begins not to.
+    fn look(&self, behind: &mut Behind) {
+        let status = self.replicating.status();
+        let unsent_bytes = match &status {
+            Some(status) => status.unsent_bytes,
+            // Never reached in this session.
+            None => {
+                let unsent = |work: &Work| work.session().replica().map_or(0, |source| source.unsent_bytes());
+                self.desk.with(unsent).unwrap_or(0)
+            }
+        };
+        let complete_s = status.and_then(|status| status.complete_s);
+        let is_behind = behind.look(unsent_bytes, complete_s, Instant::now());
+        let behind_s = is_behind.map(|time| time.as_secs());
+        let mut was_behind = false;
+        // Where nothing is to be said, a stick without a company shows none.
+        if behind_s.is_some() || self.board.report().company.is_some() {
+            self.board.update(|report| {
+                let shown = &mut report.company.get_or_insert_default().behind_s;
+                was_behind = shown.is_some();
+                *shown = behind_s;
+            });
+        }
+        if let (Some(time), false) = (is_behind, was_behind) {
+            self.ui.warn(&format!(
+                "For {} your company has not got what you write: {} are on the stick alone, and would be lost with it. Connect this computer to \
+                 the internet, or to a faster one; `gobag status` shows how far it is.",
+                human::duration(time),
+                human::bytes(unsent_bytes)
+            ));
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use gobag_protocol::points::BookmarkKind;
 use gobag_term::{CliError, ExitCode, Ui};
 use serde::Serialize;
 
@@ -20,8 +21,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Name the state of the running workstation, to be able to go back to it
 ///
-/// What is written until now goes to your company under this name; later IT can bring the workstation back to it. Save your files
-/// first: what a program has not saved is not in it.
+/// What is written until now goes to your company under this name; later IT can bring the workstation back to it. Where the workstation has an
+/// agent (`qemu-guest-agent`), its file systems are written out and stand still for the moment. Save your files first: what a
+/// program has not saved is not in it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct MarkArgs {
     /// The name, like "before the update"
@@ -34,6 +36,8 @@ pub(crate) struct MarkArgs {
 struct MarkReport {
     name: String,
     generation: Option<u64>,
+    /// `application` if the workstation's file systems stood still for it, `user` if not; absent where an older program runs.
+    kind: Option<BookmarkKind>,
 }
 
 pub(crate) fn mark(args: &MarkArgs, ui: &Ui, environment: &Environment) -> Result<ExitCode, CliError> {
@@ -65,11 +69,15 @@ pub(crate) fn mark(args: &MarkArgs, ui: &Ui, environment: &Environment) -> Resul
     match control::mark(&folder, name, PATIENCE, is_done).or_explain()? {
         Some(report) if is_done(&report) => {
             let replica = report.company.and_then(|company| company.replica);
-            let generation = replica.and_then(|replica| replica.generation);
-            let name = name.to_owned();
-            ui.answer(&MarkReport { name, generation }, |_| {
-                "Your company has this state under that name.\n".to_owned()
-            })?;
+            let last = replica.as_ref().and_then(|replica| replica.last_mark);
+            let report = MarkReport {
+                name: name.to_owned(),
+                generation: last
+                    .map(|last| last.generation)
+                    .or(replica.and_then(|replica| replica.generation)),
+                kind: last.map(|last| last.kind),
+            };
+            ui.answer(&report, words)?;
             Ok(ExitCode::Ok)
         }
         Some(report) if report.state != SessionState::Running => {
@@ -82,6 +90,19 @@ pub(crate) fn mark(args: &MarkArgs, ui: &Ui, environment: &Environment) -> Resul
                 .hint("`gobag status` shows whether the company is reached"))
         }
     }
+}
+
+fn words(report: &MarkReport) -> String {
+    let how = match report.kind {
+        Some(BookmarkKind::Application) => {
+            " The workstation's programs had been asked to write everything out, and its file systems stood still for it."
+        }
+        Some(_) => {
+            " It is as a power cut would leave it: no agent in the workstation could hold its file systems still."
+        }
+        None => "",
+    };
+    format!("Your company has this state under that name.{how}\n")
 }
 
 /// How many names the company got in this session; none where nothing goes there.

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::{
     args::UnlockArgs,
-    company::standing,
+    company::{SendingArgs, standing},
     control::{Board, Report, Server},
     door::{Door, DoorOptions},
     environment::Environment,
@@ -46,6 +46,8 @@ pub(crate) struct MountArgs {
     /// How the disks are shown
     #[arg(long, value_enum, default_value_t, value_name = "DOOR")]
     door: DoorArg,
+    #[command(flatten)]
+    sending: SendingArgs,
 }
 
 /// How the disks are shown.
@@ -130,6 +132,7 @@ pub(crate) fn mount(
         signals: interrupt.subscribe(),
         commands: wishes,
         troubles,
+        wish: args.sending.wish(),
     };
     keep(&bare, Kind::Programs, &work, &inbox, &board, ui);
     let cut_off = work.is_cut_off().then(|| work.take_left());

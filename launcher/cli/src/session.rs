@@ -17,6 +17,7 @@ use std::{
 use crossbeam_channel::{Receiver, after, never, select, unbounded};
 use gobag_engine::guest::{Event, Exit};
 use gobag_mount::ErrorHook;
+use gobag_replica::allowance::Wish;
 use gobag_term::{Signal, Ui};
 
 use crate::{
@@ -41,6 +42,8 @@ pub(crate) struct Inbox {
     pub(crate) commands: Receiver<Command>,
     /// Codes of the volumes' errors.
     pub(crate) troubles: Receiver<&'static str>,
+    /// What the person said of sending changes to the company.
+    pub(crate) wish: Wish,
 }
 
 /// How a session ended.
@@ -81,7 +84,7 @@ pub(crate) fn keep(
     let mut was_forced = false;
     let never = never();
     let _remembering = Remembering::start(work, ui);
-    let company = Company::start(work, board, ui);
+    let company = Company::start(work, inbox.wish, workplace.agent(), board, ui);
     let mut cut_off = company.cut_off();
     post(board, &state, work);
     while state.phase() != Phase::Over {

@@ -28,7 +28,7 @@ use serde::Serialize;
 use crate::{
     args::{ModeArg, UnlockArgs},
     check,
-    company::standing,
+    company::{SendingArgs, standing},
     control::{Board, Server, SessionState},
     environment::Environment,
     error::{Explain, OrExplain, explained, said},
@@ -92,6 +92,8 @@ pub(crate) struct StartArgs {
     /// The workstation's network
     #[arg(long, value_enum, default_value_t, value_name = "NETWORK")]
     network: NetworkArg,
+    #[command(flatten)]
+    sending: SendingArgs,
     /// User in the container; by default the image's, else its first person, else root
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
@@ -235,6 +237,7 @@ pub(crate) fn start(
             signals: interrupt.subscribe(),
             commands: wishes,
             troubles,
+            wish: args.sending.wish(),
         },
         facts,
         requirements: judge.requirements,

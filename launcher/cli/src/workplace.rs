@@ -33,6 +33,10 @@ pub(crate) trait Workplace {
     fn kill(&self);
     /// Lets it go on after the stick is back.
     fn resume(&self);
+    /// The folder with the socket of an agent in it, where there can be one.
+    fn agent(&self) -> Option<&Path> {
+        None
+    }
 }
 
 /// A virtual machine.
@@ -80,6 +84,10 @@ impl Workplace for Machine {
 
     fn resume(&self) {
         log("continue", self.guest.cont());
+    }
+
+    fn agent(&self) -> Option<&Path> {
+        Some(&self.folder)
     }
 }
 

@@ -24,6 +24,7 @@ use crate::{
 };
 
 pub mod agent;
+pub mod freeze;
 
 /// What happens to a guest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -67,6 +67,15 @@ pub const SIGN_OF_LIFE: Duration = Duration::from_secs(90);
 /// How long the guest agent may take for a command.
 pub const AGENT_DEADLINE: Duration = Duration::from_secs(1);
 
+/// How long the guest agent may take to hold its file systems still: it writes out what is in the guest's memory, to a slow stick.
+pub const FREEZE_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How long a guest's file systems stand still at most, from the agent's answer on.
+pub const FROZEN_LIMIT: Duration = Duration::from_secs(5);
+
+/// The longest pause before a guest that may still stand still is asked again to go on.
+pub const THAW_RETRY_LONGEST: Duration = Duration::from_secs(10);
+
 /// Longest line, and most text kept, from the tools that hold a container's namespaces.
 pub const AGENT_LINE_BYTES: usize = 16 << 10;
 

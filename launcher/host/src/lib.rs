@@ -34,6 +34,7 @@ mod linux;
 mod macos;
 #[cfg(unix)]
 mod memory;
+mod metered;
 #[cfg(unix)]
 mod namespaces;
 mod pending;
@@ -57,5 +58,6 @@ pub use capture::{Recording, RecordingError};
 pub use company::reach_company;
 #[cfg(unix)]
 pub use gather::{GatherOptions, gather, hide_persons, record, replay};
+pub use metered::{NetworkCost, network_cost};
 #[cfg(windows)]
 pub use windows::gather::{gather, record};

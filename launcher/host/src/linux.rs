@@ -25,6 +25,9 @@ mod testing;
 mod units;
 mod updates;
 
+#[cfg(target_os = "linux")]
+pub(crate) use network::network_cost;
+
 /// This system's probes.
 pub(crate) const PROBES: Probes = Probes {
     operating_system: system::operating_system,

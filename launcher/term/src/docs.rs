@@ -106,11 +106,11 @@ fn leaves<'a>(command: &'a Command, name: &str) -> Vec<(String, &'a Command)> {
     let mut found = Vec::new();
     for sub in visible(command) {
         let name = format!("{name} {}", sub.get_name());
-        if visible(sub).next().is_some() {
-            found.extend(leaves(sub, &name));
-        } else {
-            found.push((name, sub));
+        // One with commands of its own may do something without them, too.
+        if visible(sub).next().is_none() || !sub.is_subcommand_required_set() {
+            found.push((name.clone(), sub));
         }
+        found.extend(leaves(sub, &name));
     }
     found
 }
@@ -207,8 +207,19 @@ mod tests {
         /// The queen
         #[command(subcommand)]
         Queen(Queen),
+        /// Say how much honey there is
+        Honey {
+            #[command(subcommand)]
+            _command: Option<Honey>,
+        },
         #[command(hide = true)]
         Docs(DocsArgs),
+    }
+
+    #[derive(Subcommand)]
+    enum Honey {
+        /// Eat some
+        Eat,
     }
 
     #[derive(Subcommand)]
@@ -220,7 +231,7 @@ mod tests {
     #[test]
     fn the_page_names_every_command_and_its_options_once() {
         let text = markdown(&Program::command());
-        for heading in ["count", "queen find"] {
+        for heading in ["count", "queen find", "honey", "honey eat"] {
             assert_eq!(
                 text.matches(&format!("\n## `bees {heading}`\n")).count(),
                 1,

@@ -19,7 +19,7 @@ use ureq::{
 
 use crate::{
     error::{ClientError, Refused},
-    pace::Pace,
+    pace::{Pace, UploadLimit},
     retry::Backoff,
     tls::{self, Identity, Secured},
 };
@@ -34,10 +34,10 @@ const IDLE: usize = 8;
 const MAX_ANSWER: u64 = MAX_BODY as u64;
 
 /// What is up to the caller.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// The most bytes a second that leave by all requests together.
-    pub upload_bytes_per_s: Option<u64>,
+    /// How fast bytes leave by all requests together, of this client and of those that share the limit.
+    pub upload: UploadLimit,
 }
 
 /// Speaks to one server. Dropping it lets requests of other threads finish; [`Client::close`] does not.
@@ -57,7 +57,7 @@ impl Client {
         identity: Option<&Identity>,
         options: Options,
     ) -> Result<Self, ClientError> {
-        let pace = Arc::new(Pace::new(options.upload_bytes_per_s));
+        let pace = Arc::new(Pace::new(options.upload));
         let connector = TcpConnector::default().chain(Secured {
             config: Arc::new(tls::config(ca, identity)?),
             pace: Arc::clone(&pace),
@@ -170,6 +170,21 @@ impl Client {
 
     pub(crate) fn posted(&self, path: &str, body: &impl Serialize) -> Result<(), ClientError> {
         self.post(path, &self.written(body)?).map(drop)
+    }
+
+    /// The same with headers of the caller's.
+    pub(crate) fn post_json(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &impl Serialize,
+    ) -> Result<(), ClientError> {
+        let mut request = self.agent.post(self.url(path));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.header(header::CONTENT_TYPE, "application/json");
+        self.heard(request.send(&self.written(body)?[..])).map(drop)
     }
 
     pub(crate) fn post(&self, path: &str, json: &[u8]) -> Result<Response<Body>, ClientError> {

@@ -18,6 +18,7 @@ pub mod tls;
 
 pub use client::{Client, Options};
 pub use error::{ClientError, Refused};
+pub use pace::UploadLimit;
 pub use people::People;
 pub use requests::Memory;
 pub use retry::Backoff;

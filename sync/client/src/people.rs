@@ -3,7 +3,7 @@
 use gobag_protocol::{
     ids::{BundleId, LineName, ObjectId},
     limits::MAX_OBJECT_BYTES,
-    people::Sticks,
+    people::{Reason, RevokeRequest, StickDetails, Sticks},
     points::{Point, Points, Wanted},
 };
 use zeroize::Zeroizing;
@@ -38,6 +38,35 @@ impl People {
         self.get(&format!("/v1/admin/sticks{after}"))
     }
 
+    /// How one stick stands.
+    pub fn stick(&self, bundle: BundleId) -> Result<StickDetails, ClientError> {
+        self.get(&format!("/v1/admin/sticks/{bundle}"))
+    }
+
+    /// Cuts a stick off. Once more, it changes the reason alone.
+    pub fn revoke(&self, bundle: BundleId, reason: Reason) -> Result<(), ClientError> {
+        self.post(
+            &format!("/v1/admin/sticks/{bundle}/revoke"),
+            &RevokeRequest { reason },
+        )
+    }
+
+    /// Takes that back.
+    pub fn restore(&self, bundle: BundleId) -> Result<(), ClientError> {
+        self.post(&format!("/v1/admin/sticks/{bundle}/restore"), &Nothing {})
+    }
+
+    /// Lets a stick renew its lease again of which two copies were seen.
+    pub fn clear_clone(&self, bundle: BundleId) -> Result<(), ClientError> {
+        self.post(&format!("/v1/admin/sticks/{bundle}/clear-clone"), &Nothing {})
+    }
+
+    /// A drill brought this point back.
+    pub fn drilled(&self, bundle: BundleId, line: &LineName, generation: u64) -> Result<(), ClientError> {
+        let path = format!("/v1/admin/sticks/{bundle}/lines/{line}/points/{generation}/drilled");
+        self.post(&path, &Nothing {})
+    }
+
     /// Points of a stick's line that are wanted, newest first, at most 100 of them.
     pub fn points(
         &self,
@@ -70,4 +99,13 @@ impl People {
         let response = self.client.get_path(path, &[("authorization", &self.bearer)])?;
         self.client.json(response)
     }
+
+    fn post(&self, path: &str, body: &impl serde::Serialize) -> Result<(), ClientError> {
+        let headers = [("authorization", self.bearer.as_str())];
+        self.client.post_json(path, &headers, body)
+    }
 }
+
+/// The body of a request whose address says everything.
+#[derive(serde::Serialize)]
+struct Nothing {}

@@ -16,13 +16,13 @@ pub type Ids = Bounded<ObjectId, MAX_POINT_IDS>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BookmarkKind {
-    /// Applications in the guest had written what they had to write.
+    /// The guest's agent had called the guest's own hooks, by which applications write out what they have to write, and held the file systems still.
     Application,
     /// The guest's file systems stood still.
     FileSystem,
     /// A person asked for it.
     User,
-    /// By the clock.
+    /// By the clock; sticks make it only where the guest's agent did the same.
     Automatic,
 }
 

@@ -45,7 +45,7 @@ pub struct Retention {
     /// The last of each year.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub yearly: Option<Tier>,
-    /// Also all points with a bookmark.
+    /// Also all points with a bookmark; those by the clock alone ([`BookmarkKind::Automatic`](crate::points::BookmarkKind::Automatic)) do not count.
     #[serde(default)]
     pub bookmarked: bool,
     /// Bytes that the points of one stick may need; the oldest go first. Without any other rule all points are kept that fit.

@@ -9,9 +9,12 @@
 //! - [`sender`]: one pass after the other, each ending with a point that the server keeps; owns what the stick must note.
 //! - [`overlay`], [`mod@differences`]: index layers laid over each other, and compared; pure.
 //! - [`choose`]: which point somebody means; [`view`], [`mod@restore`]: a point as blocks.
-//! - [`runner`]: passes by themselves while a session lasts, and what they tell of themselves.
+//! - [`runner`]: passes by themselves while a session lasts, and what they tell of themselves; [`allowance`]: what may be sent when, and how fast;
+//!   [`behind`]: whether the company's copy falls behind.
 //! - [`remote`]: what a server must be able to do; [`company`]: the company's, through `gobag-client`.
 
+pub mod allowance;
+pub mod behind;
 pub mod choose;
 pub mod company;
 pub mod differences;

@@ -6,8 +6,6 @@
 
 mod known;
 
-use std::sync::atomic;
-
 use gobag_bundle::{
     EscrowFile, ReplicaSource,
     store::{Snapshot, SnapshotContent, SnapshotError, SnapshotRun, StoreError},
@@ -16,7 +14,7 @@ use gobag_format::{
     digest::Digest,
     ids::PointId,
     ledger::NotedPoint,
-    limits::MAX_COUNT,
+    limits::{BLOCK_LEN, MAX_COUNT},
     replica::{ChangePackWriter, IndexRun, Kind, ReplicaHead, ReplicaKeys, Target},
 };
 use gobag_protocol::{
@@ -91,6 +89,19 @@ struct Tip {
     head: ReplicaHead,
 }
 
+/// What is about to be sent. Dropped instead, it counts as unsent again.
+pub struct Taken {
+    snapshot: Snapshot,
+    known: Option<Tip>,
+}
+
+impl Taken {
+    /// Whether it shows every volume as it was at one moment.
+    pub fn is_complete(&self) -> bool {
+        self.snapshot.is_complete()
+    }
+}
+
 /// Sends one stick's changes to one server.
 pub struct Sender<R> {
     source: ReplicaSource,
@@ -137,6 +148,11 @@ impl<R: Remote> Sender<R> {
         matches!(&self.known, Some(Some(tip)) if tip.head.copied)
     }
 
+    /// Bytes of changes that were not sent yet.
+    pub fn unsent_bytes(&self) -> u64 {
+        self.source.unsent_bytes()
+    }
+
     /// The name of a bookmark, for the stick and IT only.
     pub fn label(&self, name: &str) -> Vec<u8> {
         self.keys.seal(Kind::Label, self.source.draw(), name.as_bytes())
@@ -145,22 +161,44 @@ impl<R: Remote> Sender<R> {
     /// Sends what changed and makes a point of it. On an error nothing is lost: what was not sent stays marked, and the next
     /// pass asks the server anew.
     pub fn pass(&mut self, pass: &Pass, progress: &Progress) -> Result<Passed, SendError> {
-        let known = match self.known.take() {
-            Some(known) => known,
-            None => self.begin(progress)?,
-        };
-        let snapshot = self.source.snapshot(pass.most_bytes.min(MOST_BYTES));
-        let snapshot = match snapshot {
-            Ok(snapshot) => snapshot,
-            Err(error) => {
-                self.known = Some(known);
-                return Err(error.into());
-            }
-        };
-        let was_complete = known.as_ref().is_some_and(|tip| tip.head.complete);
+        let taken = self.take(pass.most_bytes, progress)?;
+        self.send(taken, pass.bookmarks.clone(), progress)
+    }
+
+    /// Asks the server what it has, if that is not known.
+    pub fn ask(&mut self, progress: &Progress) -> Result<(), SendError> {
+        if self.known.is_none() {
+            self.known = Some(self.begin(progress)?);
+        }
+        Ok(())
+    }
+
+    /// Takes what changed, as it is now. Quick, and without the network, right after [`Sender::ask`].
+    pub fn take(&mut self, most_bytes: u64, progress: &Progress) -> Result<Taken, SendError> {
+        // Before the snapshot: what is doubted has to be in it.
+        self.ask(progress)?;
+        let snapshot = self.source.snapshot(most_bytes.min(MOST_BYTES))?;
+        Ok(Taken {
+            snapshot,
+            known: self.known.take().flatten(),
+        })
+    }
+
+    /// Sends what was taken and makes a point of it, with these names if it shows one moment. See [`Sender::pass`].
+    pub fn send(
+        &mut self,
+        taken: Taken,
+        bookmarks: Vec<Bookmark>,
+        progress: &Progress,
+    ) -> Result<Passed, SendError> {
+        let Taken { snapshot, known } = taken;
+        progress.begin(snapshot.data_bytes());
+        let before = known.as_ref().map(|tip| &tip.head);
+        let was_complete = before.is_some_and(|head| head.complete);
         if snapshot.runs().is_empty()
             && (was_complete || !snapshot.is_complete())
-            && pass.bookmarks.is_empty()
+            && bookmarks.is_empty()
+            && self.has_escrow(before.and_then(|head| head.escrow))
         {
             self.known = Some(known);
             return Ok(Passed::Nothing);
@@ -190,7 +228,7 @@ impl<R: Remote> Sender<R> {
             });
         }
         if head.complete {
-            new.bookmarks = Bounded::new(pass.bookmarks.clone()).map_err(too_much)?;
+            new.bookmarks = Bounded::new(bookmarks).map_err(too_much)?;
         }
         // From here on the server may have the point, whatever is heard of it.
         self.known = None;
@@ -258,7 +296,7 @@ impl<R: Remote> Sender<R> {
         let signer = self.source.signing_key()?;
         let (made, adds) = carry(&self.remote, progress, |uploads| {
             let escrow = self.escrow(had, uploads)?;
-            let (fresh, unreadable) = self.pack(point, snapshot, uploads, progress)?;
+            let (fresh, unreadable) = self.pack(point, snapshot, uploads)?;
             let layering = Layering {
                 remote: &self.remote,
                 keys: &self.keys,
@@ -296,6 +334,15 @@ impl<R: Remote> Sender<R> {
         })
     }
 
+    /// Whether the server has the escrow file that the stick has; one that cannot be read changes nothing there.
+    fn has_escrow(&self, had: Option<Digest>) -> bool {
+        match self.source.escrow() {
+            EscrowFile::None => had.is_none(),
+            EscrowFile::Whole(file) => had == Some(Digest::of(&file)),
+            EscrowFile::Lost => true,
+        }
+    }
+
     /// The escrow file's object, uploaded if the server has another one or none.
     fn escrow(&self, had: Option<Digest>, uploads: &mut Uploads<'_>) -> Result<Option<Digest>, SendError> {
         match self.source.escrow() {
@@ -317,7 +364,6 @@ impl<R: Remote> Sender<R> {
         point: PointId,
         snapshot: &Snapshot,
         uploads: &mut Uploads<'_>,
-        progress: &Progress,
     ) -> Result<(Vec<IndexRun>, Vec<SnapshotRun>), SendError> {
         let mut index: Vec<IndexRun> = Vec::new();
         let mut unreadable = Vec::new();
@@ -326,11 +372,15 @@ impl<R: Remote> Sender<R> {
         let mut open = 0;
         let mut end_pack = |writer: &mut ChangePackWriter, index: &mut [IndexRun], open: &mut usize| {
             if !writer.is_empty() {
-                let sealed = self.keys.seal(Kind::Pack, point, &writer.finish());
-                let id = uploads.push(sealed)?;
-                let fresh = index[*open..]
+                let is_fresh = |run: &&mut IndexRun| run.target == IN_THE_MAKING;
+                let blocks: u64 = index[*open..]
                     .iter_mut()
-                    .filter(|run| run.target == IN_THE_MAKING);
+                    .filter(is_fresh)
+                    .map(|run| run.blocks)
+                    .sum();
+                let sealed = self.keys.seal(Kind::Pack, point, &writer.finish());
+                let id = uploads.push_data(sealed, blocks * BLOCK_LEN as u64)?;
+                let fresh = index[*open..].iter_mut().filter(is_fresh);
                 fresh.for_each(|run| run.target = Target::Pack(id));
             }
             *open = index.len();
@@ -355,8 +405,6 @@ impl<R: Remote> Sender<R> {
                     }
                     // A run of data is one unit: at most 16 blocks.
                     writer.push(run.volume, run.first_block, run.blocks as u8, unit);
-                    let bytes = run.blocks * gobag_format::limits::BLOCK_LEN as u64;
-                    progress.data_bytes.fetch_add(bytes, atomic::Ordering::Relaxed);
                     IN_THE_MAKING
                 }
             };

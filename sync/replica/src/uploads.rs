@@ -23,27 +23,46 @@ const CARRIERS: usize = 4;
 /// What others see of a pass under way, and how they end it.
 #[derive(Debug, Default)]
 pub struct Progress {
-    /// Bytes of data that were taken from the stick.
+    /// Bytes of data in the pass.
     pub data_bytes: AtomicU64,
-    /// Bytes that reached the server.
+    /// Those of them that reached the server.
+    pub done_bytes: AtomicU64,
+    /// Bytes that reached it, as they were sealed.
     pub sent_bytes: AtomicU64,
-    /// Set by whoever wants the pass to end.
+    /// Set by whoever wants this pass and all others to end.
     pub stop: AtomicBool,
+    /// Set by whoever wants this pass to end; whoever began it takes it back.
+    pub pause: AtomicBool,
 }
 
 impl Progress {
+    /// A pass of so many bytes of data begins.
+    pub(crate) fn begin(&self, data_bytes: u64) {
+        self.done_bytes.store(0, Ordering::Relaxed);
+        self.sent_bytes.store(0, Ordering::Relaxed);
+        self.data_bytes.store(data_bytes, Ordering::Relaxed);
+    }
+
     /// Fails once somebody asked to stop.
     pub(crate) fn go_on(&self) -> Result<(), SendError> {
-        match self.stop.load(Ordering::Relaxed) {
+        match self.stop.load(Ordering::Relaxed) || self.pause.load(Ordering::Relaxed) {
             true => Err(SendError::Stopped),
             false => Ok(()),
         }
     }
 }
 
+/// An object on its way.
+struct Object {
+    id: ObjectId,
+    sealed: Vec<u8>,
+    /// Bytes of the stick's data in it.
+    data_bytes: u64,
+}
+
 /// Takes objects that are ready.
 pub(crate) struct Uploads<'a> {
-    channel: Channel<(ObjectId, Vec<u8>)>,
+    channel: Channel<Object>,
     ids: Vec<ObjectId>,
     progress: &'a Progress,
 }
@@ -51,10 +70,20 @@ pub(crate) struct Uploads<'a> {
 impl Uploads<'_> {
     /// Hands an object over; waits while too many travel.
     pub(crate) fn push(&mut self, sealed: Vec<u8>) -> Result<Digest, SendError> {
+        self.push_data(sealed, 0)
+    }
+
+    /// The same for one that holds so many bytes of the stick's data.
+    pub(crate) fn push_data(&mut self, sealed: Vec<u8>, data_bytes: u64) -> Result<Digest, SendError> {
         self.progress.go_on()?;
         let id = ObjectId::of(&sealed);
+        let object = Object {
+            id,
+            sealed,
+            data_bytes,
+        };
         // No carrier takes any more when one has failed: the reason is known to `carry`.
-        self.channel.send((id, sealed)).map_err(|_| SendError::Stopped)?;
+        self.channel.send(object).map_err(|_| SendError::Stopped)?;
         self.ids.push(id);
         Ok(id.0)
     }
@@ -68,19 +97,21 @@ pub(crate) fn carry<T>(
 ) -> Result<(T, Vec<ObjectId>), SendError> {
     let failed: Mutex<Option<RemoteError>> = Mutex::default();
     let made = thread::scope(|scope| {
-        let (channel, objects) = bounded::<(ObjectId, Vec<u8>)>(CARRIERS);
+        let (channel, objects) = bounded::<Object>(CARRIERS);
         for _ in 0..CARRIERS {
             let (objects, failed) = (objects.clone(), &failed);
             scope.spawn(move || {
-                for (id, sealed) in objects {
+                for object in objects {
                     if failed.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
                         return;
                     }
-                    match remote.put(id, &sealed) {
+                    match remote.put(object.id, &object.sealed) {
                         Ok(()) => {
+                            let sent_bytes = object.sealed.len() as u64;
+                            progress.sent_bytes.fetch_add(sent_bytes, Ordering::Relaxed);
                             progress
-                                .sent_bytes
-                                .fetch_add(sealed.len() as u64, Ordering::Relaxed);
+                                .done_bytes
+                                .fetch_add(object.data_bytes, Ordering::Relaxed);
                         }
                         Err(error) => {
                             failed

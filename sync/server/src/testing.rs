@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use gobag_protocol::{
     enrol::TokenText,
     ids::{BundleId, GroupName, PersonName, TenantName, VerifyingKey},
-    people::Reason,
+    people::{Reason, Role},
 };
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
@@ -17,7 +17,12 @@ use crate::{
     config::Config,
     lease::LeaseKeys,
     serve::{Server, open_database},
-    store::{StickKey, database::Database, revocation, sticks},
+    store::{
+        StickKey,
+        database::Database,
+        people::{self, Person},
+        revocation, sticks,
+    },
 };
 
 /// A server and its folder.
@@ -114,6 +119,20 @@ impl Site {
             made.expect("a token")
         });
         token
+    }
+
+    /// A token of a person.
+    pub fn person(&self, tenant: &str, role: Role) -> TokenText {
+        let person = Person {
+            tenant: TenantName::parse(tenant).expect("a tenant"),
+            name: PersonName::parse("Grace").expect("a name"),
+            role,
+        };
+        let now_s = self.clock.now_s();
+        self.with_database(async |database| {
+            let made = people::make_token(database, &person, now_s, "test").await;
+            made.expect("a token")
+        })
     }
 
     /// Cuts a stick off, or takes that back.

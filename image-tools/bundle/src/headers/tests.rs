@@ -1,5 +1,7 @@
 //! Unlock modes, and re-wrapping that is cut at every write.
 
+#![expect(clippy::disallowed_methods, reason = "the tests leave files as a cut would")]
+
 use std::{
     collections::BTreeMap,
     io,
@@ -88,7 +90,8 @@ impl Medium for Cut {
 }
 
 fn opened(medium: &Cut, secret: &Secret<'_>) -> Result<Unlocked, UnlockError> {
-    Headers::read(medium)?.unlock(medium, secret)
+    let found = Headers::read(medium)?.unlock(medium, secret)?;
+    found.forgotten.map_or(Ok(found.unlocked), Err)
 }
 
 fn share(seed: u8) -> Share {
@@ -152,6 +155,98 @@ fn l10_cut_in_the_middle_of_a_rewrap_the_old_slot_or_the_new_one_opens() {
             }
         }
     }
+}
+
+/// A share that is taken off counts as off from the first copy of the header on, however many copies still have it; and the next who
+/// opens the stick goes on with it.
+#[test]
+fn cut_in_the_middle_of_forgetting_a_share_it_is_forgotten_or_not_begun() {
+    let stick = Stick::new();
+    let start = Cut::of(&stick);
+    let by_passphrase = Secret::Passphrase(PASSPHRASE);
+    let first = opened(&start, &by_passphrase).unwrap();
+    change(&start, first, Some(share(1)), true).unwrap();
+    let company = share(1);
+    let by_company = Secret::Shared {
+        passphrase: PASSPHRASE,
+        share: &company,
+    };
+    let other = share(9);
+    let by_other = Secret::Shared {
+        passphrase: PASSPHRASE,
+        share: &other,
+    };
+    let forget = |medium: &Cut, mut unlocked: Unlocked| {
+        keep_share(&mut unlocked.key_slots, None);
+        unlocked.generation += 1;
+        replace_all(medium, &unlocked, &Ambient::system().random)
+    };
+    for cut in 0..usize::from(FILES) * HEADER_SLOTS {
+        for bytes in [0, HEADER_SLOT_LEN / 2] {
+            let medium = start.cut_after(cut, bytes);
+            let unlocked = opened(&medium, &by_passphrase).unwrap();
+            let before = unlocked.generation;
+            assert!(forget(&medium, unlocked).is_err());
+            let after = |secret| opened(&medium, secret);
+            if cut == 0 {
+                assert_eq!(after(&by_passphrase).unwrap().generation, before);
+                continue;
+            }
+            let refused = |secret| after(secret).err().unwrap().code();
+            assert_eq!(
+                refused(&by_passphrase),
+                "unlock.share-needed",
+                "cut {cut} after {bytes}"
+            );
+            assert_eq!(refused(&by_other), "unlock.wrong-share");
+            assert_eq!(after(&by_company).unwrap().generation, before + 1);
+        }
+    }
+}
+
+#[test]
+fn forgetting_that_was_cut_goes_on_with_the_next_who_opens_the_stick() {
+    let stick = Stick::new();
+    let mut bundle = stick.open("correct horse").unwrap();
+    bundle.rewrap(share(0xc5), true).unwrap();
+    drop(bundle);
+    // The first copy is written, the others are as they were.
+    let medium = Cut::of(&stick).cut_after(1, 0);
+    let mut unlocked = opened(&medium, &Secret::Passphrase(PASSPHRASE)).unwrap();
+    keep_share(&mut unlocked.key_slots, None);
+    unlocked.generation += 1;
+    assert!(replace_all(&medium, &unlocked, &Ambient::system().random).is_err());
+    for (file, content) in medium.files().iter() {
+        std::fs::write(stick.file(*file), content).unwrap();
+    }
+    let holds = || {
+        (0..FILES).map(FileRef::Header).any(|file| {
+            let content = std::fs::read(stick.file(file)).unwrap();
+            content.windows(32).any(|bytes| bytes == [0xc5; 32])
+        })
+    };
+    assert!(holds());
+    let secret = Secret::Passphrase(PASSPHRASE);
+    let look = |writable| {
+        Bundle::open(stick.path(), &secret, writable, Ambient::system())
+            .err()
+            .unwrap()
+            .code()
+    };
+    assert_eq!(look(false), "unlock.share-needed");
+    assert!(holds(), "who only looks changes nothing");
+    assert_eq!(look(true), "unlock.share-needed");
+    assert!(!holds());
+    let company = share(0xc5);
+    let secret = Secret::Shared {
+        passphrase: PASSPHRASE,
+        share: &company,
+    };
+    let bundle = Bundle::open(stick.path(), &secret, true, Ambient::system()).unwrap();
+    assert_eq!(
+        (bundle.unlock_mode(), bundle.stale_header_slots()),
+        (UnlockMode::Online, 0)
+    );
 }
 
 fn refusal(stick: &Stick, secret: &Secret<'_>) -> &'static str {

@@ -134,7 +134,10 @@ impl<'a> Visit<'a> {
             certificate: self.company.certificate.clone(),
             key: Arc::clone(&self.key),
         };
-        let stick = Client::new(self.server, &self.company.ca, Some(&identity), Options::default())?;
+        let options = Options {
+            upload: self.desk.upload_limit(),
+        };
+        let stick = Client::new(self.server, &self.company.ca, Some(&identity), options)?;
         self.desk.speak_by(&stick)?;
         // Whether the stick is still let in, though nothing may wait.
         stick.memory()?;

@@ -5,7 +5,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gobag_bundle::ledger::LedgerAccessError;
-use gobag_client::Client;
+use gobag_client::{Client, UploadLimit};
 use gobag_format::ledger::LedgerRecord;
 
 use super::{Replicating, Trouble};
@@ -43,6 +43,14 @@ impl Desk {
         };
         // Under the desk's lock: a session that ends meanwhile waits for what is begun here.
         self.with(|work| replicating.by(client.clone(), || work.session().replica(), board))
+    }
+
+    /// How fast changes may leave; nothing else is so large that it would matter.
+    pub(crate) fn upload_limit(&self) -> UploadLimit {
+        let replicating = self.replicating.as_ref();
+        replicating.map_or_else(UploadLimit::default, |(replicating, _)| {
+            replicating.upload_limit()
+        })
     }
 
     /// Does something with the stick; the session does not end meanwhile.

@@ -11,26 +11,29 @@ use std::{
 
 use crossbeam_channel::{Receiver, Sender, after, bounded, select};
 use gobag_bundle::{Ambient, ReplicaSource};
-use gobag_client::Client;
+use gobag_client::{Client, UploadLimit};
 use gobag_protocol::points::BookmarkKind;
 use gobag_replica::{
     Company,
-    runner::{Control, Phase, ReplicaStatus, run},
+    allowance::Why,
+    runner::{Control, Phase, ReplicaStatus, Rules, run},
 };
 use gobag_term::{Signal, Ui, human};
 
+use super::sending;
 use crate::control::Board;
 
 /// How long the end of a session waits for the last changes to get through.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The replication of one session.
-#[derive(Default)]
 pub(crate) struct Replicating {
     control: Arc<Control>,
+    rules: Arc<Rules>,
     running: Mutex<Option<Running>>,
     /// Wakes whoever speaks to the company otherwise.
-    wake: Option<Sender<()>>,
+    wake: Sender<()>,
+    ui: Ui,
 }
 
 struct Running {
@@ -42,11 +45,24 @@ struct Running {
 
 impl Replicating {
     /// One that sends a word to `wake` when it hears that the company cut the stick off.
-    pub(crate) fn waking(wake: Sender<()>) -> Self {
+    pub(crate) fn new(rules: Rules, wake: Sender<()>, ui: &Ui) -> Self {
         Self {
-            wake: Some(wake),
-            ..Self::default()
+            control: Arc::default(),
+            rules: Arc::new(rules),
+            running: Mutex::default(),
+            wake,
+            ui: ui.clone(),
         }
+    }
+
+    /// How fast changes may leave.
+    pub(crate) fn upload_limit(&self) -> UploadLimit {
+        self.rules.limit.clone()
+    }
+
+    /// How it stands, once it was begun.
+    pub(crate) fn status(&self) -> Option<ReplicaStatus> {
+        lock(&self.running).is_some().then(|| self.control.status())
     }
 
     /// Begins with a client that was let in, or goes on with it: its certificate may be a newer one.
@@ -61,19 +77,21 @@ impl Replicating {
         let line = Arc::new(Company::new(client.clone()));
         let (finished, done) = bounded::<()>(0);
         let (control, remote, board) = (Arc::clone(&self.control), Arc::clone(&line), board.clone());
-        let wake = self.wake.clone();
+        let (wake, ui, rules) = (self.wake.clone(), self.ui.clone(), Arc::clone(&self.rules));
         let replicate = move || {
             // Dropped with the thread: whoever waits for the end hears it.
             let _finished = finished;
+            let told: Mutex<Vec<Why>> = Mutex::default();
             let tell = |status: &ReplicaStatus| {
                 let code = status.problem.as_ref().map(|problem| problem.code.as_str());
-                if let Some(wake) = wake.as_ref().filter(|_| code == Some("replica.cut-off")) {
+                if code == Some("replica.cut-off") {
                     // One word is enough.
                     let _ = wake.try_send(());
                 }
+                tell_pause(status, &told, &ui);
                 board.update(|report| report.company.get_or_insert_default().replica = Some(status.clone()));
             };
-            run(source, remote, &control, &Ambient::system().clock, tell);
+            run(source, remote, &control, &rules, &Ambient::system().clock, tell);
         };
         match Builder::new().name("replica".to_owned()).spawn(replicate) {
             Ok(thread) => {
@@ -88,10 +106,10 @@ impl Replicating {
         }
     }
 
-    /// Names the first state that goes to the company from now on.
+    /// Names the first state that goes to the company from now on; the guest is held still for it, where it has an agent.
     pub(crate) fn mark(&self, name: &str) {
         // Who asked has checked how long it is.
-        let _ = self.control.mark(BookmarkKind::User, name);
+        let _ = self.control.mark(BookmarkKind::Application, name);
     }
 
     /// Ends it at once: nothing more may be sent.
@@ -111,7 +129,7 @@ impl Replicating {
             return;
         };
         let before = self.control.status();
-        let is_stuck = before.problem.is_some() || before.phase == Phase::Starting;
+        let is_stuck = before.problem.is_some() || before.paused.is_some() || before.phase == Phase::Starting;
         self.control.end(is_stuck);
         if !is_stuck {
             // Quick as a rule: nothing is said of it.
@@ -144,20 +162,43 @@ impl Replicating {
     }
 }
 
+/// Says that sending stops by a rule, once for each rule.
+fn tell_pause(status: &ReplicaStatus, told: &Mutex<Vec<Why>>, ui: &Ui) {
+    let Some((why, text)) = status.paused.zip(sending::paused(status)) else {
+        return;
+    };
+    let mut told = lock(told);
+    if !told.contains(&why) {
+        told.push(why);
+        ui.say(&text);
+    }
+}
+
 /// How replication stands, in words.
 pub(crate) fn text(status: &ReplicaStatus) -> String {
-    let left = human::bytes(status.unsent_bytes);
-    let time = match status.left_s {
-        Some(left_s) => format!(", about {} more", human::duration(Duration::from_secs(left_s))),
-        None => String::new(),
+    let left = human::bytes(status.left_bytes());
+    let speed = match (status.pass, status.bytes_per_s) {
+        (Some(_), Some(rate)) => format!(", {}", human::speed(rate as f64)),
+        _ => String::new(),
+    };
+    let time = match status.left_s.filter(|_| status.paused.is_none()) {
+        Some(left_s) => format!(
+            "{speed}, about {} more",
+            human::duration(Duration::from_secs(left_s))
+        ),
+        None => speed,
     };
     let text = match status.phase {
         Phase::Starting => "not begun yet".to_owned(),
         Phase::FirstCopy => format!("first copy: {left} left{time}"),
         Phase::CatchingUp => format!("catching up: {left} left{time}"),
-        Phase::InStep if status.unsent_bytes == 0 => "in step".to_owned(),
+        Phase::InStep if status.left_bytes() == 0 => "in step".to_owned(),
         Phase::InStep => format!("in step; {left} since the last time"),
         Phase::Unknown => "in a state that this version does not know".to_owned(),
+    };
+    let text = match sending::words(status) {
+        Some(rule) => format!("{text} ({rule})"),
+        None => text,
     };
     match &status.problem {
         Some(problem) => format!("{text} ({})", human::printable(&problem.message)),

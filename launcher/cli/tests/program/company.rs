@@ -36,9 +36,15 @@ fn key(number: u8) -> SigningKey {
 
 /// A stick whose image asks for leases of this server; officers are the keys 1 to 3, and two have to sign.
 fn stick(server: VerifyingKey) -> Stick {
+    stick_that_sends(server, json!(null))
+}
+
+/// The same with IT's rules for what it sends.
+fn stick_that_sends(server: VerifyingKey, replication: Value) -> Stick {
     let officers = [1, 2, 3].map(|number| key(number).verifying_key());
+    let lease = json!({ "server": server, "officers": officers, "threshold": 2 });
     Stick::new(&Contents {
-        policy: json!({ "lease": { "server": server, "officers": officers, "threshold": 2 } }),
+        policy: json!({ "lease": lease, "replication": replication }),
         ..Contents::default()
     })
 }
@@ -97,15 +103,23 @@ fn enrol(desk: &Desk, site: &Site, stick: &Stick) -> Ran {
 
 /// The stick's disks, open.
 fn mount(desk: &Desk, stick: &Stick) -> Running {
-    let mut running = desk.start(&[
+    mount_with(desk, stick, &[])
+}
+
+/// The same with more words.
+fn mount_with(desk: &Desk, stick: &Stick, words: &[&str]) -> Running {
+    let path = stick.path();
+    let mut args: Vec<&dyn AsRef<std::ffi::OsStr>> = vec![
         &"mount",
         &"--door",
         &"nbd",
         &"--stick",
-        &stick.path(),
+        &path,
         &"--passphrase-file",
         &"right",
-    ]);
+    ];
+    args.extend(words.iter().map(|word| word as &dyn AsRef<std::ffi::OsStr>));
+    let mut running = desk.start(&args);
     running.words.wait_for("The disks are open");
     running
 }
@@ -392,4 +406,81 @@ fn an_erasure_that_was_cut_goes_on_without_the_company() {
     change(&stick, |ledger| ledger.revoked = true);
     assert_eq!(refused(&desk, &stick), (5, "lease.revoked".to_owned()));
     assert_eq!(refused(&desk, &stick).1, "header.cut-off");
+}
+
+/// Waits until the running session says this of its replica.
+fn wait_for_replica(desk: &Desk, field: &str, value: &Value) -> Value {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let said = desk.run(&[&"status", &"--json"]).json();
+        let replica = &said["sessions"][0]["company"]["replica"];
+        if replica[field] == *value {
+            return replica.clone();
+        }
+        assert!(Instant::now() < deadline, "{said}");
+    }
+}
+
+#[test]
+fn a_name_for_a_moment_says_that_no_agent_was_there() {
+    let (desk, site) = (Desk::new(), Site::start());
+    let stick = stick(site.lease_key("acme"));
+    assert_eq!(enrol(&desk, &site, &stick).exit, 0);
+    let running = mount(&desk, &stick);
+    wait_for_replica(&desk, "phase", &json!("in-step"));
+    let marked = desk.run(&[&"mark", &"before the update", &"--json"]);
+    assert_eq!(marked.exit, 0, "{marked:?}");
+    let marked = marked.json();
+    assert_eq!(
+        (&marked["name"], &marked["kind"]),
+        (&json!("before the update"), &json!("user"))
+    );
+    let replica = wait_for_replica(&desk, "marks", &json!(1));
+    assert_eq!(replica["last_mark"]["generation"], marked["generation"]);
+    stop(&desk, running);
+}
+
+#[test]
+fn nothing_is_sent_where_the_person_or_it_says_so() {
+    let (desk, site) = (Desk::new(), Site::start());
+    let nights = json!({"upload_limits": [{"from": "00:00", "to": "24:00", "bytes_per_s": 0}]});
+    for (replication, words, why, said) in [
+        (
+            json!(null),
+            &["--upload-limit", "0"][..],
+            "person",
+            "As you asked",
+        ),
+        (nights.clone(), &[][..], "schedule", "By your IT's rule"),
+        // What IT says is not the person's to lift.
+        (
+            nights,
+            &["--upload-limit", "none"],
+            "schedule",
+            "By your IT's rule",
+        ),
+    ] {
+        let stick = stick_that_sends(site.lease_key("acme"), replication);
+        assert_eq!(enrol(&desk, &site, &stick).exit, 0);
+        let mut running = mount_with(&desk, &stick, words);
+        running.words.wait_for(said);
+        let replica = wait_for_replica(&desk, "paused", &json!(why));
+        assert_eq!(replica["generation"], json!(null), "{replica}");
+        let status = desk.run(&[&"status"]).stdout;
+        assert!(status.contains("waits: "), "{status}");
+        stop(&desk, running);
+    }
+}
+
+#[test]
+fn a_policy_that_cannot_be_used_keeps_nobody_from_working() {
+    let (desk, site) = (Desk::new(), Site::start());
+    let stick = stick_that_sends(site.lease_key("acme"), json!({"upload_bytes_per_s": "fast"}));
+    assert_eq!(enrol(&desk, &site, &stick).exit, 0);
+    let mut running = mount(&desk, &stick);
+    running.words.wait_for("policy for replication cannot be used");
+    wait_for_replica(&desk, "phase", &json!("in-step"));
+    stop(&desk, running);
+    let wrong = run(&desk, &stick, &["mount", "--upload-limit", "fast"]);
+    assert_eq!(wrong.exit, 2, "{wrong:?}");
 }

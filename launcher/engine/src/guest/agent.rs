@@ -83,6 +83,11 @@ impl Agent {
         Self::over(stream, deadline)
     }
 
+    /// From now on each command may take so long.
+    pub(super) fn set_deadline(&mut self, deadline: Duration) {
+        self.deadline = deadline;
+    }
+
     fn over(stream: UnixStream, deadline: Duration) -> Result<Self, AgentError> {
         const COMMAND: &str = "guest-sync-delimited";
         let lost = |source| lost(COMMAND, source);

@@ -7,7 +7,8 @@ use gobag_checklists::safety::Reach;
 use gobag_checklists::{Fact, Forger};
 
 use super::query::{Network, Owner, Property};
-use crate::capture::Host;
+use crate::capture::{Capture, Host};
+use crate::metered::NetworkCost;
 use crate::probe::Scene;
 
 const MANAGER: &str = "org.freedesktop.NetworkManager";
@@ -27,6 +28,21 @@ pub(super) fn probe(scene: &Scene) -> Fact<Reach> {
     match manager(host) {
         Ok(reach) => scene.known(reach, "NetworkManager", Forger::Administrator),
         Err(reason) => Fact::unknown(reason),
+    }
+}
+
+/// What the network in use costs, by NetworkManager's word. It is asked only where it runs: the bus would start it.
+pub(crate) fn network_cost(ask: impl Fn(&str) -> Capture) -> NetworkCost {
+    let there = ask(&format!("bus-owner {MANAGER}")).json::<Owner>();
+    if there != Ok(Owner { owned: true }) {
+        return NetworkCost::Unknown;
+    }
+    let metered = format!("property {MANAGER} /org/freedesktop/NetworkManager {MANAGER} Metered");
+    match ask(&metered).json::<Property<u32>>() {
+        // Yes, and "I guess so": of a telephone's hotspot.
+        Ok(Property { value: 1 | 3 }) => NetworkCost::Metered,
+        Ok(Property { value: 2 | 4 }) => NetworkCost::Free,
+        Ok(_) | Err(_) => NetworkCost::Unknown,
     }
 }
 
@@ -102,5 +118,33 @@ mod tests {
         ] {
             assert_eq!(probe(&scene.scene()).value(), expected.as_ref());
         }
+    }
+
+    #[test]
+    fn what_the_network_costs_is_networkmanager_s_word_or_unknown() {
+        let key = format!("query property {MANAGER} /org/freedesktop/NetworkManager {MANAGER} Metered");
+        let owner = format!("query bus-owner {MANAGER}");
+        let cost = |bare: Bare| {
+            let scene = bare.scene();
+            network_cost(|query| scene.host.query(query))
+        };
+        for (word, expected) in [
+            ("0", NetworkCost::Unknown),
+            ("1", NetworkCost::Metered),
+            ("2", NetworkCost::Free),
+            ("3", NetworkCost::Metered),
+            ("4", NetworkCost::Free),
+            ("5", NetworkCost::Unknown),
+            ("true", NetworkCost::Unknown),
+        ] {
+            let said = |owned: bool| {
+                bare()
+                    .json(&owner, &format!("{{\"owned\":{owned}}}"))
+                    .json(&key, &format!("{{\"value\":{word}}}"))
+            };
+            assert_eq!(cost(said(true)), expected, "{word}");
+            assert_eq!(cost(said(false)), NetworkCost::Unknown, "it does not run");
+        }
+        assert_eq!(cost(bare()), NetworkCost::Unknown);
     }
 }

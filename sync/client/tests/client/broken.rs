@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use gobag_client::{Backoff, Client, ClientError, Options};
+use gobag_client::{Backoff, Client, ClientError, Options, UploadLimit};
 use gobag_protocol::{enrol::EnrolRequest, ids::ObjectId, points::Wanted};
 use gobag_server::testing::Site;
 
@@ -102,7 +102,7 @@ fn closing_ends_what_is_under_way() {
     let site = Site::start();
     let wire = Wire::to(&site.address());
     let slow = Options {
-        upload_bytes_per_s: Some(10_000),
+        upload: UploadLimit::new(Some(10_000)),
     };
     let stick = Client::new(&wire.address, site.ca(), Some(&identity(&site)), slow).unwrap();
     let bytes = vec![1; 1_000_000];

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gobag_client::{Client, Memory, Options};
+use gobag_client::{Client, Memory, Options, UploadLimit};
 use gobag_protocol::{
     bounded::Bounded,
     bytes::Sealed,
@@ -123,7 +123,7 @@ fn results_are_handed_over_as_they_are_kept() {
 fn uploads_of_all_threads_keep_to_the_limit_together() {
     let site = Site::start();
     let options = Options {
-        upload_bytes_per_s: Some(400_000),
+        upload: UploadLimit::new(Some(400_000)),
     };
     let stick = Client::new(&site.address(), site.ca(), Some(&identity(&site)), options).unwrap();
     let begin = Instant::now();

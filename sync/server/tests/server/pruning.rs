@@ -150,6 +150,21 @@ async fn without_a_policy_no_point_goes_and_r1_an_empty_one_is_refused() {
     stick.made("volumes", &point(6, 0, &[], &[])).await;
 }
 
+/// One an hour for ever would be everything.
+async fn names_that_people_gave_keep_points_and_those_by_the_clock_do_not() {
+    let site = start().await;
+    let stick = site.stick("acme", 1).await;
+    let admin = site.person("acme", Role::Admin).await;
+    for (generation, kind) in (1..).zip(["application", "automatic", "user", "automatic", "automatic"]) {
+        let mut new = point(generation, 0, &[], &[]);
+        new.bookmarks = serde_json::from_value(json!([{"kind": kind, "label": "AAAA"}])).unwrap();
+        stick.made("volumes", &new).await;
+    }
+    set(&admin, json!({"last": {"count": 1}, "bookmarked": true})).await;
+    assert_eq!(pruned(&admin, false).await.points, 2);
+    assert_eq!(generations(&stick, "volumes").await, [5, 3, 1]);
+}
+
 async fn what_has_no_point_yet_is_kept_for_72_hours_after_it_was_last_sent() {
     let site = start().await;
     let stick = site.stick("acme", 1).await;
@@ -299,6 +314,7 @@ fn key() -> StickKey {
 scenarios!(
     whatever_a_kept_point_needs_is_there_and_the_rest_goes,
     without_a_policy_no_point_goes_and_r1_an_empty_one_is_refused,
+    names_that_people_gave_keep_points_and_those_by_the_clock_do_not,
     what_has_no_point_yet_is_kept_for_72_hours_after_it_was_last_sent,
     pieces_that_nobody_knows_of_go_when_they_are_old,
     cut_off_between_row_and_bytes_it_goes_on_and_uploads_wait_until_then,

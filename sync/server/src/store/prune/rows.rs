@@ -67,7 +67,7 @@ async fn lines(
     let mut lines: BTreeMap<String, Line> = BTreeMap::new();
     let sql = "SELECT p.line, p.generation, p.time_s, p.complete, p.drilled_s, \
          (SELECT COUNT(*) FROM bookmarks b WHERE b.tenant = p.tenant AND b.bundle = p.bundle AND b.line = p.line \
-         AND b.generation = p.generation) FROM points p WHERE p.tenant = $1 AND p.bundle = $2";
+         AND b.generation = p.generation AND b.kind <> 'automatic') FROM points p WHERE p.tenant = $1 AND p.bundle = $2";
     for row in of_stick(stick, sql).fetch_all(write.connection()).await? {
         let point = Kept {
             generation: unsigned(row.try_get(1)?),

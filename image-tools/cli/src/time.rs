@@ -6,7 +6,7 @@ use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use crate::error::said;
 
 /// Seconds since 1970 UTC of a time on this computer's clock, or of one that names its zone.
-pub(super) fn parse(text: &str) -> Result<u64, CliError> {
+pub(crate) fn parse(text: &str) -> Result<u64, CliError> {
     let absolute = text.parse::<Timestamp>();
     let local = || {
         let time = text.parse::<DateTime>().ok()?;
@@ -21,7 +21,7 @@ pub(super) fn parse(text: &str) -> Result<u64, CliError> {
 }
 
 /// A time on this computer's clock, and in UTC.
-pub(super) fn both(time_s: u64) -> (String, String) {
+pub(crate) fn both(time_s: u64) -> (String, String) {
     let time = Timestamp::from_second(i64::try_from(time_s).unwrap_or_default()).unwrap_or_default();
     let local = time.to_zoned(TimeZone::system());
     (
