@@ -2,7 +2,7 @@
 //!
 //! The stick is enrolled by IT's letter; the guest writes while it runs, everything arrives, and a name is given to a moment. Then the
 //! launcher is killed and the stick revoked. A new stick gets the moment of that name and starts: the file of then is there, the later one
-//! is not. The lost stick, started once more, erases itself. With `--network bad` the line in between loses 2 % of its packets and stands
+//! is not; before that it comes up once from the server's store alone. The lost stick, started once more, erases itself. With `--network bad` the line in between loses 2 % of its packets and stands
 //! still for 20 s in every minute.
 //!
 //! Optional: several minutes of emulated Debian.
@@ -89,6 +89,7 @@ fn play(steps: &mut Steps, asked: &Asked) {
     let _ = steps.step("enrolment", || enrol(&scene, server))
         && steps.step("work", || work(&scene, server))
         && steps.step("lost", || server.revoke(&number(&scene, "alice")?))
+        && steps.step("drill", || drill(&scene, server))
         && steps.step("recovery", || recover(&scene, server))
         && steps.step("as it was", || as_it_was(&scene))
         && steps.step("cut off", || cut_off(&scene));
@@ -190,6 +191,23 @@ fn number(scene: &Scene, user: &str) -> Result<String> {
     stick
         .and_then(|stick| stick["bundle"].as_str().map(str::to_owned))
         .ok_or_else(|| Error::because("the register does not name the stick", listed.to_string()))
+}
+
+/// The moment comes up from the server's store, before anything was copied.
+fn drill(scene: &Scene, server: &Server) -> Result<String> {
+    let start = server.recover(scene, "start", &number(scene, "alice")?);
+    let start = start.args(["--bookmark", NAME, "--drill", "--memory", "768", "--json"]);
+    let said = expect(start, 0)?;
+    let said: Value = serde_json::from_str(&said)
+        .map_err(|cause| Error::because("`gobag-image recover start --json` is no JSON", cause))?;
+    match (&said["drilled"], said["up_after_s"].as_u64()) {
+        (Value::Bool(true), Some(up_after_s)) => Ok(format!(
+            "up after {up_after_s} s with {} MiB over the network, of volumes of {} MiB",
+            said["fetched_bytes"].as_u64().unwrap_or_default() >> 20,
+            said["volumes_bytes"].as_u64().unwrap_or_default() >> 20
+        )),
+        _ => Err(Error::because("the drill proved nothing", said.to_string())),
+    }
 }
 
 /// A new stick for bob, with alice's moment on it.

@@ -19,7 +19,15 @@ use gobag_bundle::{
 };
 use gobag_checklists::{TextsError, plan::PlanFileError, regular::is_not_regular};
 use gobag_client::ClientError;
-use gobag_engine::{ext4::Ext4Error, qemu_img::ConvertError, run::RunError, tools::NotFound};
+use gobag_engine::{
+    ext4::Ext4Error,
+    machine::{MachineTypeError, UefiError},
+    qemu_img::ConvertError,
+    qmp::QmpError,
+    run::RunError,
+    supervise::StartError,
+    tools::NotFound,
+};
 use gobag_format::{
     envelope::EnvelopeError, escrow::EscrowError, lease::LeaseError, lease::phone::PhoneError,
     officer::OfficerError, org::OrgError, token::CodeError, waiver::WaiverError,
@@ -52,6 +60,10 @@ macro_rules! explain {
 
 explain!(
     BaseError,
+    MachineTypeError,
+    QmpError,
+    StartError,
+    UefiError,
     BuildError,
     ChangeError,
     CodeError,
@@ -154,7 +166,7 @@ fn exit(code: &str) -> ExitCode {
         | "unlock.wrong-passphrase"
         | "unlock.share-needed"
         | "unlock.wrong-share" => ExitCode::LockedOut,
-        "engine.tool-missing" => ExitCode::HostUnfit,
+        "engine.tool-missing" | "engine.uefi-missing" | "engine.machine-type-missing" => ExitCode::HostUnfit,
         "client.refused" => ExitCode::Refused,
         "build.name"
         | "repository.no-such-image"

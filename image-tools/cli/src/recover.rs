@@ -3,6 +3,8 @@
 mod disk;
 mod mount;
 mod points;
+mod scratch;
+mod start;
 mod stick;
 
 use std::sync::Arc;
@@ -61,6 +63,7 @@ enum RecoverCommand {
     Stick(stick::StickArgs),
     Disk(disk::DiskArgs),
     Mount(mount::MountArgs),
+    Start(start::StartArgs),
 }
 
 /// Where the server is, and whose stick is wanted.
@@ -99,6 +102,7 @@ pub(crate) fn recover(
         RecoverCommand::Stick(args) => stick::stick(args, ui, environment),
         RecoverCommand::Disk(args) => disk::disk(args, ui),
         RecoverCommand::Mount(args) => mount::mount(args, ui, interrupt),
+        RecoverCommand::Start(args) => start::start(args, ui, environment, interrupt),
     }
 }
 

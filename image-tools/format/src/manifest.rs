@@ -9,6 +9,7 @@
 //! The signature covers the payload's exact bytes, so an older program can check a newer manifest with
 //! fields it does not know.
 
+mod boot;
 mod check;
 mod key;
 mod model;
@@ -21,6 +22,7 @@ use thiserror::Error;
 use crate::ids::ImageId;
 use crate::limits::MAX_MANIFEST_LEN;
 
+pub use boot::BootWay;
 pub use check::is_name;
 pub use key::{IMAGE_KEY_FILE_LEN, open_image_key, seal_image_key};
 pub use model::{

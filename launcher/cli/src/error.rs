@@ -11,7 +11,7 @@ use gobag_client::ClientError;
 use gobag_engine::{
     accel::ProveError,
     container::{ContainerError, StaleError, VolumeError as ContainerVolumeError},
-    machine::{MachineTypeError, SpecError},
+    machine::{MachineTypeError, SpecError, UefiError},
     qmp::QmpError,
     supervise::StartError,
     tools::NotFound,
@@ -76,6 +76,7 @@ explain!(
     UnmountError,
     UsernsError,
     WaiverError,
+    UefiError,
 );
 
 impl Explain for ClientError {
@@ -194,7 +195,8 @@ fn exit(code: &str) -> ExitCode {
         | "engine.userns-refused"
         | "engine.userns-helper"
         | "engine.container-namespaces"
-        | "engine.machine-type-missing" => ExitCode::HostUnfit,
+        | "engine.machine-type-missing"
+        | "engine.uefi-missing" => ExitCode::HostUnfit,
         "gobag.not-a-stick" | "gobag.several-sticks" | "session.no-such-image" => ExitCode::Usage,
         "lease.revoked" | "lease.none" | "lease.clock-behind" | "lease.not-yet" | "lease.ended"
         | "lease.old-image" | "lease.other-stick" => ExitCode::LockedOut,
@@ -241,6 +243,7 @@ fn hints(code: &str) -> &'static [&'static str] {
             "go online: your company's server gives the stick what it needs, and refuses one that was cut off",
             "or phone your IT: their escrow key opens it, too",
         ],
+        "engine.uefi-missing" => &["on Debian and Ubuntu it is the package `ovmf`"],
         "unlock.passphrase-replaced" => &["use your newest passphrase"],
         "header.newer-format"
         | "header.unknown-features"

@@ -8,23 +8,13 @@ use std::path::PathBuf;
 use gobag_checklists::{Ability, Fact, HostFacts, Requirements};
 use gobag_engine::{
     accel::Accelerator,
-    machine::{
-        Boot, Clock, CpuModel, Disk, DiskBus, DiskSource, Display, MachineSpec, Network, NetworkCard,
-        PINNED_MACHINE_TYPE, Serial,
-    },
+    machine::{Boot, DiskSource, Display, MachineSpec, Workstation},
 };
-use gobag_format::{
-    ids::BundleId,
-    manifest::{Firmware, Manifest},
-};
+use gobag_format::{ids::BundleId, manifest::Manifest};
 
 /// Guests get no more cores by themselves: a workstation seldom uses more, and the host needs some.
 const MOST_CORES: u32 = 4;
 const MIB: u64 = 1 << 20;
-/// The guest's `/etc/fstab` waits for the home volume (`docs/format/base.md`).
-const HOME_WORD: &str = "gobag.home";
-/// What systemd takes to leave a mount alone.
-const NO_HOME: &str = "systemd.mask=home.mount";
 
 /// What a person may choose about the machine.
 #[derive(Debug, Clone, Default)]
@@ -48,30 +38,8 @@ pub(crate) struct MachineFiles {
     pub(crate) home: Option<DiskSource>,
     /// Folder where blobs are files under their own names.
     pub(crate) blobs: PathBuf,
-    /// UEFI code and variables, if the image starts with UEFI.
-    pub(crate) uefi: Option<(PathBuf, PathBuf)>,
-}
-
-/// How an image starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum BootWay {
-    /// Its kernel is loaded by the hypervisor.
-    Kernel,
-    /// Its disk's boot loader, started by PC firmware.
-    Bios,
-    /// Its disk's boot loader, started by UEFI.
-    Uefi,
-}
-
-/// How this image starts; `None` if this version knows no way.
-pub(crate) fn boot_way(manifest: &Manifest) -> Option<BootWay> {
-    match (&manifest.boot.kernel, manifest.boot.firmware) {
-        (Some(_), _) => Some(BootWay::Kernel),
-        (None, Some(Firmware::Uefi)) => Some(BootWay::Uefi),
-        // A disk without a word about its boot loader is most likely an old one.
-        (None, Some(Firmware::Bios) | None) => Some(BootWay::Bios),
-        (None, Some(Firmware::Unknown)) => None,
-    }
+    /// UEFI, if the image starts with it.
+    pub(crate) uefi: Option<Boot>,
 }
 
 /// The machine for this image on this computer.
@@ -84,49 +52,21 @@ pub(crate) fn machine(
     files: &MachineFiles,
     display: Display,
 ) -> MachineSpec {
-    let is_windows = is_windows(manifest);
-    let is_compatible = choice.is_compatible || is_windows;
-    let disk = |serial: &str, source: &DiskSource| Disk {
-        serial: serial.to_owned(),
-        source: source.clone(),
-        bus: if is_compatible {
-            DiskBus::Sata
-        } else {
-            DiskBus::Virtio
-        },
-        read_only: false,
-    };
-    let mut disks = vec![disk("gobag-system", &files.system)];
-    disks.extend(files.home.as_ref().map(|home| disk("gobag-home", home)));
-    MachineSpec {
+    let workstation = Workstation {
         name: manifest.name.clone(),
-        machine_type: PINNED_MACHINE_TYPE.to_owned(),
+        stick: bundle.0,
         accelerator: accelerator(facts),
-        cpu: CpuModel::Baseline,
         cores: choice.cores.unwrap_or_else(|| cores(facts)),
         memory_mib: choice.memory_mib.unwrap_or_else(|| memory_mib(requirements)),
-        uuid: uuid(bundle),
         boot: boot(manifest, files),
-        disks,
-        network: match choice.is_offline {
-            true => Network::Off,
-            false => Network::User {
-                mac: mac(bundle),
-                card: if is_compatible {
-                    NetworkCard::E1000e
-                } else {
-                    NetworkCard::Virtio
-                },
-                restrict: false,
-            },
-        },
+        system: files.system.clone(),
+        home: files.home.clone(),
+        is_windows: manifest.is_windows(),
+        is_compatible: choice.is_compatible,
+        is_offline: choice.is_offline,
         display,
-        serial: match display {
-            Display::None => Serial::Console,
-            _ => Serial::Off,
-        },
-        clock: if is_windows { Clock::Local } else { Clock::Utc },
-    }
+    };
+    workstation.spec()
 }
 
 /// The best accelerator that was proved, else the one that needs no proof.
@@ -152,65 +92,24 @@ fn memory_mib(requirements: &Requirements) -> u32 {
 }
 
 fn boot(manifest: &Manifest, files: &MachineFiles) -> Boot {
-    if let Some(kernel) = &manifest.boot.kernel {
-        return Boot::Kernel {
+    match (&manifest.boot.kernel, &files.uefi) {
+        (Some(kernel), _) => Boot::Kernel {
             kernel: files.blobs.join(&kernel.kernel),
             initrd: kernel.initrd.as_ref().map(|initrd| files.blobs.join(initrd)),
-            command_line: words(&kernel.cmdline, files.home.is_some()),
-        };
-    }
-    match &files.uefi {
-        Some((code, vars)) => Boot::Uefi {
-            code: code.clone(),
-            vars: vars.clone(),
+            command_line: kernel.words(files.home.is_some()),
         },
-        None => Boot::Bios,
+        (None, Some(uefi)) => uefi.clone(),
+        (None, None) => Boot::Bios,
     }
-}
-
-/// The kernel's words. A guest that waits for a home volume, on a stick that has none, is told not to.
-fn words(cmdline: &str, has_home: bool) -> String {
-    let waits = cmdline.split_ascii_whitespace().any(|word| word == HOME_WORD);
-    match waits && !has_home {
-        true => format!("{cmdline} {NO_HOME}"),
-        false => cmdline.to_owned(),
-    }
-}
-
-/// Windows wants its clock in local time and has no drivers for virtual hardware unless somebody installed them.
-fn is_windows(manifest: &Manifest) -> bool {
-    let name = manifest.os_name.as_deref().unwrap_or_default();
-    name.to_ascii_lowercase().contains("windows")
-}
-
-/// The bundle's id in the form of a random UUID.
-fn uuid(bundle: BundleId) -> String {
-    let mut bytes = bundle.0;
-    bytes[6] = bytes[6] & 0x0f | 0x40;
-    bytes[8] = bytes[8] & 0x3f | 0x80;
-    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    let parts = [
-        &digits[..8],
-        &digits[8..12],
-        &digits[12..16],
-        &digits[16..20],
-        &digits[20..],
-    ];
-    parts.join("-")
-}
-
-/// An address that QEMU's makers set aside, made unlike others by the bundle's id.
-fn mac(bundle: BundleId) -> String {
-    let [.., a, b, c] = bundle.0;
-    format!("52:54:00:{a:02x}:{b:02x}:{c:02x}")
 }
 
 #[cfg(test)]
 mod tests {
+    use gobag_engine::machine::{Clock, DiskBus, Network};
     use gobag_format::{
         crypto::Key,
         ids::{ImageId, OrgId},
-        manifest::DirectKernel,
+        manifest::{BootWay, DirectKernel, Firmware},
     };
 
     use super::*;
@@ -282,7 +181,7 @@ mod tests {
             initrd: Some("initrd".to_owned()),
             cmdline: "root=LABEL=x".to_owned(),
         });
-        assert_eq!(boot_way(&manifest), Some(BootWay::Kernel));
+        assert_eq!(manifest.boot_way(), Some(BootWay::Kernel));
         let spec = built(&manifest, &HostFacts::default(), &MachineChoice::default());
         let expected = Boot::Kernel {
             kernel: "/run/vmlinuz".into(),
@@ -290,16 +189,6 @@ mod tests {
             command_line: "root=LABEL=x".to_owned(),
         };
         assert_eq!(spec.boot, expected);
-    }
-
-    #[test]
-    fn a_guest_waits_for_a_home_volume_only_where_there_is_one() {
-        let waits = "root=LABEL=x gobag.home";
-        assert_eq!(words(waits, true), waits);
-        assert_eq!(words(waits, false), format!("{waits} systemd.mask=home.mount"));
-        for other in ["root=LABEL=x", "root=LABEL=x gobag.homes", ""] {
-            assert_eq!(words(other, false), other);
-        }
     }
 
     #[test]
@@ -324,8 +213,8 @@ mod tests {
     #[test]
     fn firmware_of_a_later_version_is_not_guessed() {
         let mut manifest = manifest();
-        assert_eq!(boot_way(&manifest), Some(BootWay::Bios));
+        assert_eq!(manifest.boot_way(), Some(BootWay::Bios));
         manifest.boot.firmware = Some(Firmware::Unknown);
-        assert_eq!(boot_way(&manifest), None);
+        assert_eq!(manifest.boot_way(), None);
     }
 }

@@ -16,10 +16,14 @@ use crate::accel::Accelerator;
 mod args;
 mod check;
 mod types;
+mod uefi;
+mod workstation;
 
 pub use args::qemu_args;
 pub use check::SpecError;
 pub use types::{MachineType, MachineTypeError, machine_type};
+pub use uefi::{UefiError, uefi};
+pub use workstation::Workstation;
 
 /// QEMU's own system call filter, as strict as it goes: no new processes, no privileges, no scheduling tricks.
 pub(crate) const SANDBOX: &str = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny";

@@ -1,6 +1,9 @@
 //! The company's server: where a stick sends to, and what IT reads.
 
-use std::sync::{PoisonError, RwLock};
+use std::sync::{
+    PoisonError, RwLock,
+    atomic::{AtomicU64, Ordering},
+};
 
 use gobag_bundle::SystemRandom;
 use gobag_client::{Backoff, Client, ClientError, People};
@@ -92,6 +95,7 @@ pub struct Archived {
     people: People,
     bundle: BundleId,
     line: LineName,
+    fetched_bytes: AtomicU64,
 }
 
 impl Archived {
@@ -101,6 +105,7 @@ impl Archived {
             people,
             bundle,
             line: LineName::parse(LINE).expect("the name has the form of one"),
+            fetched_bytes: AtomicU64::new(0),
         }
     }
 
@@ -120,6 +125,11 @@ impl Archived {
             before = point.generation;
         }
         Ok(points)
+    }
+
+    /// Bytes of objects that were fetched so far.
+    pub fn fetched_bytes(&self) -> u64 {
+        self.fetched_bytes.load(Ordering::Relaxed)
     }
 
     /// Asks again, for some minutes, while the server cannot be reached.
@@ -153,7 +163,10 @@ impl Archive for Archived {
     }
 
     fn get(&self, id: ObjectId) -> Result<Vec<u8>, RemoteError> {
-        self.ask(|people| people.object(self.bundle, id))
+        let sealed = self.ask(|people| people.object(self.bundle, id))?;
+        self.fetched_bytes
+            .fetch_add(sealed.len() as u64, Ordering::Relaxed);
+        Ok(sealed)
     }
 }
 

@@ -63,6 +63,11 @@ impl<R: Archive> View<R> {
         })
     }
 
+    /// Where it is read from.
+    pub fn remote(&self) -> &R {
+        &self.remote
+    }
+
     /// What the point says of itself.
     pub fn head(&self) -> &ReplicaHead {
         &self.head

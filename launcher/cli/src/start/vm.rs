@@ -3,7 +3,7 @@
 //! Its disks are files where this computer has FUSE, else exports of a block socket; then what it boots from is written
 //! to the run's private folder. The guest sees no difference.
 
-use std::{fs, path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
 use gobag_bundle::VolumePurpose;
 use gobag_checklists::Ability;
@@ -11,10 +11,11 @@ use gobag_engine::{
     accel::Accelerator,
     guest::Guest,
     limits::SIGN_OF_LIFE,
-    machine::{DiskSource, Display, MachineSpec, machine_type},
+    machine::{self, Boot, DiskSource, Display, MachineSpec, machine_type},
     supervise::{self, Fallback, StartError, StartOptions},
     tools,
 };
+use gobag_format::manifest::BootWay;
 use gobag_mount::ErrorHook;
 use gobag_term::{CliError, ExitCode};
 
@@ -24,7 +25,7 @@ use crate::{
     console::Console,
     door::{Door, DoorOptions, is_without_fuse},
     error::{Explain, OrExplain, said},
-    machine::{BootWay, MachineChoice, MachineFiles, boot_way, machine},
+    machine::{MachineChoice, MachineFiles, machine as machine_for},
     open::{Work, file_name},
     session::{Ended, Kind, keep},
     workplace::Machine,
@@ -32,31 +33,6 @@ use crate::{
 
 /// How long QEMU may take to list its machine types.
 const QEMU_ANSWER: std::time::Duration = std::time::Duration::from_secs(20);
-
-/// UEFI for the guest, as distributions name it: code and a template of its variables.
-const UEFI: [(&str, &str); 6] = [
-    (
-        "/usr/share/OVMF/OVMF_CODE_4M.fd",
-        "/usr/share/OVMF/OVMF_VARS_4M.fd",
-    ),
-    ("/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd"),
-    (
-        "/usr/share/edk2/ovmf/OVMF_CODE.fd",
-        "/usr/share/edk2/ovmf/OVMF_VARS.fd",
-    ),
-    (
-        "/usr/share/edk2/x64/OVMF_CODE.4m.fd",
-        "/usr/share/edk2/x64/OVMF_VARS.4m.fd",
-    ),
-    (
-        "/usr/share/edk2-ovmf/x64/OVMF_CODE.fd",
-        "/usr/share/edk2-ovmf/x64/OVMF_VARS.fd",
-    ),
-    (
-        "/usr/share/qemu/ovmf-x86_64-code.bin",
-        "/usr/share/qemu/ovmf-x86_64-vars.bin",
-    ),
-];
 
 /// Opens a door to the disks, starts, and keeps company until the guest has ended.
 pub(super) fn run(start: &mut Start<'_>, work: &Arc<Work>, hook: ErrorHook) -> Result<(Door, Ran), CliError> {
@@ -184,43 +160,24 @@ fn qemu(start: &Start<'_>) -> Result<PathBuf, CliError> {
     tools::find("qemu-system-x86_64", start.environment.path.as_deref()).or_explain()
 }
 
-/// The firmware's files, if the image needs them: its code from this computer, and fresh variables.
-fn uefi(start: &Start<'_>, work: &Work) -> Result<Option<(PathBuf, PathBuf)>, CliError> {
+/// The firmware, if the image needs it: its code from this computer, and fresh variables.
+fn uefi(start: &Start<'_>, work: &Work) -> Result<Option<Boot>, CliError> {
     let manifest = work.session().manifest();
-    match boot_way(manifest) {
-        Some(BootWay::Uefi) => {}
-        Some(BootWay::Kernel | BootWay::Bios) => return Ok(None),
+    match manifest.boot_way() {
+        Some(BootWay::Uefi) => machine::uefi(start.folder.path()).or_explain().map(Some),
+        Some(BootWay::Kernel | BootWay::Bios) => Ok(None),
         None => {
             let text = format!(
                 "image `{}` starts in a way that this version does not know",
                 manifest.name
             );
-            return Err(said(ExitCode::Failed, "gobag.unknown-firmware", text)
-                .hint("use the program that lies on the stick itself; this one is older than the stick"));
+            Err(said(ExitCode::Failed, "gobag.unknown-firmware", text)
+                .hint("use the program that lies on the stick itself; this one is older than the stick"))
         }
     }
-    let installed = UEFI
-        .iter()
-        .find(|(code, vars)| [code, vars].iter().all(|path| fs::exists(path).unwrap_or(false)));
-    let Some((code, template)) = installed else {
-        let text = "this computer has no UEFI for virtual machines, which this image needs";
-        return Err(said(ExitCode::HostUnfit, "gobag.uefi-missing", text)
-            .hint("on Debian and Ubuntu it is the package `ovmf`"));
-    };
-    let vars = start.folder.path().join("uefi-vars.fd");
-    fs::copy(template, &vars).map_err(|error| {
-        let text = format!("cannot copy {template} to {}: {error}", vars.display());
-        said(ExitCode::Failed, "gobag.uefi-vars", text)
-    })?;
-    Ok(Some((code.into(), vars)))
 }
 
-fn spec(
-    start: &Start<'_>,
-    work: &Work,
-    disks: &Disks,
-    uefi: Option<(PathBuf, PathBuf)>,
-) -> Result<MachineSpec, CliError> {
+fn spec(start: &Start<'_>, work: &Work, disks: &Disks, uefi: Option<Boot>) -> Result<MachineSpec, CliError> {
     let source = |purpose| {
         work.volume(purpose)
             .map(|volume| disks.source(start, file_name(volume)))
@@ -254,7 +211,7 @@ fn spec(
             Display::None
         }
     };
-    Ok(machine(
+    Ok(machine_for(
         manifest,
         work.id(),
         &start.requirements,
