@@ -32,9 +32,7 @@ pub(crate) enum Command {
     Start(Box<StartArgs>),
     /// Say what a running workstation is doing
     Status(StatusArgs),
-    /// Name the state of the running workstation, to be able to go back to it
     Mark(MarkArgs),
-    /// Shut a running workstation down and wait until the stick is safe to remove
     Stop(StopArgs),
     /// Open the stick's disks without starting anything
     Mount(MountArgs),

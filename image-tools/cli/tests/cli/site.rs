@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gobag_bundle::{Ambient, Bundle, Secret, Session, SessionOptions, SessionVolume};
+use gobag_bundle::{Ambient, Bundle, Secret, Session, SessionOptions, SessionVolume, store::StoreMode};
 use gobag_client::{Client, Identity, Options};
 use gobag_format::ids::BundleId;
 use gobag_protocol::{
@@ -130,7 +130,14 @@ pub(super) fn open(stick: &Path, writable: bool) -> Session {
         Ambient::system(),
     )
     .unwrap();
-    Session::open(Arc::new(bundle), &SessionOptions::default()).unwrap()
+    let options = SessionOptions {
+        mode: match writable {
+            true => StoreMode::Keep,
+            false => StoreMode::ReadOnly,
+        },
+        ..SessionOptions::default()
+    };
+    Session::open(Arc::new(bundle), &options).unwrap()
 }
 
 fn home(session: &Session) -> &SessionVolume {
