@@ -77,6 +77,8 @@ codes! {
     PointMissingObjects = "point.missing-objects", 422;
     /// Ids added that the line already has, or dropped that it has not; up to 100 are told.
     PointOtherContent = "point.other-content", 422;
+    /// The ids sent in parts are not as many as the point says; the parts are to be sent again.
+    PointPartsMissing = "point.parts-missing", 422;
     /// No such point.
     PointUnknown = "point.unknown", 404;
     /// More bookmarks than a point has.
@@ -95,6 +97,8 @@ codes! {
     MemoryUnconditional = "memory.unconditional", 428;
     /// No room left for this stick or this tenant.
     QuotaExceeded = "quota.exceeded", 507;
+    /// The server's clock may be wrong, and this is nothing to be done by a wrong one. IT puts it right or says that it is.
+    ServerClock = "server.clock", 409;
     /// The server cannot do it now; `Retry-After` says when again.
     ServerUnavailable = "server.unavailable", 503;
 }
@@ -160,6 +164,7 @@ mod tests {
             "point.other-generation 409",
             "point.missing-objects 422",
             "point.other-content 422",
+            "point.parts-missing 422",
             "point.unknown 404",
             "point.bookmarks 422",
             "point.partial 422",
@@ -169,6 +174,7 @@ mod tests {
             "memory.changed 412",
             "memory.unconditional 428",
             "quota.exceeded 507",
+            "server.clock 409",
             "server.unavailable 503",
         ];
         assert_eq!(listed, expected);

@@ -138,6 +138,9 @@ pub struct StickInfo {
     pub newest_point_s: Option<u64>,
     /// What its objects take.
     pub space_bytes: u64,
+    /// What its points, names and ids count for besides, against the same quota.
+    #[serde(default)]
+    pub row_bytes: u64,
 }
 
 /// The answer to `GET /v1/admin/sticks`, a page of it in the order of bundle ids.
@@ -154,6 +157,9 @@ pub struct StickDetails {
     pub stick: StickInfo,
     /// The server's time, by which all ages are counted.
     pub server_time_s: u64,
+    /// Whether the server's clock may be wrong; then no age is known.
+    #[serde(default)]
+    pub clock_doubtful: bool,
     /// Its lines.
     pub lines: Vec<LineInfo>,
     /// How much work would be lost now: the age of the oldest of the lines' newest complete points. Absent if a line has none, or there is no
@@ -251,6 +257,9 @@ pub struct Pruned {
     pub parts: u64,
     /// Pieces in the store that nobody knew of, left by interrupted uploads; not counted in a dry run.
     pub strays: u64,
+    /// Sticks of which not all could be removed that should have been; the server's log says why. The next run tries again.
+    #[serde(default)]
+    pub failed: u64,
 }
 
 impl Pruned {
@@ -261,6 +270,7 @@ impl Pruned {
         self.object_bytes += other.object_bytes;
         self.parts += other.parts;
         self.strays += other.strays;
+        self.failed += other.failed;
     }
 
     /// Whether nothing was removed.

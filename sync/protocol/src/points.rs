@@ -93,6 +93,13 @@ pub struct NewPoint {
     /// Ids that the point before needed and this one does not.
     #[serde(default)]
     pub drops: Ids,
+    /// How many ids the point adds with all its parts, each counted once. Parts go when they are old: without these two numbers a point could
+    /// be made of fewer ids than its stick meant. An earlier stick says neither, and is believed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub all_adds: Option<u64>,
+    /// How many it drops with all its parts, each counted once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub all_drops: Option<u64>,
     /// Names for it.
     #[serde(default)]
     pub bookmarks: Bounded<Bookmark, MAX_BOOKMARKS>,
@@ -118,6 +125,9 @@ pub struct Point {
     pub generation: u64,
     /// The server's time of it, seconds since 1970 UTC.
     pub time_s: u64,
+    /// Whether the server's clock may have been wrong then; the time is put right when the clock is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub time_doubtful: bool,
     /// Whether one can go back to it.
     #[serde(default = "yes")]
     pub complete: bool,

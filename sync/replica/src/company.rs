@@ -183,6 +183,9 @@ pub fn remote_error(error: ClientError) -> RemoteError {
     if error.is_refused(Code::PointOtherGeneration) {
         return RemoteError::OtherGeneration;
     }
+    if error.is_refused(Code::PointPartsMissing) {
+        return RemoteError::PartsMissing;
+    }
     let lacks = [Code::PointMissingObjects, Code::ObjectUnknown];
     let is_other = matches!(error, ClientError::OtherContent { .. });
     if is_other || lacks.into_iter().any(|code| error.is_refused(code)) {

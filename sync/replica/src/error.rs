@@ -90,6 +90,7 @@ impl RemoteError {
         match self {
             Self::Offline(_) => "replica.offline",
             Self::OtherGeneration => "replica.other-generation",
+            Self::PartsMissing => "replica.parts-missing",
             Self::Missing { .. } => "replica.missing",
             Self::CutOff => "replica.cut-off",
             Self::Refused(_) => "replica.refused",

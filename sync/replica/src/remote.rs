@@ -29,6 +29,9 @@ pub enum RemoteError {
     /// Another point was made since the one this was built on.
     #[error("the company's server has another newest point")]
     OtherGeneration,
+    /// It has not got all the ids that were sent before the point.
+    #[error("the company's server does not have all parts of the point")]
+    PartsMissing,
     /// It has not got what it was asked for.
     #[error("the company's server does not have {what}")]
     Missing {

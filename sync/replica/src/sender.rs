@@ -232,10 +232,7 @@ impl<R: Remote> Sender<R> {
         }
         // From here on the server may have the point, whatever is heard of it.
         self.known = None;
-        for part in &moved {
-            self.remote.part(part)?;
-        }
-        let made = self.publish(&new)?;
+        let made = offer(&self.remote, &moved, &new)?;
         let (data_bytes, segment_use) = (snapshot.data_bytes(), snapshot.segment_use());
         snapshot.sent(&unreadable);
         self.missed = 0;
@@ -314,6 +311,8 @@ impl<R: Remote> Sender<R> {
             (head.complete, head.copied) = (false, before.is_some_and(|before| before.copied));
         }
         let request = RequestId(point.0);
+        let (adds, drops) = (each_once(adds), each_once(drops));
+        let (all_adds, all_drops) = (Some(adds.len() as u64), Some(drops.len() as u64));
         let (moved, adds, drops) = in_parts(request, generation, adds, drops)?;
         let new = NewPoint {
             request,
@@ -323,6 +322,8 @@ impl<R: Remote> Sender<R> {
             head: Sealed::new(head.seal(&self.keys, &signer)).map_err(too_much)?,
             adds,
             drops,
+            all_adds,
+            all_drops,
             bookmarks: Bounded::default(),
         };
         progress.go_on()?;
@@ -418,16 +419,25 @@ impl<R: Remote> Sender<R> {
         end_pack(&mut writer, &mut index, &mut open)?;
         Ok((joined(index), unreadable))
     }
+}
 
-    /// Offers a point until there is an answer, or no hope for one.
-    fn publish(&self, new: &NewPoint) -> Result<MadePoint, SendError> {
-        let mut attempt = 1;
-        loop {
-            match self.remote.publish(new) {
-                Err(RemoteError::Offline(_)) if attempt < ATTEMPTS => attempt += 1,
-                answer => return Ok(answer?),
-            }
+/// Offers a point after its parts until there is an answer, or no hope for one. What the server no longer has of the parts is sent again.
+fn offer(remote: &impl Remote, parts: &[Part], new: &NewPoint) -> Result<MadePoint, SendError> {
+    let send_parts = || parts.iter().try_for_each(|part| remote.part(part));
+    send_parts()?;
+    let mut attempt = 1;
+    loop {
+        let error = match remote.publish(new) {
+            Ok(made) => return Ok(made),
+            Err(error) if attempt == ATTEMPTS => return Err(error.into()),
+            Err(error) => error,
+        };
+        match error {
+            RemoteError::Offline(_) => {}
+            RemoteError::PartsMissing => send_parts()?,
+            error => return Err(error.into()),
         }
+        attempt += 1;
     }
 }
 
@@ -456,6 +466,13 @@ fn joined(runs: Vec<IndexRun>) -> Vec<IndexRun> {
 }
 
 type Ids = Bounded<ObjectId, MAX_POINT_IDS>;
+
+/// As the server counts them.
+fn each_once(mut ids: Vec<ObjectId>) -> Vec<ObjectId> {
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
 
 /// What goes before a point because one request cannot name it all, and the rest.
 fn in_parts(
@@ -491,3 +508,6 @@ const IN_THE_MAKING: Target = Target::Pack(Digest([0; 32]));
 fn too_much(error: TooMany) -> SendError {
     SendError::TooMuch(error)
 }
+
+#[cfg(test)]
+mod tests;

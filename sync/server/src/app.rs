@@ -13,7 +13,13 @@ use crate::{
     metrics::Metrics,
     rates::Rates,
     refusal::Answer,
-    store::{blobs::Blobs, database::Database, leases::Issuer, prune::Pruner},
+    store::{
+        blobs::Blobs,
+        database::Database,
+        leases::Issuer,
+        prune::Pruner,
+        ticks::{self, Belief},
+    },
     tls::Ca,
 };
 
@@ -43,6 +49,14 @@ impl App {
 }
 
 impl App {
+    /// Notes the time, if it can be right.
+    pub(crate) async fn tick(&self) -> Answer<Belief> {
+        let belief = ticks::tick(&self.database, self.clock.now_s()).await?;
+        let is_doubtful = u64::from(!belief.is_right());
+        self.metrics.clock_doubtful.store(is_doubtful, Relaxed);
+        Ok(belief)
+    }
+
     /// Prunes, and counts it.
     pub(crate) async fn prune(&self, tenant: Option<&TenantName>, dry_run: bool, by: &str) -> Answer<Pruned> {
         let pruner = Pruner {
@@ -55,6 +69,7 @@ impl App {
         if !dry_run {
             let metrics = &self.metrics;
             metrics.prunings.fetch_add(1, Relaxed);
+            metrics.sticks_not_pruned.fetch_add(pruned.failed, Relaxed);
             metrics.points_pruned.fetch_add(pruned.points, Relaxed);
             metrics.objects_pruned.fetch_add(pruned.objects, Relaxed);
             metrics

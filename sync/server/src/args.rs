@@ -6,7 +6,9 @@ use clap::{Args as ClapArgs, Parser, Subcommand};
 use gobag_term::{CliError, ExitCode, GlobalArgs, Ui};
 
 use crate::{
-    commands::{default_config, enrol, lease_key, probe_store, prune, serve, token},
+    commands::{
+        adopt_store, backup, clock, default_config, enrol, lease_key, probe_store, prune, serve, token,
+    },
     config::Config,
     error::OrExplain as _,
 };
@@ -29,6 +31,11 @@ enum Command {
     Enrol(enrol::EnrolArgs),
     LeaseKey(lease_key::LeaseKeyArgs),
     Prune(prune::PruneArgs),
+    Backup(backup::BackupArgs),
+    Restore(backup::RestoreArgs),
+    Check(backup::CheckArgs),
+    Clock(clock::ClockArgs),
+    AdoptStore(adopt_store::AdoptStoreArgs),
     ProbeStore(probe_store::ProbeStoreArgs),
     DefaultConfig(default_config::DefaultConfigArgs),
 }
@@ -68,6 +75,11 @@ fn dispatch(args: &Args, ui: &Ui) -> Result<ExitCode, CliError> {
         Command::Enrol(command) => enrol::enrol(command, ui),
         Command::LeaseKey(command) => lease_key::lease_key(command, ui),
         Command::Prune(command) => prune::prune(command, ui),
+        Command::Backup(command) => backup::backup(command, ui),
+        Command::Restore(command) => backup::restore(command, ui),
+        Command::Check(command) => backup::check(command, ui),
+        Command::Clock(command) => clock::clock(command, ui),
+        Command::AdoptStore(command) => adopt_store::adopt_store(command, ui),
         Command::ProbeStore(command) => probe_store::probe_store(command, ui),
         Command::DefaultConfig(command) => default_config::default_config(command, ui),
     }

@@ -3,17 +3,19 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicI64, Ordering},
     },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
+
+use crate::store::signed;
 
 use rustls::{pki_types::UnixTime, time_provider::TimeProvider};
 
 /// Seconds since 1970 UTC. Clones tell the same time.
 #[derive(Clone, Default, Debug)]
 pub struct Clock {
-    ahead_s: Arc<AtomicU64>,
+    ahead_s: Arc<AtomicI64>,
 }
 
 impl Clock {
@@ -24,12 +26,17 @@ impl Clock {
         let system = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         system
             .as_secs()
-            .saturating_add(self.ahead_s.load(Ordering::Relaxed))
+            .saturating_add_signed(self.ahead_s.load(Ordering::Relaxed))
     }
 
     /// For tests: from now on the clock is so much further.
     pub fn advance(&self, seconds: u64) {
-        self.ahead_s.fetch_add(seconds, Ordering::Relaxed);
+        self.ahead_s.fetch_add(signed(seconds), Ordering::Relaxed);
+    }
+
+    /// For tests: from now on the clock is so much further back.
+    pub fn go_back(&self, seconds: u64) {
+        self.ahead_s.fetch_sub(signed(seconds), Ordering::Relaxed);
     }
 }
 

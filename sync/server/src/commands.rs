@@ -1,5 +1,8 @@
 //! One file per command.
 
+pub(crate) mod adopt_store;
+pub(crate) mod backup;
+pub(crate) mod clock;
 pub(crate) mod default_config;
 pub(crate) mod enrol;
 pub(crate) mod lease_key;

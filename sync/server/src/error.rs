@@ -1,10 +1,16 @@
 //! Every library error's exit code and hint: the one place.
 
+use gobag_protocol::error::Code;
 use gobag_term::{CliError, ExitCode};
 
 use crate::{
-    config::ConfigError, probe::ProbeError, refusal::Refusal, serve::ServeError,
-    store::database::DatabaseError, tls::TlsError,
+    backup::BackupError,
+    config::ConfigError,
+    probe::ProbeError,
+    refusal::Refusal,
+    serve::ServeError,
+    store::{database::DatabaseError, marker::MarkerError},
+    tls::TlsError,
 };
 
 /// From an error to what the program ends with.
@@ -39,6 +45,7 @@ impl Explain for ServeError {
             Self::Database(error) => error.explain(),
             Self::Tls(error) => error.explain(),
             Self::Probe(error) => error.explain(),
+            Self::Marker(error) => error.explain(),
             other => {
                 let code = other.code();
                 let hint = match &other {
@@ -88,10 +95,61 @@ impl Explain for ProbeError {
     }
 }
 
+impl Explain for MarkerError {
+    fn explain(self) -> CliError {
+        let hint = match &self {
+            Self::Refused { .. } => None,
+            _ => Some(
+                "look whether the right folder is mounted, or the right bucket is set; if it is, see `gobag-server adopt-store`",
+            ),
+        };
+        let error = CliError::new(ExitCode::Failed, self.code(), self);
+        hint.into_iter().fold(error, CliError::hint)
+    }
+}
+
+impl Explain for BackupError {
+    fn explain(self) -> CliError {
+        match self {
+            Self::Tls(error) => error.explain(),
+            Self::Marker(error) => error.explain(),
+            Self::Refused { source } => source.explain(),
+            other => {
+                let (exit, hint) = match &other {
+                    Self::Damaged { .. } => (ExitCode::Damaged, None),
+                    Self::NotEmpty => (
+                        ExitCode::Failed,
+                        Some(
+                            "end the server, then `gobag-server restore --replace` puts a SQLite database aside first",
+                        ),
+                    ),
+                    Self::OtherKey { .. } => (
+                        ExitCode::Failed,
+                        Some("put that folder aside if its keys are not needed: sticks trust one CA"),
+                    ),
+                    Self::Sealed { .. } => (
+                        ExitCode::Usage,
+                        Some("give the file with the age identity: `gobag-server restore --identity FILE`"),
+                    ),
+                    Self::There { .. } => (ExitCode::Usage, Some("name a folder that is not there yet")),
+                    _ => (ExitCode::Failed, None),
+                };
+                let error = CliError::new(exit, other.code(), other);
+                hint.into_iter().fold(error, CliError::hint)
+            }
+        }
+    }
+}
+
 impl Explain for Refusal {
     fn explain(self) -> CliError {
-        let code = self.code.as_str();
-        CliError::new(ExitCode::Failed, code, self)
+        let (code, hint) = (self.code.as_str(), self.hinted().map(str::to_owned));
+        let exit = match self.code {
+            Code::ServerClock => ExitCode::Refused,
+            _ => ExitCode::Failed,
+        };
+        let error = CliError::new(exit, code, self);
+        hint.into_iter().fold(error, CliError::hint)
     }
 }
 
@@ -154,6 +212,9 @@ mod tests {
             .code(),
             ServeError::Store { source: store() }.code(),
             ServeError::LeaseKey.code(),
+            ServeError::from(MarkerError::Other).code(),
+            ServeError::from(MarkerError::Unknown { why: "x" }).code(),
+            ServeError::from(MarkerError::from(Refusal::unavailable("x"))).code(),
             ServeError::Refused {
                 source: Refusal::unavailable("x"),
             }
@@ -180,6 +241,9 @@ mod tests {
             "server.folder",
             "server.store",
             "server.lease-key",
+            "server.store-other",
+            "server.store-unknown",
+            "server.store-compare",
             "server.database-use",
             "server.listen",
         ];

@@ -5,11 +5,13 @@
 //! * [`serve`]: ports, connections, the orderly end; [`tls`]: the CA and certificates; [`lease`]: leases and their key; [`identity`]: who asks
 //! * [`routes`]: one file per group of addresses; [`body`]: bodies with an end; [`refusal`]: no, as an answer
 //! * [`store`]: what is kept, one file per thing; [`retention`]: which points go; [`probe`]: whether a bucket may be trusted with it
+//! * [`backup`]: a server in a folder, and back
 //! * [`rates`]: how often one may ask; [`metrics`]: what was done, in numbers
 //! * `testing`, a feature of that name: a real server for the tests of its clients
 
 mod app;
 mod args;
+pub mod backup;
 mod body;
 pub mod clock;
 mod commands;

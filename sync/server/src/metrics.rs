@@ -28,6 +28,10 @@ pub(crate) struct Metrics {
     pub points: AtomicU64,
     /// Times that pruning came to its end here.
     pub prunings: AtomicU64,
+    /// Sticks that could not be pruned.
+    pub sticks_not_pruned: AtomicU64,
+    /// 1 while the clock is in doubt.
+    pub clock_doubtful: AtomicU64,
     /// Points removed.
     pub points_pruned: AtomicU64,
     /// Objects removed.
@@ -114,6 +118,12 @@ impl Metrics {
             ),
             ("gobag_points_total", "counter", &self.points),
             ("gobag_prunings_total", "counter", &self.prunings),
+            (
+                "gobag_sticks_not_pruned_total",
+                "counter",
+                &self.sticks_not_pruned,
+            ),
+            ("gobag_clock_doubtful", "gauge", &self.clock_doubtful),
             ("gobag_points_pruned_total", "counter", &self.points_pruned),
             ("gobag_objects_pruned_total", "counter", &self.objects_pruned),
             (

@@ -69,6 +69,11 @@ impl Refusal {
         self
     }
 
+    /// What helps.
+    pub(crate) fn hinted(&self) -> Option<&str> {
+        self.words.hint.as_deref()
+    }
+
     pub(crate) fn generation(mut self, generation: u64) -> Self {
         self.words.generation = Some(generation);
         self

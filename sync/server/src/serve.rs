@@ -41,7 +41,9 @@ use crate::{
     store::{
         blobs::Blobs,
         database::{Database, DatabaseError},
+        marker::{self, MarkerError},
         settings,
+        ticks::{self, Belief},
     },
     tls::{self, Ca, TlsError},
 };
@@ -71,6 +73,9 @@ pub enum ServeError {
     /// The bucket cannot be trusted.
     #[error(transparent)]
     Probe(#[from] ProbeError),
+    /// The store of objects is not this database's.
+    #[error(transparent)]
+    Marker(#[from] MarkerError),
     /// The data folder.
     #[error("cannot make the folder {}", path.display())]
     Folder {
@@ -112,6 +117,7 @@ impl ServeError {
             Self::Database(error) => error.code(),
             Self::Tls(error) => error.code(),
             Self::Probe(error) => error.code(),
+            Self::Marker(error) => error.code(),
             Self::Folder { .. } => "server.folder",
             Self::Store { .. } => "server.store",
             Self::LeaseKey => "server.lease-key",
@@ -161,6 +167,14 @@ pub fn open_blobs(config: &Config) -> Result<Blobs, ServeError> {
     opened.map_err(|source| ServeError::Store { source })
 }
 
+/// Opens both, which have to belong together.
+pub async fn open_stores(config: &Config) -> Result<(Database, Blobs), ServeError> {
+    let database = open_database(config).await?;
+    let blobs = open_blobs(config)?;
+    marker::check(&database, &blobs).await?;
+    Ok((database, blobs))
+}
+
 /// For its owner alone: it has the CA's key and people's names.
 fn make_folder(path: &Path) -> Result<PathBuf, ServeError> {
     let made = std::path::absolute(path).and_then(|path| {
@@ -184,6 +198,7 @@ impl Server {
         if config.s3.is_some() {
             probe::probe(blobs.store()).await?;
         }
+        marker::check(&database, &blobs).await?;
         let ca = Ca::open_or_make(&config.ca_folder(), &clock)?;
         let lease_keys = LeaseKeys::open_or_make(&config.ca_folder())?;
         check_lease_key(&database, &lease_keys).await?;
@@ -200,6 +215,8 @@ impl Server {
             metrics: Metrics::default(),
             bodies: Arc::new(Semaphore::new(config.most.bodies.max(1))),
         });
+        let refused = |source| ServeError::Refused { source };
+        app.tick().await.map_err(refused)?;
         let (public, address) = listen(config.listen).await?;
         let (private, metrics_address) = listen(config.metrics_listen).await?;
         let (end, ended) = watch::channel(false);
@@ -219,6 +236,7 @@ impl Server {
         );
         let private = port(private, None, routes::private(app.clone()), PRIVATE_CONNECTIONS);
         let mut tasks = vec![tokio::spawn(public.run()), tokio::spawn(private.run())];
+        tasks.push(tokio::spawn(tick_each(app.clone(), ended.clone())));
         if config.prune_every_hours > 0 {
             let every = Duration::from_secs(config.prune_every_hours.saturating_mul(3600));
             tasks.push(tokio::spawn(prune_each(app.clone(), every, ended)));
@@ -253,16 +271,49 @@ impl Server {
     }
 }
 
+/// Notes the time each minute until the server ends.
+async fn tick_each(app: Shared, mut ended: watch::Receiver<bool>) {
+    let mut before = Belief::Right;
+    let mut minutes = tokio::time::interval(Duration::from_secs(ticks::TICK_S));
+    loop {
+        tokio::select! {
+            _ = minutes.tick() => {}
+            _ = ended.wait_for(|ended| *ended) => return,
+        }
+        match app.tick().await {
+            Ok(belief) if belief.is_right() == before.is_right() => {}
+            Ok(belief) => {
+                before = belief;
+                match belief.is_right() {
+                    true => tracing::info!("the clock is right again"),
+                    false => tracing::error!(
+                        ?belief,
+                        "the clock is in doubt: nothing is pruned until it is right, or `gobag-server clock --is-right`"
+                    ),
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, cause = ?std::error::Error::source(&error), "the time was not noted")
+            }
+        }
+    }
+}
+
+/// Seconds after its start that a server first prunes: one that is restarted every night prunes, too.
+const FIRST_PRUNE_S: u64 = 3600;
+
 /// Prunes from time to time until the server ends; a run that is under way is then given up, which is as safe as a crash.
 async fn prune_each(app: Shared, every: Duration, mut ended: watch::Receiver<bool>) {
+    let mut wait = every.min(Duration::from_secs(FIRST_PRUNE_S));
     loop {
         let run = async {
-            tokio::time::sleep(every).await;
+            tokio::time::sleep(wait).await;
             match app.prune(None, false, "server").await {
                 Ok(pruned) => tracing::info!(
                     points = pruned.points,
                     objects = pruned.objects,
                     bytes = pruned.object_bytes,
+                    failed = pruned.failed,
                     "pruned"
                 ),
                 Err(error) => {
@@ -274,6 +325,7 @@ async fn prune_each(app: Shared, every: Duration, mut ended: watch::Receiver<boo
             () = run => {}
             _ = ended.wait_for(|ended| *ended) => return,
         }
+        wait = every;
     }
 }
 

@@ -9,6 +9,7 @@ pub mod blobs;
 pub mod database;
 pub mod details;
 pub mod leases;
+pub mod marker;
 pub mod memories;
 pub mod objects;
 pub mod people;
@@ -18,7 +19,9 @@ pub mod prune;
 pub mod results;
 pub mod revocation;
 pub mod settings;
+mod space;
 pub mod sticks;
+pub mod ticks;
 
 use gobag_protocol::ids::{BundleId, TenantName};
 

@@ -28,7 +28,7 @@ pub(super) fn sticks(sticks: &[StickInfo], columns: usize) -> String {
             both(stick.last_contact_s).0,
             time(stick.newest_point_s),
             time(stick.lease_ends_s),
-            human::bytes(stick.space_bytes),
+            human::bytes(stick.space_bytes.saturating_add(stick.row_bytes)),
             trouble(stick).unwrap_or_default(),
         ]);
     }
@@ -39,6 +39,7 @@ pub(super) fn sticks(sticks: &[StickInfo], columns: usize) -> String {
 pub(super) fn stick(details: &StickDetails, columns: usize) -> String {
     let stick = &details.stick;
     let lost = match details.rpo_s {
+        _ if details.clock_doubtful => "unknown: the server's own clock may be wrong".to_owned(),
         Some(rpo_s) => format!("the work of {}", human::duration(Duration::from_secs(rpo_s))),
         None => "everything: there is nothing to go back to".to_owned(),
     };
@@ -55,7 +56,7 @@ pub(super) fn stick(details: &StickDetails, columns: usize) -> String {
         trouble(stick).unwrap_or_else(|| "as it should be".to_owned()),
         both(stick.last_contact_s).0,
         time(stick.lease_ends_s),
-        human::bytes(stick.space_bytes),
+        human::bytes(stick.space_bytes.saturating_add(stick.row_bytes)),
     );
     if !details.lines.is_empty() {
         let mut table = Table::new([
@@ -117,6 +118,7 @@ mod tests {
             last_contact_s: 2,
             newest_point_s: None,
             space_bytes: 3 << 20,
+            row_bytes: 0,
         }
     }
 
@@ -155,6 +157,7 @@ mod tests {
         let details = StickDetails {
             stick: info(),
             server_time_s: 0,
+            clock_doubtful: false,
             lines: Vec::new(),
             rpo_s: None,
             rpo_target_s: 86_400,
@@ -165,5 +168,10 @@ mod tests {
             text.contains("everything: there is nothing to go back to (FAIL; 1 d 0 h may be)"),
             "{text}"
         );
+        let doubtful = StickDetails {
+            clock_doubtful: true,
+            ..details
+        };
+        assert!(stick(&doubtful, 80).contains("unknown: the server's own clock"));
     }
 }

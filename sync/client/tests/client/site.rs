@@ -74,6 +74,8 @@ pub(crate) fn volumes() -> LineName {
 
 pub(crate) fn point(generation: u64, adds: &[ObjectId]) -> NewPoint {
     NewPoint {
+        all_adds: None,
+        all_drops: None,
         request: RequestId([generation as u8; 16]),
         generation,
         after: None,

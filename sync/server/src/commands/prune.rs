@@ -5,16 +5,12 @@ use gobag_term::{CliError, ExitCode, Ui};
 
 use super::{CONSOLE, block_on, token};
 use crate::{
-    args::ConfigArgs,
-    clock::Clock,
-    error::OrExplain as _,
-    serve::{open_blobs, open_database},
-    store::prune::Pruner,
+    args::ConfigArgs, clock::Clock, error::OrExplain as _, serve::open_stores, store::prune::Pruner,
 };
 
 /// Remove points that the tenants' policies let go, and objects that no point needs
 ///
-/// `serve` does the same every few hours. A tenant without a policy keeps all its points.
+/// `serve` does the same every day, or as often as `prune_every_hours` says. A tenant without a policy keeps all its points.
 #[derive(Debug, clap::Args)]
 pub(crate) struct PruneArgs {
     /// Only sticks of this tenant
@@ -30,8 +26,7 @@ pub(crate) struct PruneArgs {
 pub(crate) fn prune(args: &PruneArgs, ui: &Ui) -> Result<ExitCode, CliError> {
     let config = args.config.load()?;
     let pruned = block_on(async {
-        let database = open_database(&config).await.or_explain()?;
-        let blobs = open_blobs(&config).or_explain()?;
+        let (database, blobs) = open_stores(&config).await.or_explain()?;
         let pruner = Pruner {
             database: &database,
             blobs: &blobs,
@@ -44,10 +39,18 @@ pub(crate) fn prune(args: &PruneArgs, ui: &Ui) -> Result<ExitCode, CliError> {
     })?;
     ui.answer(&pruned, |pruned: &Pruned| {
         let would = if pruned.dry_run { "would be " } else { "" };
+        let failed = match pruned.failed {
+            0 => String::new(),
+            failed => format!("{failed} sticks could not be pruned; the next run tries again\n"),
+        };
         format!(
-            "{} points and {} objects of {} bytes {would}removed\n",
+            "{} points and {} objects of {} bytes {would}removed\n{failed}",
             pruned.points, pruned.objects, pruned.object_bytes
         )
     })?;
-    Ok(ExitCode::Ok)
+    Ok(if pruned.failed > 0 {
+        ExitCode::Findings
+    } else {
+        ExitCode::Ok
+    })
 }

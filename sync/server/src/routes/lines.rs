@@ -34,7 +34,7 @@ pub(super) async fn part(
         stick: &stick,
         line: &line,
     };
-    points::keep_part(&app.database, &key, part, app.clock.now_s()).await?;
+    points::keep_part(&app.database, &key, part, app.clock.now_s(), &app.quotas).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -50,7 +50,7 @@ pub(super) async fn make(
         stick: &stick,
         line: &line,
     };
-    let made = points::make(&app.database, &key, new, app.clock.now_s()).await?;
+    let made = points::make(&app.database, &key, new, app.clock.now_s(), &app.quotas).await?;
     app.metrics.points.fetch_add(1, Relaxed);
     Ok((StatusCode::CREATED, Json(made)))
 }
@@ -84,7 +84,7 @@ pub(super) async fn bookmark(
         stick: &stick,
         line: &line,
     };
-    points::add_bookmark(&app.database, &key, generation, new).await?;
+    points::add_bookmark(&app.database, &key, generation, new, &app.quotas).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -23,6 +23,8 @@ const LEASES: &str = include_str!("../../migrations/3-leases.sql");
 
 const PRUNING: &str = include_str!("../../migrations/4-pruning.sql");
 
+const INTEGRITY: &str = include_str!("../../migrations/5-integrity.sql");
+
 /// Connections to SQLite: one writer, the others read.
 const SQLITE_CONNECTIONS: u32 = 8;
 
@@ -152,6 +154,16 @@ impl Database {
         &self.pool
     }
 
+    /// Begins to read what is there at one moment, until it ends.
+    pub async fn snapshot(&self) -> Answer<Transaction<'static, Any>> {
+        let begin = match self.writer {
+            // The moment is that of the first read.
+            Some(_) => "BEGIN DEFERRED",
+            None => "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        };
+        Ok(self.pool.begin_with(begin).await?)
+    }
+
     /// Begins to write.
     pub async fn write(&self) -> Answer<Write> {
         let (turn, transaction) = match &self.writer {
@@ -200,6 +212,7 @@ fn migrator(lite: bool) -> Migrator {
         migration(2, "append only", append_only.into_sql_str()),
         migration(3, "leases", both(LEASES)),
         migration(4, "pruning", both(PRUNING)),
+        migration(5, "integrity", both(INTEGRITY)),
     ])
 }
 

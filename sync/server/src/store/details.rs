@@ -6,7 +6,7 @@ use gobag_protocol::{
 };
 use sqlx::Row;
 
-use super::{StickKey, database::Database, policies, sticks, unsigned};
+use super::{StickKey, database::Database, policies, sticks, ticks, unsigned};
 use crate::refusal::{Answer, Refusal};
 
 /// Seconds that the newest complete point may be old, where the policy does not say.
@@ -17,6 +17,15 @@ pub async fn get(database: &Database, stick: &StickKey, now_s: u64) -> Answer<St
     let stick_info = sticks::get(database, stick)
         .await?
         .ok_or_else(|| Refusal::new(Code::RequestUnknown, "there is no such stick"))?;
+    let mut connection = database.read().acquire().await?;
+    let clock_doubtful = !ticks::look(&mut connection, now_s).await?.is_right();
+    let policy = policies::get(&mut connection, &stick.tenant).await?;
+    drop(connection);
+    // An age by a clock that is not believed, or of a point that it says is still to come, is not known.
+    let age = |made_s: u64| match clock_doubtful || made_s > now_s.saturating_add(ticks::SKEW_S) {
+        true => None,
+        false => Some(now_s.saturating_sub(made_s)),
+    };
     let rows = sqlx::query(
         "SELECT line, MAX(generation), MAX(time_s), COUNT(*), MAX(CASE WHEN complete = 1 THEN time_s ELSE -1 END), MAX(drilled_s) \
          FROM points WHERE tenant = $1 AND bundle = $2 GROUP BY line ORDER BY line",
@@ -34,17 +43,16 @@ pub async fn get(database: &Database, stick: &StickKey, now_s: u64) -> Answer<St
             newest_point_s: unsigned(row.try_get(2)?),
             points: unsigned(row.try_get(3)?),
             newest_complete_s: complete_s,
-            rpo_s: complete_s.map(|complete_s| now_s.saturating_sub(complete_s)),
+            rpo_s: complete_s.and_then(age),
             last_good_drill_s: Some(unsigned(row.try_get(5)?)).filter(|seconds| *seconds != 0),
         });
     }
-    let mut connection = database.read().acquire().await?;
-    let policy = policies::get(&mut connection, &stick.tenant).await?;
     let rpo_s = worst(&lines);
     let rpo_target_s = policy.rpo_target_s.unwrap_or(TARGET_S);
     Ok(StickDetails {
         stick: stick_info,
         server_time_s: now_s,
+        clock_doubtful,
         lines,
         rpo_s,
         rpo_target_s,

@@ -2,19 +2,18 @@
 
 use std::collections::HashSet;
 
-use gobag_protocol::{error::Code, ids::ObjectId};
+use gobag_protocol::ids::ObjectId;
 use sqlx::{AssertSqlSafe, Row};
 
 use super::{
     StickKey,
     database::{Database, places},
     prune::{self, Tombstone},
-    signed, unsigned,
+    signed,
+    space::no_room,
+    unsigned,
 };
-use crate::{
-    config::Quotas,
-    refusal::{Answer, Refusal},
-};
+use crate::{config::Quotas, refusal::Answer};
 
 /// Seconds after which an object that is put again is noted as new again.
 const TOUCHED_S: u64 = 3600;
@@ -86,7 +85,7 @@ pub async fn len(database: &Database, stick: &StickKey, id: ObjectId) -> Answer<
 /// Whether so many bytes more fit; asked before they are written.
 pub async fn check_room(database: &Database, stick: &StickKey, bytes: usize, quotas: &Quotas) -> Answer<()> {
     let row = sqlx::query(
-        "SELECT s.bytes, t.bytes FROM sticks s JOIN tenants t ON t.tenant = s.tenant WHERE s.tenant = $1 AND s.bundle = $2",
+        "SELECT s.bytes + s.row_bytes, t.bytes + t.row_bytes FROM sticks s JOIN tenants t ON t.tenant = s.tenant WHERE s.tenant = $1 AND s.bundle = $2",
     )
     .bind(stick.tenant())
     .bind(stick.bundle())
@@ -126,7 +125,7 @@ pub async fn note(
     }
     // Counted and compared in one statement: two uploads at once cannot both take the last room.
     let of_stick = sqlx::query(
-        "UPDATE sticks SET bytes = bytes + $3 WHERE tenant = $1 AND bundle = $2 AND bytes + $3 <= $4",
+        "UPDATE sticks SET bytes = bytes + $3 WHERE tenant = $1 AND bundle = $2 AND bytes + row_bytes + $3 <= $4",
     )
     .bind(stick.tenant())
     .bind(stick.bundle())
@@ -134,22 +133,18 @@ pub async fn note(
     .bind(signed(quotas.stick_bytes))
     .execute(write.connection())
     .await?;
-    let of_tenant =
-        sqlx::query("UPDATE tenants SET bytes = bytes + $2 WHERE tenant = $1 AND bytes + $2 <= $3")
-            .bind(stick.tenant())
-            .bind(bytes)
-            .bind(signed(quotas.tenant_bytes))
-            .execute(write.connection())
-            .await?;
+    let of_tenant = sqlx::query(
+        "UPDATE tenants SET bytes = bytes + $2 WHERE tenant = $1 AND bytes + row_bytes + $2 <= $3",
+    )
+    .bind(stick.tenant())
+    .bind(bytes)
+    .bind(signed(quotas.tenant_bytes))
+    .execute(write.connection())
+    .await?;
     prune::revive(&mut write, stick, id, tombstone).await?;
     if of_stick.rows_affected() != 1 || of_tenant.rows_affected() != 1 {
         return Err(no_room());
     }
     write.commit().await?;
     Ok(true)
-}
-
-fn no_room() -> Refusal {
-    Refusal::new(Code::QuotaExceeded, "there is no room left for this stick")
-        .hint("what is already here is safe; IT can raise the quota or prune earlier points")
 }

@@ -6,6 +6,8 @@
 
 mod told;
 
+use std::collections::BTreeSet;
+
 use gobag_protocol::{
     error::Code,
     ids::{LineName, ObjectId, RequestId},
@@ -18,9 +20,14 @@ use super::{
     StickKey,
     audit::{self, Event},
     database::{Database, Write, is_there_already},
-    signed, sticks, unsigned,
+    signed, space, sticks,
+    ticks::{self, Belief, SKEW_S},
+    unsigned,
 };
-use crate::refusal::{Answer, Refusal};
+use crate::{
+    config::Quotas,
+    refusal::{Answer, Refusal},
+};
 
 pub use told::{get, list};
 
@@ -54,7 +61,13 @@ impl LineKey<'_> {
 }
 
 /// Makes a point.
-pub async fn make(database: &Database, key: &LineKey<'_>, new: NewPoint, now_s: u64) -> Answer<MadePoint> {
+pub async fn make(
+    database: &Database,
+    key: &LineKey<'_>,
+    new: NewPoint,
+    now_s: u64,
+    quotas: &Quotas,
+) -> Answer<MadePoint> {
     let mut write = database.write().await?;
     if let Some(made) = made_before(&mut write, key, new.request).await? {
         return Ok(made);
@@ -69,16 +82,20 @@ pub async fn make(database: &Database, key: &LineKey<'_>, new: NewPoint, now_s: 
     if new.generation == 1 {
         check_lines(&mut write, key.stick).await?;
     }
+    let in_parts = count_parts(&mut write, key, new.request).await?;
     add_part(&mut write, key, new.request, &new.adds, &new.drops, now_s).await?;
     let (added, dropped) = count_parts(&mut write, key, new.request).await?;
+    check_counts(&new, unsigned(added), unsigned(dropped))?;
+    let (time_s, is_doubted) = time(&mut write, key, newest.time_s, now_s).await?;
     let made = MadePoint {
         generation: new.generation,
-        time_s: now_s.max(newest.time_s),
+        time_s,
     };
+    let mut space = space::ROW * (1 + added) + new.head.as_slice().len() as i64;
     let inserted = key
         .query(
-            "INSERT INTO points (tenant, bundle, line, generation, time_s, head, request, added, dropped, complete) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+            "INSERT INTO points (tenant, bundle, line, generation, time_s, head, request, added, dropped, complete, doubted) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         )
         .bind(signed(made.generation))
         .bind(signed(made.time_s))
@@ -87,6 +104,7 @@ pub async fn make(database: &Database, key: &LineKey<'_>, new: NewPoint, now_s: 
         .bind(added)
         .bind(dropped)
         .bind(i64::from(new.complete))
+        .bind(i64::from(is_doubted))
         .execute(write.connection())
         .await;
     match inserted {
@@ -96,23 +114,39 @@ pub async fn make(database: &Database, key: &LineKey<'_>, new: NewPoint, now_s: 
         Err(error) => return Err(error.into()),
     }
     check_ids(&mut write, key, new.request).await?;
-    keep_ids(&mut write, key, new.request, made.generation).await?;
+    let gone = keep_ids(&mut write, key, new.request, made.generation).await?;
+    // Of the parts that are gone, those that came with this request were never counted.
+    let just_now = (added + dropped) - (in_parts.0 + in_parts.1);
+    space -= space::ROW * (gone - just_now);
     for (number, bookmark) in (0..).zip(new.bookmarks.into_inner()) {
+        space += space_of(&bookmark);
         insert_bookmark(&mut write, key, made.generation, number, bookmark).await?;
     }
+    space::charge(&mut write, key.stick, space, quotas).await?;
     write.commit().await?;
     Ok(made)
 }
 
 /// Keeps ids for a point to come.
-pub async fn keep_part(database: &Database, key: &LineKey<'_>, part: Part, now_s: u64) -> Answer<()> {
+pub async fn keep_part(
+    database: &Database,
+    key: &LineKey<'_>,
+    part: Part,
+    now_s: u64,
+    quotas: &Quotas,
+) -> Answer<()> {
     let mut write = database.write().await?;
+    // Of two parts at once each is counted.
+    sticks::hold(&mut write, key.stick).await?;
     if made_before(&mut write, key, part.request).await?.is_some() {
         return Ok(());
     }
     check_next(newest(write.connection(), key).await?.generation, part.generation)?;
+    let (adds, drops) = count_parts(&mut write, key, part.request).await?;
     add_part(&mut write, key, part.request, &part.adds, &part.drops, now_s).await?;
-    count_parts(&mut write, key, part.request).await?;
+    let (all_adds, all_drops) = count_parts(&mut write, key, part.request).await?;
+    let space = space::ROW * (all_adds + all_drops - adds - drops);
+    space::charge(&mut write, key.stick, space, quotas).await?;
     write.commit().await
 }
 
@@ -122,6 +156,7 @@ pub async fn add_bookmark(
     key: &LineKey<'_>,
     generation: u64,
     new: Bookmark,
+    quotas: &Quotas,
 ) -> Answer<()> {
     let mut write = database.write().await?;
     sticks::hold(&mut write, key.stick).await?;
@@ -150,6 +185,7 @@ pub async fn add_bookmark(
         let text = format!("a point has at most {MAX_BOOKMARKS} bookmarks");
         return Err(Refusal::new(Code::PointBookmarks, text));
     }
+    space::charge(&mut write, key.stick, space_of(&new), quotas).await?;
     insert_bookmark(&mut write, key, generation, rows.len() as i64, new).await?;
     write.commit().await
 }
@@ -247,6 +283,27 @@ async fn overtaken(
     }
 }
 
+/// The time of a point to be made, never before the newest of its line, and whether it is in doubt. A clock that is believed leaves no point
+/// of the line after it: what one that was wrong said is not so.
+async fn time(write: &mut Write, key: &LineKey<'_>, newest_s: u64, now_s: u64) -> Answer<(u64, bool)> {
+    match ticks::look(write.connection(), now_s).await? {
+        Belief::Right => {}
+        Belief::Ahead(_) => return Ok((now_s.max(newest_s), true)),
+        // What was noted last is nearer to the truth.
+        Belief::Behind(by_s) => return Ok((newest_s.max(now_s + by_s), true)),
+    }
+    key.of(
+        "UPDATE points SET time_s = $4, doubted = 0",
+        " AND (doubted = 1 OR time_s > $5)",
+    )
+    .bind(signed(now_s))
+    .bind(signed(now_s + SKEW_S))
+    .execute(write.connection())
+    .await?;
+    let is_near = newest_s <= now_s + SKEW_S;
+    Ok((if is_near { now_s.max(newest_s) } else { now_s }, false))
+}
+
 fn check_next(newest: u64, wanted: u64) -> Answer<()> {
     match newest.checked_add(1) == Some(wanted) {
         true => Ok(()),
@@ -275,6 +332,17 @@ async fn check_lines(write: &mut Write, stick: &StickKey) -> Answer<()> {
     }
 }
 
+/// A stick that says how many ids its point has meant these and no others.
+fn check_counts(new: &NewPoint, added: u64, dropped: u64) -> Answer<()> {
+    let is_so = |said: Option<u64>, found| said.is_none_or(|said| said == found);
+    if is_so(new.all_adds, added) && is_so(new.all_drops, dropped) {
+        return Ok(());
+    }
+    let text = format!("{added} added and {dropped} dropped ids of this point are here; nothing was changed");
+    Err(Refusal::new(Code::PointPartsMissing, text).hint("send the parts, then the same request again"))
+}
+
+/// Keeps ids, each once. One that is sent again is as new as the others.
 async fn add_part(
     write: &mut Write,
     key: &LineKey<'_>,
@@ -284,12 +352,14 @@ async fn add_part(
     now_s: u64,
 ) -> Answer<()> {
     for (is_added, ids) in [(1, adds), (0, drops)] {
+        let ids: Vec<ObjectId> = BTreeSet::from_iter(ids.iter().copied()).into_iter().collect();
         for batch in ids.chunks(BATCH) {
             let rows: Vec<String> = (0..batch.len())
                 .map(|row| format!("($1,$2,$3,$4,$5,$6,${})", row + 7))
                 .collect();
             let sql = format!(
-                "INSERT INTO parts (tenant, bundle, line, request, adds, stored_s, id) VALUES {} ON CONFLICT DO NOTHING",
+                "INSERT INTO parts (tenant, bundle, line, request, adds, stored_s, id) VALUES {} \
+                 ON CONFLICT (tenant, bundle, line, request, adds, id) DO UPDATE SET stored_s = excluded.stored_s",
                 rows.join(",")
             );
             let mut query = key
@@ -369,8 +439,8 @@ async fn check_ids(write: &mut Write, key: &LineKey<'_>, request: RequestId) -> 
     }
 }
 
-/// Parts become intervals; what other attempts at this line sent is gone with them.
-async fn keep_ids(write: &mut Write, key: &LineKey<'_>, request: RequestId, generation: u64) -> Answer<()> {
+/// Parts become intervals; what other attempts at this line sent is gone with them. How many parts are gone.
+async fn keep_ids(write: &mut Write, key: &LineKey<'_>, request: RequestId, generation: u64) -> Answer<i64> {
     let bind = |query: Query| query.bind(request.0.to_vec()).bind(signed(generation));
     bind(key.query(
         "INSERT INTO refs (tenant, bundle, line, id, born, died) SELECT tenant, bundle, line, id, $5, 0 FROM parts \
@@ -384,10 +454,16 @@ async fn keep_ids(write: &mut Write, key: &LineKey<'_>, request: RequestId, gene
     ))
     .execute(write.connection())
     .await?;
-    key.of("DELETE FROM parts", "")
+    let gone = key
+        .of("DELETE FROM parts", "")
         .execute(write.connection())
         .await?;
-    Ok(())
+    Ok(signed(gone.rows_affected()))
+}
+
+/// What a bookmark takes.
+fn space_of(bookmark: &Bookmark) -> i64 {
+    space::ROW + bookmark.label.as_slice().len() as i64
 }
 
 async fn insert_bookmark(

@@ -1,18 +1,24 @@
 //! Pruning: points that the policy lets go, then what no point needs any more.
 //!
-//! What a crash, a second replica or an upload at the same moment may not do is lose bytes that a row or a point counts on. So:
+//! What a crash, a second replica, a clock that leaps or an upload at the same moment may not do is lose bytes that a row or a point counts on. So:
 //!
 //! 1. the row of an object goes before its bytes: bytes without a row are waste, a row without bytes would be a lie to the stick that asks what
 //!    is missing. In the transaction that takes the row, a row of `dying` takes its place;
 //! 2. whoever makes a point, names one or notes an object holds the stick's row, as pruning does: an object is either needed, and stays, or
 //!    gone before the point looks for it, and then the stick is told to send it again;
-//! 3. while bytes are being removed an upload of the same object is asked to come again. The row of `dying` stays for an hour after, longer than any
-//!    request: an upload notes its object only if `dying` says the same as when it began, so bytes written before the removal never get a row;
-//! 4. one replica prunes at a time, by a lock that it renews as it goes. One that stood still for half an hour between looking at the lock and
-//!    removing one object's bytes could remove bytes that came back; nothing that runs does that.
+//! 3. while bytes are being removed an upload of the same object is asked to come again. The row of `dying` stays after it for longer than any
+//!    request, by any clock that is believed: an upload notes its object only if `dying` says the same as when it began, so bytes written before
+//!    the removal never get a row;
+//! 4. one replica prunes at a time: every transaction that takes rows holds a [`lease`] with a number, and every removal of bytes asks for it
+//!    right before. One that is overtaken stops. What is left is a process that stands still for half an hour between that question and the
+//!    removal that follows it, while another takes over, removes the same bytes, and the stick sends them again;
+//! 5. nothing is removed by a clock that is in doubt ([`ticks`]): asked before the first stick, and in the first transaction of each.
 //!
-//! Whatever is left by a crash, the next run finds: rows of `dying`, and bytes without any row that are old enough.
+//! Whatever is left by a crash, the next run finds: rows of `dying`, and bytes without any row that are old enough. A stick that cannot be pruned
+//! does not keep the others from it. The audit log has `prune.begun` in the transaction that takes the first thing of a tenant's, and
+//! `prune.ended` when its last stick is done: one without the other is a run that was cut off.
 
+mod lease;
 mod rows;
 
 use gobag_protocol::{
@@ -26,19 +32,17 @@ use super::{
     StickKey,
     audit::{self, Event},
     blobs::Blobs,
-    database::Database,
-    policies, signed,
+    database::{Database, Write},
+    policies, ticks,
 };
 use crate::{
     clock::Clock,
     refusal::{Answer, Refusal},
-    secret,
 };
+pub(crate) use lease::Lease;
 
-/// Seconds that the lock counts without being renewed.
-const LOCK_S: u64 = 1800;
-/// Seconds that a removed object is remembered: longer than any request takes.
-const REMEMBERED_S: u64 = 3600;
+/// Seconds that a removed object is remembered: longer than any request takes, and than a clock may leap and be believed.
+const REMEMBERED_S: u64 = 2 * ticks::LEAP_S;
 
 /// Where it prunes, and as whom.
 pub struct Pruner<'a> {
@@ -55,143 +59,223 @@ pub struct Pruner<'a> {
 impl Pruner<'_> {
     /// Prunes one tenant or all; with `dry_run` nothing is changed, and the same is counted but for bytes without a row.
     pub async fn prune(&self, tenant: Option<&TenantName>, dry_run: bool) -> Answer<Pruned> {
-        let mut all = Pruned {
-            dry_run,
-            ..Pruned::default()
+        let mut connection = self.database.read().acquire().await?;
+        ticks::check(&mut connection, self.clock.now_s()).await?;
+        drop(connection);
+        let sticks = self.sticks(tenant).await?;
+        if dry_run {
+            return self.look(&sticks).await;
+        }
+        let lease = Lease::take(self.database, self.clock.now_s()).await?;
+        let run = Run {
+            pruner: self,
+            lease: &lease,
         };
-        let holder: [u8; 16] = secret::random()?;
-        if !dry_run {
-            self.lock(&holder).await?;
+        let mut all = Pruned::default();
+        let mut done = Ok(());
+        for sticks in sticks.chunk_by(|one, next| one.tenant == next.tenant) {
+            done = run.tenant(sticks, &mut all).await;
+            if done.is_err() {
+                break;
+            }
         }
-        let done = self.tenants(tenant, &holder, &mut all).await;
-        if !dry_run {
-            self.unlock(&holder).await?;
-        }
+        lease.release(self.database).await?;
         done.map(|()| all)
     }
 
-    async fn tenants(&self, tenant: Option<&TenantName>, holder: &[u8], all: &mut Pruned) -> Answer<()> {
+    /// Sticks in the order of their tenants.
+    async fn sticks(&self, tenant: Option<&TenantName>) -> Answer<Vec<StickKey>> {
         let rows = sqlx::query("SELECT tenant, bundle FROM sticks ORDER BY tenant, bundle")
             .fetch_all(self.database.read())
             .await?;
-        let mut of_tenant = Pruned::default();
-        for (at, row) in rows.iter().enumerate() {
-            let stick = stick(row)?;
-            if tenant.is_some_and(|tenant| *tenant != stick.tenant) {
-                continue;
-            }
-            let of_stick = self.stick(&stick, holder, all.dry_run).await?;
-            of_tenant.add(&of_stick);
-            let next = rows.get(at + 1).map(self::stick).transpose()?;
-            if next.is_none_or(|next| next.tenant != stick.tenant) {
-                self.note(&stick.tenant, &of_tenant, all.dry_run).await?;
-                all.add(&of_tenant);
-                of_tenant = Pruned::default();
-            }
-        }
-        Ok(())
+        let mut sticks = rows.iter().map(stick).collect::<Answer<Vec<StickKey>>>()?;
+        sticks.retain(|stick| tenant.is_none_or(|tenant| *tenant == stick.tenant));
+        Ok(sticks)
     }
 
-    async fn stick(&self, stick: &StickKey, holder: &[u8], dry_run: bool) -> Answer<Pruned> {
-        let now_s = self.clock.now_s();
-        let mut write = self.database.write().await?;
-        let policy = policies::get(write.connection(), &stick.tenant).await?;
-        let mut pruned = rows::points(&mut write, stick, policy.retention.as_ref(), now_s).await?;
-        if dry_run {
+    /// What would be removed.
+    async fn look(&self, sticks: &[StickKey]) -> Answer<Pruned> {
+        let mut all = Pruned {
+            dry_run: true,
+            ..Pruned::default()
+        };
+        for stick in sticks {
+            let now_s = self.clock.now_s();
+            let mut write = self.database.write().await?;
+            let policy = policies::get(write.connection(), &stick.tenant).await?;
+            let mut pruned = rows::points(&mut write, stick, policy.retention.as_ref(), now_s).await?;
             (pruned.objects, pruned.object_bytes) = rows::count_unused(&mut write, stick, now_s).await?;
             // The transaction is dropped, and with it all that it did.
-            return Ok(pruned);
+            drop(write);
+            all.add(&pruned);
         }
-        write.commit().await?;
+        Ok(all)
+    }
+}
+
+/// One run that holds the lease.
+struct Run<'a> {
+    pruner: &'a Pruner<'a>,
+    lease: &'a Lease,
+}
+
+/// What became of a tenant's sticks.
+#[derive(Default)]
+struct Book {
+    /// Whether the audit log says that it has begun.
+    begun: bool,
+    pruned: Pruned,
+}
+
+impl Run<'_> {
+    async fn tenant(&self, sticks: &[StickKey], all: &mut Pruned) -> Answer<()> {
+        let Some(first) = sticks.first() else {
+            return Ok(());
+        };
+        let mut book = Book::default();
+        let mut done = Ok(());
+        for stick in sticks {
+            let Err(error) = self.stick(stick, &mut book).await else {
+                continue;
+            };
+            tracing::error!(%error, cause = ?std::error::Error::source(&error), ?stick, "a stick was not pruned");
+            book.pruned.failed += 1;
+            // Overtaken, or a clock that leapt meanwhile: nothing more is done by this run.
+            done = self.may_go_on().await;
+            if done.is_err() {
+                break;
+            }
+        }
+        all.add(&book.pruned);
+        if book.begun {
+            self.ended(&first.tenant, &book.pruned).await?;
+        }
+        done
+    }
+
+    async fn may_go_on(&self) -> Answer<()> {
+        self.lease.check(self.pruner.database).await?;
+        let mut connection = self.pruner.database.read().acquire().await?;
+        ticks::check(&mut connection, self.pruner.clock.now_s()).await
+    }
+
+    async fn stick(&self, stick: &StickKey, book: &mut Book) -> Answer<()> {
+        let now_s = self.pruner.clock.now_s();
+        let mut write = self.write(now_s).await?;
+        ticks::check(write.connection(), now_s).await?;
+        let policy = policies::get(write.connection(), &stick.tenant).await?;
+        let pruned = rows::points(&mut write, stick, policy.retention.as_ref(), now_s).await?;
+        self.commit(write, stick, &pruned, book).await?;
         loop {
-            self.lock(holder).await?;
-            let mut write = self.database.write().await?;
-            let (objects, bytes) = rows::take_unused(&mut write, stick, now_s).await?;
-            write.commit().await?;
-            pruned.objects += objects;
-            pruned.object_bytes += bytes;
+            let mut write = self.write(now_s).await?;
+            let (objects, object_bytes) = rows::take_unused(&mut write, stick, now_s).await?;
+            let pruned = Pruned {
+                objects,
+                object_bytes,
+                ..Pruned::default()
+            };
+            self.commit(write, stick, &pruned, book).await?;
             if objects == 0 {
                 break;
             }
         }
-        pruned.strays = self.strays(stick, now_s).await?;
-        self.bytes(stick, holder, now_s).await?;
-        Ok(pruned)
+        self.strays(stick, now_s, book).await?;
+        self.bytes(stick, now_s).await
+    }
+
+    /// Begins to write as who holds the lease.
+    async fn write(&self, now_s: u64) -> Answer<Write> {
+        let mut write = self.pruner.database.write().await?;
+        self.lease.hold(&mut write, now_s).await?;
+        Ok(write)
+    }
+
+    /// Makes durable what was removed, and that removing has begun.
+    async fn commit(
+        &self,
+        mut write: Write,
+        stick: &StickKey,
+        pruned: &Pruned,
+        book: &mut Book,
+    ) -> Answer<()> {
+        let begins = !book.begun && !pruned.is_nothing();
+        if begins {
+            let about = format!("run {}", self.lease.number());
+            self.note(&mut write, &stick.tenant, "prune.begun", &about)
+                .await?;
+        }
+        write.commit().await?;
+        book.begun |= begins;
+        book.pruned.add(pruned);
+        Ok(())
     }
 
     /// Bytes that have been without a row for as long as an upload without a point is kept.
-    async fn strays(&self, stick: &StickKey, now_s: u64) -> Answer<u64> {
+    async fn strays(&self, stick: &StickKey, now_s: u64, book: &mut Book) -> Answer<()> {
         let before_s = now_s.saturating_sub(UNUSED_KEPT_S);
-        let mut strays = self.blobs.remove_partial(stick, before_s).await?;
-        for ids in self.blobs.older_than(stick, before_s).await?.chunks(rows::BATCH) {
-            let mut write = self.database.write().await?;
-            strays += rows::take_strays(&mut write, stick, ids).await?;
-            write.commit().await?;
+        let taken = |strays| Pruned {
+            strays,
+            ..Pruned::default()
+        };
+        let blobs = self.pruner.blobs;
+        self.lease.check(self.pruner.database).await?;
+        let partial = taken(blobs.remove_partial(stick, before_s).await?);
+        if !partial.is_nothing() {
+            self.commit(self.write(now_s).await?, stick, &partial, book)
+                .await?;
         }
-        Ok(strays)
+        for ids in blobs.older_than(stick, before_s).await?.chunks(rows::BATCH) {
+            let mut write = self.write(now_s).await?;
+            let strays = taken(rows::take_strays(&mut write, stick, ids).await?);
+            self.commit(write, stick, &strays, book).await?;
+        }
+        Ok(())
     }
 
     /// Removes the bytes of all that is dying.
-    async fn bytes(&self, stick: &StickKey, holder: &[u8], now_s: u64) -> Answer<()> {
+    async fn bytes(&self, stick: &StickKey, now_s: u64) -> Answer<()> {
         loop {
-            let ids = rows::dying(self.database, stick).await?;
+            let ids = rows::dying(self.pruner.database, stick).await?;
             if ids.is_empty() {
                 break;
             }
-            self.lock(holder).await?;
+            let write = self.write(self.pruner.clock.now_s()).await?;
+            write.commit().await?;
             for id in &ids {
-                self.blobs.delete(stick, *id).await?;
+                self.lease.check(self.pruner.database).await?;
+                self.pruner.blobs.delete(stick, *id).await?;
             }
-            rows::set_gone(self.database, stick, &ids, now_s).await?;
+            let mut write = self.write(now_s).await?;
+            rows::set_gone(&mut write, stick, &ids, now_s).await?;
+            write.commit().await?;
         }
-        rows::forget(self.database, stick, now_s.saturating_sub(REMEMBERED_S)).await
+        let mut write = self.write(now_s).await?;
+        rows::forget(&mut write, stick, now_s.saturating_sub(REMEMBERED_S)).await?;
+        write.commit().await
     }
 
-    async fn note(&self, tenant: &TenantName, pruned: &Pruned, dry_run: bool) -> Answer<()> {
-        if dry_run || pruned.is_nothing() {
-            return Ok(());
-        }
+    async fn ended(&self, tenant: &TenantName, pruned: &Pruned) -> Answer<()> {
         let about = format!(
-            "{} points, {} objects of {} bytes, {} strays",
-            pruned.points, pruned.objects, pruned.object_bytes, pruned.strays
+            "run {}: {} points, {} objects of {} bytes, {} strays; {} sticks failed",
+            self.lease.number(),
+            pruned.points,
+            pruned.objects,
+            pruned.object_bytes,
+            pruned.strays,
+            pruned.failed
         );
+        let mut write = self.pruner.database.write().await?;
+        self.note(&mut write, tenant, "prune.ended", &about).await?;
+        write.commit().await
+    }
+
+    async fn note(&self, write: &mut Write, tenant: &TenantName, what: &str, about: &str) -> Answer<()> {
         let event = Event {
-            who: self.by,
-            what: "pruned",
-            about: &about,
+            who: self.pruner.by,
+            what,
+            about,
         };
-        let mut write = self.database.write().await?;
-        audit::append(&mut write, tenant, self.clock.now_s(), &event).await?;
-        write.commit().await
-    }
-
-    /// Takes the lock, or renews it.
-    async fn lock(&self, holder: &[u8]) -> Answer<()> {
-        let now_s = self.clock.now_s();
-        let mut write = self.database.write().await?;
-        let taken = sqlx::query(
-            "INSERT INTO locks (name, holder, until_s) VALUES ('prune', $1, $2) ON CONFLICT (name) DO UPDATE \
-             SET holder = $1, until_s = $2 WHERE locks.holder = $1 OR locks.until_s < $3",
-        )
-        .bind(holder.to_vec())
-        .bind(signed(now_s + LOCK_S))
-        .bind(signed(now_s))
-        .execute(write.connection())
-        .await?;
-        write.commit().await?;
-        match taken.rows_affected() {
-            0 => Err(Refusal::unavailable("another replica prunes")),
-            _ => Ok(()),
-        }
-    }
-
-    async fn unlock(&self, holder: &[u8]) -> Answer<()> {
-        let mut write = self.database.write().await?;
-        sqlx::query("UPDATE locks SET until_s = 0 WHERE name = 'prune' AND holder = $1")
-            .bind(holder.to_vec())
-            .execute(write.connection())
-            .await?;
-        write.commit().await
+        audit::append(write, tenant, self.pruner.clock.now_s(), &event).await
     }
 }
 

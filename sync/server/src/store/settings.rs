@@ -5,6 +5,15 @@ use sqlx::Row;
 use super::database::Database;
 use crate::refusal::Answer;
 
+/// What was noted under `name`.
+pub async fn get(database: &Database, name: &'static str) -> Answer<Option<Vec<u8>>> {
+    let row = sqlx::query("SELECT value FROM settings WHERE name = $1")
+        .bind(name)
+        .fetch_optional(database.read())
+        .await?;
+    Ok(row.map(|row| row.try_get(0)).transpose()?)
+}
+
 /// Whether `value` is what was noted under `name`; noted now if nothing was.
 pub async fn is_same(database: &Database, name: &'static str, value: &[u8]) -> Answer<bool> {
     let mut write = database.write().await?;

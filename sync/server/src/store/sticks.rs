@@ -212,7 +212,7 @@ pub async fn let_in(
 /// What is told of sticks, by [`info`].
 const INFO: &str = "SELECT s.bundle, s.person, s.revoked, s.enrolled_s, s.last_contact_s, s.bytes, \
     COALESCE((SELECT MAX(p.time_s) FROM points p WHERE p.tenant = s.tenant AND p.bundle = s.bundle), -1), \
-    s.revoked_reason, s.revoked_s, s.erased_s, COALESCE(l.team, ''), COALESCE(l.suspended, 0), COALESCE(l.expires_s, 0) \
+    s.revoked_reason, s.revoked_s, s.erased_s, COALESCE(l.team, ''), COALESCE(l.suspended, 0), COALESCE(l.expires_s, 0), s.row_bytes \
     FROM sticks s LEFT JOIN leases l ON l.tenant = s.tenant AND l.bundle = s.bundle WHERE s.tenant = $1";
 
 /// One stick, if the tenant has it.
@@ -283,6 +283,7 @@ fn info(row: &AnyRow) -> Answer<StickInfo> {
         enrolled_s: unsigned(row.try_get(3)?),
         last_contact_s: unsigned(row.try_get(4)?),
         space_bytes: unsigned(row.try_get(5)?),
+        row_bytes: unsigned(row.try_get(13)?),
         newest_point_s: u64::try_from(row.try_get::<i64, _>(6)?).ok(),
     })
 }

@@ -21,7 +21,7 @@ use gobag_server::{
         StickKey,
         database::Database,
         people::{self, Person},
-        sticks,
+        sticks, ticks,
     },
 };
 use http_body_util::{BodyExt as _, Full};
@@ -140,13 +140,37 @@ impl Site {
         Client::with_certificate(address, ca, Some((&certified.certificate, number)))
     }
 
-    /// Names of objects in the store; not the marks of places.
+    /// So much time passes while the server runs, and notes it.
+    pub(crate) async fn pass(&self, seconds: u64) {
+        self.clock.advance(seconds);
+        ticks::confirm(&self.database, self.clock.now_s(), "test")
+            .await
+            .unwrap();
+    }
+
+    /// Names of objects in the store; not the marks of places, nor the store's own.
     pub(crate) async fn blobs(&self) -> Vec<String> {
         let blobs = open_blobs(&self.config).unwrap();
         let found: Vec<_> = blobs.store().list(None).try_collect().await.unwrap();
         let names = found.iter().filter_map(|found| found.location.filename());
-        names.filter(|name| *name != "stick").map(str::to_owned).collect()
+        names
+            .filter(|name| ObjectId::parse(name).is_some())
+            .map(str::to_owned)
+            .collect()
     }
+}
+
+/// What Prometheus reads of a server.
+pub(crate) async fn metrics(server: &Server) -> String {
+    let stream = TcpStream::connect(server.metrics_address).await.unwrap();
+    let io = TokioIo::new(stream);
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await.unwrap();
+    tokio::spawn(connection);
+    let request = Request::builder().uri("/metrics").header("host", "localhost");
+    let request = request.body(Body::empty()).unwrap();
+    let body = sender.send_request(request).await.unwrap().into_body();
+    let body = body.collect().await.unwrap().to_bytes();
+    String::from_utf8(body.to_vec()).unwrap()
 }
 
 /// What was done, oldest first. Asking makes a person's token, which is the last row.

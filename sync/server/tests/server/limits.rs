@@ -1,12 +1,18 @@
 //! Too much, too often, too long: refused by name, and nothing else suffers.
 
-use gobag_protocol::{ids::ObjectId, limits};
+use gobag_protocol::{
+    bytes::Sealed,
+    ids::ObjectId,
+    limits,
+    people::{Role, Sticks},
+    points::Points,
+};
 use gobag_server::config::Rate;
 use hyper::StatusCode;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::harness::{Site, point};
+use crate::harness::{Reply, Site, point};
 
 async fn bodies_and_lists_have_an_end() {
     let site = Site::start().await;
@@ -89,6 +95,55 @@ async fn a_full_quota_refuses_what_is_new_and_keeps_what_is_there() {
     // The same again takes no room.
     stick.put_object(&[1; 1000]).await;
     stick.put_object(&[4; 500]).await;
+}
+
+async fn points_parts_and_names_count_against_the_quota_and_are_given_back() {
+    let site = Site::start_with(|config| config.quotas.stick_bytes = 4096).await;
+    let stick = site.stick("acme", 1).await;
+    let viewer = site.person("acme", Role::Viewer).await;
+    let row_bytes = async || -> u64 {
+        let sticks: Sticks = viewer.get("/v1/admin/sticks").await.is(StatusCode::OK).json();
+        sticks.sticks[0].row_bytes
+    };
+    let is_full = |reply: Reply| {
+        assert_eq!(
+            reply.is(StatusCode::INSUFFICIENT_STORAGE).code(),
+            "quota.exceeded"
+        )
+    };
+    let large = |generation| {
+        let mut new = point(generation, 0, &[], &[]);
+        new.head = Sealed::new(vec![0; 2000]).unwrap();
+        new
+    };
+    stick.made("volumes", &large(1)).await;
+    assert_eq!(row_bytes().await, 2128);
+    is_full(stick.point("volumes", &large(2)).await);
+    let listed: Points = stick.get("/v1/lines/volumes/points").await.json();
+    assert_eq!(listed.points.len(), 1);
+    let part = |count: u8| {
+        let adds: Vec<ObjectId> = (0..count).map(|number| ObjectId::of(&[number])).collect();
+        json!({"request": point(2, 7, &[], &[]).request, "generation": 2, "adds": adds})
+    };
+    let parts = "/v1/lines/volumes/parts";
+    is_full(stick.post(parts, &part(20)).await);
+    for _ in 0..2 {
+        // The same again takes no room.
+        stick.post(parts, &part(10)).await.is(StatusCode::NO_CONTENT);
+        assert_eq!(row_bytes().await, 2128 + 1280);
+    }
+    let name = |len: usize| json!({"kind": "user", "label": "A".repeat(len * 4 / 3)});
+    let names = "/v1/lines/volumes/points/1/bookmarks";
+    is_full(stick.post(names, &name(600)).await);
+    stick.post(names, &name(300)).await.is(StatusCode::NO_CONTENT);
+    assert_eq!(row_bytes().await, 2128 + 1280 + 428);
+    // Another attempt makes the point: the parts of this one are gone.
+    let object = stick.put_object(b"1").await;
+    stick.made("volumes", &point(2, 8, &[object], &[])).await;
+    assert_eq!(row_bytes().await, 2128 + 428 + 2 * 128 + b"sealed".len() as u64);
+    let bytes = vec![0; 1300];
+    let path = format!("/v1/objects/{}", ObjectId::of(&bytes));
+    is_full(stick.send("PUT", &path, &[], bytes).await);
 }
 
 async fn the_port_for_prometheus_tells_numbers_and_no_names() {
@@ -178,6 +233,7 @@ scenarios!(
     what_was_sent_is_not_told_back,
     who_asks_too_often_waits_and_nobody_else_does,
     a_full_quota_refuses_what_is_new_and_keeps_what_is_there,
+    points_parts_and_names_count_against_the_quota_and_are_given_back,
     the_port_for_prometheus_tells_numbers_and_no_names,
     a_server_that_ends_finishes_what_it_is_at,
 );

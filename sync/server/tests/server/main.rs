@@ -25,11 +25,13 @@ macro_rules! scenarios {
     };
 }
 
+mod backup;
 mod crash;
 mod enrolment;
 mod harness;
 mod leases;
 mod limits;
+mod marker;
 mod objects;
 mod points;
 mod pruning;

@@ -137,6 +137,39 @@ async fn parts_belong_to_one_attempt() {
     assert_eq!(late.is(StatusCode::CONFLICT).code(), "point.other-generation");
 }
 
+async fn a_point_with_fewer_ids_than_its_stick_meant_is_refused() {
+    let site = Site::start().await;
+    let stick = site.stick("acme", 1).await;
+    let ids = [stick.put_object(b"1").await, stick.put_object(b"2").await];
+    // The same id twice is one.
+    let part = json!({"request": point(1, 0, &[], &[]).request, "generation": 1, "adds": [ids[0], ids[0]]});
+    let send_part = async || {
+        let reply = stick.post("/v1/lines/volumes/parts", &part).await;
+        reply.is(StatusCode::NO_CONTENT)
+    };
+    let mut new = point(1, 0, &ids[1..], &[]);
+    (new.all_adds, new.all_drops) = (Some(2), Some(0));
+    send_part().await;
+    sqlx::query("DELETE FROM parts")
+        .execute(site.database.read())
+        .await
+        .unwrap();
+    let refused = stick
+        .point("volumes", &new)
+        .await
+        .is(StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(refused.code(), "point.parts-missing");
+    let listed: Points = stick.get("/v1/lines/volumes/points").await.json();
+    assert!(listed.points.is_empty());
+    send_part().await;
+    new.all_drops = Some(1);
+    assert_eq!(stick.point("volumes", &new).await.code(), "point.parts-missing");
+    new.all_drops = Some(0);
+    stick.made("volumes", &new).await;
+    let told: Point = stick.get("/v1/lines/volumes/points/1").await.json();
+    assert_eq!((told.added, told.dropped), (2, 0));
+}
+
 async fn of_twenty_writers_at_two_replicas_exactly_one_makes_each_generation() {
     const WRITERS: u64 = 20;
     const GENERATIONS: u64 = 6;
@@ -297,6 +330,7 @@ scenarios!(
     what_is_not_so_is_refused_by_name_and_leaves_nothing,
     the_same_request_has_the_same_answer_also_later,
     parts_belong_to_one_attempt,
+    a_point_with_fewer_ids_than_its_stick_meant_is_refused,
     of_twenty_writers_at_two_replicas_exactly_one_makes_each_generation,
     bookmarks_name_points_and_are_counted,
     points_are_told_by_time_completeness_and_bookmark,

@@ -10,18 +10,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use gobag_protocol::{
     ids::{BundleId, ObjectId, TenantName},
-    people::{Pruned, Role, Sticks},
-    points::Points,
+    people::{Health, Pruned, Role, StickDetails, Sticks},
+    points::{Point, Points},
 };
 use gobag_server::{
     config::{Quotas, Rate},
     serve::{Server, open_blobs},
-    store::{StickKey, objects, prune},
+    store::{StickKey, objects, prune, ticks},
 };
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
-use crate::harness::{Client, Site, audited, point};
+use crate::harness::{Client, Site, audited, metrics, point};
 
 const HOUR: u64 = 3600;
 const DAY: u64 = 24 * HOUR;
@@ -67,7 +67,7 @@ async fn whatever_a_kept_point_needs_is_there_and_the_rest_goes() {
         (seed >> 33) % below
     };
     for round in 0..60 {
-        site.clock.advance(8 * HOUR);
+        site.pass(8 * HOUR).await;
         let stick = site.stick_again("acme", 1).await;
         let line = round % 2;
         let generation = (round / 2 + 1) as u64;
@@ -101,7 +101,7 @@ async fn whatever_a_kept_point_needs_is_there_and_the_rest_goes() {
         }
     }
     // Everything that is not needed is old enough after this.
-    site.clock.advance(4 * DAY);
+    site.pass(4 * DAY).await;
     pruned(&admin, false).await;
     let stick = site.stick_again("acme", 1).await;
     let mut needed = BTreeSet::new();
@@ -119,7 +119,13 @@ async fn whatever_a_kept_point_needs_is_there_and_the_rest_goes() {
     assert_eq!(site.blobs().await.len(), needed.len());
     let sticks: Sticks = admin.get("/v1/admin/sticks").await.json();
     assert_eq!(sticks.sticks[0].space_bytes, 100 * needed.len() as u64);
-    assert!(audited(&site).await.iter().any(|row| row == "pruned"));
+    let rows = audited(&site).await;
+    let count = |what: &str| rows.iter().filter(|row| *row == what).count();
+    assert!(count("prune.begun") >= 3, "{rows:?}");
+    assert_eq!(count("prune.begun"), count("prune.ended"));
+    // What all rows count for is gone with them.
+    assert_eq!(row_bytes(&site, "sticks").await, counted_rows(&site).await);
+    assert_eq!(row_bytes(&site, "tenants").await, counted_rows(&site).await);
 }
 
 async fn without_a_policy_no_point_goes_and_r1_an_empty_one_is_refused() {
@@ -174,7 +180,7 @@ async fn what_has_no_point_yet_is_kept_for_72_hours_after_it_was_last_sent() {
         stick.put_object(b"again").await,
         stick.put_object(b"parted").await,
     );
-    site.clock.advance(70 * HOUR);
+    site.pass(70 * HOUR).await;
     let stick = site.stick_again("acme", 1).await;
     stick.put_object(b"again").await;
     let part = json!({"request": format!("{:032x}", 1), "generation": 1, "adds": [parted]});
@@ -183,13 +189,22 @@ async fn what_has_no_point_yet_is_kept_for_72_hours_after_it_was_last_sent() {
         .await
         .is(StatusCode::NO_CONTENT);
     assert_eq!(pruned(&admin, false).await.objects, 0);
-    site.clock.advance(3 * HOUR);
+    site.pass(3 * HOUR).await;
     assert_eq!(pruned(&admin, false).await.objects, 1);
     let stick = site.stick_again("acme", 1).await;
     assert_eq!(stick.missing(&[once, again, parted]).await, [once]);
-    site.clock.advance(70 * HOUR);
+    // The same part again is a new one.
+    stick
+        .post("/v1/lines/volumes/parts", &part)
+        .await
+        .is(StatusCode::NO_CONTENT);
+    site.pass(70 * HOUR).await;
+    let between = pruned(&admin, false).await;
+    assert_eq!((between.objects, between.parts), (1, 0));
+    site.pass(70 * HOUR).await;
     let rest = pruned(&admin, false).await;
-    assert_eq!((rest.objects, rest.parts), (2, 1));
+    assert_eq!((rest.objects, rest.parts), (1, 1));
+    assert_eq!(row_bytes(&site, "sticks").await, 0);
     assert!(site.blobs().await.is_empty());
 }
 
@@ -215,7 +230,7 @@ async fn pieces_that_nobody_knows_of_go_when_they_are_old() {
         std::fs::write(&partial, b"ke").unwrap();
     }
     assert_eq!(pruned(&admin, false).await.strays, 0);
-    site.clock.advance(73 * HOUR);
+    site.pass(73 * HOUR).await;
     assert_eq!(pruned(&admin, false).await.strays, 1 + u64::from(in_folder));
     assert_eq!(site.blobs().await, [kept.to_string()]);
     assert!(!partial.exists());
@@ -260,11 +275,12 @@ async fn while_a_stick_sends_the_same_objects_again_nothing_is_lost() {
     set(&admin, json!({"last": {"count": 1}})).await;
     admin = admin.at(replica.address);
     let (done, mut is_done) = tokio::sync::watch::channel(false);
-    let clock = site.clock.clone();
+    let (clock, database) = (site.clock.clone(), site.database.clone());
     let pruner = tokio::spawn(async move {
         let mut objects = 0;
         while !*is_done.borrow_and_update() {
             clock.advance(25 * HOUR);
+            ticks::confirm(&database, clock.now_s(), "test").await.unwrap();
             objects += pruned(&admin, false).await.objects;
         }
         objects
@@ -304,6 +320,180 @@ async fn while_a_stick_sends_the_same_objects_again_nothing_is_lost() {
     replica.end().await;
 }
 
+async fn a_clock_that_leaps_prunes_nothing_and_freezes_no_line() {
+    let site = start().await;
+    let stick = site.stick("acme", 1).await;
+    let admin = site.person("acme", Role::Admin).await;
+    set(&admin, json!({"last": {"count": 1}})).await;
+    let tick = async || ticks::tick(&site.database, site.clock.now_s()).await.unwrap();
+    let path = format!("/v1/admin/sticks/{}", BundleId([1; 16]));
+    let details = async || -> StickDetails { admin.get(&path).await.is(StatusCode::OK).json() };
+    let told = async || -> Point {
+        let stick = site.stick_again("acme", 1).await;
+        let listed: Points = stick.get("/v1/lines/volumes/points?limit=1").await.json();
+        listed.points[0].clone()
+    };
+    let before_s = stick.made("volumes", &point(1, 0, &[], &[])).await.time_s;
+    assert_eq!(details().await.health, Health::Green);
+
+    // A year ahead: what is done goes on, nothing goes, and nobody is well.
+    site.clock.advance(365 * DAY);
+    let stick = site.stick_again("acme", 1).await;
+    let made = stick.made("volumes", &point(2, 0, &[], &[])).await;
+    assert!(made.time_s >= before_s + 365 * DAY && told().await.time_doubtful);
+    assert!(matches!(tick().await, ticks::Belief::Ahead(by_s) if by_s >= 365 * DAY));
+    for dry_run in ["true", "false"] {
+        let refused = admin
+            .post(&format!("/v1/admin/prune?dry_run={dry_run}"), &Value::Null)
+            .await;
+        assert_eq!(refused.is(StatusCode::CONFLICT).code(), "server.clock");
+    }
+    let found = details().await;
+    assert!(found.clock_doubtful && found.rpo_s.is_none() && found.health == Health::Red);
+    let replica = Server::start(&site.config, site.clock.clone()).await.unwrap();
+    let text = metrics(&replica).await;
+    assert!(text.contains("gobag_clock_doubtful 1"), "{text}");
+    replica.end().await;
+
+    // Put right: the point was made by now, and the next is not held back by it.
+    site.clock.go_back(365 * DAY - HOUR);
+    assert!(tick().await.is_right());
+    let second = told().await;
+    assert_eq!((second.generation, second.time_doubtful), (2, false));
+    assert!(
+        (before_s..before_s + 2 * HOUR).contains(&second.time_s),
+        "{second:?}"
+    );
+    let stick = site.stick_again("acme", 1).await;
+    let third = stick.made("volumes", &point(3, 0, &[], &[])).await;
+    assert!((second.time_s..before_s + 2 * HOUR).contains(&third.time_s));
+    assert_eq!(details().await.health, Health::Green);
+    // Nobody who asks for the moment before the leap gets what came after it.
+    let query = format!("/v1/lines/volumes/points?before_s={before_s}&limit=1");
+    let earlier: Points = stick.get(&query).await.json();
+    assert_eq!(earlier.points[0].generation, 1);
+
+    // A clock that goes back is in doubt, too; the point's time is not before the others'.
+    site.clock.go_back(DAY);
+    let fourth = site
+        .stick_again("acme", 1)
+        .await
+        .made("volumes", &point(4, 0, &[], &[]))
+        .await;
+    assert!(fourth.time_s >= third.time_s && told().await.time_doubtful);
+    assert_eq!(
+        admin.post("/v1/admin/prune", &Value::Null).await.code(),
+        "server.clock"
+    );
+    site.clock.advance(DAY);
+
+    // A server that was off for a week, and IT says that it was: times stay as they are.
+    site.clock.advance(7 * DAY);
+    let stick = site.stick_again("acme", 1).await;
+    let fifth = stick.made("volumes", &point(5, 0, &[], &[])).await;
+    ticks::confirm(&site.database, site.clock.now_s(), "test")
+        .await
+        .unwrap();
+    let kept = told().await;
+    assert_eq!((kept.time_s, kept.time_doubtful), (fifth.time_s, false));
+    assert_eq!(pruned(&admin, false).await.points, 4);
+    assert!(audited(&site).await.iter().any(|row| row == "clock.confirmed"));
+}
+
+async fn points_of_the_future_from_before_are_no_longer_so_and_nothing_looks_younger_than_it_is() {
+    let site = start().await;
+    let stick = site.stick("acme", 1).await;
+    let admin = site.person("acme", Role::Admin).await;
+    let path = format!("/v1/admin/sticks/{}", BundleId([1; 16]));
+    let details = async || -> StickDetails { admin.get(&path).await.is(StatusCode::OK).json() };
+    stick.put_object(b"of the future").await;
+    stick.made("volumes", &point(1, 0, &[], &[])).await;
+    // As an earlier server left them after its clock was wrong.
+    for table in ["points SET time_s", "objects SET stored_s"] {
+        let sql = format!("UPDATE {table} = {}", site.clock.now_s() + 365 * DAY);
+        sqlx::query(sqlx::AssertSqlSafe(sql))
+            .execute(site.database.read())
+            .await
+            .unwrap();
+    }
+    let found = details().await;
+    assert!(found.rpo_s.is_none() && found.health == Health::Red);
+    let made = stick.made("volumes", &point(2, 0, &[], &[])).await;
+    assert!(made.time_s <= site.clock.now_s());
+    assert_eq!(details().await.health, Health::Green);
+    // An object from then is new now, and goes when it is old.
+    assert_eq!(pruned(&admin, false).await.objects, 0);
+    site.pass(73 * HOUR).await;
+    assert_eq!(pruned(&admin, false).await.objects, 1);
+}
+
+async fn a_stick_that_cannot_be_pruned_does_not_keep_the_others_from_it() {
+    let site = start().await;
+    for number in 1..=3 {
+        site.stick("acme", number).await.put_object(b"unused").await;
+    }
+    let admin = site.person("acme", Role::Admin).await;
+    site.pass(73 * HOUR).await;
+    // A row that cannot be written by pruning, of the second stick.
+    let sql = format!(
+        "INSERT INTO dying (tenant, bundle, id, gone_s) SELECT tenant, bundle, {}, 0 FROM sticks WHERE person = 'Bob'",
+        if site.config.postgres.is_some() {
+            "'\\x00'::bytea"
+        } else {
+            "X'00'"
+        }
+    );
+    sqlx::query("UPDATE sticks SET person = 'Bob' WHERE bundle = $1")
+        .bind([2; 16].to_vec())
+        .execute(site.database.read())
+        .await
+        .unwrap();
+    sqlx::query(sqlx::AssertSqlSafe(sql))
+        .execute(site.database.read())
+        .await
+        .unwrap();
+    let done = pruned(&admin, false).await;
+    assert_eq!((done.failed, done.objects), (1, 3));
+    let left = site.blobs().await;
+    assert_eq!(left.len(), 1, "the bytes of the second alone");
+    let rows = audited(&site).await;
+    assert!(rows.iter().any(|row| row == "prune.ended"), "{rows:?}");
+    sqlx::query("DELETE FROM dying WHERE LENGTH(id) = 1")
+        .execute(site.database.read())
+        .await
+        .unwrap();
+    assert_eq!(pruned(&admin, false).await.failed, 0);
+    assert!(site.blobs().await.is_empty());
+}
+
+/// What `sticks` or `tenants` say that rows count for.
+async fn row_bytes(site: &Site, table: &str) -> i64 {
+    let sql = format!("SELECT CAST(SUM(row_bytes) AS BIGINT) FROM {table}");
+    number(site, sql).await
+}
+
+/// What they do.
+async fn counted_rows(site: &Site) -> i64 {
+    let mut all = 0;
+    for (table, counted) in [
+        ("points", "LENGTH(head)"),
+        ("bookmarks", "LENGTH(label)"),
+        ("refs", "0"),
+        ("parts", "0"),
+    ] {
+        let sql = format!("SELECT CAST(COALESCE(SUM(128 + {counted}), 0) AS BIGINT) FROM {table}");
+        all += number(site, sql).await;
+    }
+    all
+}
+
+async fn number(site: &Site, sql: String) -> i64 {
+    let row = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .fetch_one(site.database.read())
+        .await;
+    sqlx::Row::try_get(&row.unwrap(), 0).unwrap()
+}
+
 fn key() -> StickKey {
     StickKey {
         tenant: TenantName::parse("acme").unwrap(),
@@ -319,4 +509,7 @@ scenarios!(
     pieces_that_nobody_knows_of_go_when_they_are_old,
     cut_off_between_row_and_bytes_it_goes_on_and_uploads_wait_until_then,
     while_a_stick_sends_the_same_objects_again_nothing_is_lost,
+    a_clock_that_leaps_prunes_nothing_and_freezes_no_line,
+    points_of_the_future_from_before_are_no_longer_so_and_nothing_looks_younger_than_it_is,
+    a_stick_that_cannot_be_pruned_does_not_keep_the_others_from_it,
 );

@@ -28,7 +28,7 @@ use gobag_server::{
 use tempfile::TempDir;
 use tokio::task::block_in_place;
 
-use crate::{enrolment, leases, limits, objects, points, pruning, tenants};
+use crate::{backup, enrolment, leases, limits, objects, points, pruning, tenants};
 
 tokio::task_local! {
     static STORES: Arc<Stores>;
@@ -69,6 +69,7 @@ async fn everything_again_on_postgresql_and_a_bucket() {
         points::all().await;
         pruning::all().await;
         tenants::all().await;
+        backup::all().await;
         limits::all().await;
     };
     STORES.scope(stores, everything).await;

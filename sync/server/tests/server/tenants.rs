@@ -262,7 +262,7 @@ async fn r10_what_could_be_lost_is_counted_by_the_servers_time_and_nothing_is_re
     assert_eq!((told().await.health, told().await.rpo_s), (Health::Red, None));
     stick.made("volumes", &point(2, 0, &[], &[])).await;
     assert_eq!(told().await.health, Health::Green);
-    site.clock.advance(25 * 3600);
+    site.pass(25 * 3600).await;
     // Progress that nobody can go back to makes nothing newer.
     let mut partial = point(3, 0, &[], &[]);
     partial.complete = false;
@@ -276,7 +276,7 @@ async fn r10_what_could_be_lost_is_counted_by_the_servers_time_and_nothing_is_re
     // The worst line counts.
     stick.made("files:home", &point(1, 0, &[], &[])).await;
     assert_eq!(told().await.health, Health::Amber);
-    site.clock.advance(24 * 3600);
+    site.pass(24 * 3600).await;
     assert_eq!(told().await.health, Health::Red);
     let target = json!({"rpo_target_s": 100 * 3600});
     admin

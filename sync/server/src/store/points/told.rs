@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// What every telling reads.
-const COLUMNS: &str = "generation, time_s, added, dropped, complete, drilled_s";
+const COLUMNS: &str = "generation, time_s, added, dropped, complete, drilled_s, doubted";
 
 /// Points as wanted, newest first, at most `limit`; without their heads.
 pub async fn list(database: &Database, key: &LineKey<'_>, wanted: &Wanted, limit: u32) -> Answer<Vec<Point>> {
@@ -76,7 +76,7 @@ pub async fn get(database: &Database, key: &LineKey<'_>, generation: u64) -> Ans
         .await?
         .ok_or_else(unknown)?;
     let mut found = point(&row)?;
-    found.head = Some(Sealed::new(row.try_get(6)?).map_err(Refusal::unavailable)?);
+    found.head = Some(Sealed::new(row.try_get(7)?).map_err(Refusal::unavailable)?);
     let rows = key
         .of(
             "SELECT generation, kind, label FROM bookmarks",
@@ -99,6 +99,7 @@ fn point(row: &AnyRow) -> Answer<Point> {
         dropped: unsigned(row.try_get(3)?),
         complete: row.try_get::<i64, _>(4)? != 0,
         drilled_s: Some(unsigned(row.try_get(5)?)).filter(|seconds| *seconds != 0),
+        time_doubtful: row.try_get::<i64, _>(6)? != 0,
         bookmarks: Vec::new(),
         head: None,
     })

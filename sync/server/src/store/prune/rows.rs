@@ -11,7 +11,7 @@ use crate::{
     store::{
         StickKey,
         database::{Database, Write, places},
-        signed, sticks, unsigned,
+        signed, space, sticks, ticks, unsigned,
     },
 };
 
@@ -39,6 +39,7 @@ pub(super) async fn points(
     now_s: u64,
 ) -> Answer<Pruned> {
     sticks::hold(write, stick).await?;
+    end_future(write, stick, now_s).await?;
     let mut pruned = Pruned::default();
     if let Some(retention) = retention {
         let (names, lines) = lines(write, stick, retention).await?;
@@ -56,7 +57,26 @@ pub(super) async fn points(
     let parts = "DELETE FROM parts WHERE tenant = $1 AND bundle = $2 AND stored_s < $3";
     let parts = of_stick(stick, parts).bind(signed(now_s.saturating_sub(UNUSED_KEPT_S)));
     pruned.parts = parts.execute(write.connection()).await?.rows_affected();
+    space::refund(write, stick, signed(pruned.parts) * space::ROW).await?;
     Ok(pruned)
+}
+
+/// What a clock noted that was wrong, and is not believed any more, counts as of now.
+async fn end_future(write: &mut Write, stick: &StickKey, now_s: u64) -> Answer<()> {
+    for (table, column) in [
+        ("points", "time_s"),
+        ("points", "drilled_s"),
+        ("objects", "stored_s"),
+        ("parts", "stored_s"),
+        ("sticks", "last_contact_s"),
+    ] {
+        let sql =
+            format!("UPDATE {table} SET {column} = $3 WHERE tenant = $1 AND bundle = $2 AND {column} > $4");
+        let query = of_stick(stick, sql).bind(signed(now_s));
+        let query = query.bind(signed(now_s + ticks::SKEW_S));
+        query.execute(write.connection()).await?;
+    }
+    Ok(())
 }
 
 async fn lines(
@@ -95,16 +115,26 @@ async fn lines(
 }
 
 async fn take_points(write: &mut Write, stick: &StickKey, line: &str, generations: &[u64]) -> Answer<()> {
-    for table in ["bookmarks", "points"] {
-        let sql = format!(
-            "DELETE FROM {table} WHERE tenant = $1 AND bundle = $2 AND line = $3 AND generation IN {}",
+    for (table, counted) in [("bookmarks", "label"), ("points", "head")] {
+        let rows = format!(
+            "FROM {table} WHERE tenant = $1 AND bundle = $2 AND line = $3 AND generation IN {}",
             places(3, 1, generations.len())
         );
-        let mut query = of_stick(stick, sql).bind(line.to_owned());
-        for generation in generations {
-            query = query.bind(signed(*generation));
-        }
-        query.execute(write.connection()).await?;
+        let of_rows = |sql: String| {
+            let query = of_stick(stick, sql).bind(line.to_owned());
+            generations
+                .iter()
+                .fold(query, |query, generation| query.bind(signed(*generation)))
+        };
+        let row = space::ROW;
+        let counted = of_rows(format!(
+            "SELECT CAST({row} * COUNT(*) + COALESCE(SUM(LENGTH({counted})), 0) AS BIGINT) {rows}"
+        ));
+        let bytes: i64 = counted.fetch_one(write.connection()).await?.try_get(0)?;
+        of_rows(format!("DELETE {rows}"))
+            .execute(write.connection())
+            .await?;
+        space::refund(write, stick, bytes).await?;
     }
     Ok(())
 }
@@ -115,8 +145,8 @@ async fn take_intervals(write: &mut Write, stick: &StickKey, line: &str) -> Answ
          (SELECT 1 FROM points p WHERE p.tenant = $1 AND p.bundle = $2 AND p.line = $3 \
          AND p.generation >= refs.born AND p.generation < refs.died)";
     let query = of_stick(stick, sql).bind(line.to_owned());
-    query.execute(write.connection()).await?;
-    Ok(())
+    let gone = query.execute(write.connection()).await?.rows_affected();
+    space::refund(write, stick, signed(gone) * space::ROW).await
 }
 
 /// How many objects nothing needs, and their bytes.
@@ -227,7 +257,7 @@ pub(super) async fn dying(database: &Database, stick: &StickKey) -> Answer<Vec<O
 
 /// The bytes are gone.
 pub(super) async fn set_gone(
-    database: &Database,
+    write: &mut Write,
     stick: &StickKey,
     ids: &[ObjectId],
     now_s: u64,
@@ -240,16 +270,14 @@ pub(super) async fn set_gone(
     let query = ids
         .iter()
         .fold(query, |query, id| query.bind(id.as_bytes().to_vec()));
-    let mut write = database.write().await?;
     query.execute(write.connection()).await?;
-    write.commit().await
+    Ok(())
 }
 
 /// No request that began before the bytes went can still be under way.
-pub(super) async fn forget(database: &Database, stick: &StickKey, before_s: u64) -> Answer<()> {
+pub(super) async fn forget(write: &mut Write, stick: &StickKey, before_s: u64) -> Answer<()> {
     let sql = "DELETE FROM dying WHERE tenant = $1 AND bundle = $2 AND gone_s <> 0 AND gone_s < $3";
-    let mut write = database.write().await?;
     let query = of_stick(stick, sql).bind(signed(before_s));
     query.execute(write.connection()).await?;
-    write.commit().await
+    Ok(())
 }

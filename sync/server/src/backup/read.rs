@@ -1,0 +1,309 @@
+//! Putting a backup back.
+//!
+//! 1. The file of rows is compared with its hash before anything is believed, and read to its end before anything is changed: its rows are one
+//!    transaction. 2. Objects go into the store, each compared with its name. 3. The keys are written, or compared where there are some. 4. The rows are
+//!    made durable. 5. The store is compared with the database, and every object that a row names is looked for. Cut off anywhere, it can be begun again.
+
+use std::{
+    fs::{DirBuilder, File},
+    io::{BufRead, BufReader, Read},
+    os::unix::fs::DirBuilderExt as _,
+    path::{Path, PathBuf},
+};
+
+use age::Decryptor;
+use gobag_format::digest::DigestStream;
+use gobag_protocol::ids::TenantName;
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, Row};
+
+use super::{
+    BackupError, FORMAT, KEYS, Line, MANIFEST, MAX_LINE, Manifest, OBJECTS, Progress, ROWS, SEALED_ROWS,
+    damaged, file_error,
+    objects::{self, CheckReport},
+    tables::{self, Kind, TABLES, Table},
+};
+use crate::{
+    clock::Clock,
+    refusal::Refusal,
+    store::{
+        audit::{self, Event},
+        blobs::Blobs,
+        database::{Database, Write, places},
+        marker,
+    },
+    tls::write_private,
+};
+
+/// Rows in one statement.
+const BATCH: usize = 100;
+
+/// Where a backup is put back to.
+pub struct Target<'a> {
+    /// An empty database.
+    pub database: &'a Database,
+    /// The store of objects, with the backup's objects or without.
+    pub blobs: &'a Blobs,
+    /// The CA's folder.
+    pub keys: &'a Path,
+    /// What time it is.
+    pub clock: &'a Clock,
+}
+
+/// What was put back.
+#[derive(Debug, Clone, Serialize)]
+pub struct RestoreReport {
+    /// When the backup was made, seconds since 1970 UTC.
+    pub made_s: u64,
+    /// Rows.
+    pub rows: u64,
+    /// Objects that the backup has; those that were in the store already were left as they are.
+    pub objects: u64,
+    /// Whether the store has all that rows name.
+    pub check: CheckReport,
+}
+
+/// Puts back what is in `folder`. `identities` open it if it is sealed.
+pub async fn read(
+    target: &Target<'_>,
+    folder: &Path,
+    identities: &[age::x25519::Identity],
+    progress: &Progress<'_>,
+) -> Result<RestoreReport, BackupError> {
+    let manifest = manifest(folder)?;
+    let path = folder.join(&manifest.rows_file);
+    compare(&path, &manifest, progress)?;
+    check_empty(target.database).await?;
+    let file = BufReader::new(File::open(&path).map_err(file_error(&path))?);
+    let mut write = target.database.write().await?;
+    let keys = match manifest.rows_file == SEALED_ROWS {
+        false => load(&mut write, file, &path, &manifest, progress).await?,
+        true if identities.is_empty() => return Err(BackupError::Sealed { path }),
+        true => {
+            let open = |error| BackupError::Age {
+                what: "open",
+                path: path.clone(),
+                source: Box::new(error),
+            };
+            let decryptor = Decryptor::new_buffered(file).map_err(open)?;
+            let identities = identities.iter().map(|identity| identity as &dyn age::Identity);
+            let plain = BufReader::new(decryptor.decrypt(identities).map_err(open)?);
+            load(&mut write, plain, &path, &manifest, progress).await?
+        }
+    };
+    note(&mut write, &manifest, target.clock.now_s()).await?;
+    let objects = match manifest.objects {
+        true => objects::put(&folder.join(OBJECTS), target.blobs, progress).await?,
+        false => 0,
+    };
+    keep_keys(target.keys, &keys)?;
+    write.commit().await?;
+    marker::check(target.database, target.blobs).await?;
+    let check = objects::check(target.database, target.blobs, false, progress).await?;
+    Ok(RestoreReport {
+        made_s: manifest.made_s,
+        rows: manifest.rows,
+        objects,
+        check,
+    })
+}
+
+fn manifest(folder: &Path) -> Result<Manifest, BackupError> {
+    let path = folder.join(MANIFEST);
+    let mut text = Vec::new();
+    let read = File::open(&path).and_then(|file| file.take(MAX_LINE).read_to_end(&mut text));
+    read.map_err(file_error(&path))?;
+    let manifest: Manifest = serde_json::from_slice(&text).map_err(|error| damaged(&path, error))?;
+    let is_known = [ROWS, SEALED_ROWS].contains(&manifest.rows_file.as_str());
+    match manifest.format == FORMAT && is_known {
+        true => Ok(manifest),
+        false => Err(damaged(
+            &path,
+            format!(
+                "it has format {}, and this program knows {FORMAT}",
+                manifest.format
+            ),
+        )),
+    }
+}
+
+fn compare(path: &Path, manifest: &Manifest, progress: &Progress<'_>) -> Result<(), BackupError> {
+    let mut file = File::open(path).map_err(file_error(path))?;
+    let (mut digest, mut bytes) = (DigestStream::new(), vec![0; 1 << 20]);
+    let mut len = 0;
+    loop {
+        let read = file.read(&mut bytes).map_err(file_error(path))?;
+        if read == 0 {
+            break;
+        }
+        digest.update(&bytes[..read]);
+        progress("hash", read as u64);
+        len += read as u64;
+    }
+    match len == manifest.rows_bytes && digest.finish() == manifest.rows_blake3 {
+        true => Ok(()),
+        false => Err(damaged(path, "its hash is another")),
+    }
+}
+
+async fn check_empty(database: &Database) -> Result<(), BackupError> {
+    for table in TABLES {
+        let sql = format!("SELECT 1 FROM {} LIMIT 1", table.name);
+        let row = sqlx::query(AssertSqlSafe(sql))
+            .fetch_optional(database.read())
+            .await?;
+        if row.is_some() {
+            return Err(BackupError::NotEmpty);
+        }
+    }
+    Ok(())
+}
+
+/// Rows into the database; gives the keys.
+async fn load(
+    write: &mut Write,
+    mut from: impl BufRead,
+    path: &Path,
+    manifest: &Manifest,
+    progress: &Progress<'_>,
+) -> Result<Vec<(String, String)>, BackupError> {
+    let mut keys = Vec::new();
+    let mut into: Option<Loading> = None;
+    let mut count = 0;
+    loop {
+        let mut text = Vec::new();
+        let read = from.by_ref().take(MAX_LINE).read_until(b'\n', &mut text);
+        read.map_err(file_error(path))?;
+        if text.pop() != Some(b'\n') {
+            return Err(damaged(path, "it stops, or has a line without an end"));
+        }
+        progress("rows", text.len() as u64);
+        let line = serde_json::from_slice(&text);
+        match line.map_err(|error: serde_json::Error| {
+            damaged(path, format!("a line that is none: {:?}", error.classify()))
+        })? {
+            Line::Key { name, text } if KEYS.contains(&name.as_str()) => keys.push((name, text)),
+            Line::Key { .. } => return Err(damaged(path, "a key with another name")),
+            Line::Table { name, columns } => {
+                if let Some(into) = &mut into {
+                    into.flush(write).await?;
+                }
+                into = Some(
+                    Loading::new(&name, columns).ok_or_else(|| damaged(path, "a table that is not known"))?,
+                );
+            }
+            Line::Row(values) => {
+                let into = into.as_mut().ok_or_else(|| damaged(path, "a row of no table"))?;
+                into.push(values)
+                    .ok_or_else(|| damaged(path, "a row of another form"))?;
+                count += 1;
+                if into.rows.len() == BATCH {
+                    into.flush(write).await?;
+                }
+            }
+            Line::End { rows } => {
+                if let Some(into) = &mut into {
+                    into.flush(write).await?;
+                }
+                return match rows == count && rows == manifest.rows {
+                    true => Ok(keys),
+                    false => Err(damaged(path, "it has another number of rows than it says")),
+                };
+            }
+        }
+    }
+}
+
+/// The table that rows go into.
+struct Loading {
+    table: &'static Table,
+    columns: Vec<(String, Kind)>,
+    rows: Vec<Vec<Value>>,
+}
+
+impl Loading {
+    fn new(name: &str, columns: Vec<String>) -> Option<Self> {
+        let table = TABLES.iter().find(|table| table.name == name)?;
+        // Known names alone become part of a query. A later version may have more columns; then each has a default.
+        let columns = columns.into_iter().map(|column| {
+            let kind = table.kind(&column)?;
+            Some((column, kind))
+        });
+        Some(Self {
+            table,
+            columns: columns.collect::<Option<_>>()?,
+            rows: Vec::new(),
+        })
+    }
+
+    fn push(&mut self, values: Vec<Value>) -> Option<()> {
+        (values.len() == self.columns.len()).then(|| self.rows.push(values))
+    }
+
+    async fn flush(&mut self, write: &mut Write) -> Result<(), BackupError> {
+        let rows = std::mem::take(&mut self.rows);
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let columns: Vec<&str> = self.columns.iter().map(|(column, _)| column.as_str()).collect();
+        let sql = format!(
+            "INSERT INTO {} ({}) VALUES {}",
+            self.table.name,
+            columns.join(", "),
+            places(0, rows.len(), columns.len())
+        );
+        let mut query = sqlx::query(AssertSqlSafe(sql));
+        for row in &rows {
+            for ((_, kind), value) in self.columns.iter().zip(row) {
+                query = tables::bind(query, *kind, value)
+                    .ok_or_else(|| Refusal::unavailable("a value of another kind in the backup"))?;
+            }
+        }
+        query.execute(write.connection()).await?;
+        Ok(())
+    }
+}
+
+/// Every tenant's audit log says that it was put back.
+async fn note(write: &mut Write, manifest: &Manifest, now_s: u64) -> Result<(), BackupError> {
+    let rows = sqlx::query("SELECT tenant FROM tenants ORDER BY tenant")
+        .fetch_all(write.connection())
+        .await?;
+    for row in rows {
+        let tenant: String = row.try_get(0)?;
+        let tenant =
+            TenantName::parse(&tenant).ok_or_else(|| Refusal::unavailable("a tenant without a name"))?;
+        let about = format!("from a backup made at {}", manifest.made_s);
+        let event = Event {
+            who: "console",
+            what: "server.restored",
+            about: &about,
+        };
+        audit::append(write, &tenant, now_s, &event).await?;
+    }
+    Ok(())
+}
+
+/// Keys of another server are left alone: every stick trusts one CA.
+fn keep_keys(folder: &Path, keys: &[(String, String)]) -> Result<(), BackupError> {
+    let mut fresh: Vec<(PathBuf, &str)> = Vec::new();
+    for (name, text) in keys {
+        let path = folder.join(name);
+        match std::fs::read_to_string(&path) {
+            Ok(there) if there == *text => {}
+            Ok(_) => return Err(BackupError::OtherKey { path }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => fresh.push((path, text)),
+            Err(error) => return Err(file_error(&path)(error)),
+        }
+    }
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(file_error(folder))?;
+    for (path, text) in fresh {
+        write_private(&path, text).map_err(file_error(&path))?;
+    }
+    Ok(())
+}

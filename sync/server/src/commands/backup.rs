@@ -1,0 +1,249 @@
+//! `gobag-server backup`, `restore` and `check`.
+
+use std::{
+    io::Read as _,
+    path::{Path, PathBuf},
+    sync::Mutex,
+};
+
+use age::x25519::{Identity, Recipient};
+use gobag_protocol::limits::MAX_SMALL_BODY;
+use gobag_term::{CliError, ExitCode, Ui};
+
+use super::block_on;
+use crate::{
+    args::ConfigArgs,
+    backup::{
+        objects::{self, CheckReport},
+        read::{self, RestoreReport, Target},
+        write::{self, BackupOptions, BackupReport, Source},
+    },
+    clock::Clock,
+    config::Config,
+    error::OrExplain as _,
+    serve::{open_blobs, open_database, open_stores},
+};
+
+/// Write a backup of a server, which may go on meanwhile
+///
+/// It has all rows of one moment, the CA's keys and the key for leases, and with --objects all objects; whoever has it can be the company to its
+/// sticks. Its files are for their owner alone; with --to, rows and keys can be opened by that age recipient alone (objects are sealed anyway).
+/// An interrupted backup is begun again with the same command, and goes on with its objects.
+#[derive(Debug, clap::Args)]
+pub(crate) struct BackupArgs {
+    /// A new folder
+    folder: PathBuf,
+    /// Copy objects, too; nothing is pruned meanwhile. Without it, copy the folder or bucket of objects yourself, after this, and prune nothing between
+    #[arg(long)]
+    objects: bool,
+    /// Seal rows and keys for this age recipient (age1…); can be given several times
+    #[arg(long, value_name = "RECIPIENT", value_parser = recipient)]
+    to: Vec<Recipient>,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+/// Put a server back from a backup, into an empty database
+///
+/// The database may be another kind than it was. Sticks notice, and send anew what came after the backup; nobody has to do anything for them. People's
+/// tokens, policies and revocations of after it are to be made again.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RestoreArgs {
+    /// The backup
+    folder: PathBuf,
+    /// A file with the age identity (AGE-SECRET-KEY-1…) that opens it
+    #[arg(long, value_name = "FILE")]
+    identity: Option<PathBuf>,
+    /// Put a SQLite database that is there out of the way first; the server must not run. It is kept beside it
+    #[arg(long)]
+    replace: bool,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+/// Look for every object that the database knows in the store
+#[derive(Debug, clap::Args)]
+pub(crate) struct CheckArgs {
+    /// Read each object and compare it with its name
+    #[arg(long)]
+    read: bool,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+pub(crate) fn backup(args: &BackupArgs, ui: &Ui) -> Result<ExitCode, CliError> {
+    let config = args.config.load()?;
+    let options = BackupOptions {
+        recipients: args.to.clone(),
+        objects: args.objects,
+    };
+    let report = with_progress(ui, |progress| {
+        block_on(async {
+            let (database, blobs) = open_stores(&config).await.or_explain()?;
+            let source = Source {
+                database: &database,
+                blobs: &blobs,
+                keys: &config.ca_folder(),
+                clock: &Clock::default(),
+            };
+            let report = write::write(&source, &args.folder, &options, progress).await;
+            database.close().await;
+            report.or_explain()
+        })
+    })?;
+    ui.answer(&report, |report: &BackupReport| {
+        let missing = match report.objects_missing {
+            0 => String::new(),
+            missing => format!("{missing} objects are missing or damaged in the store; the log says which\n"),
+        };
+        format!(
+            "{} rows and {} objects in {}\n{missing}",
+            report.rows,
+            report.objects,
+            report.folder.display()
+        )
+    })?;
+    Ok(if report.objects_missing > 0 {
+        ExitCode::Findings
+    } else {
+        ExitCode::Ok
+    })
+}
+
+pub(crate) fn restore(args: &RestoreArgs, ui: &Ui) -> Result<ExitCode, CliError> {
+    let config = args.config.load()?;
+    let identities = args
+        .identity
+        .as_deref()
+        .map(identities)
+        .transpose()?
+        .unwrap_or_default();
+    if args.replace {
+        put_away(&config)?;
+    }
+    let report = with_progress(ui, |progress| {
+        block_on(async {
+            let database = open_database(&config).await.or_explain()?;
+            let blobs = open_blobs(&config).or_explain()?;
+            let target = Target {
+                database: &database,
+                blobs: &blobs,
+                keys: &config.ca_folder(),
+                clock: &Clock::default(),
+            };
+            let report = read::read(&target, &args.folder, &identities, progress).await;
+            database.close().await;
+            report.or_explain()
+        })
+    })?;
+    ui.answer(&report, |report: &RestoreReport| {
+        format!(
+            "{} rows and {} objects are back, of {} s since 1970\n{}",
+            report.rows,
+            report.objects,
+            report.made_s,
+            found(&report.check)
+        )
+    })?;
+    Ok(exit(&report.check))
+}
+
+pub(crate) fn check(args: &CheckArgs, ui: &Ui) -> Result<ExitCode, CliError> {
+    let config = args.config.load()?;
+    let report = with_progress(ui, |progress| {
+        block_on(async {
+            let (database, blobs) = open_stores(&config).await.or_explain()?;
+            let report = objects::check(&database, &blobs, args.read, progress).await;
+            database.close().await;
+            report.or_explain()
+        })
+    })?;
+    ui.answer(&report, found)?;
+    Ok(exit(&report))
+}
+
+fn found(report: &CheckReport) -> String {
+    format!(
+        "Of {} objects that the database knows {} are missing and {} damaged in the store.\n",
+        report.objects, report.missing, report.damaged
+    )
+}
+
+fn exit(report: &CheckReport) -> ExitCode {
+    match report.missing + report.damaged {
+        0 => ExitCode::Ok,
+        _ => ExitCode::Damaged,
+    }
+}
+
+/// Shows how far `work` is, phase by phase.
+fn with_progress<T>(
+    ui: &Ui,
+    work: impl FnOnce(&crate::backup::Progress<'_>) -> Result<T, CliError>,
+) -> Result<T, CliError> {
+    let bar = ui.progress();
+    let phase = Mutex::new("");
+    let done = work(&|name, bytes| {
+        let mut phase = phase.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if *phase != name {
+            *phase = name;
+            bar.phase(name, None);
+        }
+        bar.advance(bytes);
+    })?;
+    bar.finish();
+    Ok(done)
+}
+
+fn recipient(text: &str) -> Result<Recipient, String> {
+    text.parse()
+        .map_err(|_| "an age recipient begins with age1".to_owned())
+}
+
+fn identities(path: &Path) -> Result<Vec<Identity>, CliError> {
+    let failed = |error: String| {
+        let text = format!("cannot read an identity from {}: {error}", path.display());
+        CliError::new(ExitCode::Usage, "backup.identity", text)
+    };
+    let mut text = String::new();
+    let file = std::fs::File::open(path).map_err(|error| failed(error.to_string()))?;
+    let mut file = file.take(MAX_SMALL_BODY as u64);
+    file.read_to_string(&mut text)
+        .map_err(|error| failed(error.to_string()))?;
+    let lines = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines
+        .map(|line| {
+            line.parse()
+                .map_err(|_| failed("a line is no AGE-SECRET-KEY-1…".to_owned()))
+        })
+        .collect()
+}
+
+/// Gives SQLite's files other names.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the server's own files; nothing of this is on a stick"
+)]
+fn put_away(config: &Config) -> Result<(), CliError> {
+    if config.postgres.is_some() {
+        let text = "--replace is for SQLite";
+        let error = CliError::new(ExitCode::Usage, "backup.replace", text);
+        return Err(error.hint("make a new database in PostgreSQL and set its address"));
+    }
+    let now_s = Clock::default().now_s();
+    for end in ["", "-wal", "-shm"] {
+        let path = config.data.join(format!("gobag.sqlite{end}"));
+        let away = config.data.join(format!("gobag.sqlite.before-{now_s}{end}"));
+        match std::fs::rename(&path, &away) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                let text = format!("cannot rename {}: {error}", path.display());
+                return Err(CliError::new(ExitCode::Failed, "backup.replace", text));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}

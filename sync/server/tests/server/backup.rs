@@ -1,0 +1,373 @@
+//! Backups of a server at work, put back elsewhere: whole, in another kind of database, and sticks go on.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test damages a backup, and names other databases"
+)]
+
+use std::{collections::BTreeSet, net::SocketAddr, path::Path};
+
+use age::x25519::Identity;
+use gobag_protocol::{ids::ObjectId, people::Role, points::Points};
+use gobag_server::{
+    backup::{
+        BackupError,
+        objects::CheckReport,
+        read::{self, RestoreReport, Target},
+        write::{self, BackupOptions, BackupReport, Source},
+    },
+    config::Config,
+    serve::{Server, open_blobs, open_database},
+};
+use hyper::StatusCode;
+
+use crate::{
+    harness::{Client, Site, audited_by, point},
+    stores,
+};
+
+async fn backup(config: &Config, to: &Path, options: BackupOptions) -> Result<BackupReport, BackupError> {
+    let database = open_database(config).await.unwrap();
+    let blobs = open_blobs(config).unwrap();
+    let source = Source {
+        database: &database,
+        blobs: &blobs,
+        keys: &config.ca_folder(),
+        clock: &Default::default(),
+    };
+    let report = write::write(&source, to, &options, &|_, _| ()).await;
+    database.close().await;
+    report
+}
+
+async fn restore(
+    config: &Config,
+    from: &Path,
+    identities: &[Identity],
+) -> Result<RestoreReport, BackupError> {
+    let database = open_database(config).await.unwrap();
+    let blobs = open_blobs(config).unwrap();
+    let target = Target {
+        database: &database,
+        blobs: &blobs,
+        keys: &config.ca_folder(),
+        clock: &Default::default(),
+    };
+    let report = read::read(&target, from, identities, &|_, _| ()).await;
+    database.close().await;
+    report
+}
+
+/// A server that is not there yet, on SQLite and a folder.
+fn elsewhere(folder: &Path) -> Config {
+    Config {
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        metrics_listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        data: folder.join("data"),
+        ..Config::default()
+    }
+}
+
+fn whole() -> BackupOptions {
+    BackupOptions {
+        objects: true,
+        ..BackupOptions::default()
+    }
+}
+
+/// A point whose one object takes the place of the one before.
+async fn send(stick: &Client, generation: u64) -> bool {
+    let bytes = |generation: u64| generation.to_le_bytes().repeat(100);
+    let before = generation.checked_sub(1).filter(|before| *before > 0);
+    let drops: Vec<ObjectId> = before
+        .map(|before| ObjectId::of(&bytes(before)))
+        .into_iter()
+        .collect();
+    let id = stick.put_object(&bytes(generation)).await;
+    let reply = stick.point("volumes", &point(generation, 0, &[id], &drops)).await;
+    reply.status == StatusCode::CREATED
+}
+
+async fn a_backup_under_load_is_one_moment_and_the_stick_goes_on_at_the_server_put_back() {
+    let site = Site::start().await;
+    let stick = site.stick("acme", 1).await;
+    let viewer = site.person("acme", Role::Viewer).await;
+    assert!(send(&stick, 1).await);
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().join("backup");
+    let (done, mut is_done) = tokio::sync::watch::channel(false);
+    let sender = tokio::spawn({
+        let stick = stick.clone();
+        async move {
+            let mut generation = 1;
+            // Some before the backup ends, and some after it.
+            while generation < 4 || !*is_done.borrow_and_update() {
+                generation += 1;
+                assert!(send(&stick, generation).await);
+            }
+            generation + u64::from(send(&stick, generation + 1).await)
+        }
+    });
+    let report = backup(&site.config, &to, whole()).await.unwrap();
+    done.send_replace(true);
+    let newest = sender.await.unwrap();
+    assert_eq!(report.objects_missing, 0);
+    site.server.end().await;
+
+    let config = elsewhere(folder.path());
+    let restored = restore(&config, &to, &[]).await.unwrap();
+    assert_eq!((restored.check.missing, restored.rows), (0, report.rows));
+    assert!(restored.check.objects > 0);
+    let server = Server::start(&config, site.clock.clone()).await.unwrap();
+    let stick = stick.at(server.address);
+    let listed: Points = stick
+        .get("/v1/lines/volumes/points")
+        .await
+        .is(StatusCode::OK)
+        .json();
+    let back = listed.points[0].generation;
+    assert!((1..newest).contains(&back), "{back} {newest}");
+    // It hears that the server has less than it was told, and sends again what is missing.
+    let refused = stick.point("volumes", &point(newest + 1, 0, &[], &[])).await;
+    assert_eq!(
+        refused.is(StatusCode::CONFLICT).refused().error.generation,
+        Some(back)
+    );
+    for generation in back + 1..=newest {
+        assert!(send(&stick, generation).await);
+    }
+    for generation in 1..=newest {
+        let id = ObjectId::of(&generation.to_le_bytes().repeat(100));
+        stick.get(&format!("/v1/objects/{id}")).await.is(StatusCode::OK);
+    }
+    let rows = audited_by(&viewer.at(server.address)).await;
+    assert!(rows.contains(&"server.restored".to_owned()), "{rows:?}");
+    server.end().await;
+}
+
+/// Rows of a backup, but for what putting it back adds.
+fn rows(backup: &Path) -> BTreeSet<String> {
+    let text = std::fs::read_to_string(backup.join("server.jsonl")).unwrap();
+    let mut table = String::new();
+    let mut rows = BTreeSet::new();
+    for line in text.lines() {
+        if line.starts_with("{\"table\"") {
+            table = line.to_owned();
+        }
+        let is_audit =
+            table.contains("\"tenants\"") || table.contains("\"audit\"") && line.contains("server.restored");
+        if !is_audit && !line.starts_with("{\"end\"") {
+            rows.insert(format!("{table} {line}"));
+        }
+    }
+    rows
+}
+
+async fn a_backup_goes_into_the_other_kind_of_database_and_back() {
+    let site = Site::start().await;
+    let stick = site.stick("acme", 1).await;
+    site.stick("other", 2).await;
+    let mut named = point(1, 0, &[stick.put_object(b"object").await], &[]);
+    named.bookmarks = serde_json::from_value(serde_json::json!([{"kind": "user", "label": "AAAA"}])).unwrap();
+    stick.made("volumes", &named).await;
+    let admin = site.person("acme", Role::Admin).await;
+    let policy = serde_json::json!({"retention": {"last": {"count": 1}}});
+    admin
+        .put("/v1/admin/policy", &policy)
+        .await
+        .is(StatusCode::NO_CONTENT);
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second, third) = (
+        folder.path().join("first"),
+        folder.path().join("second"),
+        folder.path().join("third"),
+    );
+    backup(&site.config, &first, whole()).await.unwrap();
+    // To SQLite and a folder, whatever it was; then to what this runs on.
+    let between = elsewhere(&folder.path().join("between"));
+    restore(&between, &first, &[]).await.unwrap();
+    backup(&between, &second, whole()).await.unwrap();
+    assert_eq!(rows(&first), rows(&second));
+    let mut again = elsewhere(&folder.path().join("again"));
+    std::fs::create_dir_all(&again.data).unwrap();
+    stores::choose(&mut again);
+    let restored = restore(&again, &second, &[]).await.unwrap();
+    assert_eq!(
+        restored.check,
+        CheckReport {
+            objects: 1,
+            missing: 0,
+            damaged: 0
+        }
+    );
+    backup(&again, &third, whole()).await.unwrap();
+    assert_eq!(rows(&first), rows(&third));
+    let server = Server::start(&again, site.clock.clone()).await.unwrap();
+    send(&stick.at(server.address), 2).await;
+    server.end().await;
+}
+
+async fn what_is_not_as_it_was_written_changes_nothing() {
+    let site = Site::start().await;
+    let stick = site.stick("acme", 1).await;
+    send(&stick, 1).await;
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().join("backup");
+    backup(&site.config, &to, whole()).await.unwrap();
+    assert_eq!(
+        backup(&site.config, &to, whole()).await.unwrap_err().code(),
+        "backup.there"
+    );
+    assert_eq!(
+        restore(&site.config, &to, &[]).await.unwrap_err().code(),
+        "backup.not-empty"
+    );
+
+    let config = elsewhere(folder.path());
+    let refused = async || restore(&config, &to, &[]).await.unwrap_err().code();
+    let path = to.join("server.jsonl");
+    let text = std::fs::read(&path).unwrap();
+    for cut in [0, 1, text.len() / 2, text.len() - 1] {
+        std::fs::write(&path, &text[..cut]).unwrap();
+        assert_eq!(refused().await, "backup.damaged");
+    }
+    let mut changed = text.clone();
+    changed[text.len() / 2] ^= 1;
+    std::fs::write(&path, &changed).unwrap();
+    assert_eq!(refused().await, "backup.damaged");
+    std::fs::write(&path, &text).unwrap();
+    // An object with other bytes.
+    let objects = to.join(format!("objects/acme/{}", gobag_protocol::ids::BundleId([1; 16])));
+    let object = std::fs::read_dir(&objects)
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    let bytes = std::fs::read(&object).unwrap();
+    std::fs::write(&object, b"other").unwrap();
+    assert_eq!(refused().await, "backup.damaged");
+    std::fs::write(&object, &bytes).unwrap();
+    // Another CA is in place.
+    std::fs::create_dir_all(config.ca_folder()).unwrap();
+    std::fs::write(config.ca_folder().join("ca.pem"), "another").unwrap();
+    assert_eq!(refused().await, "backup.other-key");
+    std::fs::remove_file(config.ca_folder().join("ca.pem")).unwrap();
+    // After all that it is still empty, and the right one goes in.
+    assert_eq!(restore(&config, &to, &[]).await.unwrap().check.objects, 1);
+}
+
+async fn a_sealed_backup_opens_for_its_recipient_alone() {
+    let site = Site::start().await;
+    let stick = site.stick("acme", 1).await;
+    send(&stick, 1).await;
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().join("backup");
+    let (owner, stranger) = (Identity::generate(), Identity::generate());
+    let options = BackupOptions {
+        recipients: vec![owner.to_public()],
+        objects: true,
+    };
+    backup(&site.config, &to, options).await.unwrap();
+    let key = std::fs::read_to_string(site.config.ca_folder().join("lease-key")).unwrap();
+    for entry in std::fs::read_dir(&to).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            let bytes = std::fs::read(&path).unwrap();
+            let is_in = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+            assert!(!is_in(key.trim()) && !is_in("PRIVATE KEY"), "{}", path.display());
+            use std::os::unix::fs::PermissionsExt as _;
+            assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        }
+    }
+    let config = elsewhere(folder.path());
+    assert_eq!(
+        restore(&config, &to, &[]).await.unwrap_err().code(),
+        "backup.sealed"
+    );
+    assert_eq!(
+        restore(&config, &to, &[stranger]).await.unwrap_err().code(),
+        "backup.age"
+    );
+    assert_eq!(restore(&config, &to, &[owner]).await.unwrap().check.missing, 0);
+    assert_eq!(
+        std::fs::read_to_string(config.ca_folder().join("lease-key")).unwrap(),
+        key
+    );
+}
+
+async fn an_interrupted_backup_goes_on_and_nothing_is_pruned_while_it_copies() {
+    let site = Site::start().await;
+    let stick = site.stick("acme", 1).await;
+    for generation in 1..=3 {
+        send(&stick, generation).await;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().join("backup");
+    let partial = folder.path().join("backup.partial");
+    // As one that was cut off left it: an object that is whole, and half of the rows.
+    let id = ObjectId::of(&1_u64.to_le_bytes().repeat(100));
+    let objects = partial.join(format!("objects/acme/{}", gobag_protocol::ids::BundleId([1; 16])));
+    std::fs::create_dir_all(&objects).unwrap();
+    std::fs::write(objects.join(id.to_string()), 1_u64.to_le_bytes().repeat(100)).unwrap();
+    std::fs::write(partial.join("server.jsonl"), "half").unwrap();
+    let written = std::fs::metadata(objects.join(id.to_string()))
+        .unwrap()
+        .modified()
+        .unwrap();
+
+    let database = open_database(&site.config).await.unwrap();
+    let blobs = open_blobs(&site.config).unwrap();
+    let source = Source {
+        database: &database,
+        blobs: &blobs,
+        keys: &site.config.ca_folder(),
+        clock: &site.clock,
+    };
+    let admin = site.person("acme", Role::Admin).await;
+    // Asked in the middle of copying, by another thread.
+    let (ask, asked) = std::sync::mpsc::channel::<()>();
+    let (answer, answered) = std::sync::mpsc::channel();
+    let pruner = tokio::task::spawn_blocking(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        while asked.recv().is_ok() {
+            let reply = runtime.block_on(admin.post("/v1/admin/prune", &serde_json::Value::Null));
+            answer.send(reply.status).unwrap();
+        }
+    });
+    let statuses = std::sync::Mutex::new(Vec::new());
+    let (ask, answered) = (std::sync::Mutex::new(ask), std::sync::Mutex::new(answered));
+    let progress = |phase: &'static str, _| {
+        if phase == "objects" {
+            ask.lock().unwrap().send(()).unwrap();
+            statuses
+                .lock()
+                .unwrap()
+                .push(answered.lock().unwrap().recv().unwrap());
+        }
+    };
+    let report = write::write(&source, &to, &whole(), &progress).await.unwrap();
+    drop(ask);
+    pruner.await.unwrap();
+    assert_eq!((report.objects, report.objects_missing), (3, 0));
+    assert_eq!(*statuses.lock().unwrap(), [StatusCode::SERVICE_UNAVAILABLE; 3]);
+    let objects = to.join(format!("objects/acme/{}", gobag_protocol::ids::BundleId([1; 16])));
+    let kept = std::fs::metadata(objects.join(id.to_string()))
+        .unwrap()
+        .modified()
+        .unwrap();
+    assert_eq!(kept, written, "it was not copied again");
+    assert!(!partial.exists());
+    restore(&elsewhere(folder.path()), &to, &[]).await.unwrap();
+}
+
+scenarios!(
+    a_backup_under_load_is_one_moment_and_the_stick_goes_on_at_the_server_put_back,
+    a_backup_goes_into_the_other_kind_of_database_and_back,
+    what_is_not_as_it_was_written_changes_nothing,
+    a_sealed_backup_opens_for_its_recipient_alone,
+    an_interrupted_backup_goes_on_and_nothing_is_pruned_while_it_copies,
+);
