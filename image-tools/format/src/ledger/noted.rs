@@ -72,7 +72,7 @@ mod tests {
         NotedPoint {
             generation,
             point: PointId([generation as u8; 16]),
-            sequence: generation * 10,
+            sequence: generation,
             segment_use: complete.then_some(generation),
         }
     }
