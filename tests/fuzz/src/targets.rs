@@ -86,7 +86,8 @@ pub const TARGETS: &[Target] = &[
         socket::conversations,
     ),
     target("tar", 8192, 4 << 20, archive::tar, archive::tars),
-    target("disk", 4096, SMALL, archive::disk, archive::disks),
+    // The largest partition table that is read has 1 MiB.
+    target("disk", 4096, 2 << 20, archive::disk, archive::disks),
     target("host-linux", 8192, PAGE, host::linux, host::linuxes),
     target("host-windows", 8192, PAGE, host::windows, host::windowses),
     target("host-macos", 8192, PAGE, host::macos, host::macoses),
