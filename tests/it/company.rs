@@ -393,7 +393,7 @@ fn an_escrow_file_that_changes_reaches_the_company_though_nothing_else_does() {
     );
     let remote = Arc::new(MemoryRemote::new());
     let escrow_of = |remote: &MemoryRemote| ReplicaHead::escrow_of(&remote.newest().unwrap().unwrap().head);
-    let session = stick.open(true);
+    let mut session = stick.open(true);
     let mut sender = Sender::new(session.replica().unwrap(), Arc::clone(&remote));
     while sender.pass(&ALL, &Progress::default()).unwrap() != Passed::Nothing {}
     sender.note().unwrap();
