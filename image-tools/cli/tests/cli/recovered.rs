@@ -86,7 +86,7 @@ fn a_new_stick_takes_the_lost_one_s_place_also_of_a_revoked_one() {
     let place = fleet.stick("ben");
     let revoke = ["company", "revoke", &number, "--reason", "lost", "--yes"];
     assert_eq!(fleet.ask("operator", &revoke).exit, 0);
-    let onto = ["stick", &number, "ben", "--bookmark", "before the update"];
+    let onto = ["stick", &number, "ben-stick", "--bookmark", "before the update"];
     let ran = fleet.recover(&[&onto[..], &["--yes"]].concat());
     assert_eq!(ran.exit, 0, "{}{}", ran.stdout, ran.stderr);
     let said = ran.json();
@@ -95,7 +95,7 @@ fn a_new_stick_takes_the_lost_one_s_place_also_of_a_revoked_one() {
         (&json!(number), &json!("ben"), &json!(2))
     );
     assert!(content(&open(&place, false)) == second);
-    let same = fleet.recover(&["stick", &number, "anna", "--yes"]);
+    let same = fleet.recover(&["stick", &number, "anna-stick", "--yes"]);
     assert_eq!((same.exit, same.code().as_str()), (2, "recover.same-stick"));
 }
 

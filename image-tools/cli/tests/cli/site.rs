@@ -40,12 +40,13 @@ impl Fleet {
         Some(Self { desk, site })
     }
 
-    /// Writes a stick for a person, whose passphrase is anna's.
+    /// Writes a stick for a person, whose passphrase is anna's: in the folder `anna-stick`.
     pub(super) fn stick(&self, user: &str) -> PathBuf {
-        let place = self.desk.stick(user);
+        let name = format!("{user}-stick");
+        let place = self.desk.stick(&name);
         let written = self
             .desk
-            .write_sticks(&[user, "--user", user, "--new-passphrase-file", "anna"]);
+            .write_sticks(&[&name, "--user", user, "--new-passphrase-file", "anna"]);
         assert_eq!(written.exit, 0, "{}{}", written.stdout, written.stderr);
         place
     }
