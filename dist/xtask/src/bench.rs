@@ -3,7 +3,7 @@
 mod build;
 mod document;
 mod limits;
-mod machine;
+pub(crate) mod machine;
 mod medium;
 mod office;
 mod qcow;
