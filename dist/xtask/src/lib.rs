@@ -49,7 +49,7 @@ usage: cargo xtask <task> [options]
                            a real Debian at work while its stick is pulled and its launcher killed
   guest-checks [--fresh] [--gobag PROGRAM] [--record FOLDER] [--json]
                            a real Debian with systemd: its protection switched on and off, and what `gobag check` says
-  company [--network bad | --server postgres] [--no-build]
+  company [--network bad] [--no-build]
                            a guest kept in step with a real server, its stick lost, revoked and recovered on another
   cross                    the probes for protection built for Windows, and run under wine (optional)
   package server [--debug] [--no-build] [--check]
