@@ -33,6 +33,7 @@ mod limits;
 mod objects;
 mod points;
 mod pruning;
+mod rclone;
 mod restored;
 mod stores;
 mod tenants;
