@@ -1,9 +1,10 @@
 //! `cargo xtask bench`: measurements that a person can repeat. Each is one file; figures go to standard output.
 
 mod build;
+mod company;
 mod document;
 mod limits;
-mod machine;
+pub(crate) mod machine;
 mod medium;
 mod office;
 mod qcow;
@@ -18,6 +19,10 @@ const BENCHES: &[(&str, &str)] = &[
     (
         "build",
         "an image and its next version beside restic, borg, mksquashfs, qemu-img and rsync: time, work, bytes",
+    ),
+    (
+        "company",
+        "the company's servers with 200 sticks: syncs, points, processor time, on SQLite and PostgreSQL, with replicas and history",
     ),
     (
         "limits",
@@ -42,6 +47,7 @@ pub(crate) fn run(args: &[&str]) -> Result<()> {
             Ok(())
         }
         ["build", rest @ ..] => build::run(rest),
+        ["company", rest @ ..] => company::run(rest),
         ["limits", rest @ ..] => limits::run(rest),
         ["start", rest @ ..] => start::run(rest),
         ["store", rest @ ..] => store::run(rest),

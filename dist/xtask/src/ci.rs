@@ -1,8 +1,8 @@
 //! `cargo xtask ci`: everything a change must pass, cheapest first, with one table at the end.
 //!
 //! Formatting and tidy always run; from clippy on, the first failure stops the rest, because what follows would only
-//! repeat it. In CI a missing FUSE or QEMU is a failure: the tests run with `GOBAG_REQUIRE=fuse,qemu,python` (and `root`
-//! where we are root).
+//! repeat it. In CI a missing FUSE, QEMU or PostgreSQL is a failure: the tests run with all words of `GOBAG_REQUIRE` that `cargo xtask`
+//! can install something for (and `root` where we are root).
 
 use crate::cargo::cargo;
 use crate::disk;

@@ -36,6 +36,12 @@ pub(crate) fn write(path: &Path, text: impl AsRef<[u8]>) -> Result<()> {
         .map_err(|cause| Error::because(format!("cannot write {}", path.display()), cause))
 }
 
+/// Opens a file to which is added; it is made if it is not there.
+pub(crate) fn append(path: &Path) -> Result<std::fs::File> {
+    let opened = std::fs::OpenOptions::new().append(true).create(true).open(path);
+    opened.map_err(|cause| Error::because(format!("cannot write {}", path.display()), cause))
+}
+
 pub(crate) fn make_dir(path: &Path) -> Result<()> {
     std::fs::create_dir_all(path)
         .map_err(|cause| Error::because(format!("cannot make folder {}", path.display()), cause))

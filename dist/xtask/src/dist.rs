@@ -4,6 +4,7 @@
 //! toolchain: paths are remapped, times are the commit's (`SOURCE_DATE_EPOCH`), names are sorted.
 
 mod deb;
+pub(crate) mod server;
 mod stage;
 
 use std::path::{Path, PathBuf};

@@ -10,6 +10,7 @@ mod bench;
 mod cargo;
 mod ci;
 mod company;
+mod company_side;
 pub mod console;
 mod crash;
 mod cross;
@@ -51,6 +52,8 @@ usage: cargo xtask <task> [options]
   company [--network bad] [--no-build]
                            a guest kept in step with a real server, its stick lost, revoked and recovered on another
   cross                    the probes for protection built for Windows, and run under wine (optional)
+  package server [--debug] [--no-build] [--check]
+                           the Debian package of gobag-server; --check installs, starts, upgrades and purges it (optional, root)
   dist                     release: static binaries, completions, man pages, zip, .deb, SHA256SUMS
   packages                 install the system packages the other tasks need
   docs                     write the generated documents again
@@ -77,6 +80,7 @@ pub fn run(args: impl Iterator<Item = String>) -> ExitCode {
         "guest-checks" => guest_checks::run(&rest),
         "soak" => soak::run(&rest),
         "dist" => dist::run(&rest),
+        "package" => dist::server::run(&rest),
         "packages" => packages::ensure().map(drop),
         "docs" => docs::write(),
         "help" | "--help" | "-h" => {

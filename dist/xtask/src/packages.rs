@@ -41,7 +41,8 @@ const PACKAGES: &[Package] = &[
     package("busybox-static", "busybox", "tiny guests of the tests"),
     package("cpio", "cpio", "tiny guests of the tests"),
     package("python3", "python3", "the second reader of the format"),
-    package("python3-venv", "", "the second reader's packages"),
+    package("python3-venv", "", "the second reader's packages, and buckets"),
+    package("postgresql", "", "the server's tests on the real one"),
     package("strace", "strace", "watches system calls in tests"),
     package("expect", "expect", "types passphrases in tests"),
     package("libnbd-bin", "nbdinfo", "clients for the block socket"),
@@ -131,7 +132,8 @@ fn ensure_all(packages: &'static [Package]) -> Result<Vec<&'static str>> {
 /// [`ensure`], and the Python packages that only tests need.
 pub(crate) fn ensure_for_tests() -> Result<String> {
     let installed = ensure()?.join(" ");
-    python::ensure()?;
+    python::READER.ensure()?;
+    python::STORES.ensure()?;
     Ok(installed)
 }
 

@@ -9,8 +9,10 @@ mod counts;
 use std::path::Path;
 
 use crate::cargo::{build_programs, cargo, has_nextest};
+use crate::company_side;
 use crate::disk;
 use crate::error::{Error, Result};
+use crate::packages::python;
 use crate::sh;
 use crate::steps::Steps;
 
@@ -61,7 +63,10 @@ pub(crate) fn capabilities(strict: bool) -> String {
         ("age", strict || sh::on_path("age")),
         ("qemu", strict || qemu),
         ("nbd", strict || sh::on_path("nbdinfo")),
-        ("python", strict || crate::packages::python::is_there()),
+        ("python", strict || python::READER.is_there()),
+        ("postgres", strict || company_side::postgres_programs().is_some()),
+        ("moto", strict || python::STORES.is_there()),
+        ("rclone", strict || python::STORES.is_there()),
         ("root", sh::is_root()),
         // seen by root alone
         ("clamav", sh::is_root() && (strict || sh::on_path("clamd"))),

