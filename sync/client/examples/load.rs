@@ -129,6 +129,8 @@ impl Stick {
             head: Sealed::new(vec![generation as u8; HEAD_LEN])?,
             adds: Bounded::new(ids.clone())?,
             drops: Bounded::new(std::mem::take(&mut self.last))?,
+            all_adds: None,
+            all_drops: None,
             bookmarks: Bounded::default(),
         };
         let committing = Instant::now();
