@@ -182,7 +182,7 @@ impl Default for Config {
             ca: None,
             postgres: None,
             s3: None,
-            prune_every_hours: 24,
+            prune_every_hours: 0,
             leases: Leases::default(),
             quotas: Quotas::default(),
             rates: Rates::default(),

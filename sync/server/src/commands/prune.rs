@@ -10,7 +10,7 @@ use crate::{
 
 /// Remove points that the tenants' policies let go, and objects that no point needs
 ///
-/// `serve` does the same every day, or as often as `prune_every_hours` says. A tenant without a policy keeps all its points.
+/// `serve` does the same as often as `prune_every_hours` says. A tenant without a policy keeps all its points.
 #[derive(Debug, clap::Args)]
 pub(crate) struct PruneArgs {
     /// Only sticks of this tenant
