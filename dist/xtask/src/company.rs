@@ -202,9 +202,9 @@ fn drill(scene: &Scene, server: &Server) -> Result<String> {
         .map_err(|cause| Error::because("`gobag-image recover start --json` is no JSON", cause))?;
     match (&said["drilled"], said["up_after_s"].as_u64()) {
         (Value::Bool(true), Some(up_after_s)) => Ok(format!(
-            "up after {up_after_s} s with {} MiB over the network, of volumes of {} MiB",
-            said["fetched_bytes"].as_u64().unwrap_or_default() >> 20,
-            said["volumes_bytes"].as_u64().unwrap_or_default() >> 20
+            "up after {up_after_s} s with {} KiB over the network, then all {} KiB of it read",
+            said["up_bytes"].as_u64().unwrap_or_default() >> 10,
+            said["fetched_bytes"].as_u64().unwrap_or_default() >> 10
         )),
         _ => Err(Error::because("the drill proved nothing", said.to_string())),
     }

@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     io,
+    ops::Range,
     os::unix::fs::FileExt,
     path::Path,
     sync::{PoisonError, RwLock, RwLockReadGuard},
@@ -10,10 +11,9 @@ use std::{
 
 use gobag_bundle::{Volume, VolumeError};
 use gobag_format::limits::BLOCK_LEN;
+use rustix::fs::{FallocateFlags, fallocate};
 
 const BLOCK: u64 = BLOCK_LEN as u64;
-/// Most zeros written at once, bytes.
-const ZEROS: usize = 1 << 20;
 
 /// A volume over another one.
 pub(super) struct Scratch<V> {
@@ -48,16 +48,13 @@ impl<V: Volume> Scratch<V> {
         self.written.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads what `written` says is in the file from there, all else from below.
+    /// Reads what `written`, which is of the blocks from that of `offset` on, says is in the file from there, all else from below.
     fn read(&self, written: &[bool], mut offset: u64, mut buffer: &mut [u8]) -> Result<(), VolumeError> {
-        while !buffer.is_empty() {
-            let first = (offset / BLOCK) as usize;
-            let is_written = written[first];
-            let alike = written[first..].iter().take_while(|block| **block == is_written);
-            let end = (first + alike.count()) as u64 * BLOCK;
+        for alike in written.chunk_by(|one, next| one == next) {
+            let end = (offset / BLOCK + alike.len() as u64) * BLOCK;
             let len = (end - offset).min(buffer.len() as u64);
             let (part, rest) = buffer.split_at_mut(len as usize);
-            match is_written {
+            match alike[0] {
                 true => self
                     .file
                     .read_exact_at(part, offset)
@@ -81,7 +78,10 @@ impl<V: Volume> Volume for Scratch<V> {
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), VolumeError> {
         self.check(offset, buffer.len() as u64)?;
-        self.read(&self.written(), offset, buffer)
+        let blocks = blocks(offset, buffer.len() as u64);
+        // Nobody waits for the network under the lock. What is written meanwhile may be read or not.
+        let written = self.written()[blocks].to_vec();
+        self.read(&written, offset, buffer)
     }
 
     fn write_at(&self, offset: u64, data: &[u8]) -> Result<(), VolumeError> {
@@ -94,15 +94,13 @@ impl<V: Volume> Volume for Scratch<V> {
             if inside > 0 && !written[block] {
                 let at = edge - inside;
                 let mut whole = vec![0; BLOCK.min(self.size_bytes() - at) as usize];
-                self.read(&written, at, &mut whole)?;
-                self.file.write_all_at(&whole, at).map_err(VolumeError::Medium)?;
+                self.read(&[false], at, &mut whole)?;
+                self.file.write_all_at(&whole, at).map_err(refused)?;
                 written[block] = true;
             }
         }
-        self.file
-            .write_all_at(data, offset)
-            .map_err(VolumeError::Medium)?;
-        written[(offset / BLOCK) as usize..end.div_ceil(BLOCK) as usize].fill(true);
+        self.file.write_all_at(data, offset).map_err(refused)?;
+        written[blocks(offset, data.len() as u64)].fill(true);
         Ok(())
     }
 
@@ -111,16 +109,34 @@ impl<V: Volume> Volume for Scratch<V> {
         Ok(())
     }
 
-    fn trim(&self, mut offset: u64, len: u64) -> Result<(), VolumeError> {
+    /// Whole blocks take no room: they are a hole in the file.
+    fn trim(&self, offset: u64, len: u64) -> Result<(), VolumeError> {
         self.check(offset, len)?;
-        let zeros = vec![0; ZEROS.min(len as usize)];
         let end = offset + len;
-        while offset < end {
-            let part = (end - offset).min(ZEROS as u64);
-            self.write_at(offset, &zeros[..part as usize])?;
-            offset += part;
+        let (first, last) = (offset.next_multiple_of(BLOCK), end / BLOCK * BLOCK);
+        if first >= last {
+            return self.write_at(offset, &vec![0; len as usize]);
         }
+        self.write_at(offset, &vec![0; (first - offset) as usize])?;
+        self.write_at(last, &vec![0; (end - last) as usize])?;
+        let mut written = self.written.write().unwrap_or_else(PoisonError::into_inner);
+        let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        fallocate(&self.file, hole, first, last - first).map_err(|error| refused(error.into()))?;
+        written[blocks(first, last - first)].fill(true);
         Ok(())
+    }
+}
+
+/// The blocks that a range touches.
+fn blocks(offset: u64, len: u64) -> Range<usize> {
+    (offset / BLOCK) as usize..(offset + len).div_ceil(BLOCK) as usize
+}
+
+/// Why the file took nothing more.
+fn refused(error: io::Error) -> VolumeError {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => VolumeError::Full,
+        _ => VolumeError::Medium(error),
     }
 }
 
@@ -163,6 +179,9 @@ mod tests {
             scratch.write_at(size as u64 - 1, &[0; 2]),
             Err(VolumeError::OutOfRange { .. })
         ));
+        scratch.trim(0, size as u64).unwrap();
+        let room = rustix::fs::fstat(&scratch.file).unwrap().st_blocks * 512;
+        assert!(room <= 2 * BLOCK as i64, "{room} bytes of zeros");
         assert_eq!(
             std::fs::read_dir(folder.path()).unwrap().count(),
             0,

@@ -35,8 +35,8 @@ pub(super) struct StartArgs {
     when: WhenArgs,
     #[command(flatten)]
     machine: MachineArgs,
-    /// Only see whether it comes up: start it without screen and network, wait for its guest agent, switch it off, and let the server
-    /// note that this moment was proved
+    /// Only see whether it is good: start it without screen and network, wait for its guest agent, switch it off, read everything that
+    /// the moment consists of, and let the server note that it was proved
     #[arg(long, conflicts_with_all = ["vnc", "offline"])]
     drill: bool,
 }
@@ -71,7 +71,9 @@ struct StartReport {
     runs_after_s: Option<u64>,
     /// Until its guest agent answered.
     up_after_s: Option<u64>,
-    /// What came over the network meanwhile, bytes.
+    /// What had come over the network by then, bytes.
+    up_bytes: Option<u64>,
+    /// What came over the network in all, bytes.
     fetched_bytes: u64,
     /// What a whole copy of the volumes would have, bytes.
     volumes_bytes: u64,
@@ -106,6 +108,7 @@ pub(super) fn start(
         time_utc: utc,
         runs_after_s: None,
         up_after_s: None,
+        up_bytes: None,
         fetched_bytes: 0,
         volumes_bytes: found
             .view
@@ -136,9 +139,11 @@ pub(super) fn start(
     report.fetched_bytes = found.view.remote().fetched_bytes();
     ui.answer(&report, |report| {
         let fetched = human::bytes(report.fetched_bytes);
-        match (report.drilled, report.up_after_s) {
-            (true, Some(up_after_s)) => format!(
-                "It was up after {up_after_s} s, with {fetched} over the network. The server has noted that this moment was proved.\n"
+        match (report.drilled, report.up_after_s, report.up_bytes) {
+            (true, Some(up_after_s), Some(up_bytes)) => format!(
+                "It was up after {up_after_s} s, with {} over the network, and all {fetched} of it can be read. The server has noted that this \
+                 moment was proved.\n",
+                human::bytes(up_bytes)
             ),
             _ => format!("It is switched off; {fetched} came over the network.\n"),
         }
@@ -190,11 +195,12 @@ impl Company<'_> {
             }
             Event::FellBack { reason, .. } => self.ui.warn(reason),
             Event::Paused {
-                reason: PauseReason::IoError { .. },
+                reason: PauseReason::IoError { no_space, .. },
             } => {
-                self.ui.warn(
-                    "The company's server does not answer; the workstation stands still until it does.",
-                );
+                self.ui.warn(match no_space {
+                    true => "The folder for temporary files is full; the workstation stands still until there is room.",
+                    false => "The company's server does not answer; the workstation stands still until it does.",
+                });
                 return true;
             }
             _ => {}

@@ -1,15 +1,19 @@
-//! Whether a moment comes up, seen by nobody: its guest agent answers, which it does when the system has started its services.
+//! Whether a moment is good, seen by nobody: its guest agent answers, which it does when the system has started its services; then
+//! everything that the moment consists of is fetched and opened once, also what no start reads.
 
 use std::time::{Duration, Instant};
 
+use gobag_bundle::{Volume, VolumeError};
 use gobag_client::People;
 use gobag_engine::guest::{Event, agent::Agent};
 use gobag_protocol::ids::LineName;
+use gobag_replica::restore;
 use gobag_term::{CliError, ExitCode, Interrupt};
 
 use super::{Company, twin::Twin};
 use crate::{
     error::{OrExplain, said},
+    progress::Progress,
     recover::Found,
 };
 
@@ -22,7 +26,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// How long it may take to switch itself off; nothing in it is kept.
 const DOWN_LIMIT: Duration = Duration::from_secs(30);
 
-/// Waits until the guest is up, switches it off, and tells the server.
+/// Waits until the guest is up, switches it off, reads everything, and tells the server.
 pub(super) fn drill(
     company: &mut Company<'_>,
     twin: &mut Twin,
@@ -56,11 +60,15 @@ pub(super) fn drill(
             Err(_) => {}
         }
     }
+    company.report.up_bytes = Some(found.view.remote().fetched_bytes());
     company.report.up_after_s = Some(company.begun.elapsed().as_secs());
     guest.power_down().or_explain()?;
     if guest.wait(DOWN_LIMIT).is_none() {
         guest.quit().or_explain()?;
     }
+    let progress = Progress::new(company.ui);
+    restore(&found.view, |_| Some(&Nowhere as &dyn Volume), &progress).or_explain()?;
+    progress.finish();
     let line = LineName::parse("volumes").ok_or_else(|| {
         said(
             ExitCode::Failed,
@@ -73,4 +81,34 @@ pub(super) fn drill(
         .or_explain()?;
     company.report.drilled = true;
     Ok(())
+}
+
+/// Takes everything and keeps nothing.
+struct Nowhere;
+
+impl Volume for Nowhere {
+    fn size_bytes(&self) -> u64 {
+        u64::MAX
+    }
+
+    fn is_read_only(&self) -> bool {
+        false
+    }
+
+    fn read_at(&self, _offset: u64, buffer: &mut [u8]) -> Result<(), VolumeError> {
+        buffer.fill(0);
+        Ok(())
+    }
+
+    fn write_at(&self, _offset: u64, _data: &[u8]) -> Result<(), VolumeError> {
+        Ok(())
+    }
+
+    fn flush(&self) -> Result<(), VolumeError> {
+        Ok(())
+    }
+
+    fn trim(&self, _offset: u64, _len: u64) -> Result<(), VolumeError> {
+        Ok(())
+    }
 }
