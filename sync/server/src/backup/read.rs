@@ -1,4 +1,5 @@
-//! Putting a backup back.
+//! Putting a backup back. The database gets another number than the backup's: the server that was backed up may be at work, and would remove what
+//! this one puts into the store they had, and the reverse. So a store that has a number has to be adopted ([`marker::adopt`]) before it is served.
 //!
 //! 1. The file of rows is compared with its hash before anything is believed, and read to its end before anything is changed: its rows are one
 //!    transaction. 2. Objects go into the store, each compared with its name. 3. The keys are written, or compared where there are some. 4. The rows are
@@ -31,7 +32,7 @@ use crate::{
         audit::{self, Event},
         blobs::Blobs,
         database::{Database, Write, places},
-        marker,
+        marker::{self, MarkerError},
     },
     tls::write_private,
 };
@@ -62,6 +63,8 @@ pub struct RestoreReport {
     pub objects: u64,
     /// Whether the store has all that rows name.
     pub check: CheckReport,
+    /// The code of why the store is not this database's: no server starts until `gobag-server adopt-store --yes`.
+    pub store: Option<&'static str>,
 }
 
 /// Puts back what is in `folder`. `identities` open it if it is sealed.
@@ -93,19 +96,25 @@ pub async fn read(
         }
     };
     note(&mut write, &manifest, target.clock.now_s()).await?;
+    marker::renew(&mut write).await?;
     let objects = match manifest.objects {
         true => objects::put(&folder.join(OBJECTS), target.blobs, progress).await?,
         false => 0,
     };
     keep_keys(target.keys, &keys)?;
     write.commit().await?;
-    marker::check(target.database, target.blobs).await?;
+    let store = match marker::check(target.database, target.blobs).await {
+        Ok(()) => None,
+        Err(MarkerError::Refused { source }) => return Err(source.into()),
+        Err(error) => Some(error.code()),
+    };
     let check = objects::check(target.database, target.blobs, false, progress).await?;
     Ok(RestoreReport {
         made_s: manifest.made_s,
         rows: manifest.rows,
         objects,
         check,
+        store,
     })
 }
 

@@ -25,7 +25,7 @@ use super::{
 use crate::{
     clock::Clock,
     refusal::Refusal,
-    store::{blobs::Blobs, database::Database, prune::Lease},
+    store::{blobs::Blobs, database::Database, marker, prune::Lease},
 };
 
 /// What is to be backed up.
@@ -74,6 +74,9 @@ pub async fn write(
     if folder.exists() {
         let path = folder.to_owned();
         return Err(BackupError::There { path });
+    }
+    if options.objects {
+        marker::check(source.database, source.blobs).await?;
     }
     let partial = folder.with_file_name(match folder.file_name() {
         Some(name) => format!("{}.partial", name.display()),

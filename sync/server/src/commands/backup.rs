@@ -46,7 +46,8 @@ pub(crate) struct BackupArgs {
 /// Put a server back from a backup, into an empty database
 ///
 /// The database may be another kind than it was. Sticks notice, and send anew what came after the backup; nobody has to do anything for them. People's
-/// tokens, policies and revocations of after it are to be made again.
+/// tokens, policies and revocations of after it are to be made again. A store of objects that a server used before, also this one, has to be made
+/// the new database's: `gobag-server adopt-store --yes` (exit code 3 says so); a server that still works with the old database prunes nothing from then on.
 #[derive(Debug, clap::Args)]
 pub(crate) struct RestoreArgs {
     /// The backup
@@ -138,14 +139,18 @@ pub(crate) fn restore(args: &RestoreArgs, ui: &Ui) -> Result<ExitCode, CliError>
     })?;
     ui.answer(&report, |report: &RestoreReport| {
         format!(
-            "{} rows and {} objects are back, of {} s since 1970\n{}",
+            "{} rows and {} objects are back, of {} s since 1970\n{}{}",
             report.rows,
             report.objects,
             report.made_s,
-            found(&report.check)
+            found(&report.check),
+            report.store.map_or("", |_| ADOPT)
         )
     })?;
-    Ok(exit(&report.check))
+    Ok(match exit(&report.check) {
+        ExitCode::Ok if report.store.is_some() => ExitCode::Findings,
+        exit => exit,
+    })
 }
 
 pub(crate) fn check(args: &CheckArgs, ui: &Ui) -> Result<ExitCode, CliError> {
@@ -161,6 +166,10 @@ pub(crate) fn check(args: &CheckArgs, ui: &Ui) -> Result<ExitCode, CliError> {
     ui.answer(&report, found)?;
     Ok(exit(&report))
 }
+
+/// What is left to do after a database was put back.
+const ADOPT: &str = "The store of objects is not this database's yet, and the server does not start until it is: end the server that used it, \
+    then `gobag-server adopt-store --yes`\n";
 
 fn found(report: &CheckReport) -> String {
     format!(

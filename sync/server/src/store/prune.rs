@@ -12,7 +12,8 @@
 //! 4. one replica prunes at a time: every transaction that takes rows holds a [`lease`] with a number, and every removal of bytes asks for it
 //!    right before. One that is overtaken stops. What is left is a process that stands still for half an hour between that question and the
 //!    removal that follows it, while another takes over, removes the same bytes, and the stick sends them again;
-//! 5. nothing is removed by a clock that is in doubt ([`ticks`]): asked before the first stick, and in the first transaction of each.
+//! 5. nothing is removed by a clock that is in doubt ([`ticks`]): asked before the first stick, and in the first transaction of each;
+//! 6. nothing is removed from a store that another database has adopted ([`marker`]): asked before the first stick, and before each.
 //!
 //! Whatever is left by a crash, the next run finds: rows of `dying`, and bytes without any row that are old enough. A stick that cannot be pruned
 //! does not keep the others from it. The audit log has `prune.begun` in the transaction that takes the first thing of a tenant's, and
@@ -33,7 +34,7 @@ use super::{
     audit::{self, Event},
     blobs::Blobs,
     database::{Database, Write},
-    policies, ticks,
+    marker, policies, ticks,
 };
 use crate::{
     clock::Clock,
@@ -62,6 +63,7 @@ impl Pruner<'_> {
         let mut connection = self.database.read().acquire().await?;
         ticks::check(&mut connection, self.clock.now_s()).await?;
         drop(connection);
+        marker::check(self.database, self.blobs).await?;
         let sticks = self.sticks(tenant).await?;
         if dry_run {
             return self.look(&sticks).await;
@@ -155,11 +157,13 @@ impl Run<'_> {
 
     async fn may_go_on(&self) -> Answer<()> {
         self.lease.check(self.pruner.database).await?;
+        marker::check(self.pruner.database, self.pruner.blobs).await?;
         let mut connection = self.pruner.database.read().acquire().await?;
         ticks::check(&mut connection, self.pruner.clock.now_s()).await
     }
 
     async fn stick(&self, stick: &StickKey, book: &mut Book) -> Answer<()> {
+        marker::check(self.pruner.database, self.pruner.blobs).await?;
         let now_s = self.pruner.clock.now_s();
         let mut write = self.write(now_s).await?;
         ticks::check(write.connection(), now_s).await?;

@@ -18,6 +18,7 @@ use gobag_server::{
     },
     config::Config,
     serve::{Server, open_blobs, open_database},
+    store::marker,
 };
 use hyper::StatusCode;
 
@@ -156,7 +157,9 @@ fn rows(backup: &Path) -> BTreeSet<String> {
         }
         let is_audit =
             table.contains("\"tenants\"") || table.contains("\"audit\"") && line.contains("server.restored");
-        if !is_audit && !line.starts_with("{\"end\"") {
+        // That is always another.
+        let is_mark = line.contains("\"store-id\"");
+        if !is_audit && !is_mark && !line.starts_with("{\"end\"") {
             rows.insert(format!("{table} {line}"));
         }
     }
@@ -362,6 +365,48 @@ async fn an_interrupted_backup_goes_on_and_nothing_is_pruned_while_it_copies() {
     assert_eq!(kept, written, "it was not copied again");
     assert!(!partial.exists());
     restore(&elsewhere(folder.path()), &to, &[]).await.unwrap();
+}
+
+/// With the store that the one that was backed up works with: both would take what the other adds for rubbish.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_put_back_beside_the_one_at_work_has_to_adopt_the_store_and_then_the_other_prunes_nothing() {
+    const OLD_S: u64 = 73 * 3600;
+    let site = Site::start().await;
+    let stick = site.stick("acme", 1).await;
+    let admin = site.person("acme", Role::Admin).await;
+    assert!(send(&stick, 1).await);
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().join("backup");
+    backup(&site.config, &to, whole()).await.unwrap();
+    let config = elsewhere(folder.path());
+    std::fs::create_dir_all(&config.data).unwrap();
+    std::os::unix::fs::symlink(site.config.data.join("blobs"), config.data.join("blobs")).unwrap();
+    let restored = restore(&config, &to, &[]).await.unwrap();
+    assert_eq!(
+        (restored.store, restored.check.missing),
+        (Some("server.store-other"), 0)
+    );
+    let refused = Server::start(&config, site.clock.clone()).await;
+    assert_eq!(refused.err().unwrap().code(), "server.store-other");
+    let prune = async || admin.post("/v1/admin/prune", &serde_json::Value::Null).await;
+    prune().await.is(StatusCode::OK);
+
+    let database = open_database(&config).await.unwrap();
+    let blobs = open_blobs(&config).unwrap();
+    marker::adopt(&database, &blobs, false).await.unwrap();
+    database.close().await;
+    let server = Server::start(&config, site.clock.clone()).await.unwrap();
+    // Bytes that the other has no row of, and that are old by its clock.
+    let stray = stick
+        .at(server.address)
+        .put_object(b"sent to the one put back")
+        .await;
+    site.pass(OLD_S).await;
+    prune().await.is(StatusCode::SERVICE_UNAVAILABLE);
+    assert!(site.blobs().await.contains(&stray.to_string()));
+    let again = backup(&site.config, &folder.path().join("again"), whole()).await;
+    assert_eq!(again.unwrap_err().code(), "server.store-other");
+    server.end().await;
 }
 
 scenarios!(
