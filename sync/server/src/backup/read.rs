@@ -22,7 +22,7 @@ use sqlx::{AssertSqlSafe, Row};
 use super::{
     BackupError, FORMAT, KEYS, Line, MANIFEST, MAX_LINE, Manifest, OBJECTS, Progress, ROWS, SEALED_ROWS,
     damaged, file_error,
-    objects::{self, CheckReport},
+    objects::{self, CheckOptions, CheckReport},
     tables::{self, Kind, TABLES, Table},
 };
 use crate::{
@@ -108,7 +108,7 @@ pub async fn read(
         Err(MarkerError::Refused { source }) => return Err(source.into()),
         Err(error) => Some(error.code()),
     };
-    let check = objects::check(target.database, target.blobs, false, progress).await?;
+    let check = objects::check(target.database, target.blobs, &CheckOptions::default(), progress).await?;
     Ok(RestoreReport {
         made_s: manifest.made_s,
         rows: manifest.rows,

@@ -14,7 +14,7 @@ use super::block_on;
 use crate::{
     args::ConfigArgs,
     backup::{
-        objects::{self, CheckReport},
+        objects::{self, CheckOptions, CheckReport},
         read::{self, RestoreReport, Target},
         write::{self, BackupOptions, BackupReport, Source},
     },
@@ -68,6 +68,10 @@ pub(crate) struct CheckArgs {
     /// Read each object and compare it with its name
     #[arg(long)]
     read: bool,
+    /// Take those that are missing, and with --read those that are damaged, out of the database: sticks hear that they are missing, and send them
+    /// again if they still have them. Nothing is forgotten with a store that is not this database's, or not mounted
+    #[arg(long)]
+    forget: bool,
     #[command(flatten)]
     config: ConfigArgs,
 }
@@ -158,7 +162,12 @@ pub(crate) fn check(args: &CheckArgs, ui: &Ui) -> Result<ExitCode, CliError> {
     let report = with_progress(ui, |progress| {
         block_on(async {
             let (database, blobs) = open_stores(&config).await.or_explain()?;
-            let report = objects::check(&database, &blobs, args.read, progress).await;
+            let clock = Clock::default();
+            let options = CheckOptions {
+                is_read: args.read,
+                forget: args.forget.then_some(&clock),
+            };
+            let report = objects::check(&database, &blobs, &options, progress).await;
             database.close().await;
             report.or_explain()
         })
@@ -173,13 +182,23 @@ const ADOPT: &str = "The store of objects is not this database's yet, and the se
 
 fn found(report: &CheckReport) -> String {
     format!(
-        "Of {} objects that the database knows {} are missing and {} damaged in the store.\n",
-        report.objects, report.missing, report.damaged
+        "Of {} objects that the database knows {} are missing and {} damaged in the store.\n{}",
+        report.objects,
+        report.missing,
+        report.damaged,
+        match (report.forgotten, report.missing + report.damaged) {
+            (0, 0) => String::new(),
+            (0, _) =>
+                "If no better copy of the store can be found, `gobag-server check --forget` lets sticks send them again.\n"
+                    .to_owned(),
+            (forgotten, _) => format!("{forgotten} were forgotten; sticks are told that they are missing.\n"),
+        }
     )
 }
 
 fn exit(report: &CheckReport) -> ExitCode {
-    match report.missing + report.damaged {
+    match (report.missing + report.damaged).saturating_sub(report.forgotten) {
+        0 if report.forgotten > 0 => ExitCode::Findings,
         0 => ExitCode::Ok,
         _ => ExitCode::Damaged,
     }

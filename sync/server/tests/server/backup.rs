@@ -8,17 +8,21 @@
 use std::{collections::BTreeSet, net::SocketAddr, path::Path};
 
 use age::x25519::Identity;
-use gobag_protocol::{ids::ObjectId, people::Role, points::Points};
+use gobag_protocol::{
+    ids::{BundleId, ObjectId, TenantName},
+    people::{Role, Sticks},
+    points::Points,
+};
 use gobag_server::{
     backup::{
         BackupError,
-        objects::CheckReport,
+        objects::{self, CheckOptions, CheckReport},
         read::{self, RestoreReport, Target},
         write::{self, BackupOptions, BackupReport, Source},
     },
     config::Config,
     serve::{Server, open_blobs, open_database},
-    store::marker,
+    store::{StickKey, marker},
 };
 use hyper::StatusCode;
 
@@ -200,7 +204,8 @@ async fn a_backup_goes_into_the_other_kind_of_database_and_back() {
         CheckReport {
             objects: 1,
             missing: 0,
-            damaged: 0
+            damaged: 0,
+            forgotten: 0,
         }
     );
     backup(&again, &third, whole()).await.unwrap();
@@ -240,7 +245,7 @@ async fn what_is_not_as_it_was_written_changes_nothing() {
     assert_eq!(refused().await, "backup.damaged");
     std::fs::write(&path, &text).unwrap();
     // An object with other bytes.
-    let objects = to.join(format!("objects/acme/{}", gobag_protocol::ids::BundleId([1; 16])));
+    let objects = to.join(format!("objects/acme/{}", BundleId([1; 16])));
     let object = std::fs::read_dir(&objects)
         .unwrap()
         .next()
@@ -310,7 +315,7 @@ async fn an_interrupted_backup_goes_on_and_nothing_is_pruned_while_it_copies() {
     let partial = folder.path().join("backup.partial");
     // As one that was cut off left it: an object that is whole, and half of the rows.
     let id = ObjectId::of(&1_u64.to_le_bytes().repeat(100));
-    let objects = partial.join(format!("objects/acme/{}", gobag_protocol::ids::BundleId([1; 16])));
+    let objects = partial.join(format!("objects/acme/{}", BundleId([1; 16])));
     std::fs::create_dir_all(&objects).unwrap();
     std::fs::write(objects.join(id.to_string()), 1_u64.to_le_bytes().repeat(100)).unwrap();
     std::fs::write(partial.join("server.jsonl"), "half").unwrap();
@@ -357,7 +362,7 @@ async fn an_interrupted_backup_goes_on_and_nothing_is_pruned_while_it_copies() {
     pruner.await.unwrap();
     assert_eq!((report.objects, report.objects_missing), (3, 0));
     assert_eq!(*statuses.lock().unwrap(), [StatusCode::SERVICE_UNAVAILABLE; 3]);
-    let objects = to.join(format!("objects/acme/{}", gobag_protocol::ids::BundleId([1; 16])));
+    let objects = to.join(format!("objects/acme/{}", BundleId([1; 16])));
     let kept = std::fs::metadata(objects.join(id.to_string()))
         .unwrap()
         .modified()
@@ -409,7 +414,60 @@ async fn a_server_put_back_beside_the_one_at_work_has_to_adopt_the_store_and_the
     server.end().await;
 }
 
+/// Lost by the disk, or of a store that was put back without all of it.
+async fn an_object_whose_bytes_are_gone_is_unknown_and_once_forgotten_it_is_missing_and_sent_again() {
+    let site = Site::start().await;
+    let stick = site.stick("acme", 1).await;
+    let viewer = site.person("acme", Role::Viewer).await;
+    let (lost, kept) = (stick.put_object(b"lost").await, stick.put_object(b"kept").await);
+    stick.made("volumes", &point(1, 0, &[lost, kept], &[])).await;
+    let blobs = open_blobs(&site.config).unwrap();
+    let key = StickKey {
+        tenant: TenantName::parse("acme").unwrap(),
+        bundle: BundleId([1; 16]),
+    };
+    let get = async |id| stick.get(&format!("/v1/objects/{id}")).await;
+    let check = async |forget: bool| {
+        let options = CheckOptions {
+            forget: forget.then_some(&site.clock),
+            ..CheckOptions::default()
+        };
+        objects::check(&site.database, &blobs, &options, &|_, _| ()).await
+    };
+    let space = async || -> u64 {
+        let sticks: Sticks = viewer.get("/v1/admin/sticks").await.json();
+        sticks.sticks[0].space_bytes
+    };
+    if site.config.s3.is_none() {
+        // A store that is not mounted says nothing of any object.
+        let (there, away) = (site.config.data.join("blobs"), site.config.data.join("away"));
+        std::fs::rename(&there, &away).unwrap();
+        get(lost).await.is(StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(check(true).await.unwrap_err().code(), "server.store-unknown");
+        std::fs::rename(&away, &there).unwrap();
+        assert_eq!(get(lost).await.is(StatusCode::OK).body, b"lost");
+    }
+    blobs.delete(&key, lost).await.unwrap();
+    assert_eq!(get(lost).await.is(StatusCode::NOT_FOUND).code(), "object.unknown");
+    let found = check(false).await.unwrap();
+    assert_eq!((found.objects, found.missing, found.forgotten), (2, 1, 0));
+    assert_eq!(stick.missing(&[lost, kept]).await, []);
+    assert_eq!(check(true).await.unwrap().forgotten, 1);
+    assert_eq!(
+        (stick.missing(&[lost, kept]).await, space().await),
+        (vec![lost], 4)
+    );
+    stick.put_object(b"lost").await;
+    assert_eq!(get(lost).await.is(StatusCode::OK).body, b"lost");
+    assert_eq!(space().await, 8);
+    assert_eq!(check(true).await.unwrap().missing, 0);
+    let rows = audited_by(&viewer).await;
+    let forgotten = rows.iter().filter(|row| *row == "objects.forgotten");
+    assert_eq!(forgotten.count(), 1, "{rows:?}");
+}
+
 scenarios!(
+    an_object_whose_bytes_are_gone_is_unknown_and_once_forgotten_it_is_missing_and_sent_again,
     a_backup_under_load_is_one_moment_and_the_stick_goes_on_at_the_server_put_back,
     a_backup_goes_into_the_other_kind_of_database_and_back,
     what_is_not_as_it_was_written_changes_nothing,
