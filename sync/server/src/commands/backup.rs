@@ -16,6 +16,7 @@ use crate::{
     backup::{
         objects::{self, CheckOptions, CheckReport},
         read::{self, RestoreReport, Target},
+        replace::Aside,
         write::{self, BackupOptions, BackupReport, Source},
     },
     clock::Clock,
@@ -55,7 +56,8 @@ pub(crate) struct RestoreArgs {
     /// A file with the age identity (AGE-SECRET-KEY-1…) that opens it
     #[arg(long, value_name = "FILE")]
     identity: Option<PathBuf>,
-    /// Put a SQLite database that is there out of the way first; the server must not run. It is kept beside it
+    /// Put a SQLite database that is there out of the way, once it was seen that the backup opens and that no server runs (exit code 7). It is kept
+    /// beside it, and has its name again if nothing was put back
     #[arg(long)]
     replace: bool,
     #[command(flatten)]
@@ -123,22 +125,17 @@ pub(crate) fn restore(args: &RestoreArgs, ui: &Ui) -> Result<ExitCode, CliError>
         .map(identities)
         .transpose()?
         .unwrap_or_default();
-    if args.replace {
-        put_away(&config)?;
-    }
     let report = with_progress(ui, |progress| {
         block_on(async {
-            let database = open_database(&config).await.or_explain()?;
-            let blobs = open_blobs(&config).or_explain()?;
-            let target = Target {
-                database: &database,
-                blobs: &blobs,
-                keys: &config.ca_folder(),
-                clock: &Clock::default(),
+            let aside = match args.replace {
+                true => put_aside(&config, &args.folder, &identities, progress).await?,
+                false => None,
             };
-            let report = read::read(&target, &args.folder, &identities, progress).await;
-            database.close().await;
-            report.or_explain()
+            let report = put_in(&config, &args.folder, &identities, progress).await;
+            report.map_err(|error| match &aside {
+                Some(aside) => put_back(aside, error),
+                None => error,
+            })
         })
     })?;
     ui.answer(&report, |report: &RestoreReport| {
@@ -148,13 +145,39 @@ pub(crate) fn restore(args: &RestoreArgs, ui: &Ui) -> Result<ExitCode, CliError>
             report.objects,
             report.made_s,
             found(&report.check),
-            report.store.map_or("", |_| ADOPT)
+            then(report.store)
         )
     })?;
     Ok(match exit(&report.check) {
         ExitCode::Ok if report.store.is_some() => ExitCode::Findings,
         exit => exit,
     })
+}
+
+async fn put_in(
+    config: &Config,
+    folder: &Path,
+    identities: &[Identity],
+    progress: &crate::backup::Progress<'_>,
+) -> Result<RestoreReport, CliError> {
+    let database = open_database(config).await.or_explain()?;
+    let blobs = open_blobs(config).or_explain();
+    let report = match blobs {
+        Ok(blobs) => {
+            let target = Target {
+                database: &database,
+                blobs: &blobs,
+                keys: &config.ca_folder(),
+                clock: &Clock::default(),
+            };
+            read::read(&target, folder, identities, progress)
+                .await
+                .or_explain()
+        }
+        Err(error) => Err(error),
+    };
+    database.close().await;
+    report
 }
 
 pub(crate) fn check(args: &CheckArgs, ui: &Ui) -> Result<ExitCode, CliError> {
@@ -176,9 +199,17 @@ pub(crate) fn check(args: &CheckArgs, ui: &Ui) -> Result<ExitCode, CliError> {
     Ok(exit(&report))
 }
 
+fn then(store: Option<&str>) -> &'static str {
+    match store {
+        None => "",
+        Some("server.store-other" | "server.store-unknown") => ADOPT,
+        Some(_) => "The store of objects could not be asked; look through it with `gobag-server check`\n",
+    }
+}
+
 /// What is left to do after a database was put back.
-const ADOPT: &str = "The store of objects is not this database's yet, and the server does not start until it is: end the server that used it, \
-    then `gobag-server adopt-store --yes`\n";
+const ADOPT: &str = "The store of objects is not this database's yet, and the server does not start until it is: see that its objects are there, \
+    end the server that used it, then `gobag-server adopt-store --yes`\n";
 
 fn found(report: &CheckReport) -> String {
     format!(
@@ -250,28 +281,30 @@ fn identities(path: &Path) -> Result<Vec<Identity>, CliError> {
         .collect()
 }
 
-/// Gives SQLite's files other names.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the server's own files; nothing of this is on a stick"
-)]
-fn put_away(config: &Config) -> Result<(), CliError> {
+/// Puts a SQLite database aside for a backup that can be put back.
+async fn put_aside(
+    config: &Config,
+    folder: &Path,
+    identities: &[Identity],
+    progress: &crate::backup::Progress<'_>,
+) -> Result<Option<Aside>, CliError> {
     if config.postgres.is_some() {
         let text = "--replace is for SQLite";
         let error = CliError::new(ExitCode::Usage, "backup.replace", text);
         return Err(error.hint("make a new database in PostgreSQL and set its address"));
     }
-    let now_s = Clock::default().now_s();
-    for end in ["", "-wal", "-shm"] {
-        let path = config.data.join(format!("gobag.sqlite{end}"));
-        let away = config.data.join(format!("gobag.sqlite.before-{now_s}{end}"));
-        match std::fs::rename(&path, &away) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                let text = format!("cannot rename {}: {error}", path.display());
-                return Err(CliError::new(ExitCode::Failed, "backup.replace", text));
-            }
-            _ => {}
-        }
+    read::check(folder, identities, progress).or_explain()?;
+    let file = config.sqlite_file();
+    Aside::put(&file, Clock::default().now_s()).await.or_explain()
+}
+
+/// Puts it back where it was; the error says where it is.
+fn put_back(aside: &Aside, error: CliError) -> CliError {
+    match aside.back() {
+        Ok(()) => error.hint("the database that was there is in its place again"),
+        Err(_) => error.hint(format!(
+            "the database that was there is {}, and could not be put back",
+            aside.away().display()
+        )),
     }
-    Ok(())
 }

@@ -466,6 +466,100 @@ async fn an_object_whose_bytes_are_gone_is_unknown_and_once_forgotten_it_is_miss
     assert_eq!(forgotten.count(), 1, "{rows:?}");
 }
 
+/// What `gobag-server restore --replace` ends with.
+fn replace(config: &Config, from: &Path) -> Option<i32> {
+    let file = config.data.with_extension("toml");
+    let text = format!("data = {:?}\n", config.data);
+    std::fs::write(&file, text).unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_gobag-server"));
+    command
+        .args(["restore", "--replace", "--config"])
+        .args([&file, from]);
+    let done = command.output().unwrap();
+    eprintln!("{}", String::from_utf8_lossy(&done.stderr));
+    done.status.code()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_is_put_aside_only_for_a_backup_that_opens_and_is_back_if_that_does_not_go_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let site = Site::start_with(|config| config.data = data.clone()).await;
+    let stick = site.stick("acme", 1).await;
+    send(&stick, 1).await;
+    let to = folder.path().join("backup");
+    backup(&site.config, &to, whole()).await.unwrap();
+    send(&stick, 2).await;
+    let (config, clock) = (site.config.clone(), site.clock.clone());
+    let aside = || {
+        let names = std::fs::read_dir(&config.data).unwrap();
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.contains("before-")).count()
+    };
+    // A server works with it.
+    assert_eq!(replace(&config, &to), Some(7));
+    site.database.close().await;
+    site.server.end().await;
+    // A backup that is damaged.
+    let rows = to.join("server.jsonl");
+    let text = std::fs::read(&rows).unwrap();
+    std::fs::write(&rows, &text[1..]).unwrap();
+    assert_eq!((replace(&config, &to), aside()), (Some(6), 0));
+    std::fs::write(&rows, &text).unwrap();
+    // One of another server, which is seen when its rows have been read.
+    let (ca, another) = (config.ca_folder().join("ca.pem"), b"another".as_slice());
+    let own = std::fs::read(&ca).unwrap();
+    std::fs::write(&ca, another).unwrap();
+    assert_eq!((replace(&config, &to), aside()), (Some(1), 0));
+    std::fs::write(&ca, own).unwrap();
+    let newest = async || {
+        let server = Server::start(&config, clock.clone()).await.unwrap();
+        let stick = stick.at(server.address);
+        let listed: Points = stick.get("/v1/lines/volumes/points").await.json();
+        server.end().await;
+        listed.points[0].generation
+    };
+    assert_eq!(newest().await, 2);
+    // It goes in, and the store has to be made its own.
+    assert_eq!(replace(&config, &to), Some(3));
+    assert!(aside() > 0);
+    let database = open_database(&config).await.unwrap();
+    marker::adopt(&database, &open_blobs(&config).unwrap(), false)
+        .await
+        .unwrap();
+    database.close().await;
+    assert_eq!(newest().await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_in_the_way_is_seen_before_objects_are_put_and_a_store_without_them_is_reported() {
+    let site = Site::start().await;
+    let stick = site.stick("acme", 1).await;
+    send(&stick, 1).await;
+    let folder = tempfile::tempdir().unwrap();
+    let (to, rows) = (folder.path().join("backup"), folder.path().join("rows"));
+    backup(&site.config, &to, whole()).await.unwrap();
+    backup(&site.config, &rows, BackupOptions::default())
+        .await
+        .unwrap();
+    let config = elsewhere(folder.path());
+    std::fs::create_dir_all(config.ca_folder()).unwrap();
+    std::fs::write(config.ca_folder().join("lease-key"), "another").unwrap();
+    let refused = restore(&config, &to, &[]).await.unwrap_err();
+    assert_eq!(refused.code(), "backup.other-key");
+    assert!(!config.data.join("blobs/objects").exists());
+    assert!(!config.ca_folder().join("ca.pem").exists());
+    std::fs::remove_file(config.ca_folder().join("lease-key")).unwrap();
+    // Rows alone, and whoever copies the objects has not yet: the rows are back.
+    let restored = restore(&config, &rows, &[]).await.unwrap();
+    assert_eq!(
+        (restored.store, restored.check.missing),
+        (Some("server.store-unknown"), 1)
+    );
+    let again = restore(&config, &rows, &[]).await.unwrap_err();
+    assert_eq!(again.code(), "backup.not-empty");
+}
+
 scenarios!(
     an_object_whose_bytes_are_gone_is_unknown_and_once_forgotten_it_is_missing_and_sent_again,
     a_backup_under_load_is_one_moment_and_the_stick_goes_on_at_the_server_put_back,
