@@ -64,17 +64,19 @@ pub(super) async fn copy(
     lease: &Lease,
     progress: &Progress<'_>,
 ) -> Result<Copied, BackupError> {
+    // It is there also where nobody has sent anything yet.
+    make_folder(to)?;
     let mut copied = Copied::default();
     let mut after = None;
     loop {
         let page = page(source.database, after.as_ref()).await?;
-        let Some(last) = page.last() else {
-            return Ok(copied);
-        };
-        // Nothing is pruned as long as this is ours.
+        // Nothing is pruned as long as this is ours; asked after the last page, too, for what was copied before.
         let mut write = source.database.write().await?;
         lease.hold(&mut write, source.clock.now_s()).await?;
         write.commit().await?;
+        let Some(last) = page.last() else {
+            return Ok(copied);
+        };
         for known in &page {
             let folder = to
                 .join(known.stick.tenant.as_str())
@@ -88,11 +90,7 @@ pub(super) async fn copy(
                     copied.missing += 1;
                     continue;
                 };
-                DirBuilder::new()
-                    .recursive(true)
-                    .mode(0o700)
-                    .create(&folder)
-                    .map_err(file_error(&folder))?;
+                make_folder(&folder)?;
                 keep(&path, &bytes).map_err(file_error(&path))?;
             }
             progress("objects", known.len);
@@ -100,6 +98,15 @@ pub(super) async fn copy(
         }
         after = Some((last.stick.clone(), last.id));
     }
+}
+
+fn make_folder(folder: &Path) -> Result<(), BackupError> {
+    let mut builder = DirBuilder::new();
+    builder
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(file_error(folder))
 }
 
 fn keep(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
@@ -161,7 +168,12 @@ async fn page(database: &Database, after: Option<&(StickKey, ObjectId)>) -> Answ
 /// Puts objects of a backup into the store; those that are there already stay. How many there were.
 pub(super) async fn put(from: &Path, blobs: &Blobs, progress: &Progress<'_>) -> Result<u64, BackupError> {
     let mut count = 0;
-    for (tenant, folder) in entries(from)? {
+    // A backup of a server without objects had no such folder once.
+    let tenants = match entries(from) {
+        Err(BackupError::File { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+        found => found?,
+    };
+    for (tenant, folder) in tenants {
         let tenant = TenantName::parse(&tenant).ok_or_else(|| damaged(&folder, "no name of a tenant"))?;
         for (bundle, folder) in entries(&folder)? {
             let bundle = BundleId::parse(&bundle).ok_or_else(|| damaged(&folder, "no number of a stick"))?;

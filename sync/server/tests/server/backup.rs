@@ -560,7 +560,74 @@ async fn what_is_in_the_way_is_seen_before_objects_are_put_and_a_store_without_t
     assert_eq!(again.code(), "backup.not-empty");
 }
 
+async fn a_server_without_objects_goes_into_a_backup_and_back() {
+    let site = Site::start().await;
+    site.stick("acme", 1).await;
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().join("backup");
+    backup(&site.config, &to, whole()).await.unwrap();
+    assert!(to.join("objects").is_dir());
+    let restored = restore(&elsewhere(folder.path()), &to, &[]).await.unwrap();
+    assert_eq!((restored.store, restored.objects), (None, 0));
+    // As an earlier version wrote it.
+    std::fs::remove_dir(to.join("objects")).unwrap();
+    let again = elsewhere(&folder.path().join("again"));
+    assert_eq!(restore(&again, &to, &[]).await.unwrap().objects, 0);
+}
+
+/// It stood still for so long that another took its place.
+async fn a_backup_that_was_overtaken_while_it_copied_its_last_objects_is_not_whole() {
+    let site = Site::start().await;
+    let stick = site.stick("acme", 1).await;
+    send(&stick, 1).await;
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().join("backup");
+    let database = open_database(&site.config).await.unwrap();
+    let blobs = open_blobs(&site.config).unwrap();
+    let source = Source {
+        database: &database,
+        blobs: &blobs,
+        keys: &site.config.ca_folder(),
+        clock: &site.clock,
+    };
+    let other = open_database(&site.config).await.unwrap();
+    let runtime = tokio::runtime::Handle::current();
+    let progress = |phase: &'static str, _| {
+        if phase == "objects" {
+            let taken = async {
+                let sql = "UPDATE locks SET fence = fence + 1";
+                sqlx::query(sql).execute(other.read()).await
+            };
+            tokio::task::block_in_place(|| runtime.block_on(taken)).unwrap();
+        }
+    };
+    let refused = write::write(&source, &to, &whole(), &progress).await;
+    assert_eq!(refused.unwrap_err().code(), "backup.refused");
+    assert!(!to.exists());
+}
+
+/// Somebody may have made it, to read along.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_folder_of_a_backup_that_goes_on_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let site = Site::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let (to, partial) = (folder.path().join("backup"), folder.path().join("backup.partial"));
+    let others = folder.path().join("others");
+    std::fs::create_dir(&others).unwrap();
+    std::os::unix::fs::symlink(&others, &partial).unwrap();
+    let refused = backup(&site.config, &to, whole()).await;
+    assert_eq!(refused.unwrap_err().code(), "backup.file");
+    std::fs::remove_file(&partial).unwrap();
+    std::fs::create_dir(&partial).unwrap();
+    std::fs::set_permissions(&partial, std::fs::Permissions::from_mode(0o777)).unwrap();
+    backup(&site.config, &to, whole()).await.unwrap();
+    assert_eq!(to.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+}
+
 scenarios!(
+    a_server_without_objects_goes_into_a_backup_and_back,
+    a_backup_that_was_overtaken_while_it_copied_its_last_objects_is_not_whole,
     an_object_whose_bytes_are_gone_is_unknown_and_once_forgotten_it_is_missing_and_sent_again,
     a_backup_under_load_is_one_moment_and_the_stick_goes_on_at_the_server_put_back,
     a_backup_goes_into_the_other_kind_of_database_and_back,
