@@ -16,8 +16,8 @@
 //! 6. nothing is removed from a store that another database has adopted ([`marker`]): asked before the first stick, and before each.
 //!
 //! Whatever is left by a crash, the next run finds: rows of `dying`, and bytes without any row that are old enough. A stick that cannot be pruned
-//! does not keep the others from it. The audit log has `prune.begun` in the transaction that takes the first thing of a tenant's, and
-//! `prune.ended` when its last stick is done: one without the other is a run that was cut off.
+//! does not keep the others from it. The audit log has `prune.begun` in the transaction that takes the first thing of a tenant's
+//! (files that uploads left half written are no rows: they are noted right after they went), and `prune.ended` when its last stick is done: one without the other is a run that was cut off.
 
 mod lease;
 mod rows;

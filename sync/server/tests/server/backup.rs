@@ -474,7 +474,7 @@ fn replace(config: &Config, from: &Path) -> Option<i32> {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_gobag-server"));
     command
         .args(["restore", "--replace", "--config"])
-        .args([&file, from]);
+        .args([file.as_path(), from]);
     let done = command.output().unwrap();
     eprintln!("{}", String::from_utf8_lossy(&done.stderr));
     done.status.code()
