@@ -48,7 +48,7 @@ enum CompanyCommand {
     ///
     /// Whoever comes first with the newest renewal token gets it; if that is the wrong one, revoke the stick instead.
     ClearClone(OneArgs),
-    /// Say that a drill brought a moment back, so that it is never pruned
+    /// Say that a drill brought a moment back: the last one so proved of a line is not pruned
     Drilled(DrilledArgs),
 }
 

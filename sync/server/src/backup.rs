@@ -8,11 +8,12 @@
 //! meanwhile, so that each that a row names is among them. The folder has its name only when it is whole; until then it is `NAME.partial`, and
 //! who begins again goes on with its objects.
 //!
-//! * [`write`]: making one; [`read`]: putting it back; [`objects`]: their bytes, and whether each that a row names is there
+//! * [`write`]: making one; [`read`]: putting it back; [`replace`]: what was there before, put aside; [`objects`]: their bytes, and whether each that a row names is there
 //! * [`tables`]: what of the database belongs to it
 
 pub mod objects;
 pub mod read;
+pub mod replace;
 mod tables;
 pub mod write;
 
@@ -111,6 +112,12 @@ pub enum BackupError {
         /// Which file.
         path: PathBuf,
     },
+    /// Another process has the database open.
+    #[error("{} is in use", path.display())]
+    InUse {
+        /// Which file.
+        path: PathBuf,
+    },
     /// There are rows in the database.
     #[error("the database is not empty")]
     NotEmpty,
@@ -143,6 +150,7 @@ impl BackupError {
             Self::Damaged { .. } => "backup.damaged",
             Self::Age { .. } => "backup.age",
             Self::Sealed { .. } => "backup.sealed",
+            Self::InUse { .. } => "backup.in-use",
             Self::NotEmpty => "backup.not-empty",
             Self::OtherKey { .. } => "backup.other-key",
             Self::Tls(error) => error.code(),

@@ -275,6 +275,12 @@ impl Config {
     pub fn ca_folder(&self) -> PathBuf {
         self.ca.clone().unwrap_or_else(|| self.data.join("ca"))
     }
+
+    /// The database where it is SQLite.
+    pub fn sqlite_file(&self) -> PathBuf {
+        let file = self.data.join("gobag.sqlite");
+        std::path::absolute(&file).unwrap_or(file)
+    }
 }
 
 /// A secret in a file, without the line's end.

@@ -117,6 +117,10 @@ impl Explain for BackupError {
             other => {
                 let (exit, hint) = match &other {
                     Self::Damaged { .. } => (ExitCode::Damaged, None),
+                    Self::InUse { .. } => (
+                        ExitCode::Busy,
+                        Some("end the server that works with it, then restore again; nothing was changed"),
+                    ),
                     Self::NotEmpty => (
                         ExitCode::Failed,
                         Some(

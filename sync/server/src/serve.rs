@@ -146,8 +146,8 @@ pub async fn open_database(config: &Config) -> Result<Database, ServeError> {
             Ok(Database::postgres(&url, postgres.connections).await?)
         }
         None => {
-            let folder = make_folder(&config.data)?;
-            Ok(Database::sqlite(&folder.join("gobag.sqlite")).await?)
+            make_folder(&config.data)?;
+            Ok(Database::sqlite(&config.sqlite_file()).await?)
         }
     }
 }

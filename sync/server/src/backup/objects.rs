@@ -24,12 +24,24 @@ use super::{
     write::{Source, private},
 };
 use crate::{
+    clock::Clock,
     refusal::{Answer, Refusal},
-    store::{StickKey, blobs::Blobs, database::Database, prune::Lease, unsigned},
+    store::{
+        self, StickKey,
+        audit::{self, Event},
+        blobs::Blobs,
+        database::Database,
+        marker,
+        prune::Lease,
+        sticks, unsigned,
+    },
 };
 
 /// Rows at a time.
 const PAGE: i64 = 500;
+
+/// Objects that are looked for while a stick's row is held.
+const HELD: usize = 50;
 
 /// What was copied.
 #[derive(Debug, Default, Clone, Copy)]
@@ -52,17 +64,19 @@ pub(super) async fn copy(
     lease: &Lease,
     progress: &Progress<'_>,
 ) -> Result<Copied, BackupError> {
+    // It is there also where nobody has sent anything yet.
+    make_folder(to)?;
     let mut copied = Copied::default();
     let mut after = None;
     loop {
         let page = page(source.database, after.as_ref()).await?;
-        let Some(last) = page.last() else {
-            return Ok(copied);
-        };
-        // Nothing is pruned as long as this is ours.
+        // Nothing is pruned as long as this is ours; asked after the last page, too, for what was copied before.
         let mut write = source.database.write().await?;
         lease.hold(&mut write, source.clock.now_s()).await?;
         write.commit().await?;
+        let Some(last) = page.last() else {
+            return Ok(copied);
+        };
         for known in &page {
             let folder = to
                 .join(known.stick.tenant.as_str())
@@ -76,11 +90,7 @@ pub(super) async fn copy(
                     copied.missing += 1;
                     continue;
                 };
-                DirBuilder::new()
-                    .recursive(true)
-                    .mode(0o700)
-                    .create(&folder)
-                    .map_err(file_error(&folder))?;
+                make_folder(&folder)?;
                 keep(&path, &bytes).map_err(file_error(&path))?;
             }
             progress("objects", known.len);
@@ -88,6 +98,15 @@ pub(super) async fn copy(
         }
         after = Some((last.stick.clone(), last.id));
     }
+}
+
+fn make_folder(folder: &Path) -> Result<(), BackupError> {
+    let mut builder = DirBuilder::new();
+    builder
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(file_error(folder))
 }
 
 fn keep(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
@@ -149,7 +168,12 @@ async fn page(database: &Database, after: Option<&(StickKey, ObjectId)>) -> Answ
 /// Puts objects of a backup into the store; those that are there already stay. How many there were.
 pub(super) async fn put(from: &Path, blobs: &Blobs, progress: &Progress<'_>) -> Result<u64, BackupError> {
     let mut count = 0;
-    for (tenant, folder) in entries(from)? {
+    // A backup of a server without objects had no such folder once.
+    let tenants = match entries(from) {
+        Err(BackupError::File { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+        found => found?,
+    };
+    for (tenant, folder) in tenants {
         let tenant = TenantName::parse(&tenant).ok_or_else(|| damaged(&folder, "no name of a tenant"))?;
         for (bundle, folder) in entries(&folder)? {
             let bundle = BundleId::parse(&bundle).ok_or_else(|| damaged(&folder, "no number of a stick"))?;
@@ -193,6 +217,56 @@ fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>, BackupError> {
     Ok(found)
 }
 
+/// What the store has of an object.
+#[derive(PartialEq, Eq)]
+enum State {
+    Whole,
+    Missing,
+    Damaged,
+}
+
+async fn state(blobs: &Blobs, known: &Known, is_read: bool) -> Answer<State> {
+    if !blobs.has(&known.stick, known.id, known.len as usize).await? {
+        return Ok(State::Missing);
+    }
+    let is_whole = !is_read || bytes(blobs, known).await?.is_some();
+    Ok(if is_whole { State::Whole } else { State::Damaged })
+}
+
+/// Takes away the rows of objects of one stick that are still not there. One that is put at this moment is missing for the stick, and put once more.
+async fn forget(
+    database: &Database,
+    blobs: &Blobs,
+    gone: &[&Known],
+    is_read: bool,
+    clock: &Clock,
+) -> Result<u64, BackupError> {
+    let Some(Known { stick, .. }) = gone.first() else {
+        return Ok(0);
+    };
+    let mut write = database.write().await?;
+    sticks::hold(&mut write, stick).await?;
+    let mut ids = Vec::new();
+    for known in gone {
+        // It may have been sent again meanwhile.
+        if state(blobs, known, is_read).await? != State::Whole {
+            ids.push(known.id);
+        }
+    }
+    let count = store::objects::forget(&mut write, stick, &ids).await?;
+    let about = format!("{count} objects of stick {} were not in the store", stick.bundle);
+    let event = Event {
+        who: "console",
+        what: "objects.forgotten",
+        about: &about,
+    };
+    audit::append(&mut write, &stick.tenant, clock.now_s(), &event).await?;
+    // Asked last: a store that went away while it was looked through has nothing of anybody.
+    marker::check(database, blobs).await?;
+    write.commit().await?;
+    Ok(count)
+}
+
 /// What [`check`] found.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct CheckReport {
@@ -202,15 +276,29 @@ pub struct CheckReport {
     pub missing: u64,
     /// Those that have other bytes than they should; 0 unless they were read.
     pub damaged: u64,
+    /// Of both, those whose rows were taken away.
+    pub forgotten: u64,
+}
+
+/// How to look.
+#[derive(Default)]
+pub struct CheckOptions<'a> {
+    /// Read each object and compare it with its name.
+    pub is_read: bool,
+    /// Take away the rows of those that are missing or damaged, at the time that this tells: sticks are told that they are missing, and send them again.
+    pub forget: Option<&'a Clock>,
 }
 
 /// Whether each object that a row names is in the store; with `is_read` also whether its bytes are right.
 pub async fn check(
     database: &Database,
     blobs: &Blobs,
-    is_read: bool,
+    options: &CheckOptions<'_>,
     progress: &Progress<'_>,
-) -> Answer<CheckReport> {
+) -> Result<CheckReport, BackupError> {
+    if options.forget.is_some() {
+        marker::check(database, blobs).await?;
+    }
     let mut report = CheckReport::default();
     let mut after = None;
     loop {
@@ -218,16 +306,30 @@ pub async fn check(
         let Some(last) = page.last() else {
             return Ok(report);
         };
+        let mut gone = Vec::new();
         for known in &page {
             report.objects += 1;
-            if !blobs.has(&known.stick, known.id, known.len as usize).await? {
-                tracing::error!(id = %known.id, stick = ?known.stick, "an object is missing");
-                report.missing += 1;
-            } else if is_read && bytes(blobs, known).await?.is_none() {
-                tracing::error!(id = %known.id, stick = ?known.stick, "an object is damaged");
-                report.damaged += 1;
+            match state(blobs, known, options.is_read).await? {
+                State::Whole => {}
+                State::Missing => {
+                    tracing::error!(id = %known.id, stick = ?known.stick, "an object is missing");
+                    report.missing += 1;
+                    gone.push(known);
+                }
+                State::Damaged => {
+                    tracing::error!(id = %known.id, stick = ?known.stick, "an object is damaged");
+                    report.damaged += 1;
+                    gone.push(known);
+                }
             }
             progress("objects", known.len);
+        }
+        if let Some(clock) = options.forget {
+            for of_stick in gone.chunk_by(|one, next| one.stick == next.stick) {
+                for some in of_stick.chunks(HELD) {
+                    report.forgotten += forget(database, blobs, some, options.is_read, clock).await?;
+                }
+            }
         }
         after = Some((last.stick.clone(), last.id));
     }

@@ -1,8 +1,10 @@
-//! Putting a backup back.
+//! Putting a backup back. The database gets another number than the backup's: the server that was backed up may be at work, and would remove what
+//! this one puts into the store they had, and the reverse. So a store that has a number has to be adopted ([`marker::adopt`]) before it is served.
 //!
 //! 1. The file of rows is compared with its hash before anything is believed, and read to its end before anything is changed: its rows are one
-//!    transaction. 2. Objects go into the store, each compared with its name. 3. The keys are written, or compared where there are some. 4. The rows are
-//!    made durable. 5. The store is compared with the database, and every object that a row names is looked for. Cut off anywhere, it can be begun again.
+//!    transaction, and keys that are in place are compared. 2. Objects go into the store, each compared with its name. 3. The keys are written. 4. The rows
+//!    are made durable; cut off before that, it can be begun again. 5. The store is compared with the database, and every object that a row names is looked
+//!    for; what is not well there is part of the report, for the database is back.
 
 use std::{
     fs::{DirBuilder, File},
@@ -21,7 +23,7 @@ use sqlx::{AssertSqlSafe, Row};
 use super::{
     BackupError, FORMAT, KEYS, Line, MANIFEST, MAX_LINE, Manifest, OBJECTS, Progress, ROWS, SEALED_ROWS,
     damaged, file_error,
-    objects::{self, CheckReport},
+    objects::{self, CheckOptions, CheckReport},
     tables::{self, Kind, TABLES, Table},
 };
 use crate::{
@@ -62,6 +64,8 @@ pub struct RestoreReport {
     pub objects: u64,
     /// Whether the store has all that rows name.
     pub check: CheckReport,
+    /// The code of why the store is not this database's, or could not be asked: no server starts until `gobag-server adopt-store --yes`, or it can be.
+    pub store: Option<&'static str>,
 }
 
 /// Puts back what is in `folder`. `identities` open it if it is sealed.
@@ -71,42 +75,83 @@ pub async fn read(
     identities: &[age::x25519::Identity],
     progress: &Progress<'_>,
 ) -> Result<RestoreReport, BackupError> {
-    let manifest = manifest(folder)?;
+    let manifest = look(folder, identities, progress)?;
     let path = folder.join(&manifest.rows_file);
-    compare(&path, &manifest, progress)?;
     check_empty(target.database).await?;
-    let file = BufReader::new(File::open(&path).map_err(file_error(&path))?);
+    let rows = open(&path, &manifest, identities)?;
     let mut write = target.database.write().await?;
-    let keys = match manifest.rows_file == SEALED_ROWS {
-        false => load(&mut write, file, &path, &manifest, progress).await?,
-        true if identities.is_empty() => return Err(BackupError::Sealed { path }),
-        true => {
-            let open = |error| BackupError::Age {
-                what: "open",
-                path: path.clone(),
-                source: Box::new(error),
-            };
-            let decryptor = Decryptor::new_buffered(file).map_err(open)?;
-            let identities = identities.iter().map(|identity| identity as &dyn age::Identity);
-            let plain = BufReader::new(decryptor.decrypt(identities).map_err(open)?);
-            load(&mut write, plain, &path, &manifest, progress).await?
-        }
-    };
+    let keys = load(&mut write, rows, &path, &manifest, progress).await?;
     note(&mut write, &manifest, target.clock.now_s()).await?;
+    marker::renew(&mut write).await?;
+    // All that can be known to be in the way, before anything is put where it would stay.
+    let fresh = compare_keys(target.keys, &keys)?;
+    marker::is_marked(target.blobs).await?;
     let objects = match manifest.objects {
         true => objects::put(&folder.join(OBJECTS), target.blobs, progress).await?,
         false => 0,
     };
-    keep_keys(target.keys, &keys)?;
+    keep_keys(target.keys, &fresh)?;
     write.commit().await?;
-    marker::check(target.database, target.blobs).await?;
-    let check = objects::check(target.database, target.blobs, false, progress).await?;
+    // The database is back whatever the store says now.
+    let marked = marker::check(target.database, target.blobs).await;
+    let looked = objects::check(target.database, target.blobs, &CheckOptions::default(), progress).await;
+    let store = marked.map_err(|error| error.code()).err();
+    let store = store.or(looked.as_ref().map_err(BackupError::code).err());
+    let check = looked.unwrap_or_default();
     Ok(RestoreReport {
         made_s: manifest.made_s,
         rows: manifest.rows,
         objects,
         check,
+        store,
     })
+}
+
+/// Whether what is in `folder` could be put back: it is as it was written, and opens with `identities`.
+pub fn check(
+    folder: &Path,
+    identities: &[age::x25519::Identity],
+    progress: &Progress<'_>,
+) -> Result<(), BackupError> {
+    look(folder, identities, progress).map(drop)
+}
+
+fn look(
+    folder: &Path,
+    identities: &[age::x25519::Identity],
+    progress: &Progress<'_>,
+) -> Result<Manifest, BackupError> {
+    let manifest = manifest(folder)?;
+    let path = folder.join(&manifest.rows_file);
+    compare(&path, &manifest, progress)?;
+    open(&path, &manifest, identities)?;
+    Ok(manifest)
+}
+
+/// The rows in the clear.
+fn open(
+    path: &Path,
+    manifest: &Manifest,
+    identities: &[age::x25519::Identity],
+) -> Result<Box<dyn BufRead>, BackupError> {
+    let file = BufReader::new(File::open(path).map_err(file_error(path))?);
+    if manifest.rows_file != SEALED_ROWS {
+        return Ok(Box::new(file));
+    }
+    if identities.is_empty() {
+        let path = path.to_owned();
+        return Err(BackupError::Sealed { path });
+    }
+    let open = |error| BackupError::Age {
+        what: "open",
+        path: path.to_owned(),
+        source: Box::new(error),
+    };
+    let decryptor = Decryptor::new_buffered(file).map_err(open)?;
+    let identities = identities.iter().map(|identity| identity as &dyn age::Identity);
+    Ok(Box::new(BufReader::new(
+        decryptor.decrypt(identities).map_err(open)?,
+    )))
 }
 
 fn manifest(folder: &Path) -> Result<Manifest, BackupError> {
@@ -286,7 +331,10 @@ async fn note(write: &mut Write, manifest: &Manifest, now_s: u64) -> Result<(), 
 }
 
 /// Keys of another server are left alone: every stick trusts one CA.
-fn keep_keys(folder: &Path, keys: &[(String, String)]) -> Result<(), BackupError> {
+fn compare_keys<'a>(
+    folder: &Path,
+    keys: &'a [(String, String)],
+) -> Result<Vec<(PathBuf, &'a str)>, BackupError> {
     let mut fresh: Vec<(PathBuf, &str)> = Vec::new();
     for (name, text) in keys {
         let path = folder.join(name);
@@ -297,13 +345,17 @@ fn keep_keys(folder: &Path, keys: &[(String, String)]) -> Result<(), BackupError
             Err(error) => return Err(file_error(&path)(error)),
         }
     }
+    Ok(fresh)
+}
+
+fn keep_keys(folder: &Path, fresh: &[(PathBuf, &str)]) -> Result<(), BackupError> {
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(folder)
         .map_err(file_error(folder))?;
     for (path, text) in fresh {
-        write_private(&path, text).map_err(file_error(&path))?;
+        write_private(path, text).map_err(file_error(path))?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@
 use std::{
     fs::{DirBuilder, File, OpenOptions},
     io::{self, BufWriter, Write},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -25,7 +25,7 @@ use super::{
 use crate::{
     clock::Clock,
     refusal::Refusal,
-    store::{blobs::Blobs, database::Database, prune::Lease},
+    store::{blobs::Blobs, database::Database, marker, prune::Lease},
 };
 
 /// What is to be backed up.
@@ -75,6 +75,9 @@ pub async fn write(
         let path = folder.to_owned();
         return Err(BackupError::There { path });
     }
+    if options.objects {
+        marker::check(source.database, source.blobs).await?;
+    }
     let partial = folder.with_file_name(match folder.file_name() {
         Some(name) => format!("{}.partial", name.display()),
         None => {
@@ -83,11 +86,7 @@ pub async fn write(
             });
         }
     });
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(&partial)
-        .map_err(file_error(&partial))?;
+    make_partial(&partial).map_err(file_error(&partial))?;
     let lease = match options.objects {
         true => Some(Lease::take(source.database, source.clock.now_s()).await?),
         false => None,
@@ -111,6 +110,17 @@ pub async fn write(
         objects: copied.copied,
         objects_missing: copied.missing,
     })
+}
+
+/// For its owner alone, also one that is there already: somebody else could have made it, to read along.
+fn make_partial(partial: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(partial)?;
+    let found = std::fs::symlink_metadata(partial)?;
+    if !found.is_dir() {
+        return Err(io::ErrorKind::NotADirectory.into());
+    }
+    // Who may not do this is not its owner.
+    std::fs::set_permissions(partial, std::fs::Permissions::from_mode(0o700))
 }
 
 async fn whole(

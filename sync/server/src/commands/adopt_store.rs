@@ -13,7 +13,8 @@ use crate::{
 /// Make the store of objects this database's, after one of them was put back or moved
 ///
 /// A server does not start with a store that another database's number is in: pruning would take everything there for rubbish. Without --yes this
-/// only looks for some of the objects that the database knows.
+/// only looks for some of the objects that the database knows. A server that worked with the store until now, also with a copy of this database, prunes
+/// nothing from then on, and does not start again: end it first.
 #[derive(Debug, clap::Args)]
 pub(crate) struct AdoptStoreArgs {
     /// Do it

@@ -14,8 +14,9 @@ use super::block_on;
 use crate::{
     args::ConfigArgs,
     backup::{
-        objects::{self, CheckReport},
+        objects::{self, CheckOptions, CheckReport},
         read::{self, RestoreReport, Target},
+        replace::Aside,
         write::{self, BackupOptions, BackupReport, Source},
     },
     clock::Clock,
@@ -46,7 +47,8 @@ pub(crate) struct BackupArgs {
 /// Put a server back from a backup, into an empty database
 ///
 /// The database may be another kind than it was. Sticks notice, and send anew what came after the backup; nobody has to do anything for them. People's
-/// tokens, policies and revocations of after it are to be made again.
+/// tokens, policies and revocations of after it are to be made again. A store of objects that a server used before, also this one, has to be made
+/// the new database's: `gobag-server adopt-store --yes` (exit code 3 says so); a server that still works with the old database prunes nothing from then on.
 #[derive(Debug, clap::Args)]
 pub(crate) struct RestoreArgs {
     /// The backup
@@ -54,7 +56,8 @@ pub(crate) struct RestoreArgs {
     /// A file with the age identity (AGE-SECRET-KEY-1…) that opens it
     #[arg(long, value_name = "FILE")]
     identity: Option<PathBuf>,
-    /// Put a SQLite database that is there out of the way first; the server must not run. It is kept beside it
+    /// Put a SQLite database that is there out of the way, once it was seen that the backup opens and that no server runs (exit code 7). It is kept
+    /// beside it, and has its name again if nothing was put back
     #[arg(long)]
     replace: bool,
     #[command(flatten)]
@@ -67,6 +70,10 @@ pub(crate) struct CheckArgs {
     /// Read each object and compare it with its name
     #[arg(long)]
     read: bool,
+    /// Take those that are missing, and with --read those that are damaged, out of the database: sticks hear that they are missing, and send them
+    /// again if they still have them. Nothing is forgotten with a store that is not this database's, or not mounted
+    #[arg(long)]
+    forget: bool,
     #[command(flatten)]
     config: ConfigArgs,
 }
@@ -118,34 +125,59 @@ pub(crate) fn restore(args: &RestoreArgs, ui: &Ui) -> Result<ExitCode, CliError>
         .map(identities)
         .transpose()?
         .unwrap_or_default();
-    if args.replace {
-        put_away(&config)?;
-    }
     let report = with_progress(ui, |progress| {
         block_on(async {
-            let database = open_database(&config).await.or_explain()?;
-            let blobs = open_blobs(&config).or_explain()?;
+            let aside = match args.replace {
+                true => put_aside(&config, &args.folder, &identities, progress).await?,
+                false => None,
+            };
+            let report = put_in(&config, &args.folder, &identities, progress).await;
+            report.map_err(|error| match &aside {
+                Some(aside) => put_back(aside, error),
+                None => error,
+            })
+        })
+    })?;
+    ui.answer(&report, |report: &RestoreReport| {
+        format!(
+            "{} rows and {} objects are back, of {} s since 1970\n{}{}",
+            report.rows,
+            report.objects,
+            report.made_s,
+            found(&report.check),
+            then(report.store)
+        )
+    })?;
+    Ok(match exit(&report.check) {
+        ExitCode::Ok if report.store.is_some() => ExitCode::Findings,
+        exit => exit,
+    })
+}
+
+async fn put_in(
+    config: &Config,
+    folder: &Path,
+    identities: &[Identity],
+    progress: &crate::backup::Progress<'_>,
+) -> Result<RestoreReport, CliError> {
+    let database = open_database(config).await.or_explain()?;
+    let blobs = open_blobs(config).or_explain();
+    let report = match blobs {
+        Ok(blobs) => {
             let target = Target {
                 database: &database,
                 blobs: &blobs,
                 keys: &config.ca_folder(),
                 clock: &Clock::default(),
             };
-            let report = read::read(&target, &args.folder, &identities, progress).await;
-            database.close().await;
-            report.or_explain()
-        })
-    })?;
-    ui.answer(&report, |report: &RestoreReport| {
-        format!(
-            "{} rows and {} objects are back, of {} s since 1970\n{}",
-            report.rows,
-            report.objects,
-            report.made_s,
-            found(&report.check)
-        )
-    })?;
-    Ok(exit(&report.check))
+            read::read(&target, folder, identities, progress)
+                .await
+                .or_explain()
+        }
+        Err(error) => Err(error),
+    };
+    database.close().await;
+    report
 }
 
 pub(crate) fn check(args: &CheckArgs, ui: &Ui) -> Result<ExitCode, CliError> {
@@ -153,7 +185,12 @@ pub(crate) fn check(args: &CheckArgs, ui: &Ui) -> Result<ExitCode, CliError> {
     let report = with_progress(ui, |progress| {
         block_on(async {
             let (database, blobs) = open_stores(&config).await.or_explain()?;
-            let report = objects::check(&database, &blobs, args.read, progress).await;
+            let clock = Clock::default();
+            let options = CheckOptions {
+                is_read: args.read,
+                forget: args.forget.then_some(&clock),
+            };
+            let report = objects::check(&database, &blobs, &options, progress).await;
             database.close().await;
             report.or_explain()
         })
@@ -162,15 +199,37 @@ pub(crate) fn check(args: &CheckArgs, ui: &Ui) -> Result<ExitCode, CliError> {
     Ok(exit(&report))
 }
 
+fn then(store: Option<&str>) -> &'static str {
+    match store {
+        None => "",
+        Some("server.store-other" | "server.store-unknown") => ADOPT,
+        Some(_) => "The store of objects could not be asked; look through it with `gobag-server check`\n",
+    }
+}
+
+/// What is left to do after a database was put back.
+const ADOPT: &str = "The store of objects is not this database's yet, and the server does not start until it is: see that its objects are there, \
+    end the server that used it, then `gobag-server adopt-store --yes`\n";
+
 fn found(report: &CheckReport) -> String {
     format!(
-        "Of {} objects that the database knows {} are missing and {} damaged in the store.\n",
-        report.objects, report.missing, report.damaged
+        "Of {} objects that the database knows {} are missing and {} damaged in the store.\n{}",
+        report.objects,
+        report.missing,
+        report.damaged,
+        match (report.forgotten, report.missing + report.damaged) {
+            (0, 0) => String::new(),
+            (0, _) =>
+                "If no better copy of the store can be found, `gobag-server check --forget` lets sticks send them again.\n"
+                    .to_owned(),
+            (forgotten, _) => format!("{forgotten} were forgotten; sticks are told that they are missing.\n"),
+        }
     )
 }
 
 fn exit(report: &CheckReport) -> ExitCode {
-    match report.missing + report.damaged {
+    match (report.missing + report.damaged).saturating_sub(report.forgotten) {
+        0 if report.forgotten > 0 => ExitCode::Findings,
         0 => ExitCode::Ok,
         _ => ExitCode::Damaged,
     }
@@ -222,28 +281,30 @@ fn identities(path: &Path) -> Result<Vec<Identity>, CliError> {
         .collect()
 }
 
-/// Gives SQLite's files other names.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the server's own files; nothing of this is on a stick"
-)]
-fn put_away(config: &Config) -> Result<(), CliError> {
+/// Puts a SQLite database aside for a backup that can be put back.
+async fn put_aside(
+    config: &Config,
+    folder: &Path,
+    identities: &[Identity],
+    progress: &crate::backup::Progress<'_>,
+) -> Result<Option<Aside>, CliError> {
     if config.postgres.is_some() {
         let text = "--replace is for SQLite";
         let error = CliError::new(ExitCode::Usage, "backup.replace", text);
         return Err(error.hint("make a new database in PostgreSQL and set its address"));
     }
-    let now_s = Clock::default().now_s();
-    for end in ["", "-wal", "-shm"] {
-        let path = config.data.join(format!("gobag.sqlite{end}"));
-        let away = config.data.join(format!("gobag.sqlite.before-{now_s}{end}"));
-        match std::fs::rename(&path, &away) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                let text = format!("cannot rename {}: {error}", path.display());
-                return Err(CliError::new(ExitCode::Failed, "backup.replace", text));
-            }
-            _ => {}
-        }
+    read::check(folder, identities, progress).or_explain()?;
+    let file = config.sqlite_file();
+    Aside::put(&file, Clock::default().now_s()).await.or_explain()
+}
+
+/// Puts it back where it was; the error says where it is.
+fn put_back(aside: &Aside, error: CliError) -> CliError {
+    match aside.back() {
+        Ok(()) => error.hint("the database that was there is in its place again"),
+        Err(_) => error.hint(format!(
+            "the database that was there is {}, and could not be put back",
+            aside.away().display()
+        )),
     }
-    Ok(())
 }

@@ -23,7 +23,7 @@ use crate::{
     body,
     identity::Stick,
     refusal::{Answer, Refusal},
-    store::{StickKey, objects, prune},
+    store::{StickKey, marker, objects, prune},
 };
 
 /// A full list of ids with quotes, commas and some room.
@@ -99,10 +99,16 @@ pub(super) async fn send(app: &App, stick: &StickKey, id: &str, headers: &Header
         }
     };
     let wanted = range.map(|(start, end)| GetRange::Bounded(start..end));
-    let found = app.blobs.get(stick, id, wanted).await?;
-    // A row without bytes is damage, not a mistake of who asks.
-    let found =
-        found.ok_or_else(|| Refusal::unavailable(format!("the bytes of {id} of {stick:?} are gone")))?;
+    let found = match app.blobs.get(stick, id, wanted).await {
+        Ok(Some(found)) if found.meta.size == len => found,
+        Err(error) if app.blobs.has(stick, id, len as usize).await? => return Err(error),
+        _ => {
+            // A store that is not mounted has nothing of anybody, and says nothing of any object.
+            marker::check(&app.database, &app.blobs).await?;
+            tracing::error!(%id, ?stick, "the bytes of an object are gone: see `gobag-server check --forget`");
+            return Err(unknown());
+        }
+    };
     let (start, end) = range.unwrap_or((0, len));
     app.metrics.object_bytes_read.fetch_add(end - start, Relaxed);
     let mut response = Body::from_stream(found.into_stream()).into_response();

@@ -7,7 +7,7 @@
 use std::{path::Path, sync::Arc, sync::Once};
 
 use sqlx::{
-    Any, AnyPool, AssertSqlSafe, Executor, SqlSafeStr, SqlStr, Transaction,
+    Any, AnyPool, AssertSqlSafe, Connection as _, Executor, SqlSafeStr, SqlStr, Transaction,
     any::AnyPoolOptions,
     migrate::{MigrateError, Migration, MigrationType, Migrator},
 };
@@ -89,16 +89,7 @@ impl Write {
 impl Database {
     /// Opens SQLite in `file`, which is made if it is not there.
     pub async fn sqlite(file: &Path) -> Result<Self, DatabaseError> {
-        let mut url = "sqlite://".to_owned();
-        for byte in file.as_os_str().as_encoded_bytes() {
-            match byte {
-                b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => {
-                    url.push(char::from(*byte))
-                }
-                other => url.push_str(&format!("%{other:02X}")),
-            }
-        }
-        url.push_str("?mode=rwc");
+        let url = address(file, "rwc");
         let options = AnyPoolOptions::new()
             .max_connections(SQLITE_CONNECTIONS)
             .after_connect(|connection, _| {
@@ -195,6 +186,20 @@ impl Database {
     }
 }
 
+/// How SQLite's driver calls a file.
+fn address(file: &Path, mode: &str) -> String {
+    let mut url = "sqlite://".to_owned();
+    for byte in file.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => {
+                url.push(char::from(*byte))
+            }
+            other => url.push_str(&format!("%{other:02X}")),
+        }
+    }
+    format!("{url}?mode={mode}")
+}
+
 fn migrator(lite: bool) -> Migrator {
     let migration = |version, name: &'static str, sql: SqlStr| {
         Migration::new(version, name.into(), MigrationType::Simple, sql, false)
@@ -229,6 +234,46 @@ pub(crate) fn places(first: usize, rows: usize, columns: usize) -> String {
         text.push(')');
     }
     text
+}
+
+/// A SQLite database that nobody else has open.
+pub(crate) struct Alone(Option<sqlx::AnyConnection>);
+
+impl Alone {
+    /// Takes it; none if another connection has it. One that is damaged is nobody's.
+    pub(crate) async fn with(file: &Path) -> Option<Self> {
+        sqlx::any::install_default_drivers();
+        let Ok(mut connection) = sqlx::AnyConnection::connect(&address(file, "rw")).await else {
+            return Some(Self(None));
+        };
+        // Whoever has it open in WAL mode has a lock for as long as it is open, and taking it alone waits for no one.
+        for sql in [
+            "PRAGMA busy_timeout = 0",
+            "PRAGMA locking_mode = EXCLUSIVE",
+            "BEGIN EXCLUSIVE",
+        ] {
+            match connection.execute(sql).await {
+                Err(error) if is_busy(&error) => return None,
+                _ => {}
+            }
+        }
+        Some(Self(Some(connection)))
+    }
+
+    /// Lets it go.
+    pub(crate) async fn end(self) {
+        if let Some(connection) = self.0 {
+            // Nothing was changed that could be lost.
+            let _ = connection.close().await;
+        }
+    }
+}
+
+fn is_busy(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    // `SQLITE_BUSY` and `SQLITE_LOCKED` with whatever they are extended by.
+    let code = code.and_then(|code| code.parse::<u32>().ok());
+    matches!(code.map(|code| code & 0xff), Some(5 | 6))
 }
 
 /// Is it what the database says when a row is there already?

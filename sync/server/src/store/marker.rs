@@ -1,8 +1,12 @@
 //! Which store of objects belongs to this database: a random number that both have.
 //!
 //! Pruning removes bytes that no row knows. With a store of another database that would be all of them, so a server does not start with such
-//! a pair. A pair without numbers gets one if it can be seen to belong together: an object that the database knows is there, or neither
-//! knows of any. A folder that is not mounted and a bucket that is empty by mistake are found out by the same.
+//! a pair. A store without a number gets the database's if it can be seen that they belong together: an object that the database knows is there,
+//! or neither knows of any. A folder that is not mounted and a bucket that is empty by mistake are found out by the same. A database without a number
+//! never takes a store's: whose it is only IT can say ([`adopt`]).
+//!
+//! Of two databases that were one, a copy or one put back, only one may have the number: [`renew`] and [`adopt`] make a new one, so that the other,
+//! which asks before it prunes, stops.
 
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
@@ -14,7 +18,12 @@ use object_store::{ObjectStoreExt as _, PutMode, PutOptions, path::Path};
 use serde::{Deserialize, Serialize};
 use sqlx::Row;
 
-use super::{StickKey, blobs::Blobs, database::Database, settings, unsigned};
+use super::{
+    StickKey,
+    blobs::Blobs,
+    database::{Database, Write},
+    settings, unsigned,
+};
 use crate::{
     refusal::{Answer, Refusal},
     secret,
@@ -67,6 +76,15 @@ impl MarkerError {
     }
 }
 
+impl From<MarkerError> for Refusal {
+    fn from(error: MarkerError) -> Self {
+        match error {
+            MarkerError::Refused { source } => source,
+            other => Self::unavailable(other),
+        }
+    }
+}
+
 impl From<Refusal> for MarkerError {
     fn from(source: Refusal) -> Self {
         Self::Refused { source }
@@ -75,18 +93,12 @@ impl From<Refusal> for MarkerError {
 
 /// Fails unless the two belong together; gives both a number if they do and have none.
 pub async fn check(database: &Database, blobs: &Blobs) -> Result<(), MarkerError> {
+    // The store first: a replica that gives both their number begins with the database.
     let of_store = read(blobs).await?;
     match (of_database(database).await?, of_store) {
-        (Some(ours), Some(theirs)) if ours == theirs => Ok(()),
-        (Some(_), Some(_)) => Err(MarkerError::Other),
-        (None, Some(theirs)) => {
-            // A new database at a used store would take all of it for strays.
-            if known(database).await?.is_empty() {
-                return Err(MarkerError::Other);
-            }
-            belong_together(database, blobs).await?;
-            same(note(database, theirs).await? == theirs)
-        }
+        (Some(ours), Some(theirs)) => same(ours == theirs),
+        // A new database at a used store would take all of it for strays, and one put back may not be the only one that has it.
+        (None, Some(_)) => Err(MarkerError::Other),
         (ours, None) => {
             belong_together(database, blobs).await?;
             let ours = match ours {
@@ -111,14 +123,14 @@ pub struct Adoption {
     pub adopted: bool,
 }
 
-/// Makes the store this database's, whatever it was before; with `only_look` nothing is changed.
+/// Makes the store this database's and no other's, whatever it was before; with `only_look` nothing is changed.
 pub async fn adopt(database: &Database, blobs: &Blobs, only_look: bool) -> Answer<Adoption> {
     let (looked_for, found) = found(database, blobs).await?;
     if !only_look {
-        let ours = match of_database(database).await? {
-            Some(ours) => ours,
-            None => note(database, secret::random()?).await?,
-        };
+        // A new number: a copy of this database may be at work, with the one it had. Cut off before the store has it, nothing is pruned by either.
+        let mut transaction = database.write().await?;
+        let ours = renew(&mut transaction).await?;
+        transaction.commit().await?;
         write(blobs, ours, PutMode::Overwrite).await?;
     }
     Ok(Adoption {
@@ -126,6 +138,18 @@ pub async fn adopt(database: &Database, blobs: &Blobs, only_look: bool) -> Answe
         found,
         adopted: !only_look,
     })
+}
+
+/// Gives the database another number than it had: no store is its own until it is adopted, or has no number.
+pub async fn renew(write: &mut Write) -> Answer<[u8; 16]> {
+    let number = secret::random()?;
+    settings::set(write, SETTING, &number).await?;
+    Ok(number)
+}
+
+/// Whether the store has a number already.
+pub async fn is_marked(blobs: &Blobs) -> Answer<bool> {
+    Ok(read(blobs).await?.is_some())
 }
 
 fn same(is_same: bool) -> Result<(), MarkerError> {

@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::{
     StickKey,
-    database::{Database, places},
+    database::{Database, Write, places},
     prune::{self, Tombstone},
     signed,
     space::no_room,
@@ -80,6 +80,36 @@ pub async fn len(database: &Database, stick: &StickKey, id: ObjectId) -> Answer<
         .fetch_optional(database.read())
         .await?;
     Ok(row.map(|row| row.try_get(0)).transpose()?.map(unsigned))
+}
+
+/// Forgets objects whose bytes are gone, and gives their space back; the stick's row is held. How many there were.
+pub async fn forget(write: &mut Write, stick: &StickKey, ids: &[ObjectId]) -> Answer<u64> {
+    let (mut count, mut bytes) = (0, 0);
+    for id in ids {
+        let row =
+            sqlx::query("DELETE FROM objects WHERE tenant = $1 AND bundle = $2 AND id = $3 RETURNING bytes")
+                .bind(stick.tenant())
+                .bind(stick.bundle())
+                .bind(id.as_bytes().to_vec())
+                .fetch_optional(write.connection())
+                .await?;
+        if let Some(row) = row {
+            count += 1;
+            bytes += row.try_get::<i64, _>(0)?;
+        }
+    }
+    sqlx::query("UPDATE sticks SET bytes = bytes - $3 WHERE tenant = $1 AND bundle = $2")
+        .bind(stick.tenant())
+        .bind(stick.bundle())
+        .bind(bytes)
+        .execute(write.connection())
+        .await?;
+    sqlx::query("UPDATE tenants SET bytes = bytes - $2 WHERE tenant = $1")
+        .bind(stick.tenant())
+        .bind(bytes)
+        .execute(write.connection())
+        .await?;
+    Ok(count)
 }
 
 /// Whether so many bytes more fit; asked before they are written.

@@ -12,11 +12,12 @@
 //! 4. one replica prunes at a time: every transaction that takes rows holds a [`lease`] with a number, and every removal of bytes asks for it
 //!    right before. One that is overtaken stops. What is left is a process that stands still for half an hour between that question and the
 //!    removal that follows it, while another takes over, removes the same bytes, and the stick sends them again;
-//! 5. nothing is removed by a clock that is in doubt ([`ticks`]): asked before the first stick, and in the first transaction of each.
+//! 5. nothing is removed by a clock that is in doubt ([`ticks`]): asked before the first stick, and in the first transaction of each;
+//! 6. nothing is removed from a store that another database has adopted ([`marker`]): asked before the first stick, and before each.
 //!
 //! Whatever is left by a crash, the next run finds: rows of `dying`, and bytes without any row that are old enough. A stick that cannot be pruned
-//! does not keep the others from it. The audit log has `prune.begun` in the transaction that takes the first thing of a tenant's, and
-//! `prune.ended` when its last stick is done: one without the other is a run that was cut off.
+//! does not keep the others from it. The audit log has `prune.begun` in the transaction that takes the first thing of a tenant's
+//! (files that uploads left half written are no rows: they are noted right after they went), and `prune.ended` when its last stick is done: one without the other is a run that was cut off.
 
 mod lease;
 mod rows;
@@ -33,7 +34,7 @@ use super::{
     audit::{self, Event},
     blobs::Blobs,
     database::{Database, Write},
-    policies, ticks,
+    marker, policies, ticks,
 };
 use crate::{
     clock::Clock,
@@ -62,6 +63,7 @@ impl Pruner<'_> {
         let mut connection = self.database.read().acquire().await?;
         ticks::check(&mut connection, self.clock.now_s()).await?;
         drop(connection);
+        marker::check(self.database, self.blobs).await?;
         let sticks = self.sticks(tenant).await?;
         if dry_run {
             return self.look(&sticks).await;
@@ -155,19 +157,21 @@ impl Run<'_> {
 
     async fn may_go_on(&self) -> Answer<()> {
         self.lease.check(self.pruner.database).await?;
+        marker::check(self.pruner.database, self.pruner.blobs).await?;
         let mut connection = self.pruner.database.read().acquire().await?;
         ticks::check(&mut connection, self.pruner.clock.now_s()).await
     }
 
     async fn stick(&self, stick: &StickKey, book: &mut Book) -> Answer<()> {
+        marker::check(self.pruner.database, self.pruner.blobs).await?;
         let now_s = self.pruner.clock.now_s();
-        let mut write = self.write(now_s).await?;
+        let mut write = self.write().await?;
         ticks::check(write.connection(), now_s).await?;
         let policy = policies::get(write.connection(), &stick.tenant).await?;
         let pruned = rows::points(&mut write, stick, policy.retention.as_ref(), now_s).await?;
         self.commit(write, stick, &pruned, book).await?;
         loop {
-            let mut write = self.write(now_s).await?;
+            let mut write = self.write().await?;
             let (objects, object_bytes) = rows::take_unused(&mut write, stick, now_s).await?;
             let pruned = Pruned {
                 objects,
@@ -183,10 +187,10 @@ impl Run<'_> {
         self.bytes(stick, now_s).await
     }
 
-    /// Begins to write as who holds the lease.
-    async fn write(&self, now_s: u64) -> Answer<Write> {
+    /// Begins to write as who holds the lease, which counts anew from this moment.
+    async fn write(&self) -> Answer<Write> {
         let mut write = self.pruner.database.write().await?;
-        self.lease.hold(&mut write, now_s).await?;
+        self.lease.hold(&mut write, self.pruner.clock.now_s()).await?;
         Ok(write)
     }
 
@@ -221,35 +225,34 @@ impl Run<'_> {
         self.lease.check(self.pruner.database).await?;
         let partial = taken(blobs.remove_partial(stick, before_s).await?);
         if !partial.is_nothing() {
-            self.commit(self.write(now_s).await?, stick, &partial, book)
-                .await?;
+            self.commit(self.write().await?, stick, &partial, book).await?;
         }
         for ids in blobs.older_than(stick, before_s).await?.chunks(rows::BATCH) {
-            let mut write = self.write(now_s).await?;
+            let mut write = self.write().await?;
             let strays = taken(rows::take_strays(&mut write, stick, ids).await?);
             self.commit(write, stick, &strays, book).await?;
         }
         Ok(())
     }
 
-    /// Removes the bytes of all that is dying.
+    /// Removes the bytes of all that is dying. What is remembered of others ends by the time that was believed.
     async fn bytes(&self, stick: &StickKey, now_s: u64) -> Answer<()> {
         loop {
             let ids = rows::dying(self.pruner.database, stick).await?;
             if ids.is_empty() {
                 break;
             }
-            let write = self.write(self.pruner.clock.now_s()).await?;
+            let write = self.write().await?;
             write.commit().await?;
             for id in &ids {
                 self.lease.check(self.pruner.database).await?;
                 self.pruner.blobs.delete(stick, *id).await?;
             }
-            let mut write = self.write(now_s).await?;
-            rows::set_gone(&mut write, stick, &ids, now_s).await?;
+            let mut write = self.write().await?;
+            rows::set_gone(&mut write, stick, &ids, self.pruner.clock.now_s()).await?;
             write.commit().await?;
         }
-        let mut write = self.write(now_s).await?;
+        let mut write = self.write().await?;
         rows::forget(&mut write, stick, now_s.saturating_sub(REMEMBERED_S)).await?;
         write.commit().await
     }

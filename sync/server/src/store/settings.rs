@@ -2,7 +2,7 @@
 
 use sqlx::Row;
 
-use super::database::Database;
+use super::database::{Database, Write};
 use crate::refusal::Answer;
 
 /// What was noted under `name`.
@@ -12,6 +12,18 @@ pub async fn get(database: &Database, name: &'static str) -> Answer<Option<Vec<u
         .fetch_optional(database.read())
         .await?;
     Ok(row.map(|row| row.try_get(0)).transpose()?)
+}
+
+/// Notes `value` under `name`, whatever was there.
+pub async fn set(write: &mut Write, name: &'static str, value: &[u8]) -> Answer<()> {
+    sqlx::query(
+        "INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+    )
+    .bind(name)
+    .bind(value.to_vec())
+    .execute(write.connection())
+    .await?;
+    Ok(())
 }
 
 /// Whether `value` is what was noted under `name`; noted now if nothing was.

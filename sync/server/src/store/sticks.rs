@@ -242,7 +242,7 @@ pub async fn list(
 }
 
 /// Holds the stick's row until the transaction ends: of two who change what the stick has here, one waits.
-pub(super) async fn hold(write: &mut Write, stick: &StickKey) -> Answer<()> {
+pub(crate) async fn hold(write: &mut Write, stick: &StickKey) -> Answer<()> {
     sqlx::query("UPDATE sticks SET bytes = bytes WHERE tenant = $1 AND bundle = $2")
         .bind(stick.tenant())
         .bind(stick.bundle())

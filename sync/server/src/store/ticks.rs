@@ -56,8 +56,15 @@ impl Belief {
 
 /// What is thought of a clock that says `now_s`; nothing is noted.
 pub async fn look(connection: &mut AnyConnection, now_s: u64) -> Answer<Belief> {
-    let mark_s = mark(connection).await?;
-    Ok(mark_s.map_or(Belief::Right, |mark_s| Belief::of(mark_s, now_s)))
+    if let Some(mark_s) = mark(connection).await? {
+        return Ok(Belief::of(mark_s, now_s));
+    }
+    // Nothing was noted, before the first start or in a database put back: of a leap nothing is known, but nothing may be younger than now.
+    let newest_s = newest(connection).await?;
+    Ok(match newest_s > now_s.saturating_add(SKEW_S) {
+        true => Belief::Behind(newest_s - now_s),
+        false => Belief::Right,
+    })
 }
 
 /// Fails while the clock is in doubt.
@@ -74,17 +81,10 @@ pub async fn check(connection: &mut AnyConnection, now_s: u64) -> Answer<()> {
 /// Notes the time if it can be right; then points that were made in doubt have a time again.
 pub async fn tick(database: &Database, now_s: u64) -> Answer<Belief> {
     let mut write = database.write().await?;
-    let belief = match mark(write.connection()).await? {
-        Some(mark_s) => Belief::of(mark_s, now_s),
-        // The first note: of a leap nothing is known, but nothing may be younger than now.
-        None => match newest(write.connection()).await? {
-            newest_s if newest_s > now_s.saturating_add(SKEW_S) => {
-                set(write.connection(), newest_s).await?;
-                Belief::Behind(newest_s - now_s)
-            }
-            _ => Belief::Right,
-        },
-    };
+    let belief = look(write.connection(), now_s).await?;
+    if let (None, Belief::Behind(by_s)) = (mark(write.connection()).await?, belief) {
+        set(write.connection(), now_s + by_s).await?;
+    }
     if belief.is_right() {
         sqlx::query(
             "INSERT INTO clock (one, mark_s) VALUES (1, $1) ON CONFLICT (one) DO UPDATE SET mark_s = excluded.mark_s \

@@ -35,6 +35,30 @@ async fn refused(config: &Config) -> String {
     }
 }
 
+/// A copy of the files, as somebody without `gobag-server backup` makes one.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_database_and_its_copy_the_one_that_adopts_the_store_has_it_alone() {
+    let (_folder, config, stick, id) = used(b"object").await;
+    let copy = Config {
+        data: config.data.with_extension("copy"),
+        ..config.clone()
+    };
+    std::fs::create_dir(&copy.data).unwrap();
+    std::fs::copy(config.data.join("gobag.sqlite"), copy.data.join("gobag.sqlite")).unwrap();
+    std::os::unix::fs::symlink(config.data.join("blobs"), copy.data.join("blobs")).unwrap();
+    let (from, to) = (config.ca_folder(), copy.ca_folder());
+    std::fs::create_dir(&to).unwrap();
+    for name in ["ca.pem", "ca-key.pem", "lease-key"] {
+        std::fs::copy(from.join(name), to.join(name)).unwrap();
+    }
+    let database = open_database(&copy).await.unwrap();
+    let store = open_blobs(&copy).unwrap();
+    marker::adopt(&database, &store, false).await.unwrap();
+    database.close().await;
+    serves(&copy, &stick, id).await;
+    assert_eq!(refused(&config).await, "server.store-other");
+}
+
 /// It starts, and gives the object.
 async fn serves(config: &Config, stick: &Client, id: ObjectId) {
     let server = Server::start(config, Clock::default()).await.unwrap();
@@ -113,8 +137,12 @@ async fn a_pair_of_before_gets_its_number() {
     forget().await;
     serves(&config, &stick, id).await;
     assert_ne!(std::fs::read(&mark).unwrap(), before);
-    // A database put back to before it had one.
+    // A database put back to before it had one: another may have the store now.
     forget().await;
-    serves(&config, &stick, id).await;
+    assert_eq!(refused(&config).await, "server.store-other");
+    let database = open_database(&config).await.unwrap();
+    let store = open_blobs(&config).unwrap();
+    marker::adopt(&database, &store, false).await.unwrap();
+    database.close().await;
     serves(&config, &stick, id).await;
 }

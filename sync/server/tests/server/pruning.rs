@@ -14,6 +14,7 @@ use gobag_protocol::{
     points::{Point, Points},
 };
 use gobag_server::{
+    clock::Clock,
     config::{Quotas, Rate},
     serve::{Server, open_blobs},
     store::{StickKey, objects, prune, ticks},
@@ -427,6 +428,37 @@ async fn points_of_the_future_from_before_are_no_longer_so_and_nothing_looks_you
     assert_eq!(pruned(&admin, false).await.objects, 1);
 }
 
+/// As in a database that was put back, before the first start.
+async fn a_clock_before_all_that_is_known_prunes_nothing_though_none_was_noted() {
+    let site = start().await;
+    let stick = site.stick("acme", 1).await;
+    let admin = site.person("acme", Role::Admin).await;
+    set(&admin, json!({"last": {"count": 1}})).await;
+    let made_s = stick.made("volumes", &point(1, 0, &[], &[])).await.time_s;
+    stick.made("volumes", &point(2, 0, &[], &[])).await;
+    let noted = sqlx::query("DELETE FROM clock")
+        .execute(site.database.read())
+        .await;
+    assert_eq!(noted.unwrap().rows_affected(), 1);
+    // By another clock than the server's, which notes its own each minute.
+    let clock = Clock::default();
+    clock.go_back(365 * DAY);
+    let blobs = open_blobs(&site.config).unwrap();
+    let pruner = prune::Pruner {
+        database: &site.database,
+        blobs: &blobs,
+        clock: &clock,
+        by: "test",
+    };
+    for dry_run in [true, false] {
+        let refused = pruner.prune(None, dry_run).await.unwrap_err();
+        assert_eq!(refused.code.as_str(), "server.clock");
+    }
+    let listed: Points = stick.get("/v1/lines/volumes/points").await.json();
+    assert_eq!(listed.points.len(), 2);
+    assert!(listed.points[1].time_s >= made_s, "no time was changed");
+}
+
 async fn a_stick_that_cannot_be_pruned_does_not_keep_the_others_from_it() {
     let site = start().await;
     for number in 1..=3 {
@@ -512,4 +544,5 @@ scenarios!(
     a_clock_that_leaps_prunes_nothing_and_freezes_no_line,
     points_of_the_future_from_before_are_no_longer_so_and_nothing_looks_younger_than_it_is,
     a_stick_that_cannot_be_pruned_does_not_keep_the_others_from_it,
+    a_clock_before_all_that_is_known_prunes_nothing_though_none_was_noted,
 );
