@@ -8,7 +8,7 @@
 //! meanwhile, so that each that a row names is among them. The folder has its name only when it is whole; until then it is `NAME.partial`, and
 //! who begins again goes on with its objects.
 //!
-//! * [`write`]: making one; [`read`]: putting it back; [`replace`]: what was there before, put aside; [`objects`]: their bytes, and whether each that a row names is there
+//! * [`mod@write`]: making one; [`read`]: putting it back; [`replace`]: what was there before, put aside; [`objects`]: their bytes, and whether each that a row names is there
 //! * [`tables`]: what of the database belongs to it
 
 pub mod objects;
