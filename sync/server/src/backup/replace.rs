@@ -1,7 +1,10 @@
 //! A SQLite database that is put aside for one from a backup, and put back if nothing comes of that.
 //!
-//! 1. Nobody else may have it open: a connection takes it for itself alone, and keeps it until it has its other name. 2. Its files are renamed. 3. If the
-//! backup is not put back, what was begun in its place is removed, and it gets its name again. Cut off in between, it is whole under its other name.
+//! 1. Nobody else may have it open: a connection takes it for itself alone, and keeps it until it has its other name.
+//! 2. Its files are renamed.
+//! 3. If the backup is not put back, what was begun in its place is removed, and it gets its name again.
+//!
+//! Cut off in between, it is whole under its other name.
 
 #![expect(
     clippy::disallowed_methods,
