@@ -12,9 +12,14 @@ use std::{
 use gobag_bundle::{Ambient, Bundle, Secret, Session};
 use gobag_client::{Client, Identity, Options, UploadLimit};
 use gobag_format::{Silent, ids::VolumeId, replica::ReplicaHead};
-use gobag_protocol::{enrol::EnrolRequest, points::BookmarkKind};
+use gobag_protocol::{
+    enrol::EnrolRequest,
+    ids::ObjectId,
+    limits::MAX_BOOKMARKS,
+    points::{BookmarkKind, MadePoint, NewPoint, Part},
+};
 use gobag_replica::{
-    Archive as _, Company, Pass, Passed, Remote, Sender, View,
+    Archive, Company, Pass, Passed, Remote, RemoteError, Sender, StoredPoint, View,
     allowance::{Metered, ReplicationPolicy, Surroundings, Why, Wish},
     restore,
     runner::{Control, Freezer, PassStatus, Phase, ReplicaStatus, Rules, run},
@@ -236,6 +241,97 @@ fn a_name_says_whether_the_guest_stood_still_for_it() {
         assert_eq!(holds.load(Ordering::SeqCst), 1);
         assert_eq!(remote.bookmarks(), [expected]);
     }
+}
+
+/// A line that is gone as soon as the guest stands still, for a while.
+struct Breaking {
+    remote: Arc<MemoryRemote>,
+    holds: Arc<AtomicUsize>,
+    refused: Arc<AtomicUsize>,
+    refuses: usize,
+}
+
+impl Archive for Breaking {
+    fn newest(&self) -> Result<Option<StoredPoint>, RemoteError> {
+        self.remote.newest()
+    }
+
+    fn point(&self, generation: u64) -> Result<Option<StoredPoint>, RemoteError> {
+        self.remote.point(generation)
+    }
+
+    fn get(&self, id: ObjectId) -> Result<Vec<u8>, RemoteError> {
+        self.remote.get(id)
+    }
+}
+
+impl Remote for Breaking {
+    fn put(&self, id: ObjectId, sealed: &[u8]) -> Result<(), RemoteError> {
+        self.remote.put(id, sealed)
+    }
+
+    fn missing(&self, ids: &[ObjectId]) -> Result<Vec<ObjectId>, RemoteError> {
+        self.remote.missing(ids)
+    }
+
+    fn part(&self, part: &Part) -> Result<(), RemoteError> {
+        self.remote.part(part)
+    }
+
+    fn publish(&self, point: &NewPoint) -> Result<MadePoint, RemoteError> {
+        let has_held = self.holds.load(Ordering::SeqCst) > 0;
+        if has_held && self.refused.fetch_add(1, Ordering::SeqCst) < self.refuses {
+            return Err(RemoteError::Offline("the network was cut".into()));
+        }
+        self.remote.publish(point)
+    }
+}
+
+/// What is asked for once holds the guest still once, however often sending fails; the end gives it without.
+#[test]
+fn a_guest_is_not_held_still_again_and_again_for_a_name_that_does_not_get_through() {
+    let stick = Stick::new(37, SIZES);
+    let session = stick.open(true);
+    let remote = Arc::new(MemoryRemote::new());
+    let (holds, refused) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let breaking = Breaking {
+        remote: Arc::clone(&remote),
+        holds: Arc::clone(&holds),
+        refused: Arc::clone(&refused),
+        refuses: 3,
+    };
+    let rules = Rules {
+        freezer: Some(Box::new(Still {
+            holds: Arc::clone(&holds),
+            works: true,
+        })),
+        ..Rules::default()
+    };
+    replicate(&session, breaking, &rules, |control| {
+        until(|| control.status().phase == Phase::InStep);
+        assert!(control.mark(BookmarkKind::Application, "before the update"));
+        until(|| control.status().problem.is_some());
+        // Another name wakes it; the first one waits.
+        assert!(control.mark(BookmarkKind::User, "meanwhile"));
+        until(|| control.status().marks == 1);
+    });
+    assert_eq!(holds.load(Ordering::SeqCst), 1);
+    assert_eq!(remote.bookmarks(), [BookmarkKind::User; 2]);
+}
+
+/// More names than one point takes, right before the end.
+#[test]
+fn no_name_is_lost_at_the_end() {
+    let stick = Stick::new(38, SIZES);
+    let session = stick.open(true);
+    let remote = Arc::new(MemoryRemote::new());
+    let names = 2 * MAX_BOOKMARKS + 3;
+    replicate(&session, Arc::clone(&remote), &Rules::default(), |control| {
+        for name in 0..names {
+            assert!(control.mark(BookmarkKind::User, &name.to_string()));
+        }
+    });
+    assert_eq!(remote.bookmarks().len(), names);
 }
 
 #[test]

@@ -528,11 +528,69 @@ fn packs_that_the_server_lost_are_noticed_and_sent_again() {
     world.check(|| session.replica().unwrap().keys(), 15);
     // Also the index itself, though the sender remembers it.
     world.remote.lose_objects();
-    assert!((0..2).all(|_| sender.look_after().is_err()));
+    for _ in 0..2 {
+        sender.look_after().unwrap_err();
+        sender.ask(&world.progress).unwrap();
+    }
     world.catch_up_by(&session, &mut sender);
     let newest = world.remote.points().last().unwrap().0;
     world.points.retain(|generation, _| *generation == newest);
     world.check(|| session.replica().unwrap().keys(), 15);
+}
+
+/// A session in which nothing changes asks all the same, and then sends what the server had not got when it was backed up.
+#[test]
+fn an_idle_session_notices_that_the_server_was_put_back() {
+    let mut world = World::new(17);
+    let session = world.stick.open(true);
+    let home = session
+        .volumes()
+        .iter()
+        .find(|volume| volume.name == "home")
+        .unwrap();
+    let mut noise = vec![0; 200 << 12];
+    let mut rng = Rng::new(17);
+    rng.fill(&mut noise);
+    home.volume.write_at(0, &noise).unwrap();
+    let mut sender = world.sender(&session);
+    world.catch_up_by(&session, &mut sender);
+    let (everything, backup) = (world.remote.received_bytes(), world.remote.back_up());
+    rng.fill(&mut noise[..3 << 12]);
+    home.volume.write_at(0, &noise[..3 << 12]).unwrap();
+    world.catch_up_by(&session, &mut sender);
+    world.remote.put_back(backup);
+    world.points.retain(|generation, _| *generation == 1);
+    assert_eq!(world.pass(&session, &mut sender, ALL).unwrap(), Passed::Nothing);
+    // Each part is asked for once.
+    assert!((0..2).any(|_| sender.look_after().is_err()));
+    world.catch_up_by(&session, &mut sender);
+    let again = world.remote.received_bytes() - everything;
+    assert!(
+        again > 3 << 12 && again * 4 < everything,
+        "{again} of {everything}"
+    );
+    world.check(|| session.replica().unwrap().keys(), 17);
+}
+
+/// Without it nobody can open the rest.
+#[test]
+fn an_escrow_file_that_the_server_lost_is_put_again() {
+    let identity = age::x25519::Identity::generate();
+    let recipient = identity.to_public();
+    let stick = Stick::of(Arc::new(FixedRandom::new(18)), 18, SIZES, vec![&recipient]);
+    let mut world = World {
+        stick,
+        ..World::new(18)
+    };
+    let session = world.stick.open(true);
+    work(&session, &mut Rng::new(18), 30);
+    let mut sender = world.sender(&session);
+    world.catch_up_by(&session, &mut sender);
+    let head = world.remote.newest().unwrap().unwrap().head;
+    let escrow = ObjectId(ReplicaHead::escrow_of(&head).unwrap());
+    assert!(world.remote.lose(escrow));
+    assert_eq!(sender.look_after().unwrap(), 0);
+    assert!(world.remote.get(escrow).is_ok());
 }
 
 /// The log was put back, as a stick does that lied about a flush; the ledger was not.
@@ -567,6 +625,50 @@ fn a_stick_that_lost_what_the_company_has_makes_the_replica_what_it_is_itself() 
     let session = world.stick.open(true);
     world.catch_up(&session);
     world.check(|| session.replica().unwrap().keys(), 10);
+}
+
+/// The log was put back, and nobody can read what was noted: at that opening, and no longer.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "takes a file off the stick")]
+fn a_stick_that_cannot_read_what_it_noted_makes_the_replica_what_it_is_itself() {
+    let mut world = World::new(16);
+    let mut rng = Rng::new(16);
+    let mut session = world.stick.open(true);
+    work(&session, &mut rng, 60);
+    world.catch_up(&session);
+    session.close().unwrap();
+    drop(session);
+    let (older, kept) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    copy(world.stick.path(), older.path());
+    let mut session = world.stick.open(true);
+    work(&session, &mut rng, 60);
+    world.catch_up(&session);
+    session.close().unwrap();
+    drop(session);
+    copy(world.stick.path(), kept.path());
+    for folder in ["LOG", "CKPT"] {
+        copy(
+            &older.path().join("GOBAG").join(folder),
+            &world.stick.path().join("GOBAG").join(folder),
+        );
+    }
+    let ledgers = ["LEDGER/L0.GBR", "LEDGER/L1.GBR"].map(|name| format!("GOBAG/{name}"));
+    for ledger in &ledgers {
+        let file = world.stick.path().join(ledger);
+        let len = std::fs::metadata(&file).unwrap().len() as usize;
+        std::fs::write(&file, vec![0xaa; len]).unwrap();
+    }
+    // It writes more than was lost.
+    let mut session = world.stick.open(true);
+    work(&session, &mut rng, 200);
+    session.close().unwrap();
+    drop(session);
+    for ledger in &ledgers {
+        std::fs::copy(kept.path().join(ledger), world.stick.path().join(ledger)).unwrap();
+    }
+    let session = world.stick.open(true);
+    world.catch_up(&session);
+    world.check(|| session.replica().unwrap().keys(), 16);
 }
 
 #[test]
@@ -637,7 +739,7 @@ fn what_the_stick_cannot_read_keeps_nothing_else_from_being_sent() {
         panic!("{passed:?}");
     };
     assert_eq!(data_bytes, noise.len() as u64);
-    assert_eq!(pass(), Passed::Unreadable { runs: 1 });
+    assert_eq!(pass(), Passed::Unreadable { runs: 1, more: false });
     // Written anew, it can be read.
     home.write_at(0, &noise).unwrap();
     world.catch_up(&session);

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use gobag_bundle::{
     Volume as _,
     medium::FileRef,
-    store::{Snapshot, SnapshotContent, SnapshotError, StoreMode},
+    store::{Snapshot, SnapshotContent, SnapshotError, SnapshotRun, StoreError, StoreMode},
 };
 use gobag_format::{ids::VolumeId, limits::BLOCK_LEN, log::UnitDecoder};
 use gobag_tests::{
     model::{Op, Seen},
     rig::{Rig, Session, geometry},
     rng::Rng,
-    sim::SimMedium,
+    sim::{Faults, SimMedium},
     work,
 };
 
@@ -233,6 +233,40 @@ fn damage_is_not_taken_for_something_written_over() {
     assert!(matches!(snapshot.unit(&run), Err(SnapshotError::Store(_))));
 }
 
+/// A sector that cannot be read is damage like any other, as long as the stick is there.
+#[test]
+fn a_sector_that_cannot_be_read_is_told_from_a_stick_that_is_gone() {
+    let (rig, medium) = rig(1);
+    let session = rig.open_sound(&medium);
+    let _ = Copy::begin(&session);
+    let mut data = vec![0; 8 * BLOCK_LEN];
+    Rng::new(1).fill(&mut data);
+    session.volumes[1].write_at(0, &data).unwrap();
+    session.volumes[1].write_at(20 << 12, &data).unwrap();
+    let snapshot = session.store.snapshot(REPLICA, ALL).unwrap();
+    let is_data = |run: &&SnapshotRun| run.content() == SnapshotContent::Data;
+    let mut unreadable = Vec::new();
+    for segment in 0..16 {
+        medium.set_faults(Faults {
+            bad_byte: Some((FileRef::Segment(segment), 20_000)),
+            ..Faults::default()
+        });
+        for run in snapshot.runs().iter().filter(is_data) {
+            match snapshot.unit(run) {
+                Ok(_) => {}
+                Err(SnapshotError::Store(StoreError::Damaged { .. })) => unreadable.push(*run),
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+    assert_eq!(unreadable.len(), 1, "{unreadable:?}");
+    medium.set_gone(true);
+    assert!(matches!(
+        snapshot.unit(&unreadable[0]),
+        Err(SnapshotError::Store(StoreError::Medium { .. }))
+    ));
+}
+
 #[test]
 fn what_is_doubted_is_so_after_a_crash_too_once_it_was_kept() {
     let (rig, medium) = rig(2);
@@ -254,6 +288,36 @@ fn what_is_doubted_is_so_after_a_crash_too_once_it_was_kept() {
         let session = rig.open_sound(&medium);
         assert_eq!(session.store.snapshot(REPLICA, ALL).unwrap().runs().len(), runs);
         drop(session);
+    }
+}
+
+/// A part of what is doubted was sent and noted when the newest checkpoint is damaged: the rest is still doubted.
+#[test]
+fn what_is_doubted_outlives_the_newest_checkpoint() {
+    for lost in 0..3 {
+        let (rig, medium) = rig(3);
+        let session = rig.open_sound(&medium);
+        let _ = Copy::begin(&session);
+        let mut data = vec![0; 8 * BLOCK_LEN];
+        Rng::new(3).fill(&mut data);
+        session.volumes[1].write_at(0, &data).unwrap();
+        session.store.snapshot(REPLICA, ALL).unwrap().sent(&[]);
+        session.store.confirm(REPLICA);
+        session.store.close().unwrap();
+        drop(session);
+        medium.next_session();
+        let session = rig.open_sound(&medium);
+        session.store.doubt(REPLICA, VolumeId(2), 0, 8);
+        session.store.snapshot(REPLICA, 3).unwrap().sent(&[]);
+        session.store.keep_doubts().unwrap();
+        session.store.confirm(REPLICA);
+        drop(session);
+        let area = FileRef::Checkpoint(lost);
+        medium.overwrite(area, 0, &vec![0xaa; medium.bytes(area).len()]);
+        medium.next_session();
+        let session = rig.open_sound(&medium);
+        let unsent = session.store.unsent_bytes(REPLICA);
+        assert!(unsent >= 5 * BLOCK_LEN as u64, "without area {lost}: {unsent}");
     }
 }
 

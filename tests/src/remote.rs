@@ -118,12 +118,21 @@ impl MemoryRemote {
         self.kept().objects.clear();
     }
 
-    /// Loses one object of at least so many bytes; whether there was one.
+    /// Loses the shortest object of at least so many bytes; whether there was one.
     pub fn lose_one_of(&self, least_len: usize) -> bool {
         let kept = &mut *self.kept();
-        let long = kept.objects.iter().find(|(_, sealed)| sealed.len() >= least_len);
+        let long = kept
+            .objects
+            .iter()
+            .filter(|(_, sealed)| sealed.len() >= least_len)
+            .min_by_key(|(_, sealed)| sealed.len());
         let lost = long.map(|(id, _)| *id);
         lost.is_some_and(|id| kept.objects.remove(&id).is_some())
+    }
+
+    /// Loses this object; whether it was there.
+    pub fn lose(&self, id: ObjectId) -> bool {
+        self.kept().objects.remove(&id).is_some()
     }
 
     /// Objects that the newest point needs.

@@ -42,6 +42,8 @@ pub struct Faults {
     pub fail_writes_of: Option<FileRef>,
     /// Reads of this file always fail.
     pub fail_reads_of: Option<FileRef>,
+    /// Reads that take in this byte of a file always fail.
+    pub bad_byte: Option<(FileRef, u64)>,
     /// After a failed flush the next one reports success without having made the earlier writes durable, as
     /// Linux does.
     pub flush_forgets: bool,
@@ -281,7 +283,10 @@ impl Medium for SimMedium {
 
     fn read_at(&self, file: FileRef, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         let mut inner = self.lock();
-        if inner.gone || inner.faults.fail_reads_of == Some(file) {
+        let range = offset..offset + buffer.len() as u64;
+        let is_bad = |(bad, at): (FileRef, u64)| bad == file && range.contains(&at);
+        if inner.gone || inner.faults.fail_reads_of == Some(file) || inner.faults.bad_byte.is_some_and(is_bad)
+        {
             return Err(eio());
         }
         inner.read.insert(file);

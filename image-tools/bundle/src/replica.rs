@@ -1,6 +1,9 @@
 //! What of a session goes to the company: its volumes, as a replica is sent them.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use gobag_format::{
     ids::{BundleId, PointId, VolumeId},
@@ -52,11 +55,17 @@ pub enum NoteError {
 pub struct ReplicaSource {
     bundle: Arc<Bundle>,
     store: Arc<Store>,
+    /// The ledger still speaks of points from before the log lost records; of all sources of a session.
+    is_to_forget: Arc<AtomicBool>,
 }
 
 impl ReplicaSource {
     pub(crate) fn new(bundle: Arc<Bundle>, store: Arc<Store>) -> Self {
-        Self { bundle, store }
+        Self {
+            bundle,
+            store,
+            is_to_forget: Arc::default(),
+        }
     }
 
     /// Starts to remember what changes, if that was not begun before: then everything counts as changed.
@@ -99,7 +108,9 @@ impl ReplicaSource {
 
     /// Complete points noted before that one, newest first.
     pub fn noted_before(&self) -> Result<Vec<NotedPoint>, LedgerAccessError> {
-        Ok(self.bundle.ledger()?.replica_before.newest_first().collect())
+        let ledger = self.bundle.ledger()?;
+        let counts = !self.is_to_forget.load(Ordering::Relaxed);
+        Ok(ledger.noted_before().filter(|_| counts).collect())
     }
 
     /// Counts as not sent what may have changed since the log went on in this use of a segment.
@@ -111,34 +122,50 @@ impl ReplicaSource {
     pub fn confirm(&self, point: NotedPoint) -> Result<(), NoteError> {
         // The noted point is what makes the next session trust the maps: they must say what is doubted first.
         self.store.keep_doubts()?;
-        self.bundle.change_ledger(|ledger| ledger.note(point))?;
+        let is_to_forget = self.is_to_forget.load(Ordering::Relaxed);
+        self.bundle.change_ledger(|ledger| {
+            if is_to_forget {
+                ledger.forget_before();
+            }
+            ledger.note(point);
+        })?;
+        self.is_to_forget.store(false, Ordering::Relaxed);
         self.store.confirm(COMPANY);
         Ok(())
     }
 
     /// Where the log ended before the company's point: the stick lost changes that the company has. Then everything counts as not
-    /// sent, for the replica is to be what the stick is.
+    /// sent, for the replica is to be what the stick is. So it does where nobody can say what the company has.
     pub(crate) fn doubt_if_set_back(&self) -> Result<(), StoreError> {
-        // A stick without a ledger was never replicated.
-        let Ok(LedgerRecord {
-            replica: Some(noted),
-            replica_before: noted_before,
-            ..
-        }) = self.bundle.ledger()
-        else {
+        let ledger = match self.bundle.ledger() {
+            Ok(ledger) => ledger,
+            // A stick without a ledger was never replicated.
+            Err(LedgerAccessError::None) => return Ok(()),
+            Err(error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the ledger cannot be read: everything is sent to the company again"
+                );
+                self.is_to_forget.store(true, Ordering::Relaxed);
+                self.doubt_all();
+                return self.store.keep_doubts();
+            }
+        };
+        let Some(noted) = ledger.replica else {
             return Ok(());
         };
         let recovery = self.store.recovery();
         let lost = recovery.lost_from.is_some() || recovery.unreadable_segments > 0;
         if lost || self.store.last_record().0 < noted.sequence {
-            if (!noted_before.is_empty() || noted.segment_use.is_some())
+            if (!ledger.replica_before.is_empty() || noted.segment_use.is_some())
                 && let Err(error) = self.bundle.change_ledger(LedgerRecord::forget_before)
             {
-                // No reason to keep somebody from their work; each opening tries again until the log is as far as it was.
+                // No reason to keep somebody from their work: the next note forgets them, or the next opening until the log is as far as it was.
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
                     "the ledger cannot be written"
                 );
+                self.is_to_forget.store(true, Ordering::Relaxed);
             }
             self.doubt_all();
             self.store.keep_doubts()?;

@@ -146,6 +146,7 @@ pub struct Session {
     system: Option<VolumeId>,
     background: Option<thread::JoinHandle<()>>,
     watched: Watched,
+    replica: Option<ReplicaSource>,
 }
 
 impl Session {
@@ -170,8 +171,10 @@ impl Session {
         let watched = Watched::new(&bundle, mode, witness);
         let judge = |sequence, tag| watched.judge(&bundle, (sequence, tag), options.accept_earlier);
         let store = Arc::new(open_store_judged(&bundle, mode, options, &judge)?);
-        if mode == StoreMode::Keep {
-            ReplicaSource::new(Arc::clone(&bundle), Arc::clone(&store)).doubt_if_set_back()?;
+        let source = || ReplicaSource::new(Arc::clone(&bundle), Arc::clone(&store));
+        let replica = (mode == StoreMode::Keep).then(source);
+        if let Some(replica) = &replica {
+            replica.doubt_if_set_back()?;
         }
         watched.remember(store.last_record());
         let (volumes, system) = volumes(&bundle, record, &image, &store)?;
@@ -189,6 +192,7 @@ impl Session {
             system,
             background: background.flatten(),
             watched,
+            replica,
         })
     }
 
@@ -219,8 +223,7 @@ impl Session {
 
     /// What sends the volumes to the company; none where writes are not kept.
     pub fn replica(&self) -> Option<ReplicaSource> {
-        let source = || ReplicaSource::new(Arc::clone(&self.bundle), Arc::clone(&self.store));
-        (self.store.mode() == StoreMode::Keep).then(source)
+        self.replica.clone()
     }
 
     /// Gives the system volume back its base; `home` stays.

@@ -121,7 +121,11 @@ impl Control {
         if fits {
             let name = name.to_owned();
             let mut shared = self.shared();
-            shared.marks.push(Mark { kind, name });
+            shared.marks.push(Mark {
+                kind,
+                name,
+                frozen: None,
+            });
             shared.is_woken = true;
             self.wake.notify_all();
         }
@@ -211,7 +215,7 @@ impl Runner<'_> {
                 Some(passed) => {
                     let wait = pace.after(passed, started.elapsed(), left);
                     // Whoever ends it gets passes until all is sent, or one fails.
-                    (wait, ending && !is_to_go_on(passed))
+                    (wait, ending && !self.is_to_go_on(passed, &pace))
                 }
                 None => (LOOK_EVERY, ending),
             };
@@ -250,6 +254,16 @@ impl Runner<'_> {
             Allowance::Send(limit) => (status.paused, status.limit) = (None, limit),
         });
         Ok(allowed)
+    }
+
+    /// Whether there is more to be done at the end: changes that a pass did not come to, or names that one point had no room for.
+    fn is_to_go_on(&self, passed: &Result<Passed, SendError>, pace: &Pace) -> bool {
+        match passed {
+            Ok(Passed::Point { complete: true, .. }) => !self.control.shared().marks.is_empty(),
+            Ok(Passed::Point { more, .. }) => *more,
+            Ok(Passed::Unreadable { more, .. }) => *more && pace.can_reach_further(),
+            Ok(Passed::Nothing) | Err(_) => false,
+        }
     }
 
     /// Does a pass while another thread looks after it.
@@ -323,16 +337,4 @@ fn look_after<R: Remote>(sender: &mut Sender<R>) {
             tracing::warn!(code = error.code(), %error, "the company's copy cannot be looked at");
         }
     }
-}
-
-/// Whether more is to be sent right after it.
-fn is_to_go_on(passed: &Result<Passed, SendError>) -> bool {
-    matches!(
-        passed,
-        Ok(Passed::Point {
-            complete: false,
-            unreadable: 0,
-            ..
-        })
-    )
 }

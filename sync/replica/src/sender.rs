@@ -65,6 +65,8 @@ pub enum Passed {
     Unreadable {
         /// How many runs of them.
         runs: usize,
+        /// Whether more had changed than it took.
+        more: bool,
     },
     /// The server keeps a new point.
     Point {
@@ -78,6 +80,8 @@ pub enum Passed {
         data_bytes: u64,
         /// Runs of blocks that the stick cannot read: they stay unsent, and as long as there are any no point is complete.
         unreadable: usize,
+        /// Whether more had changed than it took.
+        more: bool,
     },
 }
 
@@ -225,6 +229,7 @@ impl<R: Remote> Sender<R> {
             self.known = Some(known);
             return Ok(Passed::Unreadable {
                 runs: unreadable.len(),
+                more: !snapshot.is_complete(),
             });
         }
         if head.complete {
@@ -234,6 +239,7 @@ impl<R: Remote> Sender<R> {
         self.known = None;
         let made = offer(&self.remote, &moved, &new)?;
         let (data_bytes, segment_use) = (snapshot.data_bytes(), snapshot.segment_use());
+        let more = !snapshot.is_complete();
         snapshot.sent(&unreadable);
         self.missed = 0;
         self.made = Some(NotedPoint {
@@ -241,6 +247,7 @@ impl<R: Remote> Sender<R> {
             point: head.point,
             sequence: head.moment.sequence,
             segment_use: head.complete.then_some(segment_use),
+            knows_before: false,
         });
         let passed = Passed::Point {
             generation: new.generation,
@@ -248,6 +255,7 @@ impl<R: Remote> Sender<R> {
             complete: head.complete,
             data_bytes,
             unreadable: unreadable.len(),
+            more,
         };
         self.known = Some(Some(Tip {
             generation: new.generation,

@@ -12,10 +12,7 @@ use crossbeam_channel::{Sender as Channel, bounded};
 use gobag_format::digest::Digest;
 use gobag_protocol::ids::ObjectId;
 
-use crate::{
-    error::SendError,
-    remote::{Remote, RemoteError},
-};
+use crate::{error::SendError, remote::Remote};
 
 /// Objects that travel at once: enough to fill a line with a long way.
 const CARRIERS: usize = 4;
@@ -95,7 +92,7 @@ pub(crate) fn carry<T>(
     progress: &Progress,
     make: impl FnOnce(&mut Uploads<'_>) -> Result<T, SendError>,
 ) -> Result<(T, Vec<ObjectId>), SendError> {
-    let failed: Mutex<Option<RemoteError>> = Mutex::default();
+    let failed: Mutex<Option<SendError>> = Mutex::default();
     let made = thread::scope(|scope| {
         let (channel, objects) = bounded::<Object>(CARRIERS);
         for _ in 0..CARRIERS {
@@ -105,7 +102,8 @@ pub(crate) fn carry<T>(
                     if failed.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
                         return;
                     }
-                    match remote.put(object.id, &object.sealed) {
+                    let put = || Ok(remote.put(object.id, &object.sealed)?);
+                    match progress.go_on().and_then(|()| put()) {
                         Ok(()) => {
                             let sent_bytes = object.sealed.len() as u64;
                             progress.sent_bytes.fetch_add(sent_bytes, Ordering::Relaxed);
@@ -133,7 +131,7 @@ pub(crate) fn carry<T>(
         make(&mut uploads).map(|made| (made, uploads.ids))
     });
     match failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        Some(error) => Err(error.into()),
+        Some(error) => Err(error),
         None => made,
     }
 }

@@ -43,7 +43,7 @@ impl Log {
                     writer.resting = std::mem::take(&mut writer.cleaned);
                     writer.bytes_since_checkpoint = 0;
                     writer.bytes_confirmed = 0;
-                    writer.doubts_kept = doubts;
+                    writer.doubts_kept = [doubts, writer.doubts_kept[0]];
                     return Ok(());
                 }
                 Err(error) => failed = Some(error),
@@ -53,6 +53,15 @@ impl Log {
         Err(failed.unwrap_or(StoreError::NoCheckpoint {
             areas: self.geometry.checkpoints,
         }))
+    }
+
+    /// Whether the medium reads a checkpoint's head: not what the system remembers of it, for that is there without a medium, too.
+    pub(super) fn medium_answers(&self) -> bool {
+        let answers = |area| {
+            let forgotten = self.medium.forget_cached(FileRef::Checkpoint(area));
+            forgotten.is_ok() && matches!(read_head(&*self.medium, &self.checkpoint_key, area), Ok(Some(_)))
+        };
+        (0..self.geometry.checkpoints).any(answers)
     }
 
     /// The part of a checkpoint before the volumes.

@@ -46,7 +46,10 @@ impl Store {
     pub fn doubt(&self, replica: u8, volume: VolumeId, first_block: u64, blocks: u64) {
         let mut state = self.log.write_state();
         state.unsend(replica, volume, first_block, blocks);
-        state.doubts += 1;
+        let mut maps = state.dirty.iter();
+        if maps.any(|map| (map.replica, map.volume) == (replica, volume)) {
+            state.doubts += 1;
+        }
     }
 
     /// Counts as changed what may have been since the log went on in this use of a segment: blocks that lie in it or in later ones, and
@@ -74,14 +77,16 @@ impl Store {
         state.doubts += 1;
     }
 
-    /// Makes what [`Store::doubt`] said durable. Before anything is noted by which those blocks would count as received.
+    /// Makes what [`Store::doubt`] said durable. Before anything is noted by which those blocks would count as received. In
+    /// two checkpoints: a record of the log tells what was written, but none what is doubted, so an older checkpoint would not know it
+    /// where the newest is damaged.
     pub fn keep_doubts(&self) -> Result<(), StoreError> {
         let mut writer = lock(&self.writer);
         let doubts = self.log.read_state().doubts;
-        match self.log.mode {
-            StoreMode::Keep if doubts != writer.doubts_kept => self.log.checkpoint(&mut writer),
-            _ => Ok(()),
+        while self.log.mode == StoreMode::Keep && writer.doubts_kept.iter().any(|kept| *kept < doubts) {
+            self.log.checkpoint(&mut writer)?;
         }
+        Ok(())
     }
 
     /// Counts everything that was sent to `replica` and not confirmed as unsent.

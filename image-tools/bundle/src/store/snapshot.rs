@@ -190,7 +190,7 @@ impl Snapshot {
     }
 
     /// The unit of a run of data: what [`gobag_format::log::UnitEncoder`] makes of its blocks, as it lies in the log where
-    /// that is the same.
+    /// that is the same. What the medium cannot read is as damaged ([`StoreError::Damaged`]) as long as the medium reads anything else.
     pub fn unit(&self, run: &SnapshotRun) -> Result<Wiped, SnapshotError> {
         let Some(Place::Unit {
             segment,
@@ -206,9 +206,15 @@ impl Snapshot {
         let log = &self.store.log;
         let file = FileRef::Segment(segment);
         let mut sealed = Wiped::new(vec![0; sealed_len as usize]);
-        log.medium
-            .read_at(file, offset.into(), &mut sealed)
-            .map_err(StoreError::medium("read", file))?;
+        if let Err(error) = log.medium.read_at(file, offset.into(), &mut sealed) {
+            let error = StoreError::medium("read", file)(error);
+            if !log.medium_answers() {
+                return Err(error.into());
+            }
+            // Single sectors that fail are one thing, a medium that is gone another.
+            tracing::warn!(segment, %error, "a part of the log cannot be read");
+            return Err(self.why(segment, open, run));
+        }
         let first_block = run
             .first_block
             .checked_sub(nth.into())

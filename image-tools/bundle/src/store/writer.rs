@@ -57,8 +57,8 @@ pub(super) struct Writer {
     /// Emptied since the last checkpoint.
     pub(super) cleaned: Vec<u16>,
     pub(super) bytes_since_checkpoint: u64,
-    /// [`super::state::State::doubts`] that the last checkpoint written here holds.
-    pub(super) doubts_kept: u64,
+    /// [`super::state::State::doubts`] that the last checkpoint written here holds, and the one before it.
+    pub(super) doubts_kept: [u64; 2],
     /// Bytes that replicas confirmed since then.
     pub(super) bytes_confirmed: u64,
     /// Length of the last checkpoint written here; 0 before the first.
@@ -112,7 +112,7 @@ impl Writer {
             resting: Vec::new(),
             cleaned: Vec::new(),
             bytes_since_checkpoint: 0,
-            doubts_kept: 0,
+            doubts_kept: [0; 2],
             bytes_confirmed: 0,
             checkpoint_bytes: 0,
             generation: areas.iter().copied().max().unwrap_or(0),

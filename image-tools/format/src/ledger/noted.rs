@@ -22,6 +22,10 @@ pub struct NotedPoint {
     /// uses before it was received with this point; what was written later lies in this one or later ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub segment_use: Option<u64>,
+    /// Whether who noted it knows [`LedgerRecord::replica_before`](super::LedgerRecord::replica_before), as [`LedgerRecord::note`](super::LedgerRecord::note)
+    /// says. A program that does not, keeps that field as it is, also where a log that was set back has made it untrue.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub knows_before: bool,
 }
 
 /// Complete points from before the newest that was noted, oldest first.
@@ -74,6 +78,7 @@ mod tests {
             point: PointId([generation as u8; 16]),
             sequence: generation,
             segment_use: complete.then_some(generation),
+            knows_before: false,
         }
     }
 

@@ -50,7 +50,7 @@ pub struct LedgerRecord {
     /// The last point of the stick's replica by which changes were confirmed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replica: Option<NotedPoint>,
-    /// Complete points from before it, oldest first: see [`noted`](super::noted).
+    /// Complete points from before it, oldest first: see [`noted`](super::noted), and [`LedgerRecord::noted_before`] for reading them.
     #[serde(default, skip_serializing_if = "NotedPoints::is_empty")]
     pub replica_before: NotedPoints,
     /// Extensions over the telephone.
@@ -141,8 +141,24 @@ impl LedgerRecord {
 
     /// The company keeps `point`, and everything that was sent is in it.
     pub fn note(&mut self, point: NotedPoint) {
+        if !self.knows_before() {
+            self.replica_before = NotedPoints::default();
+        }
+        let point = NotedPoint {
+            knows_before: true,
+            ..point
+        };
         let before = self.replica.replace(point);
         self.replica_before.push(before, point.generation);
+    }
+
+    /// Complete points from before the last one, newest first; none where that was noted by a program that does not know of them.
+    pub fn noted_before(&self) -> impl Iterator<Item = NotedPoint> + '_ {
+        self.replica_before.newest_first().filter(|_| self.knows_before())
+    }
+
+    fn knows_before(&self) -> bool {
+        self.replica.is_some_and(|noted| noted.knows_before)
     }
 
     /// The log has lost records, and gives their numbers and those of uses of segments to others: no point from before says any more since
@@ -253,5 +269,34 @@ mod tests {
             again.signing_key().verifying_key(),
             record.signing_key().verifying_key()
         );
+    }
+
+    /// It replaces `replica` by its own words, and keeps what it does not know.
+    #[test]
+    fn points_that_a_program_kept_without_knowing_them_do_not_count() {
+        let mut record = LedgerRecord::new(&Fixed::new(1));
+        let point = |generation| NotedPoint {
+            generation,
+            point: crate::ids::PointId([generation as u8; 16]),
+            sequence: generation,
+            segment_use: Some(generation),
+            knows_before: false,
+        };
+        let before = |record: &LedgerRecord| -> Vec<u64> {
+            record.noted_before().map(|point| point.generation).collect()
+        };
+        (1..4).for_each(|generation| record.note(point(generation)));
+        assert_eq!(before(&record), [2, 1]);
+        let read = LedgerRecord::from_json(&record.to_json()).unwrap();
+        assert_eq!(before(&read), [2, 1]);
+        record.replica = Some(NotedPoint {
+            segment_use: None,
+            ..point(4)
+        });
+        assert!(before(&record).is_empty());
+        record.note(point(5));
+        assert!(before(&record).is_empty());
+        record.note(point(6));
+        assert_eq!(before(&record), [5]);
     }
 }

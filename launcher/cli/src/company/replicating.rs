@@ -16,7 +16,7 @@ use gobag_protocol::points::BookmarkKind;
 use gobag_replica::{
     Company,
     allowance::Why,
-    runner::{Control, Phase, ReplicaStatus, Rules, run},
+    runner::{Control, Phase, Problem, ReplicaStatus, Rules, run},
 };
 use gobag_term::{Signal, Ui, human};
 
@@ -25,6 +25,9 @@ use crate::control::Board;
 
 /// How long the end of a session waits for the last changes to get through.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The problem of a pass that failed for want of a server.
+const OFFLINE: &str = "replica.offline";
 
 /// The replication of one session.
 pub(crate) struct Replicating {
@@ -129,7 +132,7 @@ impl Replicating {
             return;
         };
         let before = self.control.status();
-        let is_stuck = before.problem.is_some() || before.paused.is_some() || before.phase == Phase::Starting;
+        let is_stuck = is_stuck(&before);
         self.control.end(is_stuck);
         if !is_stuck {
             // Quick as a rule: nothing is said of it.
@@ -160,6 +163,15 @@ impl Replicating {
             )),
         }
     }
+}
+
+/// Whether the last changes cannot go through anyway. One error that passes does not say so, nor that the stick cannot read all or the line
+/// is slow.
+fn is_stuck(status: &ReplicaStatus) -> bool {
+    let is_offline = |problem: &Problem| problem.code == OFFLINE;
+    status.problem.as_ref().is_some_and(is_offline)
+        || status.paused.is_some()
+        || status.phase == Phase::Starting
 }
 
 /// Says that sending stops by a rule, once for each rule.
@@ -208,4 +220,28 @@ pub(crate) fn text(status: &ReplicaStatus) -> String {
 
 fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_changes_are_tried_unless_there_is_nobody_to_take_them() {
+        let with = |code: &str| ReplicaStatus {
+            phase: Phase::InStep,
+            problem: Some(Problem {
+                code: code.to_owned(),
+                ..Problem::default()
+            }),
+            ..ReplicaStatus::default()
+        };
+        assert!(is_stuck(&with("replica.offline")));
+        for code in ["replica.unreadable", "replica.too-slow", "replica.overtaken"] {
+            assert!(!is_stuck(&with(code)), "{code}");
+        }
+        let mut paused = with("replica.overtaken");
+        paused.paused = Some(Why::Metered);
+        assert!(is_stuck(&paused) && is_stuck(&ReplicaStatus::default()));
+    }
 }

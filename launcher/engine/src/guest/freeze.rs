@@ -9,7 +9,7 @@
 //!    Without a launcher there is no QEMU either (see [`crate::supervise`]);
 //! 4. a freeze without an answer may still come about, and is thawed the same way.
 
-use std::{path::Path, thread::Builder, time::Duration};
+use std::{io, path::Path, thread::Builder, time::Duration};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded, never};
 
@@ -31,7 +31,7 @@ pub enum FreezeError {
     TooLong,
     /// There is no thread that would thaw them.
     #[error("cannot start a thread")]
-    Thread(#[source] std::io::Error),
+    Thread(#[source] io::Error),
 }
 
 impl FreezeError {
@@ -81,19 +81,19 @@ fn freeze(socket: &Path) -> Result<Frozen, FreezeError> {
     let mut agent = Agent::connect(socket, AGENT_DEADLINE)?;
     let (done, is_done) = bounded::<()>(0);
     let (tell, was_in_time) = bounded(1);
-    let (begin, begun) = bounded::<Agent>(1);
+    let (begin, begun) = bounded::<Begun>(1);
     let place = socket.to_owned();
     // First the thread, then the freeze.
     Builder::new()
         .name("thaw".to_owned())
         .spawn(move || {
-            if let Ok(agent) = begun.recv() {
+            if let Ok(Begun { agent, was_refused }) = begun.recv() {
                 let in_time = is_done.recv_timeout(FROZEN_LIMIT) != Err(RecvTimeoutError::Timeout);
-                let thawed = thaw(agent);
-                // Whoever waits goes on, even if the guest does not yet.
-                let _ = tell.send(in_time);
-                if !thawed {
-                    insist(&place);
+                let thawed = agent.map_or(Thawed::Unknown, thaw);
+                // Whoever waits goes on, even if the guest does not yet. One in which nothing stood still any more was thawed by others.
+                let _ = tell.send(in_time && thawed != Thawed::Nothing);
+                if !thawed.is_end(was_refused) {
+                    insist(&place, was_refused);
                 }
             }
         })
@@ -103,7 +103,12 @@ fn freeze(socket: &Path) -> Result<Frozen, FreezeError> {
     agent.set_deadline(AGENT_DEADLINE);
     let frozen = Frozen { done, was_in_time };
     // The thread takes the agent in any case: a freeze that failed half way, or did not answer, is to be thawed, too.
-    let handed_over = begin.send(agent);
+    let begun = Begun {
+        was_refused: matches!(answer, Err(AgentError::Refused { .. })),
+        // One that is silent answers the freeze first, if ever: a new connection comes to an end sooner.
+        agent: (!matches!(answer, Err(AgentError::Silent { .. }))).then_some(agent),
+    };
+    let handed_over = begin.send(begun);
     let refused = match answer {
         Ok(0) => FreezeError::Nothing,
         Ok(_) if handed_over.is_ok() => return Ok(frozen),
@@ -116,24 +121,60 @@ fn freeze(socket: &Path) -> Result<Frozen, FreezeError> {
     Err(refused)
 }
 
-fn thaw(mut agent: Agent) -> bool {
+/// A freeze that was asked for.
+struct Begun {
+    /// Whom to ask for the thaw; none if nothing more is to be heard on that connection.
+    agent: Option<Agent>,
+    /// The agent said that it does not do it.
+    was_refused: bool,
+}
+
+/// What became of a thaw.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Thawed {
+    /// The file systems go on.
+    Some,
+    /// None stood still.
+    Nothing,
+    /// The agent does not do it.
+    Refused,
+    /// It did not say.
+    Unknown,
+}
+
+impl Thawed {
+    /// Whether there is nothing more to be asked for. An agent that refuses the freeze, too, has frozen nothing.
+    fn is_end(self, was_refused: bool) -> bool {
+        match self {
+            Self::Some | Self::Nothing => true,
+            Self::Refused => was_refused,
+            Self::Unknown => false,
+        }
+    }
+}
+
+fn thaw(mut agent: Agent) -> Thawed {
     match agent.thaw() {
-        Ok(_) => true,
+        Ok(0) => Thawed::Nothing,
+        Ok(_) => Thawed::Some,
         Err(error) => {
             tracing::warn!(code = error.code(), %error, "the guest may still stand still");
-            false
+            match error {
+                AgentError::Refused { .. } => Thawed::Refused,
+                _ => Thawed::Unknown,
+            }
         }
     }
 }
 
 /// Asks again, on new connections, until an agent has thawed everything or nobody is there to be asked.
-fn insist(socket: &Path) {
+fn insist(socket: &Path, was_refused: bool) {
     let mut wait = Duration::from_secs(1);
     loop {
         match Agent::connect(socket, AGENT_DEADLINE) {
-            Err(AgentError::Connect { .. }) => return,
+            Err(AgentError::Connect { source, .. }) if is_nobody(&source) => return,
             Ok(agent) => {
-                if thaw(agent) {
+                if thaw(agent).is_end(was_refused) {
                     return;
                 }
             }
@@ -143,6 +184,14 @@ fn insist(socket: &Path) {
         let _ = never::<()>().recv_timeout(wait);
         wait = (wait * 2).min(THAW_RETRY_LONGEST);
     }
+}
+
+/// Whether no QEMU is behind the socket, rather than that this program cannot connect now.
+fn is_nobody(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
+    )
 }
 
 #[cfg(test)]

@@ -23,6 +23,8 @@ use crate::{
 const AUTOMATIC: &str = "by the clock";
 /// The first of them comes after this part of the time between two: a session may be short.
 const FIRST_AFTER: u32 = 4;
+/// How long a guest that was held still for a name is left alone if that name did not get through.
+const FREEZE_AGAIN_AFTER: Duration = Duration::from_secs(600);
 
 /// Holds the file systems of a guest still.
 pub trait Freezer: Send + Sync {
@@ -35,6 +37,16 @@ pub trait Freezer: Send + Sync {
 pub(super) struct Mark {
     pub(super) kind: BookmarkKind,
     pub(super) name: String,
+    /// When the guest was last held still for it.
+    pub(super) frozen: Option<Instant>,
+}
+
+impl Mark {
+    /// Whether the guest may be held still for it now.
+    fn may_freeze(&self) -> bool {
+        let is_over = |frozen: Instant| frozen.elapsed() >= FREEZE_AGAIN_AFTER;
+        self.kind == BookmarkKind::Application && self.frozen.is_none_or(is_over)
+    }
 }
 
 /// Gives names to what is sent.
@@ -45,6 +57,8 @@ pub(super) struct Marks<'a> {
     automatic: Instant,
     /// Whether anything was sent since the last one by the clock.
     is_changed: bool,
+    /// The last pass met blocks that the stick cannot read: the next one will show no moment either.
+    is_unreadable: bool,
 }
 
 impl<'a> Marks<'a> {
@@ -54,7 +68,8 @@ impl<'a> Marks<'a> {
             freezer: rules.freezer.as_deref(),
             every,
             automatic: now + every / FIRST_AFTER,
-            is_changed: true,
+            is_changed: false,
+            is_unreadable: false,
         }
     }
 
@@ -65,16 +80,20 @@ impl<'a> Marks<'a> {
         most_bytes: u64,
         control: &Control,
     ) -> Result<Passed, SendError> {
-        let waiting = std::mem::take(&mut control.shared().marks);
-        let is_due = self.is_automatic_due();
-        let asked = waiting.iter().any(|mark| mark.kind == BookmarkKind::Application);
+        let mut waiting = std::mem::take(&mut control.shared().marks);
+        let is_due = self.is_automatic_due() && !self.is_unreadable;
+        let asked = waiting.iter().any(Mark::may_freeze) && !self.is_unreadable;
         let (taken, frozen) = match self.freezer {
             // More would be over than a short pass takes; it comes to it later.
             Some(freezer) if (is_due || asked) && sender.unsent_bytes() <= most_bytes => {
+                for mark in &mut waiting {
+                    mark.frozen = Some(Instant::now());
+                }
                 freeze(sender, freezer, control)
             }
             freezer => {
-                let is_for_later = freezer.is_some();
+                // Whoever waits for the end has no later.
+                let is_for_later = freezer.is_some() && !self.is_unreadable && !control.is_ending();
                 let taken = sender.take(most_bytes, &control.progress);
                 (taken, Frozen::No { is_for_later })
             }
@@ -104,6 +123,12 @@ impl<'a> Marks<'a> {
         let sealed: Vec<Bookmark> = sealed.collect();
         let passed = taken.and_then(|taken| sender.send(taken, sealed, &control.progress));
         self.is_changed |= matches!(passed, Ok(Passed::Point { .. }));
+        match &passed {
+            Ok(Passed::Nothing) => self.is_unreadable = false,
+            Ok(Passed::Unreadable { .. }) => self.is_unreadable = true,
+            Ok(Passed::Point { unreadable, .. }) => self.is_unreadable = *unreadable > 0,
+            Err(_) => {}
+        }
         let mut shared = control.shared();
         let mut back = later;
         match passed {
@@ -123,7 +148,7 @@ impl<'a> Marks<'a> {
                     self.is_changed = false;
                 }
                 // The next point's, right away.
-                shared.is_woken |= !over.is_empty() || !back.is_empty();
+                shared.is_woken |= !over.is_empty() || back.iter().any(Mark::may_freeze);
             }
             _ => back.extend(now),
         }

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::{EVERY, status::Problem};
-use crate::{error::SendError, sender::Passed};
+use crate::{
+    error::SendError,
+    sender::{self, Passed},
+};
 
 /// What a pass takes at least, and at most as long as passes gain on the guest, bytes.
 const LEAST_BYTES: u64 = 4 << 20;
@@ -49,19 +52,29 @@ impl Pace {
         left: u64,
     ) -> Duration {
         match passed {
-            Ok(Passed::Nothing | Passed::Unreadable { .. }) => {
+            Ok(Passed::Nothing | Passed::Unreadable { more: false, .. }) => {
                 self.failures = 0;
+                EVERY
+            }
+            Ok(Passed::Unreadable { more: true, .. }) => {
+                self.failures = 0;
+                self.reach(self.most_bytes.saturating_mul(2));
                 EVERY
             }
             Ok(Passed::Point {
                 complete,
                 data_bytes,
                 unreadable,
+                more,
                 ..
             }) => {
                 self.failures = 0;
                 self.learn(*data_bytes, took);
-                self.size(*complete, left);
+                let before = self.most_bytes;
+                self.size(!more, left);
+                if *more && *unreadable > 0 {
+                    self.reach(before);
+                }
                 if *complete || *unreadable > 0 {
                     EVERY
                 } else {
@@ -76,6 +89,17 @@ impl Pace {
             }
             Err(_) => took + REFUSED_WAIT,
         }
+    }
+
+    /// What cannot be read comes first in every pass: one has to take more than that to come to what lies behind it.
+    fn reach(&mut self, least_bytes: u64) {
+        self.most_bytes = self.most_bytes.max(least_bytes).min(sender::MOST_BYTES);
+        self.losing = self.losing.max(1);
+    }
+
+    /// Whether a pass can still come to take more.
+    pub(super) fn can_reach_further(&self) -> bool {
+        self.most_bytes < sender::MOST_BYTES
     }
 
     /// What the next pass takes, where so many bytes a second may leave: a point a minute, also then. Not while passes gain nothing on the guest.
@@ -109,12 +133,12 @@ impl Pace {
 
     /// While passes gain on the guest they are short. When they do not, the next ones take ever more, until one takes
     /// everything: a point that is complete must come.
-    fn size(&mut self, complete: bool, left: u64) {
-        self.losing = match !complete && left >= self.left_before {
+    fn size(&mut self, took_all: bool, left: u64) {
+        self.losing = match !took_all && left >= self.left_before {
             true => self.losing + 1,
             false => 0,
         };
-        self.left_before = if complete { u64::MAX } else { left };
+        self.left_before = if took_all { u64::MAX } else { left };
         let usual = self
             .bytes_per_s
             .map_or(LEAST_BYTES, |rate| rate.saturating_mul(PASS_S));
@@ -138,7 +162,36 @@ mod tests {
             complete,
             data_bytes,
             unreadable: 0,
+            more: !complete,
         })
+    }
+
+    #[test]
+    fn what_lies_behind_damage_is_reached_whatever_the_allowance() {
+        let mut pace = Pace::default();
+        let (second, slow) = (Duration::from_secs(1), Some(10_000));
+        let damaged: u64 = 3 << 30;
+        let mut passes = 0;
+        while pace.most_bytes(slow) <= damaged {
+            let passed = Ok(Passed::Unreadable { runs: 9, more: true });
+            assert_eq!(pace.after(&passed, second, 5 << 30), EVERY);
+            passes += 1;
+            assert!(passes < 12);
+        }
+        // It stays there until all that lies behind is sent.
+        let passed = Ok(Passed::Point {
+            generation: 1,
+            time_s: 0,
+            complete: false,
+            data_bytes: 4 << 30,
+            unreadable: 9,
+            more: true,
+        });
+        pace.after(&passed, second, 4 << 30);
+        assert!(pace.most_bytes(slow) > damaged);
+        assert_eq!(pace.problem(), None);
+        pace.after(&point(true, 1 << 30), second, 0);
+        assert!(pace.most_bytes <= MOST_BYTES);
     }
 
     #[test]

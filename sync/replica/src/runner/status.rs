@@ -121,13 +121,13 @@ impl ReplicaStatus {
         self.pass = None;
         self.bytes_per_s = pace.bytes_per_s;
         self.estimate();
-        let unreadable = match passed {
-            Ok(Passed::Unreadable { runs }) => *runs,
-            Ok(Passed::Point { unreadable, .. }) => *unreadable,
-            _ => 0,
+        let (unreadable, more) = match passed {
+            Ok(Passed::Unreadable { runs, more }) => (*runs, *more),
+            Ok(Passed::Point { unreadable, more, .. }) => (*unreadable, *more),
+            _ => (0, false),
         };
         let failed = passed.as_ref().err().map(Problem::of);
-        let damaged = || (unreadable > 0).then(|| Problem::unreadable(unreadable));
+        let damaged = || (unreadable > 0).then(|| Problem::unreadable(unreadable, more));
         self.problem = failed.or_else(damaged).or_else(|| pace.problem());
         match passed {
             Ok(Passed::Nothing | Passed::Point { complete: true, .. }) => {
@@ -153,12 +153,14 @@ impl ReplicaStatus {
 }
 
 impl Problem {
-    fn unreadable(runs: usize) -> Self {
+    fn unreadable(runs: usize, more: bool) -> Self {
+        let rest = match more {
+            true => "the rest is still on its way",
+            false => "all else is with the company",
+        };
         Self {
             code: "replica.unreadable".to_owned(),
-            message: format!(
-                "the stick cannot read {runs} parts of what changed; all else is with the company"
-            ),
+            message: format!("the stick cannot read {runs} parts of what changed; {rest}"),
             passes: false,
         }
     }

@@ -5,12 +5,13 @@
 //! know counts as not sent. What the server has beyond that point may be this stick's, sent before a crash, or that of another copy of
 //! it: those blocks are sent again, so that the replica becomes this stick's state either way.
 
-use std::{cmp::Ordering, collections::BTreeSet, sync::Arc};
+use std::{cmp::Ordering, collections::BTreeSet};
 
+use gobag_bundle::EscrowFile;
 use gobag_format::{
     digest::Digest,
     ledger::NotedPoint,
-    replica::{HeadLayer, IndexPart, ReplicaError, ReplicaHead},
+    replica::{HeadLayer, IndexRun, ReplicaError, ReplicaHead},
 };
 use gobag_protocol::ids::{ObjectId, RequestId};
 
@@ -19,6 +20,7 @@ use crate::{
     differences::differences,
     error::{ReadError, SendError},
     layers::pack_of,
+    overlay::overlay,
     remote::{Remote, RemoteError, StoredPoint},
 };
 
@@ -138,47 +140,85 @@ impl<R: Remote> Sender<R> {
     }
 
     /// Asks for the packs of one part of the newest point's index whether the server has them all, and counts as not sent what lay in
-    /// those it has lost; returns how many. For quiet moments: each call takes another part.
+    /// those it has lost; returns how many. For quiet moments: each call takes another part. Where the part itself is missing, what is known of the
+    /// server is forgotten: it may have been put back.
     pub fn look_after(&mut self) -> Result<usize, SendError> {
         let Some(Some(tip)) = &self.known else {
             return Ok(0);
         };
-        let parts = || tip.head.layers.iter().flat_map(|layer| &layer.parts);
-        let Some(nth) = self.next_look.checked_rem(parts().count()) else {
+        if let Some(escrow) = tip.head.escrow {
+            self.look_after_escrow(escrow)?;
+        }
+        let layers = &tip.head.layers;
+        let mut parts = (0..)
+            .zip(layers)
+            .flat_map(|(layer, of)| of.parts.iter().map(move |part| (layer, part.id)));
+        let count = layers.iter().map(|layer| layer.parts.len()).sum();
+        let Some((layer, id)) = self.next_look.checked_rem(count).and_then(|nth| parts.nth(nth)) else {
             return Ok(0);
         };
-        let Some(id) = parts().nth(nth).map(|part| part.id) else {
-            return Ok(0);
-        };
-        let (part, missing) = match self.asked_for(id) {
+        let (above, _) = layers.split_at(layer);
+        let (runs, lost) = match self.lost_of(id, above) {
             Err(SendError::Read(error)) if is_lost(&error) => {
-                // Twice in a row: it is lost, and the next pass begins on an empty index.
+                // Twice in a row, though the server was asked anew between: it is lost, and the next pass begins on an empty index.
                 if std::mem::replace(&mut self.look_missed, true) {
-                    (self.missed, self.known) = (MISSED_IS_LOST + 1, None);
+                    self.missed = MISSED_IS_LOST + 1;
                 }
+                self.known = None;
                 return Err(error.into());
             }
-            asked => asked?,
+            looked => looked?,
         };
-        for run in &part.runs {
-            if pack_of(run).is_some_and(|pack| missing.contains(&ObjectId(pack))) {
-                self.source.doubt(run.volume, run.first_block, run.blocks);
-            }
+        for run in runs {
+            self.source.doubt(run.volume, run.first_block, run.blocks);
         }
         (self.next_look, self.look_missed) = (self.next_look.wrapping_add(1), false);
-        Ok(missing.len())
+        Ok(lost)
     }
 
-    /// A part of the index, and which of its packs the server has not got.
-    fn asked_for(&self, id: Digest) -> Result<(Arc<IndexPart>, Vec<ObjectId>), SendError> {
+    /// What counts of a part of the index and lay in packs that the server has not got, and how many these are. What a layer `above` says of
+    /// those blocks was sent since: the packs go when the layers are merged.
+    fn lost_of(&self, id: Digest, above: &[HeadLayer]) -> Result<(Vec<IndexRun>, usize), SendError> {
         let part = self.parts.get(&self.remote, &self.keys, id)?;
         let packs: BTreeSet<Digest> = part.runs.iter().filter_map(pack_of).collect();
         let ids: Vec<ObjectId> = packs.into_iter().chain([id]).map(ObjectId).collect();
-        let missing = self.remote.missing(&ids)?;
-        match missing.contains(&ObjectId(id)) {
+        let missing: BTreeSet<ObjectId> = self.remote.missing(&ids)?.into_iter().collect();
+        if missing.contains(&ObjectId(id)) {
             // This one is remembered; whoever recovers has to fetch it.
-            true => Err(ReadError::from(RemoteError::Missing { what: id.to_string() }).into()),
-            false => Ok((part, missing)),
+            return Err(ReadError::from(RemoteError::Missing { what: id.to_string() }).into());
+        }
+        if missing.is_empty() {
+            return Ok((Vec::new(), 0));
+        }
+        let above = self.parts.overlaid(&self.remote, &self.keys, above);
+        let (mut runs, mut lost) = (Vec::new(), BTreeSet::new());
+        for run in overlay(above, part.runs.iter().map(|run| Ok::<_, ReadError>(*run))) {
+            let run = run?;
+            // No layer names another one's packs.
+            if let Some(pack) = pack_of(&run).filter(|pack| missing.contains(&ObjectId(*pack))) {
+                runs.push(run);
+                lost.insert(pack);
+            }
+        }
+        Ok((runs, lost.len()))
+    }
+
+    /// Puts the escrow file again if the server has lost it: without it nobody opens the replica. It is part of the points as it is.
+    fn look_after_escrow(&self, escrow: Digest) -> Result<(), SendError> {
+        if self.remote.missing(&[ObjectId(escrow)])?.is_empty() {
+            return Ok(());
+        }
+        match self.source.escrow() {
+            EscrowFile::Whole(file) if Digest::of(&file) == escrow => {
+                tracing::warn!("the company has lost the stick's escrow file; it is sent again");
+                Ok(self.remote.put(ObjectId(escrow), &file)?)
+            }
+            _ => {
+                tracing::warn!(
+                    "the company has lost the stick's escrow file, and the stick has not got it either"
+                );
+                Ok(())
+            }
         }
     }
 }

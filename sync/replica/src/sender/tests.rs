@@ -1,3 +1,5 @@
+//! How a point is offered to a server that forgets its parts.
+
 use std::sync::Mutex;
 
 use gobag_protocol::limits::MAX_POINT_IDS;

@@ -182,3 +182,29 @@ fn an_agent_that_dies_in_the_freeze_is_thawed_by_the_next_one() {
     assert_eq!((error.code(), acted), ("engine.agent-lost", 1));
     played.wait_until_thawed();
 }
+
+#[test]
+fn an_agent_that_refuses_both_is_not_asked_for_ever() {
+    let socket = |played: &Played| crate::machine::agent_socket(played.folder.path());
+    let refuse = |_, _: &str| Does::Answer(json!({"error": {"desc": "disabled"}}));
+    let played = play(refuse);
+    // It ends.
+    insist(&socket(&played), true);
+    let error = played.while_frozen(|| ()).unwrap_err();
+    assert_eq!(error.code(), "engine.agent-refused");
+    for thawed in [Thawed::Some, Thawed::Nothing] {
+        assert!(thawed.is_end(true) && thawed.is_end(false));
+    }
+    assert!(Thawed::Refused.is_end(true) && !Thawed::Refused.is_end(false));
+    assert!(!Thawed::Unknown.is_end(true));
+}
+
+#[test]
+fn file_systems_that_others_thawed_did_not_stand_still() {
+    let played = play(|_, command| match command {
+        "guest-fsfreeze-thaw" => Does::Answer(json!({"return": 0})),
+        _ => Does::Answer(json!({"return": 2})),
+    });
+    let error = played.while_frozen(|| ()).unwrap_err();
+    assert_eq!(error.code(), "engine.freeze-too-long");
+}
