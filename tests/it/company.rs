@@ -209,11 +209,21 @@ fn replicate(
                 told.lock().unwrap().push(status.clone());
             });
         });
+        let end = EndAtLast(&control);
         beside(&control);
-        control.end(false);
+        drop(end);
         replicating.join().unwrap();
     });
     told.into_inner().unwrap()
+}
+
+/// Also a test that fails ends.
+struct EndAtLast<'a>(&'a Control);
+
+impl Drop for EndAtLast<'_> {
+    fn drop(&mut self) {
+        self.0.end(thread::panicking());
+    }
 }
 
 #[test]

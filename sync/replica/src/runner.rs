@@ -245,12 +245,17 @@ impl Runner<'_> {
     /// Whether something may be sent now, once it is known what the server has.
     fn may_send<R: Remote>(&self, sender: &mut Sender<R>) -> Result<Allowance, SendError> {
         sender.ask(&self.control.progress)?;
+        let unsent_bytes = self.source.unsent_bytes();
         let allowed = self.rules.apply(Standing {
             first_copied: sender.is_first_copied(),
-            unsent_bytes: self.source.unsent_bytes(),
+            unsent_bytes,
         });
         self.control.change(|status| match allowed {
-            Allowance::Wait(why) => (status.paused, status.limit) = (Some(why), None),
+            // Whoever hears that it waits hears for how much.
+            Allowance::Wait(why) => {
+                (status.paused, status.limit) = (Some(why), None);
+                status.unsent_bytes = unsent_bytes;
+            }
             Allowance::Send(limit) => (status.paused, status.limit) = (None, limit),
         });
         Ok(allowed)
