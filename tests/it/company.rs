@@ -169,6 +169,7 @@ fn replication_runs_beside_the_guest_and_ends_with_everything_sent() {
         replicating.join().unwrap();
     });
     assert_eq!(control.status().unsent_bytes, 0);
+    assert!(control.status().all_sent);
     assert!(restored(&company, &session, &pristine) == look(&session));
     assert_ne!(content(&session, "home"), pristine[0]);
     let noted = session.bundle().ledger().unwrap().replica.unwrap();

@@ -141,6 +141,7 @@ fn taking_little_at_a_time_comes_to_an_end_and_misses_nothing() {
             }
         }
         assert_eq!(session.store.unsent_bytes(REPLICA), 0);
+        assert!(is_all_sent(&session, REPLICA), "seed {seed}");
         assert!(session.store.snapshot(REPLICA, ALL).unwrap().runs().is_empty());
     }
 }
@@ -177,6 +178,28 @@ fn what_was_not_confirmed_is_sent_again_after_a_crash_and_no_more_than_that() {
         let session = rig.open_sound(&medium);
         assert!(session.store.snapshot(REPLICA, ALL).unwrap().runs().is_empty());
     }
+}
+
+fn is_all_sent(session: &Session, replica: u8) -> bool {
+    let volumes = (1..=SIZES.len() as u8).map(VolumeId);
+    session.store.is_all_sent(replica, volumes)
+}
+
+#[test]
+fn what_becomes_zero_takes_no_room_and_is_a_change_all_the_same() {
+    let (rig, medium) = rig(1);
+    let session = rig.open_sound(&medium);
+    Copy::begin(&session);
+    session.volumes[1].write_at(0, &[1; BLOCK_LEN]).unwrap();
+    session.volumes[1].flush().unwrap();
+    session.store.snapshot(REPLICA, ALL).unwrap().sent(&[]);
+    assert!(is_all_sent(&session, REPLICA));
+    session.volumes[1].trim(0, BLOCK_LEN as u64).unwrap();
+    session.volumes[1].flush().unwrap();
+    assert_eq!(session.store.unsent_bytes(REPLICA), 0);
+    assert!(!is_all_sent(&session, REPLICA));
+    // Of a replica that nobody remembers anything for nothing is known.
+    assert!(!is_all_sent(&session, REPLICA + 1));
 }
 
 #[test]

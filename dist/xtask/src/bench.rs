@@ -8,6 +8,7 @@ pub(crate) mod machine;
 mod medium;
 mod office;
 mod qcow;
+mod replication;
 mod served;
 mod start;
 mod store;
@@ -29,6 +30,10 @@ const BENCHES: &[(&str, &str)] = &[
         "what must not be exceeded: memory, opening, replication, wear, work of a build",
     ),
     (
+        "replication",
+        "what keeping the company in step saves, costs and risks, at the write rates of a published comparison",
+    ),
+    (
         "start",
         "a login prompt and a package installed then, from a stick and from raw files in the same QEMU; memory; unlocking",
     ),
@@ -42,13 +47,14 @@ pub(crate) fn run(args: &[&str]) -> Result<()> {
     match args {
         [] => {
             for (name, what) in BENCHES {
-                println!("{name:<8} {what}");
+                println!("{name:<12} {what}");
             }
             Ok(())
         }
         ["build", rest @ ..] => build::run(rest),
         ["company", rest @ ..] => company::run(rest),
         ["limits", rest @ ..] => limits::run(rest),
+        ["replication", rest @ ..] => replication::run(rest),
         ["start", rest @ ..] => start::run(rest),
         ["store", rest @ ..] => store::run(rest),
         [other, ..] => Err(Error::usage(format!("there is no bench `{other}`"))),

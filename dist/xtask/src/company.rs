@@ -2,8 +2,11 @@
 //!
 //! The stick is enrolled by IT's letter; the guest writes while it runs, everything arrives, and a name is given to a moment. Then the
 //! launcher is killed and the stick revoked. A new stick gets the moment of that name and starts: the file of then is there, the later one
-//! is not; before that it comes up once from the server's store alone. The lost stick, started once more, erases itself. With `--network bad` the line in between loses 2 % of its packets and stands
-//! still for 20 s in every minute.
+//! is not; before that it comes up once from the server's store alone. The lost stick, started once more, erases itself.
+//!
+//! Meanwhile the server's database is lost and put back from an older backup, and later a server is killed. With `--server postgres` there are
+//! two servers on PostgreSQL and a bucket, and the one that is killed stays away. With `--network bad` the line in between loses 2 % of its
+//! packets and stands still for 20 s in every minute.
 //!
 //! Optional: several minutes of emulated Debian.
 
@@ -15,9 +18,10 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::cargo::cargo;
+use crate::clock::now_s;
 use crate::demo::EPOCH;
 use crate::demo::guest::{BOOT_LIMIT, Workstation};
-use crate::demo::scene::{Scene, expect, must_say};
+use crate::demo::scene::{Scene, answer, expect, must_say};
 use crate::demo::{golden, office};
 use crate::disk;
 use crate::error::{Error, Result};
@@ -25,10 +29,11 @@ use crate::packages;
 use crate::programs;
 use crate::steps::{Steps, seconds};
 
-use server::Server;
+use server::{Kind, Server};
 
-const USAGE: &str = "usage: cargo xtask company [--network bad] [--no-build]";
-/// What the guest has written when the moment is named, and after.
+const USAGE: &str = "usage: cargo xtask company [--server postgres | --network bad] [--no-build]";
+/// What the guest has written before the server loses it, when the moment is named, and after.
+const BEFORE: &str = "the offer as it was begun";
 const THEN: &str = "the offer as it went out";
 const AFTER: &str = "the offer as nobody wanted it";
 const NAME: &str = "before the update";
@@ -38,6 +43,7 @@ const COMMAND_LIMIT: Duration = Duration::from_secs(120);
 
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Asked {
+    kind: Kind,
     bad_network: bool,
     no_build: bool,
 }
@@ -78,7 +84,7 @@ fn play(steps: &mut Steps, asked: &Asked) {
             office::stick(&scene, "alice").map(|()| "one stick for alice".to_owned())
         })
         && steps.step("server", || {
-            let running = Server::start(&scene, asked.bad_network)?;
+            let running = Server::start(&scene, asked.kind, asked.bad_network)?;
             let summary = running.summary();
             server = Some(running);
             Ok(summary)
@@ -88,7 +94,7 @@ fn play(steps: &mut Steps, asked: &Asked) {
     };
     let _ = steps.step("enrolment", || enrol(&scene, server))
         && steps.step("work", || work(&scene, server))
-        && steps.step("lost", || server.revoke(&number(&scene, "alice")?))
+        && steps.step("lost", || server.revoke(&scene, &number(&scene, "alice")?))
         && steps.step("drill", || drill(&scene, server))
         && steps.step("recovery", || recover(&scene, server))
         && steps.step("as it was", || as_it_was(&scene))
@@ -109,31 +115,42 @@ fn enrol(scene: &Scene, server: &Server) -> Result<String> {
     Ok("the stick knows the company, and the company the stick".to_owned())
 }
 
-/// The guest works; everything arrives; a moment is named; then the launcher is killed in the middle of later work.
+/// The guest works; everything arrives, also at a server put back from its backup; a moment is named; then the launcher is killed in the
+/// middle of later work.
 fn work(scene: &Scene, server: &Server) -> Result<String> {
     let mut guest = Workstation::start(scene, "alice")?;
     guest.until_shell()?;
     let first = Instant::now();
-    in_step(scene, None)?;
+    in_step(scene, 0)?;
     let first = first.elapsed();
-    write(&mut guest, THEN)?;
-    let written = Instant::now();
-    let seen = in_step(scene, generation(scene)?)?;
-    let arrived = written.elapsed();
+    server.back_up()?;
+    let arrived = arrives(scene, &mut guest, BEFORE)?;
+    server.put_back()?;
+    let put_back = arrives(scene, &mut guest, THEN)?;
+    let named = now_s();
     let marked = expect(scene.gobag("alice", "mark").arg(NAME), 0)?;
     // By the agent in the guest.
     must_say(&marked, "its file systems stood still")?;
-    in_step(scene, Some(seen))?;
-    // The server goes and comes back while the guest works on.
+    in_step(scene, named)?;
+    // One server goes while the guest works on.
     server.trouble()?;
-    write(&mut guest, AFTER)?;
-    in_step(scene, generation(scene)?)?;
+    arrives(scene, &mut guest, AFTER)?;
     guest.kill()?;
     Ok(format!(
-        "first copy {} after the login, a file is with the company after {} (asked for: a minute), the server was killed meanwhile",
+        "first copy {} after the login, a file is with the company after {} (asked for: a minute), after {} where its server was just put back from a backup; \
+         then a server was killed",
         seconds(first),
-        seconds(arrived)
+        seconds(arrived),
+        seconds(put_back)
     ))
+}
+
+/// The guest writes, and the company has it; how long that took.
+fn arrives(scene: &Scene, guest: &mut Workstation, text: &str) -> Result<Duration> {
+    write(guest, text)?;
+    let written = Instant::now();
+    in_step(scene, now_s())?;
+    Ok(written.elapsed())
 }
 
 fn write(guest: &mut Workstation, text: &str) -> Result<()> {
@@ -154,18 +171,13 @@ fn replica(scene: &Scene) -> Result<Value> {
     Ok(said["sessions"][0]["company"]["replica"].clone())
 }
 
-fn generation(scene: &Scene) -> Result<Option<u64>> {
-    Ok(replica(scene)?["generation"].as_u64())
-}
-
-/// Waits until a point later than `after` is made and everything is in step; returns its generation.
-fn in_step(scene: &Scene, after: Option<u64>) -> Result<u64> {
+/// Waits until the company has everything that was written until `then_s`, seconds since 1970 UTC.
+fn in_step(scene: &Scene, then_s: u64) -> Result<()> {
     let deadline = Instant::now() + STEP_LIMIT;
     loop {
         let replica = replica(scene)?;
-        let generation = replica["generation"].as_u64();
-        if replica["phase"] == "in-step" && generation > after {
-            return generation.ok_or_else(|| Error::new("in step without a point"));
+        if replica["phase"] == "in-step" && replica["complete_s"].as_u64() > Some(then_s) {
+            return Ok(());
         }
         if Instant::now() > deadline {
             return Err(Error::because(
@@ -197,9 +209,7 @@ fn number(scene: &Scene, user: &str) -> Result<String> {
 fn drill(scene: &Scene, server: &Server) -> Result<String> {
     let start = server.recover(scene, "start", &number(scene, "alice")?);
     let start = start.args(["--bookmark", NAME, "--drill", "--memory", "768", "--json"]);
-    let said = expect(start, 0)?;
-    let said: Value = serde_json::from_str(&said)
-        .map_err(|cause| Error::because("`gobag-image recover start --json` is no JSON", cause))?;
+    let said = answer(start)?;
     match (&said["drilled"], said["up_after_s"].as_u64()) {
         (Value::Bool(true), Some(up_after_s)) => Ok(format!(
             "up after {up_after_s} s with {} KiB over the network, then all {} KiB of it read",
@@ -280,9 +290,16 @@ fn parse(args: &[&str]) -> Result<Asked> {
                 asked.bad_network = true;
                 words.next();
             }
+            ("--server", ["postgres", ..]) => {
+                asked.kind = Kind::Large;
+                words.next();
+            }
             ("--no-build", _) => asked.no_build = true,
             _ => return Err(Error::usage(USAGE)),
         }
+    }
+    if asked.bad_network && asked.kind == Kind::Large {
+        return Err(Error::usage(USAGE).hint("the bucket is on this side of the bad line"));
     }
     Ok(asked)
 }
@@ -296,7 +313,14 @@ mod tests {
         assert_eq!(parse(&[]).unwrap(), Asked::default());
         let all = parse(&["--network", "bad", "--no-build"]).unwrap();
         assert!(all.bad_network && all.no_build);
-        for wrong in [&["--network"] as &[&str], &["--network", "good"], &["--fast"]] {
+        assert_eq!(parse(&["--server", "postgres"]).unwrap().kind, Kind::Large);
+        for wrong in [
+            &["--network"] as &[&str],
+            &["--network", "good"],
+            &["--server", "sqlite"],
+            &["--server", "postgres", "--network", "bad"],
+            &["--fast"],
+        ] {
             assert_eq!(parse(wrong).err().map(|error| error.exit()), Some(2), "{wrong:?}");
         }
     }

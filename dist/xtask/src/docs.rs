@@ -10,7 +10,11 @@ use crate::sh::Cmd;
 /// A document, and the programs and words that print its parts.
 const GENERATED: &[(&str, &[&str], &[&str])] = &[
     ("docs/exit-codes.md", &["gobag"], &["docs", "exit-codes"]),
-    ("docs/cli.md", &["gobag", "gobag-image"], &["docs", "cli"]),
+    (
+        "docs/cli.md",
+        &["gobag", "gobag-image", "gobag-server"],
+        &["docs", "cli"],
+    ),
 ];
 
 /// Writes every generated document again.

@@ -9,6 +9,7 @@
 mod bench;
 mod cargo;
 mod ci;
+mod clock;
 mod company;
 mod company_side;
 pub mod console;

@@ -16,9 +16,9 @@ use gobag_format::{
     escrow::{self, EscrowError},
     header::{HeaderError, HeaderRecord},
     ids::BundleId,
-    keyslot::{KdfCost, KeySlotError, Root, Share},
+    keyslot::{KdfCost, KeySlotError, Root, Share, ShareName},
     lease::UnlockMode,
-    sign::VerifyingKey,
+    sign::{SigningKey, VerifyingKey},
 };
 use thiserror::Error;
 
@@ -26,9 +26,10 @@ use crate::{
     Ambient,
     files::{self, FileError},
     headers::{
-        ESCROW_FILES, Found, Headers, NoRoot, ReplaceError, Secret, UnlockError, Unlocked, keep_share,
-        mode_of, replace_all, set_mode, settle_all,
+        ESCROW_FILES, Found, Headers, NewPassphrase, ReplaceError, Secret, UnlockError, Unlocked, Wanted,
+        Wrapping, keep_share, mode_of, name_of, replace_all, settle_all, unchanged, wrap,
     },
+    ledger::LedgerAccessError,
     medium::{BUNDLE_FOLDER, FileRef, Medium, StickMedium},
 };
 
@@ -94,6 +95,9 @@ pub enum ChangeError {
     /// The bundle was opened by the escrow: what the user's passphrase comes to is not known.
     #[error("the stick was not opened by its passphrase")]
     NotByPassphrase,
+    /// A stick that opens online gets a new passphrase together with a share for it.
+    #[error("a stick that opens online needs a share of the company for its new passphrase")]
+    ShareNeeded,
     /// The escrow file could not be made.
     #[error(transparent)]
     Escrow(#[from] EscrowError),
@@ -103,6 +107,9 @@ pub enum ChangeError {
     /// The header could not be written.
     #[error(transparent)]
     Replace(#[from] ReplaceError),
+    /// The ledger says that the stick was cut off, and could not be changed.
+    #[error(transparent)]
+    Ledger(#[from] LedgerAccessError),
 }
 
 impl ChangeError {
@@ -111,9 +118,11 @@ impl ChangeError {
         match self {
             Self::KeySlot(error) => error.code(),
             Self::NotByPassphrase => "header.not-by-passphrase",
+            Self::ShareNeeded => "header.share-needed",
             Self::Escrow(error) => error.code(),
             Self::File(error) => error.code(),
             Self::Replace(error) => error.code(),
+            Self::Ledger(error) => error.code(),
         }
     }
 }
@@ -145,21 +154,16 @@ impl Bundle {
                 tracing::info!(%error, "the header cannot be made sure of");
             }
         }
-        let Found {
-            mut unlocked,
-            forgotten,
-        } = Headers::read(&medium)?.unlock(&medium, secret)?;
+        let Found { unlocked, forgotten } = Headers::read(&medium)?.unlock(&medium, secret)?;
         if let Some(forgotten) = forgotten {
             if writable && !unlocked.read_only {
-                forget_to_the_end(&medium, &mut unlocked, &ambient);
+                forget_to_the_end(&medium, &unlocked, &ambient);
             }
             return Err(forgotten.into());
         }
-        if unlocked.stale_slots > 0 {
-            tracing::info!(
-                slots = unlocked.stale_slots,
-                "some header copies are damaged or old"
-            );
+        let stale = unlocked.wrapping().stale_slots;
+        if stale > 0 {
+            tracing::info!(slots = stale, "some header copies are damaged or old");
         }
         let writable = writable && !unlocked.read_only;
         Ok(Self {
@@ -183,7 +187,12 @@ impl Bundle {
 
     /// Header copies, out of eight, that are damaged or old.
     pub fn stale_header_slots(&self) -> u8 {
-        self.unlocked.stale_slots
+        self.unlocked.wrapping().stale_slots
+    }
+
+    /// Whether it may be changed.
+    pub fn is_writable(&self) -> bool {
+        self.writable
     }
 
     /// Where its files are.
@@ -194,49 +203,123 @@ impl Bundle {
     /// Replaces the passphrase in every copy of the header. Flash may keep old copies of a slot: whoever
     /// copied the stick before can still use the old passphrase on that copy.
     ///
-    /// A bundle that was opened together with a share goes on wanting that share. One that the escrow opened wants none from now on, until the next
-    /// [`Bundle::rewrap`].
+    /// A share that lies on the stick goes on being wanted, and lies there; but the company cannot give it for this passphrase until the next
+    /// [`Bundle::rewrap`]. A bundle that the escrow opened wants none from now on. One that opens online is refused:
+    /// [`Bundle::change_passphrase`].
     pub fn set_passphrase(&mut self, passphrase: &[u8], cost: KdfCost) -> Result<(), ChangeError> {
-        self.unlocked.root = Some(Root::new(passphrase, cost, &*self.ambient.random)?);
-        let keep = self.unlock_mode() == UnlockMode::Leased;
-        let share = self.unlocked.share.take();
-        self.wrap(share, keep)
+        let new = self.new_passphrase(passphrase, cost)?;
+        self.put_passphrase(new)
+    }
+
+    /// The same with one that was paid for.
+    pub fn put_passphrase(&mut self, new: NewPassphrase) -> Result<(), ChangeError> {
+        if self.prover().is_none() {
+            // IT opened it: it must not erase itself at its next start.
+            self.take_back()?;
+        }
+        self.change_header(|wrapping| {
+            let mode = mode_of(&wrapping.key_slots);
+            let wanted = match &wrapping.share {
+                Some(_) if mode == UnlockMode::Online => return Err(ChangeError::ShareNeeded),
+                Some(share) => Wanted::Share {
+                    share: share.clone(),
+                    name: None,
+                    keep: true,
+                },
+                None => Wanted::Passphrase,
+            };
+            wrapping.root = Some(Arc::new(new.root));
+            Ok(wanted)
+        })
+    }
+
+    /// Pays for a passphrase that is to be put in force.
+    pub fn new_passphrase(&self, passphrase: &[u8], cost: KdfCost) -> Result<NewPassphrase, ChangeError> {
+        let root = Root::new(passphrase, cost, &*self.ambient.random)?;
+        let bundle = self.id();
+        Ok(NewPassphrase { root, bundle })
+    }
+
+    /// Replaces the passphrase together with the share, which the company gave for it: after a cut the stick opens by both of before, or by both of these.
+    pub fn change_passphrase(
+        &self,
+        new: NewPassphrase,
+        share: Share,
+        name: ShareName,
+        keep: bool,
+    ) -> Result<(), ChangeError> {
+        self.change_header(|wrapping| {
+            wrapping.root = Some(Arc::new(new.root));
+            let name = Some(name);
+            Ok(Wanted::Share { share, name, keep })
+        })
     }
 
     /// What opens the stick besides its passphrase.
     pub fn unlock_mode(&self) -> UnlockMode {
-        mode_of(&self.unlocked.key_slots)
+        mode_of(&self.unlocked.wrapping().key_slots)
+    }
+
+    /// What the company calls the share that the stick wants; none if it wants none, or the company cannot give it for the passphrase that is in force.
+    pub fn share_name(&self) -> Option<ShareName> {
+        name_of(&self.unlocked.wrapping().key_slots)
     }
 
     /// Puts the bundle key under the passphrase and `share`, which must be fresh, in every copy of the header; the slot before is overwritten. With
     /// `keep` the share lies on the stick, and the passphrase is enough until [`Bundle::forget_share`]; without, the company gives it at each unlocking.
     ///
-    /// Cut at any moment, the stick opens by the share before or by this one: who gives shares keeps both until this has returned.
-    pub fn rewrap(&mut self, share: Share, keep: bool) -> Result<(), ChangeError> {
-        self.wrap(Some(share), keep)
+    /// Cut at any moment, the stick opens by the share before or by this one: who gives shares gives both until this has returned.
+    pub fn rewrap(&self, share: Share, name: ShareName, keep: bool) -> Result<(), ChangeError> {
+        let name = Some(name);
+        self.change_header(|_| Ok(Wanted::Share { share, name, keep }))
     }
 
-    /// Puts the bundle key under the passphrase alone.
-    pub fn wrap_offline(&mut self) -> Result<(), ChangeError> {
-        self.wrap(None, false)
+    /// Puts the bundle key under the passphrase alone, for a stick that the company lets in.
+    pub fn wrap_offline(&self) -> Result<(), ChangeError> {
+        self.take_back()?;
+        self.change_header(|_| Ok(Wanted::Passphrase))
     }
 
-    /// Takes the share off the stick, as far as overwriting does: from now on only a share of the company opens it, and the escrow.
-    pub fn forget_share(&mut self) -> Result<(), ChangeError> {
-        keep_share(&mut self.unlocked.key_slots, None);
-        self.replace_header()
+    /// Takes the share off the stick, as far as overwriting does: from now on only a share of the company opens it, and the escrow. Without a
+    /// [`Bundle::share_name`] the escrow alone.
+    pub fn forget_share(&self) -> Result<(), ReplaceError> {
+        replace_all(&*self.medium, &self.unlocked, &self.ambient.random, |wrapping| {
+            keep_share(&mut wrapping.key_slots, None);
+            Ok(())
+        })
+    }
+
+    /// Writes the header into those of its copies that do not hold it, if there are any.
+    pub fn complete_header(&self) -> Result<(), ReplaceError> {
+        match self.stale_header_slots() {
+            0 => Ok(()),
+            _ => self.replace_header(),
+        }
     }
 
     /// By what the company knows that somebody typed the passphrase ([`crate::share_proof`]); changes with the passphrase alone. `None` if the escrow
     /// opened the bundle.
     pub fn proof_key(&self) -> Option<VerifyingKey> {
-        let root = self.unlocked.root.as_ref();
-        root.map(|root| root.proof_key(self.unlocked.bundle).verifying_key())
+        self.prover().map(|key| key.verifying_key())
     }
 
-    fn wrap(&mut self, share: Option<Share>, keep: bool) -> Result<(), ChangeError> {
-        set_mode(&mut self.unlocked, share, keep).map_err(|NoRoot| ChangeError::NotByPassphrase)?;
-        self.replace_header()
+    /// The key that proves it.
+    pub fn prover(&self) -> Option<SigningKey> {
+        let wrapping = self.unlocked.wrapping();
+        let root = wrapping.root.as_ref();
+        root.map(|root| root.proof_key(self.unlocked.bundle))
+    }
+
+    /// Writes a header whose user slot wants what `choose` says.
+    fn change_header(
+        &self,
+        choose: impl FnOnce(&mut Wrapping) -> Result<Wanted, ChangeError>,
+    ) -> Result<(), ChangeError> {
+        let unlocked = &self.unlocked;
+        replace_all(&*self.medium, unlocked, &self.ambient.random, |wrapping| {
+            let wanted = choose(wrapping)?;
+            wrap(unlocked, wrapping, wanted)
+        })
     }
 
     /// Writes a new escrow file for `recipients`, none removes it; the header's change is the commit.
@@ -264,18 +347,14 @@ impl Bundle {
         }
     }
 
-    fn replace_header(&mut self) -> Result<(), ChangeError> {
-        self.unlocked.generation += 1;
-        replace_all(&*self.medium, &self.unlocked, &self.ambient.random)?;
-        self.unlocked.stale_slots = 0;
-        Ok(())
+    fn replace_header(&self) -> Result<(), ReplaceError> {
+        replace_all(&*self.medium, &self.unlocked, &self.ambient.random, unchanged)
     }
 }
 
 /// A share was being taken off the stick when the power failed: it goes on. What cannot be written now is refused all the same.
-fn forget_to_the_end(medium: &StickMedium, unlocked: &mut Unlocked, ambient: &Ambient) {
-    unlocked.generation += 1;
-    if let Err(error) = replace_all(medium, unlocked, &ambient.random) {
+fn forget_to_the_end(medium: &StickMedium, unlocked: &Unlocked, ambient: &Ambient) {
+    if let Err(error) = replace_all(medium, unlocked, &ambient.random, unchanged) {
         tracing::warn!(code = error.code(), %error, "a share that was taken off the stick is still in a copy of its header");
     }
 }

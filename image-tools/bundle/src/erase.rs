@@ -7,6 +7,9 @@
 //! Cut before 1, nothing has changed, and the company says it again. Cut after it, the copies that are left open the stick once more, and
 //! whoever opens it finds 1 and goes on with 2. An escrow file stays; it is of use to IT alone.
 //!
+//! A stick that wants a share has no such note: the share is taken off it instead, and the company can give it again. Whoever brings a stick into the
+//! mode in which it would go by one takes it off first.
+//!
 //! Flash may keep old blocks that nobody can reach by the file system: what is erased is what can be reached.
 
 use gobag_format::{
@@ -18,13 +21,21 @@ use gobag_format::{
 use crate::{
     Bundle, ReplaceError,
     ledger::LedgerAccessError,
-    medium::{FileRef, Medium},
+    medium::{FileRef, Medium, write_kept},
 };
 
 impl Bundle {
     /// Notes that the company cut the stick off.
     pub fn cut_off(&self) -> Result<(), LedgerAccessError> {
         self.change_ledger(|ledger| ledger.revoked = true)
+    }
+
+    /// Notes that the company takes that back. A ledger that cannot be read says nothing.
+    pub(crate) fn take_back(&self) -> Result<(), LedgerAccessError> {
+        match self.ledger() {
+            Ok(ledger) if ledger.revoked => self.change_ledger(|ledger| ledger.revoked = false),
+            _ => Ok(()),
+        }
     }
 
     /// Overwrites every copy of the header; nothing opens the stick afterwards. On an error some may be left: call it again.
@@ -44,15 +55,10 @@ fn erase(medium: &dyn Medium, file: FileRef, offset: u64, random: &dyn Random) -
     let mut noise = vec![0; HEADER_SLOT_LEN];
     random.fill(&mut noise);
     noise[..CUT_OFF.len()].copy_from_slice(CUT_OFF);
-    let failed = |source| ReplaceError::Medium { file, source };
-    medium.write_at(file, offset, &noise).map_err(failed)?;
-    medium.flush(file).map_err(failed)?;
-    medium.forget_cached(file).map_err(failed)?;
-    let mut back = vec![0; HEADER_SLOT_LEN];
-    medium.read_at(file, offset, &mut back).map_err(failed)?;
-    match back == noise {
-        true => Ok(()),
-        false => Err(ReplaceError::NotKept { file }),
+    match write_kept(medium, file, offset, &noise) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(ReplaceError::NotKept { file }),
+        Err(source) => Err(ReplaceError::Medium { file, source }),
     }
 }
 

@@ -8,7 +8,10 @@ mod share;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use age::Identity;
 use gobag_format::{
@@ -22,12 +25,14 @@ use gobag_format::{
 };
 use thiserror::Error;
 
-pub use share::share_proof;
-pub(crate) use share::{NoRoot, keep_share, mode_of, set_mode};
+pub use share::{NewPassphrase, ShareProof, share_proof};
+pub(crate) use share::{Wanted, keep_share, mode_of, name_of, wrap};
 
-use crate::medium::{FileRef, Medium, settle};
+use crate::medium::{FileRef, Medium, settle, write_kept};
 
 const FILES: u8 = 2;
+/// Copies of a header.
+const COPIES: u8 = FILES * HEADER_SLOTS as u8;
 /// Distinct passphrase slots tried for one passphrase: what a forged header can make a person wait for.
 const MAX_ATTEMPTS: usize = 8;
 
@@ -106,17 +111,53 @@ impl UnlockError {
 pub(crate) struct Unlocked {
     pub(crate) bundle: BundleId,
     pub(crate) key: Key,
-    pub(crate) generation: u64,
-    pub(crate) key_slots: Vec<KeySlot>,
     pub(crate) record: HeaderRecord,
     /// Whether the bundle uses features that this program may only read.
     pub(crate) read_only: bool,
+    wrapping: Mutex<Wrapping>,
+}
+
+/// What of a header changes while others use the bundle.
+#[derive(Clone)]
+pub(crate) struct Wrapping {
+    pub(crate) generation: u64,
+    pub(crate) key_slots: Vec<KeySlot>,
     /// What the passphrase came to, if it opened the bundle.
-    pub(crate) root: Option<Root>,
+    pub(crate) root: Option<Arc<Root>>,
     /// The share that opened it together with the passphrase.
     pub(crate) share: Option<Share>,
     /// Slots that do not hold this header: torn, damaged, outdated or foreign.
     pub(crate) stale_slots: u8,
+}
+
+impl Unlocked {
+    /// A bundle in the making, whose header comes to be with the first [`replace_all`].
+    pub(crate) fn first(bundle: BundleId, key: Key, record: HeaderRecord, key_slots: Vec<KeySlot>) -> Self {
+        let wrapping = Wrapping {
+            generation: 0,
+            key_slots,
+            root: None,
+            share: None,
+            stale_slots: COPIES,
+        };
+        Self {
+            bundle,
+            key,
+            record,
+            read_only: false,
+            wrapping: Mutex::new(wrapping),
+        }
+    }
+
+    /// What changes, for as long as one looks at it.
+    pub(crate) fn wrapping(&self) -> MutexGuard<'_, Wrapping> {
+        self.wrapping.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Number of this header.
+    pub(crate) fn generation(&self) -> u64 {
+        self.wrapping().generation
+    }
 }
 
 /// All slots as they were read.
@@ -173,20 +214,30 @@ impl Headers {
         }
         let current = |slot: &&HeaderSlot| slot.generation == newest.generation && slot.authenticates(&key);
         let current = slots.iter().copied().filter(current).count();
-        let (root, share) = used.map_or((None, None), |used| (Some(used.root), used.share));
+        let (root, share) = used.map_or((None, None), |used| (Some(Arc::new(used.root)), used.share));
         let forgotten = forgotten(secret, share.as_ref(), newest);
-        let unlocked = Unlocked {
-            root,
-            share,
-            bundle: newest.bundle,
+        let wrapping = Wrapping {
             generation: newest.generation,
             key_slots: newest.key_slots.clone(),
+            root,
+            share,
+            stale_slots: (self.0.len() - current) as u8,
+        };
+        let unlocked = Unlocked {
+            bundle: newest.bundle,
             record: newest.open(&key)?,
             read_only: newest.features.ro_compat != 0,
-            stale_slots: (self.0.len() - current) as u8,
             key,
+            wrapping: Mutex::new(wrapping),
         };
         Ok(Found { unlocked, forgotten })
+    }
+
+    /// Whether somebody else has replaced this header since.
+    pub(crate) fn are_later(&self, unlocked: &Unlocked) -> bool {
+        let known = unlocked.generation();
+        let mut slots = self.0.iter().flatten();
+        slots.any(|slot| slot.generation > known && slot.authenticates(&unlocked.key))
     }
 
     /// The generation that is still there when any one of the files is lost: the lower of their newest.
@@ -375,36 +426,66 @@ impl ReplaceError {
     }
 }
 
-/// Writes the header into every slot, alternating between the files, so that no copy with an older key slot
-/// stays behind.
-pub(crate) fn replace_all(
+/// Writes the next generation of the header, with what `change` makes of it, into every slot, alternating between the files, so that no copy with an
+/// older key slot stays behind.
+///
+/// A place that cannot be written is one copy less, and no reason to leave what others hold: all are tried, and the first error is returned. But the
+/// first copy decides: where it gets into neither file, nothing else is touched, and the header is what it was.
+pub(crate) fn replace_all<E: From<ReplaceError>>(
     medium: &dyn Medium,
     unlocked: &Unlocked,
     random: &Arc<dyn Random>,
-) -> Result<(), ReplaceError> {
-    for nth in 0..HEADER_SLOTS as u64 {
-        for file in (0..FILES).map(FileRef::Header) {
-            let slot = HeaderSlot::encode(
-                unlocked.bundle,
-                unlocked.generation,
-                &unlocked.key_slots,
-                &unlocked.record,
-                &unlocked.key,
-                &**random,
-            )?;
-            let failed = |source| ReplaceError::Medium { file, source };
-            let offset = nth * HEADER_SLOT_STRIDE;
-            medium.write_at(file, offset, &slot).map_err(failed)?;
-            medium.flush(file).map_err(failed)?;
-            medium.forget_cached(file).map_err(failed)?;
-            let mut back = vec![0; HEADER_SLOT_LEN];
-            medium.read_at(file, offset, &mut back).map_err(failed)?;
-            if back != slot {
-                return Err(ReplaceError::NotKept { file });
-            }
+    change: impl FnOnce(&mut Wrapping) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut wrapping = unlocked.wrapping();
+    let mut next = wrapping.clone();
+    change(&mut next)?;
+    next.generation += 1;
+    // What could not be read back may be there all the same: its number is not used again.
+    wrapping.generation = next.generation;
+    // Until all hold it, however this ends.
+    wrapping.stale_slots = COPIES;
+    let mut failed = Vec::new();
+    for (nth, (file, offset)) in (1..).zip(places_in_turn()) {
+        failed.extend(write(medium, file, offset, unlocked, &next, random).err());
+        if nth == usize::from(FILES) && failed.len() == nth {
+            return Err(failed.swap_remove(0).into());
         }
     }
+    next.stale_slots = failed.len() as u8;
+    *wrapping = next;
+    failed
+        .into_iter()
+        .next()
+        .map_or(Ok(()), |first| Err(first.into()))
+}
+
+/// What changes nothing but the header's number.
+pub(crate) fn unchanged(_: &mut Wrapping) -> Result<(), ReplaceError> {
     Ok(())
+}
+
+fn write(
+    medium: &dyn Medium,
+    file: FileRef,
+    offset: u64,
+    unlocked: &Unlocked,
+    wrapping: &Wrapping,
+    random: &Arc<dyn Random>,
+) -> Result<(), ReplaceError> {
+    let slot = HeaderSlot::encode(
+        unlocked.bundle,
+        wrapping.generation,
+        &wrapping.key_slots,
+        &unlocked.record,
+        &unlocked.key,
+        &**random,
+    )?;
+    match write_kept(medium, file, offset, &slot) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(ReplaceError::NotKept { file }),
+        Err(source) => Err(ReplaceError::Medium { file, source }),
+    }
 }
 
 /// Makes sure that the header that is read is on the medium: what is written under it would be lost with it.
@@ -438,6 +519,12 @@ pub(crate) fn passphrase_slots(
     use gobag_format::keyslot::PassphraseSlot;
     PassphraseSlot::create(bundle, 0, key, passphrase, cost, &**random)
         .map(|slot| vec![KeySlot::Passphrase(slot)])
+}
+
+/// The same in the order in which they are written.
+fn places_in_turn() -> impl Iterator<Item = (FileRef, u64)> {
+    (0..HEADER_SLOTS as u64)
+        .flat_map(|nth| (0..FILES).map(move |file| (FileRef::Header(file), nth * HEADER_SLOT_STRIDE)))
 }
 
 fn places() -> impl Iterator<Item = (FileRef, u64)> {

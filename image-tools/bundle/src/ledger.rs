@@ -18,7 +18,7 @@ use thiserror::Error;
 use crate::{
     Bundle,
     files::{self, FileError},
-    medium::{FileRef, Medium, settle},
+    medium::{FileRef, Medium, settle, write_kept},
     stick::survey::free_bytes,
 };
 
@@ -264,15 +264,10 @@ fn put(
     random: &dyn Random,
 ) -> Result<(), LedgerAccessError> {
     let slot = keys.seal(ledger, random)?;
-    let failed = |source| LedgerAccessError::Medium { file, source };
-    medium.write_at(file, LEDGER_SLOT_AT, &slot).map_err(failed)?;
-    medium.flush(file).map_err(failed)?;
-    medium.forget_cached(file).map_err(failed)?;
-    let mut back = vec![0; LEDGER_SLOT_LEN];
-    medium.read_at(file, LEDGER_SLOT_AT, &mut back).map_err(failed)?;
-    match back == slot {
-        true => Ok(()),
-        false => Err(LedgerAccessError::NotKept { file }),
+    match write_kept(medium, file, LEDGER_SLOT_AT, &slot) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(LedgerAccessError::NotKept { file }),
+        Err(source) => Err(LedgerAccessError::Medium { file, source }),
     }
 }
 

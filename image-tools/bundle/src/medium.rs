@@ -23,6 +23,8 @@ pub enum FileRef {
     Checkpoint(u8),
     /// Ledger file 0 or 1.
     Ledger(u8),
+    /// Where a stick that wants a share finds its company; 0 or 1.
+    Card(u8),
     /// The `n`-th escrow file; a new number each time the recipients change.
     Escrow(u32),
     /// Pack of base chunks.
@@ -48,6 +50,8 @@ impl fmt::Display for FileRef {
             Self::Segment(n) => write!(f, "LOG/S{n:05}.GBL"),
             Self::Checkpoint(n) => write!(f, "CKPT/C{n}.GBC"),
             Self::Ledger(n) => write!(f, "LEDGER/L{n}.GBR"),
+            Self::Card(0) => write!(f, "A/COMPANY.GBO"),
+            Self::Card(_) => write!(f, "B/COMPANY.GBO"),
             Self::Escrow(n) => write!(f, "KEYS/ESCROW{n}.AGE"),
             Self::Pack(id) => write!(f, "PACKS/{id}.GBP"),
             Self::Manifest(id) => write!(f, "IMAGES/{id}.GBM"),
@@ -73,6 +77,16 @@ pub trait Medium: Send + Sync {
 
     /// Lets the operating system drop its copy, so that the next read comes from the medium itself.
     fn forget_cached(&self, file: FileRef) -> io::Result<()>;
+}
+
+/// Writes `bytes`, makes them durable, and reads back what the medium, not the system's cache, has in their place: whether it kept them.
+pub(crate) fn write_kept(medium: &dyn Medium, file: FileRef, offset: u64, bytes: &[u8]) -> io::Result<bool> {
+    medium.write_at(file, offset, bytes)?;
+    medium.flush(file)?;
+    medium.forget_cached(file)?;
+    let mut back = vec![0; bytes.len()];
+    medium.read_at(file, offset, &mut back)?;
+    Ok(back == bytes)
 }
 
 /// Makes sure that what is read of a file is on the medium and not only in the system's cache, where a program that was

@@ -30,7 +30,7 @@ use crate::{
     Ambient, Bundle, OpenError, Volume, VolumeError,
     bundle::escrow_file,
     files::{self, FileError},
-    headers::{ReplaceError, UnlockError, Unlocked, passphrase_slots, replace_all},
+    headers::{ReplaceError, UnlockError, Unlocked, passphrase_slots, replace_all, unchanged},
     ledger::{self, LedgerAccessError},
     medium::{BUNDLE_FOLDER, FileRef, Medium, StickMedium},
     store::{LogKeys, LogVolume, Store, StoreError, StoreMode, StoreOptions, StoreVolume},
@@ -257,35 +257,27 @@ pub fn provision(
     fill_log(&folder, spec, geometry, &key, ambient, monitor)?;
     let medium = StickMedium::unfinished(&folder);
     let record = ledger::begin(&medium, bundle, &key, speed, &*ambient.random)?;
-    let unlocked = Unlocked {
-        bundle,
-        generation: 1,
-        key_slots: passphrase_slots(bundle, &key, spec.passphrase, spec.cost, &ambient.random)?,
-        record: HeaderRecord {
-            org: spec.org,
-            org_name: spec.org_name.clone(),
-            publisher: spec.publisher,
-            user: spec.user.clone(),
-            created_s: (ambient.clock)(),
-            images: spec.images.iter().map(|image| image.record.clone()).collect(),
-            volumes: spec.volumes(),
-            log: geometry,
-            escrow,
-            later: serde_json::Map::new(),
-        },
-        key,
-        read_only: false,
-        root: None,
-        share: None,
-        stale_slots: 0,
+    let header = HeaderRecord {
+        org: spec.org,
+        org_name: spec.org_name.clone(),
+        publisher: spec.publisher,
+        user: spec.user.clone(),
+        created_s: (ambient.clock)(),
+        images: spec.images.iter().map(|image| image.record.clone()).collect(),
+        volumes: spec.volumes(),
+        log: geometry,
+        escrow,
+        later: serde_json::Map::new(),
     };
+    let key_slots = passphrase_slots(bundle, &key, spec.passphrase, spec.cost, &ambient.random)?;
+    let unlocked = Unlocked::first(bundle, key, header, key_slots);
     prewrite(
         &folder.join(first_header.0.path()),
         first_header.1,
         ambient,
         monitor,
     )?;
-    replace_all(&medium, &unlocked, &ambient.random)?;
+    replace_all(&medium, &unlocked, &ambient.random, unchanged)?;
     Ok(Provisioned {
         bundle,
         keys: record.public_keys(),

@@ -85,6 +85,11 @@ impl ReplicaSource {
         self.store.unsent_bytes(COMPANY)
     }
 
+    /// Whether nothing waits, not even what takes no room: blocks that are zero now, or as in the image.
+    pub fn is_all_sent(&self) -> bool {
+        self.store.is_all_sent(COMPANY, self.volumes().map(|(id, _)| id))
+    }
+
     /// Counts blocks as not sent: the company may not have them as they are.
     pub fn doubt(&self, volume: VolumeId, first_block: u64, blocks: u64) {
         self.store.doubt(COMPANY, volume, first_block, blocks);
@@ -226,7 +231,7 @@ impl ReplicaSource {
             complete: snapshot.is_complete(),
             copied: snapshot.is_complete(),
             moment: Moment {
-                generation: self.bundle.unlocked.generation,
+                generation: self.bundle.unlocked.generation(),
                 sequence,
                 tag,
             },

@@ -235,13 +235,12 @@ impl Session {
     }
 
     /// Goes on after the stick was gone and came back at `stick`. Refuses another bundle, and the same one
-    /// in another state; what was acknowledged meanwhile is still in memory and is written with the next
-    /// flush.
+    /// in another state, or with a later header: what this session knows of it would undo a new passphrase. What was acknowledged meanwhile is still in
+    /// memory and is written with the next flush.
     pub fn reattach(&self, stick: &Path) -> Result<(), SessionError> {
-        let found = Headers::read(&StickMedium::peek(stick))?
-            .bundle()
-            .map_err(UnlockError::Header)?;
-        if found != self.bundle.id() {
+        let headers = Headers::read(&StickMedium::peek(stick))?;
+        let found = headers.bundle().map_err(UnlockError::Header)?;
+        if found != self.bundle.id() || headers.are_later(&self.bundle.unlocked) {
             return Err(StoreError::OtherState.into());
         }
         self.store.distrust();

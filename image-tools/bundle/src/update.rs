@@ -31,7 +31,7 @@ use serde::Serialize;
 
 use crate::{
     Bundle,
-    headers::replace_all,
+    headers::{replace_all, unchanged},
     repository::{Repository, StoredImage},
     session::{SessionOptions, open_store},
     stick::content::Item,
@@ -142,7 +142,7 @@ pub fn update(
     monitor: &dyn Monitor,
 ) -> Result<UpdateReport, UpdateError> {
     is_in_place(bundle)?;
-    let header_completed = bundle.unlocked.stale_slots > 0;
+    let header_completed = bundle.stale_header_slots() > 0;
     if header_completed {
         replace(bundle, None)?;
     }
@@ -192,12 +192,13 @@ fn is_in_place(bundle: &Bundle) -> Result<(), UpdateError> {
 
 /// Writes the header anew into all its copies, with another record if one is given.
 fn replace(bundle: &mut Bundle, record: Option<&HeaderRecord>) -> Result<(), UpdateError> {
-    let unlocked = &mut bundle.unlocked;
-    unlocked.generation += 1;
     if let Some(record) = record {
-        unlocked.record = record.clone();
+        bundle.unlocked.record = record.clone();
     }
-    replace_all(&*bundle.medium, unlocked, &bundle.ambient.random)?;
-    unlocked.stale_slots = 0;
-    Ok(())
+    Ok(replace_all(
+        &*bundle.medium,
+        &bundle.unlocked,
+        &bundle.ambient.random,
+        unchanged,
+    )?)
 }

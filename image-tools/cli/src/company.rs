@@ -36,13 +36,14 @@ enum CompanyCommand {
     Stick(OneArgs),
     /// Cut a stick off
     ///
-    /// It gets no lease and no certificate any more; when it next reaches the server it erases what unlocks it, and whoever works with it
-    /// is switched off at once. A stick that never comes online again works until its lease ends. What it sent to the company stays, for
+    /// It gets no lease and no certificate any more; when it next reaches the server it erases what unlocks it, or takes off it what it has of a share
+    /// of the company's, and whoever works with it is switched off at once. One that opens online opens no more. Any other stick that never comes online again works until its lease ends. What it sent to the company stays, for
     /// `gobag-image recover`.
     Revoke(RevokeArgs),
     /// Take a revocation back
     ///
-    /// For a stick that was found before it heard of it. One that has erased itself opens with the escrow key alone.
+    /// For a stick that was found before it heard of it. One that has erased itself opens for nobody: what it sent is recovered onto another. One that opens
+    /// together with a share of the company's opens again, online, or with the escrow key. Whatever was typed wrong before does not keep its user waiting any more.
     Restore(OneArgs),
     /// Let a stick renew its lease again of which two copies were seen
     ///
@@ -54,7 +55,7 @@ enum CompanyCommand {
 
 #[derive(Debug, clap::Args)]
 struct SticksArgs {
-    /// Only those that are revoked, or of which two copies were seen
+    /// Only those that are revoked, of which two copies were seen, or whose share was asked for with wrong passphrases
     #[arg(long)]
     troubled: bool,
     #[command(flatten)]
@@ -180,7 +181,8 @@ fn sticks(args: &SticksArgs, ui: &Ui) -> Result<ExitCode, CliError> {
         }
         sticks.extend(page);
     }
-    let is_troubled = |stick: &StickInfo| stick.revoked || stick.clone_suspected;
+    let is_troubled =
+        |stick: &StickInfo| stick.revoked || stick.clone_suspected || stick.wrong_passphrases > 0;
     sticks.retain(|stick| !args.troubled || is_troubled(stick));
     let report = SticksReport { sticks };
     let columns = ui.columns();

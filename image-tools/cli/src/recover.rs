@@ -183,6 +183,9 @@ impl Lost {
             let text = "the server gave a moment that is not whole: a step of a copy under way";
             return Err(said(ExitCode::Damaged, "recover.incomplete", text));
         }
+        if point.time_doubtful {
+            ui.warn("the server's clock was in doubt when it got this state, and still is: its time is what that clock said");
+        }
         let apart_s = view.head().taken_s.abs_diff(stored.time_s);
         if apart_s > MAX_APART_S {
             let (by_stick, _) = time::both(view.head().taken_s);

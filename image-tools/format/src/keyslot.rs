@@ -10,7 +10,7 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-pub use share::{Share, SharedSlot};
+pub use share::{SHARE_NAME_LEN, Share, ShareName, SharedSlot};
 
 use crate::{
     crypto::{Cipher, KEY_LEN, Key, Random, TAG_LEN, position_nonce, random_bytes},
@@ -21,13 +21,14 @@ use crate::{
 
 /// Bytes of an encoded slot.
 pub const KEY_SLOT_LEN: usize = 128;
-/// Where the share stands in its slot.
+/// Where a share, or its name, stands in its slot.
 const SHARE_AT: usize = 16;
 const WRAPPED_LEN: usize = KEY_LEN + TAG_LEN;
 const TYPE_EMPTY: u8 = 0;
 const TYPE_PASSPHRASE: u8 = 1;
 const TYPE_SHARED: u8 = 2;
 const TYPE_SHARE: u8 = 3;
+const TYPE_SHARE_NAME: u8 = 4;
 
 /// What one guess of the passphrase costs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +73,8 @@ pub enum KeySlot {
     Shared(SharedSlot),
     /// The share for the slots beside it, for as long as the stick may be opened offline.
     Share(Share),
+    /// What the company calls the share that the slots beside it want.
+    ShareName(ShareName),
     /// A kind this version does not know; kept as it is.
     Unknown(Box<[u8; KEY_SLOT_LEN]>),
 }
@@ -204,6 +207,10 @@ impl KeySlot {
                 out[0] = TYPE_SHARE;
                 out[SHARE_AT..SHARE_AT + KEY_LEN].copy_from_slice(share.expose());
             }
+            Self::ShareName(name) => {
+                out[0] = TYPE_SHARE_NAME;
+                out[SHARE_AT..SHARE_AT + SHARE_NAME_LEN].copy_from_slice(&name.0);
+            }
             Self::Passphrase(slot) => {
                 let parts = (slot.cost, &slot.salt, &slot.commitment, &slot.wrapped);
                 put(&mut out, TYPE_PASSPHRASE, parts);
@@ -247,6 +254,10 @@ impl KeySlot {
             TYPE_SHARE => {
                 fields.bytes(SHARE_AT - 1)?;
                 Ok(Self::Share(Share::from_bytes(fields.array()?)))
+            }
+            TYPE_SHARE_NAME => {
+                fields.bytes(SHARE_AT - 1)?;
+                Ok(Self::ShareName(ShareName(fields.array()?)))
             }
             _ => Ok(Self::Unknown(Box::new(bytes))),
         }

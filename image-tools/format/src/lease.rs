@@ -10,6 +10,7 @@ mod effective;
 pub mod phone;
 mod policy;
 pub mod renewal;
+pub mod share;
 
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@
 //! lengths against [`limits`] before it allocates, and anything sealed is authenticated before it is parsed.
 
 pub mod agree;
+pub mod card;
 pub mod checkpoint;
 pub mod chunk;
 pub mod crypto;

@@ -81,6 +81,10 @@ pub const MAX_SERVERS: usize = 4;
 pub const MAX_SERVER_LEN: usize = 260;
 /// Longest certificate in a ledger, PEM, bytes.
 pub const MAX_CERTIFICATE_LEN: usize = 8 << 10;
+/// Bytes of the name that the company has at its server.
+pub const MAX_TENANT_LEN: usize = 64;
+/// Bytes of the file by which a locked stick finds its company.
+pub const CARD_LEN: usize = 32 << 10;
 /// Longest lease, and longest extension, that is kept in a ledger, bytes.
 pub const MAX_KEPT_LEASE_LEN: usize = 16 << 10;
 /// Most extensions that are kept in a ledger.

@@ -7,6 +7,7 @@ pub(crate) mod contact;
 pub(crate) mod desk;
 mod replicating;
 mod sending;
+pub(crate) mod share;
 pub(crate) mod standing;
 mod trouble;
 
@@ -27,6 +28,7 @@ use serde::{Deserialize, Serialize};
 use crate::{control::Board, open::Work};
 
 use desk::Desk;
+use replicating::Call;
 pub(crate) use replicating::Replicating;
 pub(crate) use sending::SendingArgs;
 pub(crate) use trouble::Trouble;
@@ -182,8 +184,8 @@ struct Keeper {
 }
 
 impl Keeper {
-    /// Until it is stopped. Who wakes it has heard that the stick is cut off.
-    fn keep(&self, stopped: &Receiver<()>, woken: &Receiver<()>) {
+    /// Until it is stopped; a call makes it speak to the company at once.
+    fn keep(&self, stopped: &Receiver<()>, woken: &Receiver<Call>) {
         let mut backoff = Backoff::new(&SystemRandom, None);
         let mut noted = Instant::now();
         let mut contact = Some(Instant::now());
@@ -197,7 +199,9 @@ impl Keeper {
             select! {
                 recv(stopped) -> _ => return,
                 recv(woken) -> word => match word {
-                    Ok(()) => contact = Some(Instant::now()),
+                    // Where the last contact failed, too, the next one has its time.
+                    Ok(Call::Unreached) if !self.is_reached() => {}
+                    Ok(_) => contact = Some(Instant::now()),
                     // Replication has ended, and with it the session.
                     Err(_) => return,
                 },
@@ -220,6 +224,11 @@ impl Keeper {
                 }
             }
         }
+    }
+
+    fn is_reached(&self) -> bool {
+        let shown = self.board.report().company;
+        shown.is_some_and(|company| company.contact == Contact::Reached)
     }
 
     /// Whether the company gets what is written; says so once each time that it begins not to.
@@ -269,7 +278,12 @@ impl Keeper {
     }
 
     fn contact(&self, backoff: &mut Backoff<'_>) -> Next {
+        let mode = || self.desk.with(|work| work.session().bundle().unlock_mode()).ok();
+        let before = mode();
         let contact = contact::contact(&self.desk);
+        if let (Some(before), Some(now)) = (before, mode()) {
+            share::tell(before, now, &self.ui);
+        }
         let until_s = self.desk.with(standing::until).ok().flatten();
         let now_s = (gobag_bundle::Ambient::system().clock)();
         let show = |contact, code: Option<&str>| {

@@ -163,6 +163,7 @@ fn keep(
             if let Some(lease) = lease {
                 // The company's word of now, whatever was noted before.
                 ledger.high_water_s = lease.issued_s;
+                ledger.revoked = false;
             }
         })
         .or_explain()?;

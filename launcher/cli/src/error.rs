@@ -186,7 +186,9 @@ fn exit(code: &str) -> ExitCode {
         | "unlock.wrong-passphrase"
         | "unlock.passphrase-replaced"
         | "unlock.share-needed"
+        | "unlock.escrow-needed"
         | "unlock.wrong-share"
+        | "unlock.no-server"
         | "keyslot.wrong-passphrase" => ExitCode::LockedOut,
         "mount.fuse-missing"
         | "mount.fuse-denied"
@@ -242,6 +244,13 @@ fn hints(code: &str) -> &'static [&'static str] {
         "unlock.share-needed" | "unlock.wrong-share" => &[
             "go online: your company's server gives the stick what it needs, and refuses one that was cut off",
             "or phone your IT: their escrow key opens it, too",
+        ],
+        "unlock.escrow-needed" => &[
+            "phone your IT: their escrow key opens the stick, and nothing on it is lost; being online does not help",
+        ],
+        "unlock.no-server" => &[
+            "connect this computer to the internet and try again; in a hotel or café, first open any page in the browser",
+            "your IT chose that sticks open only while your company's server answers; if it is down, phone your IT: their escrow key opens the stick, too",
         ],
         "engine.uefi-missing" => &["on Debian and Ubuntu it is the package `ovmf`"],
         "unlock.passphrase-replaced" => &["use your newest passphrase"],
@@ -352,6 +361,9 @@ mod tests {
             ("socket.busy", ExitCode::Busy),
             ("socket.listen", ExitCode::Failed),
             ("unlock.wrong-passphrase", ExitCode::LockedOut),
+            ("unlock.no-server", ExitCode::LockedOut),
+            ("unlock.share-needed", ExitCode::LockedOut),
+            ("unlock.escrow-needed", ExitCode::LockedOut),
             ("unlock.medium", ExitCode::Failed),
             ("header.damaged", ExitCode::Damaged),
             ("header.newer-format", ExitCode::Failed),

@@ -5,7 +5,7 @@ use std::{io::Read, path::PathBuf};
 use gobag_checklists::regular;
 use gobag_format::{
     envelope::Envelope,
-    lease::{Extension, Lease, LeaseError},
+    lease::{Extension, Lease, LeaseError, UnlockMode},
     limits::MAX_KEPT_LEASE_LEN,
 };
 use gobag_term::{CliError, ExitCode, Ui};
@@ -55,6 +55,8 @@ struct LeaseReport {
     needs_lease: bool,
     is_enrolled: bool,
     servers: Vec<String>,
+    /// What opens it besides its passphrase.
+    unlock: UnlockMode,
     /// Whether it would be started now, as far as the lease goes.
     may_start: bool,
     until_s: Option<u64>,
@@ -150,6 +152,7 @@ fn answer(bundle: &gobag_bundle::Bundle, ui: &Ui) -> Result<ExitCode, CliError> 
         needs_lease: found.policy.is_some(),
         is_enrolled: found.is_enrolled,
         servers: company.map(|company| company.servers).unwrap_or_default(),
+        unlock: bundle.unlock_mode(),
         may_start: error.is_none(),
         until_s,
         days_left: until_s.map(|until_s| until_s.saturating_sub(now_s()) / 86_400),
@@ -183,6 +186,11 @@ fn page(report: &LeaseReport) -> String {
     text.push_str(&match report.is_enrolled {
         true => format!("Its company answers at {}.\n", report.servers.join(", ")),
         false => "It is not enrolled with a server of its company.\n".to_owned(),
+    });
+    text.push_str(match report.unlock {
+        UnlockMode::Offline => "",
+        UnlockMode::Leased => "Your company can lock it from afar.\n",
+        UnlockMode::Online => "It opens only while your company's server answers.\n",
     });
     text
 }

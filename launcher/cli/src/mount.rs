@@ -135,12 +135,12 @@ pub(crate) fn mount(
         wish: args.sending.wish(),
     };
     keep(&bare, Kind::Programs, &work, &inbox, &board, ui);
-    let cut_off = work.is_cut_off().then(|| work.take_left());
+    let cut_off = work.is_cut_off().then(|| work.take_fate());
     let work = Arc::into_inner(work).ok_or_else(still_shared)?;
     let saved = put_away(door, work, &inbox.signals, &board, ui);
     drop(server);
-    if let Some(left) = cut_off {
-        return Err(standing::cut_off(left));
+    if let Some(fate) = cut_off {
+        return Err(standing::cut_off(fate));
     }
     saved?;
     let report = MountReport {

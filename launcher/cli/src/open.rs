@@ -13,7 +13,7 @@ use gobag_bundle::{
     memory::{Admitted, Witness},
     store::StoreError,
 };
-use gobag_format::{ids::BundleId, manifest::ContainerEntry};
+use gobag_format::{ids::BundleId, keyslot::ShareName, manifest::ContainerEntry};
 use gobag_mount::Export;
 use gobag_term::Ui;
 
@@ -23,12 +23,28 @@ use crate::{environment::Environment, find, host_memory};
 pub(crate) struct Work {
     id: BundleId,
     session: Session,
+    /// Which share of the company's the header wanted when it was opened.
+    share: Option<ShareName>,
     witness: Arc<Witness>,
     /// Where the stick is, or was last seen.
     place: Mutex<PathBuf>,
     is_cut_off: AtomicBool,
-    /// Why not all that unlocks it could be erased then.
-    left: Mutex<Option<ReplaceError>>,
+    /// What became of what unlocks it then.
+    fate: Mutex<Fate>,
+}
+
+/// What became of what unlocks a stick that the company cut off.
+#[derive(Debug, Default)]
+pub(crate) enum Fate {
+    /// It is erased: nothing opens the stick any more.
+    #[default]
+    Erased,
+    /// The company has a part of it, and can give that again.
+    Kept,
+    /// A part of it is gone that the company has not: IT's escrow opens it.
+    Escrow,
+    /// Not all of it could be overwritten.
+    Left(ReplaceError),
 }
 
 /// The stick was found again.
@@ -50,17 +66,23 @@ impl Work {
     ) -> Result<Self, SessionError> {
         Ok(Self {
             id: bundle.id(),
+            share: bundle.share_name(),
             session: Session::open_before(Arc::new(bundle), options, Some(Arc::clone(&witness)))?,
             witness,
             place: Mutex::new(stick.to_owned()),
             is_cut_off: AtomicBool::new(false),
-            left: Mutex::new(None),
+            fate: Mutex::default(),
         })
     }
 
     /// The open image.
     pub(crate) fn session(&self) -> &Session {
         &self.session
+    }
+
+    /// Whether the header wanted this share of the company's when it was opened: so it has been on the medium since before.
+    pub(crate) fn opened_with(&self, share: &ShareName) -> bool {
+        self.share.as_ref() == Some(share)
     }
 
     /// How it came to be let in.
@@ -89,19 +111,19 @@ impl Work {
         self.id
     }
 
-    /// The company cut the stick off, and what unlocks it is being erased.
+    /// The company cut the stick off, and what unlocks it is being erased or taken away.
     pub(crate) fn note_cut_off(&self) {
         self.is_cut_off.store(true, Ordering::SeqCst);
     }
 
-    /// What of it could not be erased.
-    pub(crate) fn note_left(&self, left: Option<ReplaceError>) {
-        *self.left.lock().unwrap_or_else(PoisonError::into_inner) = left;
+    /// What became of it.
+    pub(crate) fn note_fate(&self, fate: Fate) {
+        *self.fate.lock().unwrap_or_else(PoisonError::into_inner) = fate;
     }
 
     /// The same, for the last word.
-    pub(crate) fn take_left(&self) -> Option<ReplaceError> {
-        self.left.lock().unwrap_or_else(PoisonError::into_inner).take()
+    pub(crate) fn take_fate(&self) -> Fate {
+        std::mem::take(&mut self.fate.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Whether the company cut the stick off while it was at work.

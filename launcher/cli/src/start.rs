@@ -261,12 +261,12 @@ pub(crate) fn start(
         container: ran.container,
         state: SessionState::SafeToRemove,
     };
-    let cut_off = work.is_cut_off().then(|| work.take_left());
+    let cut_off = work.is_cut_off().then(|| work.take_fate());
     let work = Arc::into_inner(work).ok_or_else(still_shared)?;
     let saved = put_away(door, work, &start.inbox.signals, &board, ui);
     drop(server);
-    if let Some(left) = cut_off {
-        return Err(standing::cut_off(left));
+    if let Some(fate) = cut_off {
+        return Err(standing::cut_off(fate));
     }
     saved?;
     match ran.failure {

@@ -19,7 +19,7 @@ pub enum ExitCode {
     Findings = 3,
     /// This computer cannot run the image; nothing was started.
     HostUnfit = 4,
-    /// The stick did not open: wrong passphrase, expired lease, or access withdrawn.
+    /// The stick did not open: wrong passphrase, expired lease, access withdrawn, or no server where it opens only with one.
     LockedOut = 5,
     /// Stored data is damaged or was altered.
     Damaged = 6,
@@ -89,7 +89,7 @@ impl ExitCode {
             }
             Self::HostUnfit => "This computer cannot run the image; nothing was started.",
             Self::LockedOut => {
-                "The stick did not open: wrong passphrase, expired lease, or access withdrawn."
+                "The stick did not open: wrong passphrase, expired lease, access withdrawn, or no server where it opens only with one."
             }
             Self::Damaged => "Stored data is damaged or was altered.",
             Self::Busy => "Somebody else is using the stick or the repository right now.",

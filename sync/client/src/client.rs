@@ -1,16 +1,24 @@
 //! A client of one server, shared by all threads that speak to it: its connections, and answers up to a limit. What it asks is in
 //! [`crate::requests`].
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use gobag_protocol::{
     error::ErrorBody,
+    ids::Digest,
     limits::{MAX_BODY, MAX_SMALL_BODY, STALL_S},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use ureq::{
     Agent, Body,
-    http::{Response, header, response},
+    config::Config,
+    http::{Response, StatusCode, header, response},
     unversioned::{
         resolver::DefaultResolver,
         transport::{Connector as _, TcpConnector},
@@ -18,6 +26,7 @@ use ureq::{
 };
 
 use crate::{
+    direct::Direct,
     error::{ClientError, Refused},
     pace::{Pace, UploadLimit},
     retry::Backoff,
@@ -45,7 +54,11 @@ pub struct Options {
 pub struct Client {
     agent: Agent,
     server: String,
+    ca: Digest,
     pace: Arc<Pace>,
+    /// Whether the company has answered once.
+    has_answered: Arc<AtomicBool>,
+    pub(crate) direct: Arc<Direct>,
 }
 
 impl Client {
@@ -58,30 +71,18 @@ impl Client {
         options: Options,
     ) -> Result<Self, ClientError> {
         let pace = Arc::new(Pace::new(options.upload));
+        let (config, trusted) = tls::config(ca, identity)?;
         let connector = TcpConnector::default().chain(Secured {
-            config: Arc::new(tls::config(ca, identity)?),
+            config: Arc::new(config),
             pace: Arc::clone(&pace),
         });
-        let stall = Some(Duration::from_secs(STALL_S));
-        let config = Agent::config_builder()
-            .http_status_as_error(false)
-            .https_only(true)
-            .max_redirects(0)
-            // Not even by the environment: what leads to the company is in the ledger.
-            .proxy(None)
-            .user_agent("gobag")
-            .timeout_resolve(Some(Duration::from_secs(CONNECT_S)))
-            .timeout_connect(Some(Duration::from_secs(CONNECT_S)))
-            .timeout_per_read(stall)
-            .timeout_per_write(stall)
-            .timeout_await_100(stall)
-            .max_idle_age(Duration::from_secs(IDLE_S))
-            .max_idle_connections(IDLE)
-            .max_idle_connections_per_host(IDLE)
-            .build();
+        let config = agent_config(Duration::from_secs(CONNECT_S));
         let client = Self {
             agent: Agent::with_parts(config, connector, DefaultResolver::default()),
             server: server.to_owned(),
+            direct: Arc::new(Direct::new(ca, &pace)),
+            has_answered: Arc::default(),
+            ca: trusted,
             pace,
         };
         let uri: Result<ureq::http::Uri, _> = client.url("/v1/hello").parse();
@@ -100,10 +101,16 @@ impl Client {
         &self.server
     }
 
+    /// BLAKE3 of the one CA that it trusts, for proofs that count for that company alone.
+    pub fn ca(&self) -> &Digest {
+        &self.ca
+    }
+
     /// Ends: what waits or is under way in other threads fails with [`ClientError::Closed`].
     pub fn close(&self) {
         self.pace.close();
         self.agent.clone().shutdown();
+        self.direct.close();
     }
 
     /// Asks until it works, `backoff` gives up, or the client is closed.
@@ -139,11 +146,27 @@ impl Client {
         path: &str,
         headers: &[(&str, &str)],
     ) -> Result<Response<Body>, ClientError> {
+        self.heard(self.asked(path, headers))
+    }
+
+    /// The same where the answer may be another address.
+    pub(crate) fn get_or_elsewhere(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<Response<Body>, ClientError> {
+        match self.asked(path, headers) {
+            Ok(response) if response.status() == StatusCode::TEMPORARY_REDIRECT => Ok(response),
+            answer => self.heard(answer),
+        }
+    }
+
+    fn asked(&self, path: &str, headers: &[(&str, &str)]) -> Result<Response<Body>, ureq::Error> {
         let mut request = self.agent.get(self.url(path));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        self.heard(request.call())
+        request.call()
     }
 
     pub(crate) fn put_bytes(
@@ -196,6 +219,7 @@ impl Client {
     /// The answer if it is a yes; else the error that it is.
     fn heard(&self, answer: Result<Response<Body>, ureq::Error>) -> Result<Response<Body>, ClientError> {
         let response = answer.map_err(|error| self.failed(error))?;
+        self.has_answered.store(true, Ordering::Relaxed);
         if response.status().is_success() {
             return Ok(response);
         }
@@ -253,9 +277,15 @@ impl Client {
     }
 
     fn failed(&self, error: ureq::Error) -> ClientError {
-        match self.pace.is_closed() {
-            true => ClientError::Closed,
-            false => ClientError::of(error, &self.server),
+        if self.pace.is_closed() {
+            return ClientError::Closed;
+        }
+        match ClientError::of(error, &self.server) {
+            // The company was there: a page for guests, or whoever else is in between, has taken its place for a while.
+            ClientError::OtherServer { server, source } if self.has_answered.load(Ordering::Relaxed) => {
+                ClientError::Offline { server, source }
+            }
+            error => error,
         }
     }
 
@@ -269,4 +299,25 @@ impl Client {
     fn url(&self, path: &str) -> String {
         format!("https://{}{path}", self.server)
     }
+}
+
+/// How connections are used, to whomever they are.
+pub(crate) fn agent_config(connect: Duration) -> Config {
+    let stall = Some(Duration::from_secs(STALL_S));
+    Agent::config_builder()
+        .http_status_as_error(false)
+        .https_only(true)
+        .max_redirects(0)
+        // Not even by the environment: what leads to the company is in the ledger.
+        .proxy(None)
+        .user_agent("gobag")
+        .timeout_resolve(Some(connect))
+        .timeout_connect(Some(connect))
+        .timeout_per_read(stall)
+        .timeout_per_write(stall)
+        .timeout_await_100(stall)
+        .max_idle_age(Duration::from_secs(IDLE_S))
+        .max_idle_connections(IDLE)
+        .max_idle_connections_per_host(IDLE)
+        .build()
 }

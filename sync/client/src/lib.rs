@@ -1,14 +1,16 @@
 //! The network, client side: what sticks and people ask of the company's server (`docs/sync-protocol.md`, sections 3 and 4). Blocking, for threads.
 //!
 //! * [`client`]: connections to one server; [`requests`]: one method for each request of a stick, [`people`]: of people
+//! * `direct`: objects from the company's bucket itself, where the server says so
 //! * [`error`]: what can go wrong, and whether asking again helps
 //! * [`retry`]: when to ask again; [`pace`]: how fast bytes leave, and the end of all waiting
-//! * [`tls`]: TLS 1.3 with the organisation's CA as the only root, and the stick's own key
+//! * [`tls`]: TLS 1.3 with the organisation's CA as the only root (but for the bucket), and the stick's own key
 //!
 //! Knows neither sticks nor terminals, keeps nothing, and believes nothing about the time of day that a server says. What a server
 //! answers has an end: every answer is read up to a limit.
 
 pub mod client;
+mod direct;
 pub mod error;
 mod pace;
 pub mod people;

@@ -2,17 +2,12 @@
 
 use gobag_protocol::{
     ids::{BundleId, LineName, ObjectId},
-    limits::MAX_OBJECT_BYTES,
     people::{Reason, RevokeRequest, StickDetails, Sticks},
     points::{Point, Points, Wanted},
 };
 use zeroize::Zeroizing;
 
-use crate::{
-    client::Client,
-    error::ClientError,
-    requests::{query, same_object},
-};
+use crate::{client::Client, error::ClientError, requests::query};
 
 /// A person at a server.
 pub struct People {
@@ -91,8 +86,7 @@ impl People {
     /// A whole object of a stick, whose bytes are those of its id.
     pub fn object(&self, bundle: BundleId, id: ObjectId) -> Result<Vec<u8>, ClientError> {
         let path = format!("/v1/admin/sticks/{bundle}/objects/{id}");
-        let response = self.client.get_path(&path, &[("authorization", &self.bearer)])?;
-        same_object(id, self.client.body(response, MAX_OBJECT_BYTES as u64)?)
+        self.client.whole(&path, &[("authorization", &self.bearer)], id)
     }
 
     fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {

@@ -17,11 +17,11 @@ use gobag_protocol::{
     limits::{MAX_MISSING_IDS, MAX_OBJECT_BYTES, MEMORY_BYTES},
     objects::{Missing, MissingRequest},
     points::{Bookmark, MadePoint, NewPoint, Part, Point, Points, Wanted},
+    share::{
+        Asked, NextRequest, NextShare, Question, QuestionRequest, Share, ShareGiven, ShareHeld, ShareRequest,
+    },
 };
-use ureq::{
-    Body,
-    http::{Response, StatusCode},
-};
+use ureq::http::StatusCode;
 
 use crate::{client::Client, error::ClientError};
 
@@ -70,6 +70,28 @@ impl Client {
         self.posted("/v1/revoked", erased)
     }
 
+    /// What somebody who knows a stick's passphrase has to sign for its share. Needs no certificate.
+    pub fn share_question(&self, request: &QuestionRequest) -> Result<Question, ClientError> {
+        let asked: Asked = self.answered("/v1/share/question", request)?;
+        Ok(asked.question)
+    }
+
+    /// A stick's share, for somebody who signed that. Needs no certificate. A wrong passphrase is counted: not to be asked again by itself.
+    pub fn share(&self, request: &ShareRequest) -> Result<Share, ClientError> {
+        let given: ShareGiven = self.answered("/v1/share", request)?;
+        Ok(given.share)
+    }
+
+    /// A fresh share for the stick's header. Asked again it is another one.
+    pub fn next_share(&self, request: &NextRequest) -> Result<NextShare, ClientError> {
+        self.answered("/v1/share/next", request)
+    }
+
+    /// Says that the whole header wants this share.
+    pub fn share_held(&self, held: &ShareHeld) -> Result<(), ClientError> {
+        self.posted("/v1/share/held", held)
+    }
+
     /// Those of `ids` that the server has not, of any number of them.
     pub fn missing(&self, ids: &[ObjectId]) -> Result<Vec<ObjectId>, ClientError> {
         let mut missing = Vec::new();
@@ -93,8 +115,7 @@ impl Client {
 
     /// A whole object, whose bytes are those of its id.
     pub fn get(&self, id: ObjectId) -> Result<Vec<u8>, ClientError> {
-        let response = self.object(id, &[])?;
-        same_object(id, self.body(response, MAX_OBJECT_BYTES as u64)?)
+        self.whole(&format!("/v1/objects/{id}"), &[], id)
     }
 
     /// A part of an object; nothing vouches for its bytes but what they are sealed with.
@@ -103,7 +124,7 @@ impl Client {
             return Ok(Vec::new());
         };
         let asked = format!("bytes={}-{last}", range.start);
-        let response = self.object(id, &[("range", &asked)])?;
+        let response = self.get_path(&format!("/v1/objects/{id}"), &[("range", &asked)])?;
         let is_part = response.status() == StatusCode::PARTIAL_CONTENT;
         let part = self.body(response, MAX_OBJECT_BYTES as u64)?;
         match is_part && part.len() as u64 == range.end - range.start {
@@ -169,10 +190,6 @@ impl Client {
     /// Hands over a signed check result, as it is kept in the ledger.
     pub fn result(&self, envelope: &str) -> Result<(), ClientError> {
         self.post("/v1/results", envelope.as_bytes()).map(drop)
-    }
-
-    fn object(&self, id: ObjectId, headers: &[(&str, &str)]) -> Result<Response<Body>, ClientError> {
-        self.get_path(&format!("/v1/objects/{id}"), headers)
     }
 }
 

@@ -1,4 +1,4 @@
-//! TLS 1.3 with the organisation's CA as the only root, and the stick's own key as its identity.
+//! TLS 1.3: to the company with the organisation's CA as the only root, and the stick's own key as its identity; to its bucket as everybody does.
 //!
 //! The computer's clock does not count: a stick must reach the company from a PC whose clock is wrong by years, and a certificate of the
 //! organisation's own CA is the company's server on any day. Everything else about the server's certificate is checked: who signed it,
@@ -11,6 +11,7 @@ use std::{
 };
 
 use gobag_format::sign::SigningKey;
+use gobag_protocol::ids::Digest;
 use rustls::{
     CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, Error as TlsError,
     RootCertStore, SignatureAlgorithm, SignatureScheme, StreamOwned,
@@ -46,16 +47,10 @@ impl fmt::Debug for Identity {
     }
 }
 
-/// What every connection of a client does: trusts `ca` (PEM) alone, and shows `identity`.
-pub(crate) fn config(ca: &str, identity: Option<&Identity>) -> Result<ClientConfig, ClientError> {
-    let setup = |reason: String| ClientError::Setup { reason };
-    let read = |what: &str, pem: &str| {
-        CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|_| setup(format!("{what} is no certificate")))
-    };
+/// What every connection of a client does: trusts `ca` (PEM) alone, and shows `identity`. Also BLAKE3 of the certificate that is trusted.
+pub(crate) fn config(ca: &str, identity: Option<&Identity>) -> Result<(ClientConfig, Digest), ClientError> {
     let mut roots = RootCertStore::empty();
-    roots
-        .add(read("what is known of the company", ca)?)
-        .map_err(|error| setup(error.to_string()))?;
+    let digest = trust(&mut roots, ca)?;
     let provider = Arc::new(default_provider());
     let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
         .build()
@@ -74,7 +69,38 @@ pub(crate) fn config(ca: &str, identity: Option<&Identity>) -> Result<ClientConf
         }
     };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok((config, digest))
+}
+
+/// What every connection to a bucket does: trusts the public's CAs and `ca`, each on its days, and shows nothing. Where the computer's clock
+/// is wrong the server is asked instead.
+pub(crate) fn bucket_config(ca: &str) -> Result<ClientConfig, ClientError> {
+    let mut roots = RootCertStore::empty();
+    roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    trust(&mut roots, ca)?;
+    let mut config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .map_err(|error| setup(error.to_string()))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
+}
+
+fn setup(reason: String) -> ClientError {
+    ClientError::Setup { reason }
+}
+
+fn read(what: &str, pem: &str) -> Result<CertificateDer<'static>, ClientError> {
+    CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|_| setup(format!("{what} is no certificate")))
+}
+
+/// BLAKE3 of the certificate.
+fn trust(roots: &mut RootCertStore, ca: &str) -> Result<Digest, ClientError> {
+    let ca = read("what is known of the company", ca)?;
+    let digest = Digest::of(&ca);
+    roots.add(ca).map_err(|error| setup(error.to_string()))?;
+    Ok(digest)
 }
 
 /// Checks a server's certificate as usual, but for the day.

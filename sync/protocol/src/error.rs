@@ -65,6 +65,18 @@ codes! {
     StickNotRevoked = "stick.not-revoked", 409;
     /// A renewal token that this server never made.
     LeaseToken = "lease.token", 403;
+    /// Not the passphrase of the stick, as the proof shows; counted.
+    ShareProof = "share.proof", 403;
+    /// Too many wrong passphrases; `Retry-After` says when the next is looked at.
+    ShareLocked = "share.locked", 429;
+    /// The question that was answered is not this server's, or was asked too long ago.
+    ShareQuestion = "share.question", 409;
+    /// The share of a header from before: a later one is in force.
+    ShareOld = "share.old", 403;
+    /// A name that this server never gave to a share of this stick.
+    ShareName = "share.name", 403;
+    /// The share that the stick holds is one for another passphrase; it needs a fresh one.
+    ShareOtherPassphrase = "share.other-passphrase", 409;
     /// The bytes are not those of the id.
     ObjectOtherContent = "object.other-content", 422;
     /// The stick has no such object here.
@@ -158,6 +170,12 @@ mod tests {
             "stick.proof 403",
             "stick.not-revoked 409",
             "lease.token 403",
+            "share.proof 403",
+            "share.locked 429",
+            "share.question 409",
+            "share.old 403",
+            "share.name 403",
+            "share.other-passphrase 409",
             "object.other-content 422",
             "object.unknown 404",
             "object.range 416",

@@ -10,7 +10,11 @@ pub const FEATURES: &[&str] = &[
     "leases",
     // points with `complete`
     "partial-points",
+    SHARES,
 ];
+
+/// The word of a server that gives shares.
+pub const SHARES: &str = "shares";
 
 /// The answer to `GET /v1/hello`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,6 +72,11 @@ impl Hello {
             server_time_s,
             limits: Limits::default(),
         }
+    }
+
+    /// Whether the server has this feature.
+    pub fn has(&self, feature: &str) -> bool {
+        self.features.iter().any(|word| word == feature)
     }
 
     /// The version to speak with this server, if there is one.

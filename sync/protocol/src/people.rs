@@ -126,6 +126,9 @@ pub struct StickInfo {
     /// Whether two copies of it were seen, and IT has not decided yet.
     #[serde(default)]
     pub clone_suspected: bool,
+    /// Wrong passphrases that were typed to have its share, since the last right one.
+    #[serde(default)]
+    pub wrong_passphrases: u64,
     /// When its lease ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease_ends_s: Option<u64>,

@@ -35,7 +35,7 @@ impl Company {
         }
     }
 
-    /// From now on through another client: the certificate was renewed.
+    /// From now on through another client: the certificate was renewed, or the company answers elsewhere.
     pub fn replace(&self, client: Client) {
         *self.client.write().unwrap_or_else(PoisonError::into_inner) = client;
     }
@@ -125,6 +125,11 @@ impl Archived {
             before = point.generation;
         }
         Ok(points)
+    }
+
+    /// A drill brought this point back.
+    pub fn drilled(&self, generation: u64) -> Result<(), RemoteError> {
+        self.ask(|people| people.drilled(self.bundle, &self.line, generation))
     }
 
     /// Bytes of objects that were fetched so far.

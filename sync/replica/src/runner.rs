@@ -132,6 +132,12 @@ impl Control {
         fits
     }
 
+    /// The next pass comes now: what kept the last one from the server may be over.
+    pub fn hurry(&self) {
+        self.shared().is_woken = true;
+        self.wake.notify_all();
+    }
+
     /// Lets [`run`] end: when everything is sent, or, if `at_once`, now.
     pub fn end(&self, at_once: bool) {
         self.shared().ending = true;
@@ -210,7 +216,7 @@ impl Runner<'_> {
                 }
                 Err(error) => Some(Err(error)),
             };
-            let left = self.source.unsent_bytes();
+            let (left, all_sent) = (self.source.unsent_bytes(), self.source.is_all_sent());
             let (wait, last) = match &passed {
                 Some(passed) => {
                     let wait = pace.after(passed, started.elapsed(), left);
@@ -220,9 +226,12 @@ impl Runner<'_> {
                 None => (LOOK_EVERY, ending),
             };
             let first_copied = sender.is_first_copied();
-            let status = self.control.change(|status| match &passed {
-                Some(passed) => status.learn(passed, &pace, first_copied, started_s, left),
-                None => (status.unsent_bytes, status.pass) = (left, None),
+            let status = self.control.change(|status| {
+                match &passed {
+                    Some(passed) => status.learn(passed, &pace, first_copied, started_s, left),
+                    None => (status.unsent_bytes, status.pass) = (left, None),
+                }
+                status.all_sent = all_sent;
             });
             (self.tell)(&status);
             if sender.is_note_due() || noted.elapsed() >= NOTE_EVERY || last {

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, Parser, Subcommand};
-use gobag_term::{CliError, ExitCode, GlobalArgs, Ui};
+use clap::{Args as ClapArgs, CommandFactory as _, Parser, Subcommand};
+use gobag_term::{CliError, DocsArgs, ExitCode, GlobalArgs, Ui};
 
 use crate::{
     commands::{
@@ -38,6 +38,8 @@ enum Command {
     AdoptStore(adopt_store::AdoptStoreArgs),
     ProbeStore(probe_store::ProbeStoreArgs),
     DefaultConfig(default_config::DefaultConfigArgs),
+    #[command(hide = true)]
+    Docs(DocsArgs),
 }
 
 /// Options of every command that needs the configuration.
@@ -82,5 +84,6 @@ fn dispatch(args: &Args, ui: &Ui) -> Result<ExitCode, CliError> {
         Command::AdoptStore(command) => adopt_store::adopt_store(command, ui),
         Command::ProbeStore(command) => probe_store::probe_store(command, ui),
         Command::DefaultConfig(command) => default_config::default_config(command, ui),
+        Command::Docs(command) => gobag_term::docs::docs(command, &Args::command(), ui),
     }
 }

@@ -105,10 +105,30 @@ pub struct S3 {
     /// Whether the address may be without TLS.
     #[serde(default)]
     pub allow_http: bool,
+    /// A file with certificates, PEM, that vouch for the address beside those the system trusts.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    /// Whether whoever asks for it gets an object from the bucket itself, by an address that is good for some minutes.
+    #[serde(default)]
+    pub direct: bool,
     /// A file with the access key.
     pub access_key_file: PathBuf,
     /// A file with the secret key.
     pub secret_key_file: PathBuf,
+}
+
+impl S3 {
+    /// Clients go nowhere without TLS.
+    fn check(&self) -> Result<(), String> {
+        let is_open = self
+            .endpoint
+            .as_ref()
+            .is_some_and(|endpoint| endpoint.starts_with("http:"));
+        match self.direct && is_open {
+            true => Err("s3.direct: the bucket's address has to be https".to_owned()),
+            false => Ok(()),
+        }
+    }
 }
 
 /// Fewest days that a lease lasts, if IT does not say otherwise: a company that is down for weeks must lock nobody out.
@@ -268,6 +288,9 @@ impl Config {
         let config: Self =
             toml_edit::de::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())?;
         config.leases.check()?;
+        if let Some(s3) = &config.s3 {
+            s3.check()?;
+        }
         Ok(config)
     }
 
@@ -336,6 +359,14 @@ mod tests {
         assert!(Config::parse("[leases]\ndays = 3\nshort = true\nwarn_days = 1").is_ok());
         assert!(Config::parse("[leases]\nwarn_days = 45").is_err());
         assert!(Config::parse("[leases]\ndays = 99999999999").is_err());
+        let bucket =
+            "[s3]\nbucket = 'b'\nregion = 'r'\naccess_key_file = 'a'\nsecret_key_file = 's'\ndirect = true\n";
+        assert!(Config::parse(bucket).is_ok());
+        assert!(
+            Config::parse(&format!("{bucket}endpoint = 'http://s3'\n"))
+                .unwrap_err()
+                .contains("https")
+        );
         assert!(Config::parse("[rates]\nstick = { a_second = -1, burst = 1 }").is_err());
     }
 }

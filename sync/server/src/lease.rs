@@ -1,7 +1,7 @@
 //! The key that leases are signed with, and the leases made with it.
 //!
 //! One seed lies beside the CA's key and is the same at every replica. Each tenant has a key of its own that follows from it, so that a lease for one
-//! tenant's stick is none for another's, whatever organisation a stick says it is of. Renewal tokens follow from the same seed.
+//! tenant's stick is none for another's, whatever organisation a stick says it is of. Renewal tokens and shares follow from the same seed.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -9,7 +9,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use gobag_format::{
     crypto::{KEY_LEN, Key},
     digest::Digest,
-    lease::{Lease, Span, renewal::Mint},
+    lease::{Lease, Span, renewal::Mint, share::ShareMint},
     sign::{SigningKey, VerifyingKey},
 };
 use gobag_protocol::ids::{GroupName, OrgId, TenantName};
@@ -104,6 +104,11 @@ impl LeaseKeys {
     /// Makes and knows the renewal tokens of a stick.
     pub(crate) fn mint(&self, stick: &StickKey) -> Mint {
         Mint::new(&self.0, stick.tenant.as_str(), stick.bundle)
+    }
+
+    /// Makes and knows the shares of a stick.
+    pub(crate) fn shares(&self, stick: &StickKey) -> ShareMint {
+        ShareMint::new(&self.0, stick.tenant.as_str(), stick.bundle)
     }
 
     fn key(&self, tenant: &TenantName) -> SigningKey {

@@ -24,6 +24,8 @@ pub(crate) struct Metrics {
     pub object_bytes_stored: AtomicU64,
     /// Bytes of objects given out, as far as they were asked for.
     pub object_bytes_read: AtomicU64,
+    /// Objects that were asked for and are given out by the bucket itself.
+    pub objects_redirected: AtomicU64,
     /// Points made or told again.
     pub points: AtomicU64,
     /// Times that pruning came to its end here.
@@ -115,6 +117,11 @@ impl Metrics {
                 "gobag_object_bytes_read_total",
                 "counter",
                 &self.object_bytes_read,
+            ),
+            (
+                "gobag_objects_redirected_total",
+                "counter",
+                &self.objects_redirected,
             ),
             ("gobag_points_total", "counter", &self.points),
             ("gobag_prunings_total", "counter", &self.prunings),

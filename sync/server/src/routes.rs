@@ -6,6 +6,7 @@ mod lease;
 mod lines;
 mod memory;
 mod objects;
+mod share;
 mod tokens;
 
 use std::time::{Duration, Instant};
@@ -38,6 +39,10 @@ pub(crate) fn public(app: Shared) -> Router {
         .route("/v1/lease/renew", post(lease::renew))
         .route("/v1/certificate", post(lease::certificate))
         .route("/v1/revoked", post(lease::revoked))
+        .route("/v1/share/question", post(share::question))
+        .route("/v1/share", post(share::give))
+        .route("/v1/share/next", post(share::next))
+        .route("/v1/share/held", post(share::held))
         .route("/v1/objects/missing", post(objects::missing))
         .route("/v1/objects/{id}", put(objects::put).get(objects::get))
         .route("/v1/lines/{line}/parts", post(lines::part))

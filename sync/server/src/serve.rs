@@ -19,6 +19,7 @@ use hyper_util::{
         graceful::{GracefulShutdown, Watcher},
     },
 };
+use object_store::Certificate;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
@@ -160,11 +161,20 @@ pub fn open_blobs(config: &Config) -> Result<Blobs, ServeError> {
                 read_secret(&s3.access_key_file)?,
                 read_secret(&s3.secret_key_file)?,
             );
-            Blobs::s3(s3, &access, &secret)
+            let roots = match &s3.ca_file {
+                Some(file) => read_certificates(file)?,
+                None => Vec::new(),
+            };
+            Blobs::s3(s3, &access, &secret, roots)
         }
         None => Blobs::folder(&make_folder(&config.data.join("blobs"))?),
     };
     opened.map_err(|source| ServeError::Store { source })
+}
+
+fn read_certificates(file: &Path) -> Result<Vec<Certificate>, ServeError> {
+    let text = read_secret(file)?;
+    Certificate::from_pem_bundle(text.as_bytes()).map_err(|source| ServeError::Store { source })
 }
 
 /// Opens both, which have to belong together.

@@ -19,6 +19,7 @@ pub mod prune;
 pub mod results;
 pub mod revocation;
 pub mod settings;
+pub mod shares;
 mod space;
 pub mod sticks;
 pub mod ticks;

@@ -2,7 +2,10 @@
 //!
 //! Its methods block, for its clients do; the server runs on threads of its own.
 
-use std::net::SocketAddr;
+use std::{
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+};
 
 use gobag_protocol::{
     enrol::TokenText,
@@ -78,6 +81,12 @@ impl Site {
         self.running = Some((runtime, server));
     }
 
+    /// Starts the server again, at the address of another one that is gone.
+    pub fn move_to(&mut self, other: &Self) {
+        self.config.listen = other.config.listen;
+        self.start_again();
+    }
+
     /// Cuts it off in the middle of whatever it does.
     pub fn kill(&mut self) {
         if let Some((runtime, server)) = self.running.take() {
@@ -85,6 +94,18 @@ impl Site {
             runtime.shutdown_background();
             drop(server);
         }
+    }
+
+    /// What Prometheus would read.
+    #[expect(clippy::disallowed_methods, reason = "Prometheus' part, for a test")]
+    pub fn metrics(&self) -> String {
+        let (_, server) = self.running.as_ref().expect("it runs");
+        let mut line = TcpStream::connect(server.metrics_address).expect("a port");
+        line.write_all(b"GET /metrics HTTP/1.0\r\n\r\n")
+            .expect("a request");
+        let mut text = String::new();
+        line.read_to_string(&mut text).expect("an answer");
+        text
     }
 
     /// `host:port`.

@@ -12,7 +12,7 @@ use std::{
 };
 
 use gobag_protocol::{
-    ids::{BundleId, TenantName, VerifyingKey},
+    ids::{BundleId, Digest, TenantName, VerifyingKey},
     limits::CERTIFICATE_S,
 };
 use rcgen::{
@@ -133,6 +133,11 @@ impl Ca {
     /// As sticks get it.
     pub fn pem(&self) -> &str {
         &self.pem
+    }
+
+    /// What proofs of passphrases are for.
+    pub fn digest(&self) -> Digest {
+        Digest::of(&self.der)
     }
 
     /// What enrolment letters say: SHA-256 of the certificate.

@@ -29,7 +29,7 @@ pub const TARGETS: &[Target] = &[
     target("keyslot", 128, SMALL, header::key_slot, header::key_slots),
     target(
         "escrow-file",
-        4096,
+        1024,
         SMALL,
         people::escrow_file,
         people::escrow_files,

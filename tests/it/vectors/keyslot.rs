@@ -3,7 +3,7 @@
 use gobag_format::{
     header::HeaderSlot,
     ids::BundleId,
-    keyslot::{KdfCost, KeySlot, PassphraseSlot, Root, Share, SharedSlot},
+    keyslot::{KdfCost, KeySlot, PassphraseSlot, Root, SHARE_NAME_LEN, Share, ShareName, SharedSlot},
     limits::HEADER_SLOT_LEN,
 };
 
@@ -11,6 +11,7 @@ use super::{Quiet, Vectors, bundle, bundle_key, flipped};
 use crate::stick::CHEAP;
 
 const PASSPHRASE: &[u8] = b"correct horse";
+const NAME: ShareName = ShareName([1; SHARE_NAME_LEN]);
 
 /// What the passphrase finds in the slot.
 pub(super) fn open(bytes: &[u8]) -> String {
@@ -18,6 +19,7 @@ pub(super) fn open(bytes: &[u8]) -> String {
         KeySlot::Empty => "empty".to_owned(),
         KeySlot::Unknown(kept) => format!("unknown, kept: {}", kept[..] == *bytes),
         KeySlot::Share(share) => format!("a share: {}", share == self::share(1)),
+        KeySlot::ShareName(name) => format!("a share's name: {}", name == NAME),
         KeySlot::Shared(slot) => {
             let root = slot.harden(PASSPHRASE);
             match root.and_then(|root| slot.open(bundle(), 0, &root, &share(1))) {
@@ -100,6 +102,9 @@ fn with_shares(all: &mut Vectors) {
     let kept = KeySlot::Share(share(1)).encode().to_vec();
     all.add("share-good", kept.clone(), "a share: true");
     all.add("share-flipped", flipped(&kept, 16), "a share: false");
+    let name = KeySlot::ShareName(NAME).encode().to_vec();
+    all.add("share-name-good", name.clone(), "a share's name: true");
+    all.add("share-name-flipped", flipped(&name, 103), "a share's name: false");
 }
 
 fn with_cost(mut bytes: Vec<u8>, cost: KdfCost) -> Vec<u8> {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::disk;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::programs;
 use crate::sh::Cmd;
 
@@ -74,6 +74,18 @@ impl Office {
             .arg(to)
             .text()
             .map(drop)
+    }
+
+    /// The number of the only stick.
+    pub(super) fn number(&self) -> Result<String> {
+        let said = gobag_image("list")
+            .args(["--sticks", "--json", "--org"])
+            .arg(&self.folder)
+            .text()?;
+        let said: serde_json::Value = serde_json::from_str(&said)
+            .map_err(|cause| Error::because("`gobag-image list --sticks --json` is no JSON", cause))?;
+        let number = said["sticks"][0]["bundle"].as_str().map(str::to_owned);
+        number.ok_or_else(|| Error::because("the register names no stick", said.to_string()))
     }
 
     fn ready(&self, command: Cmd) -> Cmd {

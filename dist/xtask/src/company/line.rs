@@ -21,6 +21,10 @@ const ADDRESS_THERE: &str = "10.77.43.2/24";
 const STANDSTILL: Duration = Duration::from_secs(20);
 const WORKS: Duration = Duration::from_secs(40);
 
+/// What the packet filter does with everything in the meantime.
+const STILL: &str = "{ type filter hook input priority 1; policy drop; }";
+const MOVING: &str = "{ type filter hook input priority 1; policy accept; }";
+
 /// The way to the server.
 pub(super) struct Line {
     bad: Option<Bad>,
@@ -101,9 +105,14 @@ impl Line {
                 while !is_over.load(Ordering::SeqCst) {
                     pause(if still { STANDSTILL } else { WORKS });
                     still = !still;
-                    let link = if still { "down" } else { "up" };
+                    // Packets are lost, and the way stays: without a route they would go to whoever is next.
+                    let chain = if still { STILL } else { MOVING };
                     // Removed already is what the end looks like.
-                    let _ = Cmd::new("ip").args(["link", "set", HERE, link]).output();
+                    let _ = Cmd::new("ip")
+                        .args([
+                            "netns", "exec", SPACE, "nft", "add", "chain", "inet", "line", "still", chain,
+                        ])
+                        .output();
                 }
             })
             .map_err(|cause| Error::because("no thread for the line", cause))?;

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
+use serde_json::Value;
+
 use crate::disk;
 use crate::error::{Error, Result};
 use crate::programs;
@@ -100,6 +102,19 @@ impl Scene {
 
 /// Runs a command and requires an exit code; returns what it said, both streams.
 pub(crate) fn expect(command: Cmd, code: i32) -> Result<String> {
+    run(command, code).map(|said| said.concat())
+}
+
+/// Runs a command with `--json`, which must succeed; returns its answer.
+pub(crate) fn answer(command: Cmd) -> Result<Value> {
+    let line = command.line();
+    let [_, said] = run(command, 0)?;
+    serde_json::from_str(&said)
+        .map_err(|cause| Error::because(format!("what `{line}` says is no JSON"), cause))
+}
+
+/// Standard error and standard output of a command that ends with `code`.
+fn run(command: Cmd, code: i32) -> Result<[String; 2]> {
     let line = command.line();
     eprintln!("$ {line}");
     let Output {
@@ -107,12 +122,8 @@ pub(crate) fn expect(command: Cmd, code: i32) -> Result<String> {
         stdout,
         stderr,
     } = command.output()?;
-    let said = format!(
-        "{}{}",
-        String::from_utf8_lossy(&stderr),
-        String::from_utf8_lossy(&stdout)
-    );
-    for line in said.lines() {
+    let said = [stderr, stdout].map(|stream| String::from_utf8_lossy(&stream).into_owned());
+    for line in said.iter().flat_map(|stream| stream.lines()) {
         eprintln!("  {line}");
     }
     if status.code() == Some(code) {
@@ -120,7 +131,7 @@ pub(crate) fn expect(command: Cmd, code: i32) -> Result<String> {
     }
     Err(Error::because(
         format!("`{line}` ended with {status}, not {code}"),
-        said.trim().to_owned(),
+        said.concat().trim().to_owned(),
     ))
 }
 

@@ -21,21 +21,32 @@ const SUGGESTS: &[&str] = &["ovmf", "fuse2fs", "age"];
 /// Builds the package from the staged tree and returns its file name.
 pub(super) fn build(release: &Release, stage: &Path) -> Result<String> {
     let tree = stage.join("deb");
-    let bytes: u64 = disk::files_below(&tree, &[])?
-        .iter()
-        .map(|path| path.metadata().map_or(0, |meta| meta.len()))
-        .sum();
-    disk::write(&tree.join("DEBIAN/control"), control(&release.version, bytes))?;
-    stage::set_times(&tree, release.epoch)?;
-    let name = format!("gobag_{}_amd64.deb", release.version);
+    let control = control(&release.version, size(&tree)?);
+    disk::write(&tree.join("DEBIAN/control"), control)?;
+    pack(release, &tree, "gobag")
+}
+
+/// Packs a tree with its `DEBIAN` folder and returns the package's file name.
+pub(super) fn pack(release: &Release, tree: &Path, package: &str) -> Result<String> {
+    stage::set_times(tree, release.epoch)?;
+    let name = format!("{package}_{}_amd64.deb", release.version);
     Cmd::new("dpkg-deb")
         .args(["--root-owner-group", "-Zxz", "--build"])
-        .arg(&tree)
+        .arg(tree)
         .arg(release.out.join(&name))
         .env("SOURCE_DATE_EPOCH", release.epoch.to_string())
         .quiet()
         .run()?;
     Ok(name)
+}
+
+/// What a tree of files takes, bytes.
+pub(super) fn size(tree: &Path) -> Result<u64> {
+    let files = disk::files_below(tree, &[])?;
+    Ok(files
+        .iter()
+        .map(|path| path.metadata().map_or(0, |meta| meta.len()))
+        .sum())
 }
 
 fn control(version: &str, bytes: u64) -> String {

@@ -8,7 +8,7 @@ mod check;
 
 use std::path::{Path, PathBuf};
 
-use super::{Release, epoch, stage, version};
+use super::{Release, deb, epoch, stage, version};
 use crate::cargo::cargo;
 use crate::disk;
 use crate::error::{Error, Result};
@@ -109,29 +109,15 @@ fn source(name: &str) -> PathBuf {
 fn build(release: &Release) -> Result<String> {
     let tree = release.out.join("tree");
     fill(release, &tree)?;
-    let bytes: u64 = disk::files_below(&tree, &[])?
-        .iter()
-        .map(|path| path.metadata().map_or(0, |meta| meta.len()))
-        .sum();
     let needs = Needs::of(&release.built.join(NAME))?;
-    disk::write(
-        &tree.join("DEBIAN/control"),
-        control(&release.version, bytes, &needs),
-    )?;
+    let control = control(&release.version, deb::size(&tree)?, &needs);
+    disk::write(&tree.join("DEBIAN/control"), control)?;
     disk::write(&tree.join("DEBIAN/conffiles"), format!("/{CONFIG}\n"))?;
     for script in ["postinst", "prerm", "postrm"] {
         let text = disk::read(&source(script))?;
         stage::put(&tree.join("DEBIAN").join(script), text.as_bytes(), 0o755)?;
     }
-    stage::set_times(&tree, release.epoch)?;
-    let name = format!("{NAME}_{}_amd64.deb", release.version);
-    Cmd::new("dpkg-deb")
-        .args(["--root-owner-group", "-Zxz", "--build"])
-        .arg(&tree)
-        .arg(release.out.join(&name))
-        .env("SOURCE_DATE_EPOCH", release.epoch.to_string())
-        .quiet()
-        .run()?;
+    let name = deb::pack(release, &tree, NAME)?;
     disk::remove(&tree)?;
     Ok(name)
 }
@@ -156,17 +142,13 @@ fn fill(release: &Release, tree: &Path) -> Result<()> {
         stage::copyright()?.as_bytes(),
         0o644,
     )?;
-    let changelog = documents.join("changelog");
     stage::put(
-        &changelog,
+        &documents.join("changelog"),
         disk::read(&disk::root().join("CHANGELOG.md"))?.as_bytes(),
         0o644,
     )?;
-    Cmd::new("gzip")
-        .args(["-9", "-n"])
-        .arg(&changelog)
-        .text()
-        .map(drop)
+    stage::describe(&program, NAME, stage::IN_DEBIAN, tree)?;
+    stage::compress(tree, NAME)
 }
 
 /// The configuration that the program prints, for a program that is installed.

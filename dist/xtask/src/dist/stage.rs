@@ -7,11 +7,25 @@ use crate::disk;
 use crate::error::Result;
 use crate::sh::Cmd;
 
-/// Shells with completions, and where Debian keeps them.
-const SHELLS: &[(&str, &str)] = &[
-    ("bash", "usr/share/bash-completion/completions/NAME"),
-    ("zsh", "usr/share/zsh/vendor-completions/_NAME"),
-    ("fish", "usr/share/fish/vendor_completions.d/NAME.fish"),
+/// What a program called NAME says of itself, and where that belongs.
+type Described = &'static [(&'static [&'static str], &'static str)];
+const IN_ZIP: Described = &[
+    (&["man"], "man/NAME.1"),
+    (&["completions", "bash"], "completions/NAME.bash"),
+    (&["completions", "zsh"], "completions/NAME.zsh"),
+    (&["completions", "fish"], "completions/NAME.fish"),
+];
+pub(super) const IN_DEBIAN: Described = &[
+    (&["man"], "usr/share/man/man1/NAME.1"),
+    (
+        &["completions", "bash"],
+        "usr/share/bash-completion/completions/NAME",
+    ),
+    (&["completions", "zsh"], "usr/share/zsh/vendor-completions/_NAME"),
+    (
+        &["completions", "fish"],
+        "usr/share/fish/vendor_completions.d/NAME.fish",
+    ),
 ];
 const DOCUMENTS: &[&str] = &[
     "README.md",
@@ -33,22 +47,8 @@ pub(super) fn fill(release: &Release, stage: &Path) -> Result<String> {
     let deb = stage.join("deb");
     for name in PROGRAMS {
         let program = release.built.join(name);
-        let page = Cmd::new(&program).args(["docs", "man"]).text()?;
-        put(&zip.join(format!("man/{name}.1")), page.as_bytes(), 0o644)?;
-        put(
-            &deb.join(format!("usr/share/man/man1/{name}.1")),
-            page.as_bytes(),
-            0o644,
-        )?;
-        for (shell, place) in SHELLS {
-            let script = Cmd::new(&program).args(["docs", "completions", shell]).text()?;
-            put(
-                &zip.join(format!("completions/{name}.{shell}")),
-                script.as_bytes(),
-                0o644,
-            )?;
-            put(&deb.join(place.replace("NAME", name)), script.as_bytes(), 0o644)?;
-        }
+        describe(&program, name, IN_ZIP, &zip)?;
+        describe(&program, name, IN_DEBIAN, &deb)?;
         for target in [zip.join(name), deb.join("usr/bin").join(name)] {
             disk::copy(&program, &target)?;
             disk::set_mode(&target, 0o755)?;
@@ -69,9 +69,18 @@ pub(super) fn fill(release: &Release, stage: &Path) -> Result<String> {
         copyright()?.as_bytes(),
         0o644,
     )?;
-    compress(&deb)?;
+    compress(&deb, "gobag")?;
     set_times(stage, release.epoch)?;
     Ok(format!("{} files", disk::files_below(stage, &[])?.len()))
+}
+
+/// Writes what a program says of itself.
+pub(super) fn describe(program: &Path, name: &str, what: Described, tree: &Path) -> Result<()> {
+    for (words, place) in what {
+        let text = Cmd::new(program).arg("docs").args(*words).text()?;
+        put(&tree.join(place.replace("NAME", name)), text.as_bytes(), 0o644)?;
+    }
+    Ok(())
 }
 
 pub(super) fn put(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
@@ -80,9 +89,9 @@ pub(super) fn put(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
 }
 
 /// Debian wants manual pages and change logs compressed; `-n` leaves name and time out.
-fn compress(deb: &Path) -> Result<()> {
+pub(super) fn compress(deb: &Path, package: &str) -> Result<()> {
     let mut files: Vec<PathBuf> = disk::files_below(&deb.join("usr/share/man"), &[])?;
-    files.push(deb.join("usr/share/doc/gobag/changelog"));
+    files.push(deb.join("usr/share/doc").join(package).join("changelog"));
     Cmd::new("gzip").args(["-9", "-n"]).args(&files).quiet().run()
 }
 

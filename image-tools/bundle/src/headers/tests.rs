@@ -8,11 +8,15 @@ use std::{
     sync::{Mutex, MutexGuard},
 };
 
-use gobag_format::{lease::UnlockMode, limits::HEADER_FILE_LEN};
+use gobag_format::{
+    keyslot::{SHARE_NAME_LEN, ShareName},
+    lease::UnlockMode,
+    limits::HEADER_FILE_LEN,
+};
 
 use super::*;
 use crate::{
-    Ambient, Bundle,
+    Ambient, Bundle, ChangeError,
     bundle::testing::{CHEAP, Stick},
 };
 
@@ -22,6 +26,8 @@ const PASSPHRASE: &[u8] = b"correct horse";
 struct Cut {
     files: Mutex<BTreeMap<FileRef, Vec<u8>>>,
     left: Mutex<Option<(usize, usize)>>,
+    /// A place that the flash gave up.
+    dead: Option<(FileRef, u64)>,
 }
 
 impl Cut {
@@ -31,6 +37,7 @@ impl Cut {
         Self {
             files: Mutex::new(files.collect()),
             left: Mutex::new(None),
+            dead: None,
         }
     }
 
@@ -39,6 +46,16 @@ impl Cut {
         Self {
             files: Mutex::new(self.files().clone()),
             left: Mutex::new(Some((writes, bytes))),
+            dead: None,
+        }
+    }
+
+    /// A copy of which one place cannot be written.
+    fn with_dead(&self, place: (FileRef, u64)) -> Self {
+        Self {
+            files: Mutex::new(self.files().clone()),
+            left: Mutex::new(None),
+            dead: Some(place),
         }
     }
 
@@ -62,6 +79,9 @@ impl Medium for Cut {
     }
 
     fn write_at(&self, file: FileRef, offset: u64, data: &[u8]) -> io::Result<()> {
+        if self.dead == Some((file, offset)) {
+            return Err(io::ErrorKind::Other.into());
+        }
         let mut left = self.left.lock().unwrap();
         let len = match &mut *left {
             None => data.len(),
@@ -98,11 +118,32 @@ fn share(seed: u8) -> Share {
     Share::from_bytes([seed; 32])
 }
 
+/// The name of a share of this number.
+fn name(number: u8) -> ShareName {
+    ShareName([!number; SHARE_NAME_LEN])
+}
+
 /// Goes on from `unlocked` to another mode.
-fn change(medium: &Cut, mut unlocked: Unlocked, to: Option<Share>, keep: bool) -> Result<(), ReplaceError> {
-    assert!(set_mode(&mut unlocked, to, keep).is_ok());
-    unlocked.generation += 1;
-    replace_all(medium, &unlocked, &Ambient::system().random)
+fn change(medium: &Cut, unlocked: &Unlocked, to: Option<Share>, keep: bool) -> Result<(), ChangeError> {
+    let wanted = match to {
+        Some(share) => Wanted::Share {
+            name: Some(name(share.expose()[0])),
+            share,
+            keep,
+        },
+        None => Wanted::Passphrase,
+    };
+    let random = Ambient::system().random;
+    replace_all(medium, unlocked, &random, |wrapping| {
+        wrap(unlocked, wrapping, wanted)
+    })
+}
+
+fn forget(medium: &Cut, unlocked: &Unlocked) -> Result<(), ReplaceError> {
+    replace_all(medium, unlocked, &Ambient::system().random, |wrapping| {
+        keep_share(&mut wrapping.key_slots, None);
+        Ok(())
+    })
 }
 
 #[test]
@@ -111,7 +152,7 @@ fn l10_cut_in_the_middle_of_a_rewrap_the_old_slot_or_the_new_one_opens() {
     let start = Cut::of(&stick);
     let by_passphrase = Secret::Passphrase(PASSPHRASE);
     let first = opened(&start, &by_passphrase).unwrap();
-    change(&start, first, Some(share(1)), true).unwrap();
+    change(&start, &first, Some(share(1)), true).unwrap();
     let key = opened(&start, &by_passphrase).unwrap().key;
     let writes = usize::from(FILES) * HEADER_SLOTS;
     // From a leased share to the next, to an online share, and back to none.
@@ -125,8 +166,9 @@ fn l10_cut_in_the_middle_of_a_rewrap_the_old_slot_or_the_new_one_opens() {
             for bytes in torn {
                 let medium = start.cut_after(cut, *bytes);
                 let unlocked = opened(&medium, &by_passphrase).unwrap();
-                let before = unlocked.generation;
-                assert!(change(&medium, unlocked, to.clone(), keep).is_err());
+                let before = unlocked.generation();
+                assert!(change(&medium, &unlocked, to.clone(), keep).is_err());
+                assert!(unlocked.wrapping().stale_slots > 0);
                 let is_online = !keep && to.is_some();
                 let again = match is_online && cut > 0 {
                     true => {
@@ -145,13 +187,23 @@ fn l10_cut_in_the_middle_of_a_rewrap_the_old_slot_or_the_new_one_opens() {
                 let again = again.unwrap_or_else(|error| panic!("cut {cut} after {bytes}: {error}"));
                 assert!(again.key.expose() == key.expose());
                 assert_eq!(
-                    again.generation > before,
+                    again.generation() > before,
                     cut > 0,
                     "the first write decides, whole or not at all"
                 );
+                let wants = match (cut, &to) {
+                    (0, _) => Some(name(1)),
+                    (_, Some(share)) => Some(name(share.expose()[0])),
+                    (_, None) => None,
+                };
+                assert_eq!(
+                    name_of(&again.wrapping().key_slots),
+                    wants,
+                    "the name is of the share that is wanted"
+                );
                 // Whatever was left of it, it can be made again.
                 let whole = medium.cut_after(writes + 1, 0);
-                change(&whole, again, to.clone(), keep).unwrap();
+                change(&whole, &again, to.clone(), keep).unwrap();
             }
         }
     }
@@ -165,7 +217,7 @@ fn cut_in_the_middle_of_forgetting_a_share_it_is_forgotten_or_not_begun() {
     let start = Cut::of(&stick);
     let by_passphrase = Secret::Passphrase(PASSPHRASE);
     let first = opened(&start, &by_passphrase).unwrap();
-    change(&start, first, Some(share(1)), true).unwrap();
+    change(&start, &first, Some(share(1)), true).unwrap();
     let company = share(1);
     let by_company = Secret::Shared {
         passphrase: PASSPHRASE,
@@ -176,20 +228,15 @@ fn cut_in_the_middle_of_forgetting_a_share_it_is_forgotten_or_not_begun() {
         passphrase: PASSPHRASE,
         share: &other,
     };
-    let forget = |medium: &Cut, mut unlocked: Unlocked| {
-        keep_share(&mut unlocked.key_slots, None);
-        unlocked.generation += 1;
-        replace_all(medium, &unlocked, &Ambient::system().random)
-    };
     for cut in 0..usize::from(FILES) * HEADER_SLOTS {
         for bytes in [0, HEADER_SLOT_LEN / 2] {
             let medium = start.cut_after(cut, bytes);
             let unlocked = opened(&medium, &by_passphrase).unwrap();
-            let before = unlocked.generation;
-            assert!(forget(&medium, unlocked).is_err());
+            let before = unlocked.generation();
+            assert!(forget(&medium, &unlocked).is_err());
             let after = |secret| opened(&medium, secret);
             if cut == 0 {
-                assert_eq!(after(&by_passphrase).unwrap().generation, before);
+                assert_eq!(after(&by_passphrase).unwrap().generation(), before);
                 continue;
             }
             let refused = |secret| after(secret).err().unwrap().code();
@@ -199,23 +246,59 @@ fn cut_in_the_middle_of_forgetting_a_share_it_is_forgotten_or_not_begun() {
                 "cut {cut} after {bytes}"
             );
             assert_eq!(refused(&by_other), "unlock.wrong-share");
-            assert_eq!(after(&by_company).unwrap().generation, before + 1);
+            assert_eq!(after(&by_company).unwrap().generation(), before + 1);
         }
     }
 }
 
 #[test]
+fn a_place_that_cannot_be_written_keeps_no_other_from_losing_the_share() {
+    let stick = Stick::new();
+    let start = Cut::of(&stick);
+    let by_passphrase = Secret::Passphrase(PASSPHRASE);
+    let first = opened(&start, &by_passphrase).unwrap();
+    change(&start, &first, Some(share(0xc5)), true).unwrap();
+    for dead in places() {
+        let medium = start.with_dead(dead);
+        let unlocked = opened(&medium, &by_passphrase).unwrap();
+        let refused = forget(&medium, &unlocked).unwrap_err();
+        assert_eq!(refused.code(), "header.write", "it is said");
+        assert_eq!(unlocked.wrapping().stale_slots, 1);
+        for place @ (file, offset) in places() {
+            let mut slot = vec![0; HEADER_SLOT_LEN];
+            medium.read_at(file, offset, &mut slot).unwrap();
+            let holds = slot.windows(32).any(|bytes| bytes == [0xc5; 32]);
+            assert_eq!(holds, place == dead);
+        }
+        let refused = opened(&medium, &by_passphrase).err().unwrap();
+        assert_eq!(refused.code(), "unlock.share-needed");
+    }
+}
+
+/// What a stick that is cut off does goes by what its header is, so that has to be true.
+#[test]
+fn a_header_of_which_no_copy_was_written_is_the_one_of_before() {
+    let stick = Stick::new();
+    let medium = Cut::of(&stick).cut_after(0, HEADER_SLOT_LEN / 2);
+    let unlocked = opened(&medium, &Secret::Passphrase(PASSPHRASE)).unwrap();
+    let before = unlocked.generation();
+    assert!(change(&medium, &unlocked, Some(share(1)), false).is_err());
+    assert_eq!(mode_of(&unlocked.wrapping().key_slots), UnlockMode::Offline);
+    assert!(unlocked.wrapping().share.is_none());
+    assert!(unlocked.generation() > before, "some of it may be there");
+    assert_eq!(unlocked.wrapping().stale_slots, COPIES);
+}
+
+#[test]
 fn forgetting_that_was_cut_goes_on_with_the_next_who_opens_the_stick() {
     let stick = Stick::new();
-    let mut bundle = stick.open("correct horse").unwrap();
-    bundle.rewrap(share(0xc5), true).unwrap();
+    let bundle = stick.open("correct horse").unwrap();
+    bundle.rewrap(share(0xc5), name(197), true).unwrap();
     drop(bundle);
     // The first copy is written, the others are as they were.
     let medium = Cut::of(&stick).cut_after(1, 0);
-    let mut unlocked = opened(&medium, &Secret::Passphrase(PASSPHRASE)).unwrap();
-    keep_share(&mut unlocked.key_slots, None);
-    unlocked.generation += 1;
-    assert!(replace_all(&medium, &unlocked, &Ambient::system().random).is_err());
+    let unlocked = opened(&medium, &Secret::Passphrase(PASSPHRASE)).unwrap();
+    assert!(forget(&medium, &unlocked).is_err());
     for (file, content) in medium.files().iter() {
         std::fs::write(stick.file(*file), content).unwrap();
     }
@@ -259,15 +342,15 @@ fn refusal(stick: &Stick, secret: &Secret<'_>) -> &'static str {
 #[test]
 fn a_leased_share_opens_offline_until_it_is_taken_away_and_then_the_company_gives_it_back() {
     let stick = Stick::new();
-    let mut bundle = stick.open("correct horse").unwrap();
+    let bundle = stick.open("correct horse").unwrap();
     assert_eq!(bundle.unlock_mode(), UnlockMode::Offline);
     assert!(share_proof(stick.path(), PASSPHRASE).unwrap().is_none());
-    bundle.rewrap(share(1), true).unwrap();
-    bundle.rewrap(share(2), true).unwrap();
+    bundle.rewrap(share(1), name(1), true).unwrap();
+    bundle.rewrap(share(2), name(2), true).unwrap();
     let proof = bundle.proof_key().unwrap();
     drop(bundle);
     assert_eq!(stick.refusal("wrong"), "unlock.wrong-passphrase");
-    let mut bundle = stick.open("correct horse").unwrap();
+    let bundle = stick.open("correct horse").unwrap();
     assert_eq!(bundle.unlock_mode(), UnlockMode::Leased);
     bundle.forget_share().unwrap();
     drop(bundle);
@@ -280,26 +363,19 @@ fn a_leased_share_opens_offline_until_it_is_taken_away_and_then_the_company_give
         };
         assert_eq!(refusal(&stick, &secret), "unlock.wrong-share");
     }
+    let asked = |passphrase| share_proof(stick.path(), passphrase).unwrap().unwrap();
+    assert_eq!(asked(passphrase).key.verifying_key(), proof);
     assert_eq!(
-        share_proof(stick.path(), passphrase)
-            .unwrap()
-            .unwrap()
-            .verifying_key(),
-        proof
+        (asked(passphrase).name, asked(passphrase).bundle),
+        (Some(name(2)), Bundle::identify(stick.path()).unwrap())
     );
-    assert_ne!(
-        share_proof(stick.path(), b"wrong")
-            .unwrap()
-            .unwrap()
-            .verifying_key(),
-        proof
-    );
+    assert_ne!(asked(b"wrong").key.verifying_key(), proof);
     let share = share(2);
     let secret = Secret::Shared {
         passphrase,
         share: &share,
     };
-    let mut bundle = Bundle::open(stick.path(), &secret, true, Ambient::system()).unwrap();
+    let bundle = Bundle::open(stick.path(), &secret, true, Ambient::system()).unwrap();
     bundle.wrap_offline().unwrap();
     drop(bundle);
     assert_eq!(
@@ -312,20 +388,31 @@ fn a_leased_share_opens_offline_until_it_is_taken_away_and_then_the_company_give
 fn no_file_of_an_online_stick_holds_its_share_and_a_new_passphrase_keeps_the_mode() {
     let stick = Stick::new();
     let mut bundle = stick.open("correct horse").unwrap();
-    bundle.rewrap(share(0xc5), true).unwrap();
-    bundle.rewrap(share(0x5c), false).unwrap();
+    bundle.rewrap(share(0xc5), name(197), true).unwrap();
+    bundle.rewrap(share(0x5c), name(92), false).unwrap();
     let proof = bundle.proof_key();
-    bundle.set_passphrase(b"battery staple", CHEAP).unwrap();
+    let refused = bundle.set_passphrase(b"battery staple", CHEAP).unwrap_err();
+    assert_eq!(refused.code(), "header.share-needed");
+    assert_eq!(bundle.proof_key(), proof);
+    let new = bundle.new_passphrase(b"battery staple", CHEAP).unwrap();
+    let promised = new.proof_key();
+    bundle
+        .change_passphrase(new, share(0x5d), name(0x5d), false)
+        .unwrap();
     assert_ne!(bundle.proof_key(), proof, "the company has to hear of it");
+    assert_eq!(
+        (bundle.proof_key(), bundle.share_name()),
+        (Some(promised), Some(name(0x5d)))
+    );
     drop(bundle);
     let holds = |file: Vec<u8>, byte: u8| file.windows(32).any(|bytes| bytes == [byte; 32]);
     for file in (0..FILES).map(FileRef::Header) {
         let file = std::fs::read(stick.file(file)).unwrap();
         assert_eq!(file.len() as u64, HEADER_FILE_LEN);
-        assert!(!holds(file.clone(), 0xc5) && !holds(file, 0x5c));
+        assert!(!holds(file.clone(), 0xc5) && !holds(file, 0x5d));
     }
     assert_eq!(stick.refusal("battery staple"), "unlock.share-needed");
-    let share = share(0x5c);
+    let share = share(0x5d);
     let secret = |passphrase| Secret::Shared {
         passphrase,
         share: &share,
@@ -335,24 +422,56 @@ fn no_file_of_an_online_stick_holds_its_share_and_a_new_passphrase_keeps_the_mod
 }
 
 #[test]
+fn a_new_passphrase_offline_keeps_the_share_and_says_that_the_company_does_not_know_it() {
+    let stick = Stick::new();
+    let mut bundle = stick.open("correct horse").unwrap();
+    bundle.rewrap(share(1), name(1), true).unwrap();
+    bundle.set_passphrase(b"battery staple", CHEAP).unwrap();
+    drop(bundle);
+    assert_eq!(stick.refusal("correct horse"), "unlock.wrong-passphrase");
+    let bundle = stick.open("battery staple").unwrap();
+    assert_eq!(
+        (bundle.unlock_mode(), bundle.share_name()),
+        (UnlockMode::Leased, None)
+    );
+    assert!(
+        share_proof(stick.path(), b"battery staple")
+            .unwrap()
+            .unwrap()
+            .name
+            .is_none()
+    );
+    // Without its name nobody can give it back.
+    bundle.forget_share().unwrap();
+    drop(bundle);
+    assert_eq!(stick.refusal("battery staple"), "unlock.share-needed");
+}
+
+#[test]
 fn the_escrow_opens_in_every_mode_and_rescues() {
     for keep in [true, false] {
         let stick = Stick::new();
-        let mut bundle = stick.open("correct horse").unwrap();
-        bundle.rewrap(share(1), keep).unwrap();
+        let bundle = stick.open("correct horse").unwrap();
+        bundle.rewrap(share(1), name(1), keep).unwrap();
         drop(bundle);
         let secret = Secret::Escrow(&stick.identity);
         let mut bundle = Bundle::open(stick.path(), &secret, true, Ambient::system()).unwrap();
         assert_eq!(
-            bundle.rewrap(share(2), keep).unwrap_err().code(),
+            bundle.rewrap(share(2), name(2), keep).unwrap_err().code(),
             "header.not-by-passphrase"
         );
         assert_eq!(bundle.proof_key(), None);
+        bundle.cut_off().unwrap();
         bundle.set_passphrase(b"rescued", CHEAP).unwrap();
         drop(bundle);
         let mut bundle = stick.open("rescued").unwrap();
         assert_eq!(bundle.unlock_mode(), UnlockMode::Offline);
-        bundle.rewrap(share(3), keep).unwrap();
+        assert!(!bundle.ledger().unwrap().revoked, "or it would erase itself");
+        // Whoever only knows the passphrase does not take that back.
+        bundle.cut_off().unwrap();
+        bundle.set_passphrase(b"rescued", CHEAP).unwrap();
+        assert!(bundle.ledger().unwrap().revoked);
+        bundle.rewrap(share(3), name(3), keep).unwrap();
     }
 }
 
@@ -362,7 +481,7 @@ fn a_program_of_before_shares_refuses_by_name() {
     stick
         .open("correct horse")
         .unwrap()
-        .rewrap(share(1), true)
+        .rewrap(share(1), name(1), true)
         .unwrap();
     let medium = Cut::of(&stick);
     let mut bytes = vec![0; HEADER_SLOT_LEN];

@@ -72,7 +72,7 @@ impl Bundle {
     /// What the stick shows, its log ending with this record.
     pub(crate) fn moment(&self, (sequence, tag): (u64, ChainTag)) -> Moment {
         Moment {
-            generation: self.unlocked.generation,
+            generation: self.unlocked.generation(),
             sequence,
             tag,
         }
@@ -81,7 +81,7 @@ impl Bundle {
     /// The header as it is, and of the log what the witness knows.
     fn with_log_of(&self, witness: &Witness) -> Moment {
         Moment {
-            generation: self.unlocked.generation,
+            generation: self.unlocked.generation(),
             ..witness.known().map(|known| known.moment).unwrap_or_default()
         }
     }

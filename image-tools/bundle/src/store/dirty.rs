@@ -118,6 +118,18 @@ impl Store {
         self.checkpoint_when_due(&mut writer);
     }
 
+    /// Whether nothing of these volumes waits to be sent to `replica`, not even blocks that are zero now, or as in the image, which take no room.
+    /// Not of one whose changes nobody remembers.
+    pub fn is_all_sent(&self, replica: u8, volumes: impl IntoIterator<Item = VolumeId>) -> bool {
+        let state = self.log.read_state();
+        let is_sent = |volume| {
+            let mut maps = state.tracked(replica).map(|nth| &state.dirty[nth]);
+            let map = maps.find(|map| map.volume == volume);
+            map.is_some_and(|map| map.bits.iter().all(|bits| *bits == 0))
+        };
+        volumes.into_iter().all(is_sent)
+    }
+
     /// Bytes of changes that `replica` was not sent yet; of what still lies in memory only, nothing.
     pub fn unsent_bytes(&self, replica: u8) -> u64 {
         let state = self.log.read_state();

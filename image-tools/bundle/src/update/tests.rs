@@ -217,9 +217,9 @@ fn the_new_base_starts_afresh_and_home_and_the_other_image_stay() {
 fn two_images_are_switched_by_one_record() {
     let scene = Scene::new();
     let (second, _) = (scene.release("office", 2, 80), scene.release("lab", 901, 30));
-    let generation = scene.open().unlocked.generation;
+    let generation = scene.open().unlocked.generation();
     scene.update(&[("office", 2), ("lab", 2)], &Silent).unwrap();
-    assert_eq!(scene.open().unlocked.generation, generation + 1);
+    assert_eq!(scene.open().unlocked.generation(), generation + 1);
     scene.expect((2, &second), 2);
 }
 

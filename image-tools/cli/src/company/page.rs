@@ -88,9 +88,13 @@ fn time(time_s: Option<u64>) -> String {
 fn trouble(stick: &StickInfo) -> Option<String> {
     let why = stick.revoked_reason.map_or("", |reason| reason.as_str());
     match (stick.revoked, stick.erased_s) {
-        (true, Some(erased_s)) => Some(format!("revoked ({why}), erased {}", both(erased_s).0)),
-        (true, None) => Some(format!("revoked ({why}), not heard of it yet")),
+        (true, Some(erased_s)) => Some(format!("revoked ({why}), carried out {}", both(erased_s).0)),
+        (true, None) => Some(format!("revoked ({why}), no word from it yet")),
         (false, _) if stick.clone_suspected => Some("two copies were seen".to_owned()),
+        (false, _) if stick.wrong_passphrases > 0 => Some(match stick.wrong_passphrases {
+            1 => "a wrong passphrase was typed".to_owned(),
+            wrong => format!("{wrong} wrong passphrases were typed"),
+        }),
         (false, _) => None,
     }
 }
@@ -113,6 +117,7 @@ mod tests {
             revoked_s: None,
             erased_s: None,
             clone_suspected: false,
+            wrong_passphrases: 0,
             lease_ends_s: None,
             enrolled_s: 1,
             last_contact_s: 2,
@@ -132,7 +137,7 @@ mod tests {
         };
         assert_eq!(
             trouble(&revoked).unwrap(),
-            "revoked (stolen), not heard of it yet"
+            "revoked (stolen), no word from it yet"
         );
         let erased = StickInfo {
             erased_s: Some(0),
@@ -141,13 +146,18 @@ mod tests {
         assert!(
             trouble(&erased)
                 .unwrap()
-                .starts_with("revoked (stolen), erased 19")
+                .starts_with("revoked (stolen), carried out 19")
         );
         let copied = StickInfo {
             clone_suspected: true,
             ..info()
         };
         assert_eq!(trouble(&copied).unwrap(), "two copies were seen");
+        let guessed = StickInfo {
+            wrong_passphrases: 7,
+            ..info()
+        };
+        assert_eq!(trouble(&guessed).unwrap(), "7 wrong passphrases were typed");
         assert_eq!(sticks(&[], 80), "No sticks.\n");
         assert!(sticks(&[info()], 200).contains("Ada"));
     }

@@ -33,6 +33,8 @@ struct PointReport {
     time_s: u64,
     time_local: String,
     time_utc: String,
+    /// The server's clock was in doubt then.
+    time_doubtful: bool,
     bookmarks: Vec<BookmarkReport>,
 }
 
@@ -57,9 +59,15 @@ pub(super) fn points(args: &PointsArgs, ui: &Ui) -> Result<ExitCode, CliError> {
                 None => bookmark.kind.to_owned(),
             };
             let names: Vec<_> = point.bookmarks.iter().map(name).collect();
-            table.row([&point.time_local, &point.time_utc, &names.join(", ")]);
+            let doubt = if point.time_doubtful { "?" } else { "" };
+            let local = format!("{}{doubt}", point.time_local);
+            table.row([&local, &point.time_utc, &names.join(", ")]);
         }
-        table.render(columns)
+        let mut text = table.render(columns);
+        if report.points.iter().any(|point| point.time_doubtful) {
+            text.push_str("?: the server's clock was in doubt then, and still is\n");
+        }
+        text
     })?;
     Ok(ExitCode::Ok)
 }
@@ -94,6 +102,7 @@ fn report(lost: &Lost, point: &Point) -> PointReport {
         time_s: point.time_s,
         time_local,
         time_utc,
+        time_doubtful: point.time_doubtful,
         bookmarks: bookmarks.collect(),
     }
 }

@@ -126,13 +126,7 @@ pub(super) fn start(
         report: &mut report,
     };
     match args.drill {
-        true => drill::drill(
-            &mut company,
-            &mut twin,
-            &found,
-            interrupt,
-            &args.from.server.people()?,
-        )?,
+        true => drill::drill(&mut company, &mut twin, &found, interrupt)?,
         false => company.keep(&twin)?,
     }
     twin.close()?;

@@ -31,6 +31,25 @@ impl Fleet {
 }
 
 #[test]
+fn the_time_of_a_clock_in_doubt_is_shown_as_that() {
+    let Some(fleet) = Fleet::new() else { return };
+    let mut work = AtWork::new(&fleet, &fleet.stick("anna"));
+    work.work(1, None);
+    fleet.site.clock.advance(2 * 86_400);
+    work.work(2, None);
+    let number = work.bundle.to_string();
+    let listed = fleet.recover(&["points", &number]).json();
+    let doubts = [0, 1].map(|nth| listed["points"][nth]["time_doubtful"].clone());
+    assert_eq!(doubts, [json!(true), json!(false)], "{listed}");
+    let ran = fleet.recover(&["disk", &number, "--output", "home.raw"]);
+    assert!(
+        ran.exit == 0 && ran.stderr.contains("clock was in doubt"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
 fn each_moment_comes_back_as_it_was() {
     let Some((fleet, number, [first, second, third])) = three_states() else {
         return;

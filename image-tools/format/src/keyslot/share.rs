@@ -1,10 +1,13 @@
 //! Slots that want a *share* of the company's besides the passphrase (`docs/format/lease.md`, "Unlock modes").
 //!
 //! The share is mixed with what argon2id makes of the passphrase, and the commitment is made of both: who has the stick without the share cannot even tell
-//! whether a passphrase is right. A share may lie beside the slot, in a slot of its own: then the stick opens offline until it is taken away.
+//! whether a passphrase is right. A share may lie beside the slot, in a slot of its own: then the stick opens offline until it is taken away. Its name lies
+//! there in any case, for whoever asks the company for it.
 
 use std::fmt;
 
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use subtle::ConstantTimeEq as _;
 
 use super::{KdfCost, KeySlotError, Root, WRAPPED_LEN, unwrapped, wrapped};
@@ -15,8 +18,41 @@ use crate::{
 };
 
 /// What the company adds to a passphrase: 32 random bytes, a fresh one for each time that a stick is wrapped.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Share(Key);
+
+/// Bytes of a share's name.
+pub const SHARE_NAME_LEN: usize = 88;
+
+/// What the company calls a share ([`crate::lease::share`]); for everybody else bytes without meaning. Text form: base64.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct ShareName(pub [u8; SHARE_NAME_LEN]);
+
+impl fmt::Debug for ShareName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ShareName({})", &BASE64.encode(&self.0[..6]))
+    }
+}
+
+impl Serialize for ShareName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&BASE64.encode(self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for ShareName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let bytes = BASE64.decode(text).ok().and_then(|bytes| bytes.try_into().ok());
+        let odd = || {
+            serde::de::Error::custom(format_args!(
+                "the name of a share is {SHARE_NAME_LEN} bytes in base64"
+            ))
+        };
+        bytes.map(Self).ok_or_else(odd)
+    }
+}
 
 /// A bundle key wrapped under a passphrase and a share.
 #[derive(Clone, PartialEq, Eq)]
@@ -181,8 +217,13 @@ mod tests {
     }
 
     #[test]
-    fn both_kinds_are_written_as_they_were_read() {
-        for kind in [KeySlot::Shared(slot()), KeySlot::Share(share(5))] {
+    fn all_kinds_are_written_as_they_were_read() {
+        let name = ShareName([6; SHARE_NAME_LEN]);
+        for kind in [
+            KeySlot::Shared(slot()),
+            KeySlot::Share(share(5)),
+            KeySlot::ShareName(name),
+        ] {
             let bytes = kind.encode();
             let back = KeySlot::decode(&mut Reader(&bytes)).ok().unwrap();
             assert!(back == kind && back.encode() == bytes);

@@ -11,7 +11,7 @@ use gobag_client::{Client, ClientError, Identity, Options};
 use gobag_format::{
     envelope::Envelope,
     ids::{BundleId, RenewalId},
-    lease::{LEASE, Lease, LeaseError, effective_s},
+    lease::{LEASE, Lease, LeaseError, UnlockMode, effective_s},
     ledger::{Company, LedgerRecord, Renewal},
     sign::SigningKey,
 };
@@ -23,7 +23,8 @@ use gobag_protocol::{
 use gobag_term::Ui;
 use serde_json::Map;
 
-use super::{Trouble, desk::Desk, standing};
+use super::{Trouble, desk::Desk, share, standing};
+use crate::open::Fate;
 
 /// Seconds before its end from which a certificate is renewed.
 const CERTIFICATE_DUE_S: u64 = 24 * 3600;
@@ -37,38 +38,49 @@ pub(crate) fn contact(desk: &Desk) -> Result<(), Trouble> {
         let ledger = desk.ledger()?;
         let company = ledger.company.as_ref().ok_or(Trouble::NotEnrolled)?;
         result = Visit::begin(desk, &ledger, company, server).and_then(|mut visit| visit.run());
-        let is_offline = |error: &Trouble| {
+        // Another one may be well, and is the company's all the same.
+        let is_elsewhere = |error: &Trouble| {
             error
                 .client()
-                .is_some_and(|error| error.code() == "client.offline")
+                .is_some_and(|error| error.is_transient() || error.code() == "client.other-server")
         };
-        if !result.as_ref().is_err_and(is_offline) {
+        if !result.as_ref().is_err_and(is_elsewhere) {
             break;
         }
     }
     result
 }
 
-/// Erases what unlocks the stick: the company cut it off. What is left, if not all of it could be reached, goes when it is next opened.
-pub(crate) fn erase(desk: &Desk) -> Trouble {
-    let erased = desk.with(|work| {
+/// The company cut the stick off. What unlocks it is erased, or, where a share of the company's is a part of that, the share is taken off the stick, and
+/// can be given again. What is left, if not all of it could be reached, goes when the stick is next opened. The ledger notes it in the first case alone:
+/// a note that outlived the share would erase a stick that the company had taken back.
+pub(crate) fn cut_off(desk: &Desk) -> Trouble {
+    let fate = desk.with(|work| {
         work.note_cut_off();
         let bundle = work.session().bundle();
-        if let Err(error) = bundle.cut_off() {
-            tracing::warn!(code = error.code(), %error, "the ledger does not note that the stick was cut off");
-        }
-        bundle.erase()
+        let (done, fate) = match bundle.unlock_mode() {
+            UnlockMode::Offline => {
+                if let Err(error) = bundle.cut_off() {
+                    tracing::warn!(code = error.code(), %error, "the ledger does not note that the stick was cut off");
+                }
+                (bundle.erase(), Fate::Erased)
+            }
+            // The company knows nothing of the passphrase, which was changed since it was last reached: it cannot give this share back.
+            UnlockMode::Leased if bundle.share_name().is_none() => (bundle.forget_share(), Fate::Escrow),
+            UnlockMode::Leased => (bundle.forget_share(), Fate::Kept),
+            // Nothing, unless copies of the header are from before it wanted a share.
+            UnlockMode::Online => (bundle.complete_header(), Fate::Kept),
+        };
+        let fate = done.map_or_else(Fate::Left, |()| fate);
+        let told = Trouble::CutOff {
+            is_done: !matches!(fate, Fate::Left(_)),
+            fate: fate.to_string(),
+        };
+        // For the session's last word.
+        work.note_fate(fate);
+        told
     });
-    match erased {
-        Ok(Ok(())) => Trouble::CutOff { left: None },
-        Ok(Err(left)) => {
-            let text = left.to_string();
-            // For the session's last word.
-            let _ = desk.with(|work| work.note_left(Some(left)));
-            Trouble::CutOff { left: Some(text) }
-        }
-        Err(over) => over,
-    }
+    fate.unwrap_or_else(|over| over)
 }
 
 struct Visit<'a> {
@@ -81,6 +93,8 @@ struct Visit<'a> {
     key: Arc<SigningKey>,
     /// Without a certificate.
     nobody: Client,
+    /// The lease was renewed in this visit.
+    renewed: bool,
 }
 
 impl<'a> Visit<'a> {
@@ -103,6 +117,7 @@ impl<'a> Visit<'a> {
             tenant,
             key: Arc::new(ledger.signing_key()),
             nobody,
+            renewed: false,
         })
     }
 
@@ -125,11 +140,21 @@ impl<'a> Visit<'a> {
             }
             delivered => delivered,
         };
-        delivered.and(renewed)
+        let settled = match &delivered {
+            Ok(()) => self.heard(Self::settle),
+            Err(_) => Ok(()),
+        };
+        delivered.and(renewed).and(settled)
     }
 
-    /// With a connection that works: what waits for the company goes there, and replication begins or goes on by it.
-    fn deliver(&mut self) -> Result<(), Trouble> {
+    /// What opens the stick besides its passphrase is as IT wants it; fresh, if the lease was renewed.
+    fn settle(&mut self) -> Result<(), Trouble> {
+        let stick = self.stick()?;
+        share::settle(self.desk, &stick, self.renewed)
+    }
+
+    /// By the certificate that the stick has now.
+    fn stick(&self) -> Result<Client, Trouble> {
         let identity = Identity {
             certificate: self.company.certificate.clone(),
             key: Arc::clone(&self.key),
@@ -139,6 +164,12 @@ impl<'a> Visit<'a> {
         };
         let stick = Client::new(self.server, &self.company.ca, Some(&identity), options)?;
         self.desk.speak_by(&stick)?;
+        Ok(stick)
+    }
+
+    /// With a connection that works: what waits for the company goes there, and replication begins or goes on by it.
+    fn deliver(&mut self) -> Result<(), Trouble> {
+        let stick = self.stick()?;
         // Whether the stick is still let in, though nothing may wait.
         stick.memory()?;
         let waiting = self.desk.ledger()?.results().to_vec();
@@ -192,6 +223,7 @@ impl<'a> Visit<'a> {
             ledger.company = Some(company);
         })?;
         kept.map_err(|error| Trouble::Lease(LeaseError::Envelope(error)))?;
+        self.renewed = true;
         lease.map(drop).map_err(Trouble::Lease)
     }
 
@@ -272,7 +304,7 @@ impl<'a> Visit<'a> {
         (Ambient::system().clock)().max(self.ledger.high_water_s)
     }
 
-    /// Does a part of the visit; if the company says that the stick is cut off, erases it, and says so to the company.
+    /// Does a part of the visit; if the company says that the stick is cut off, carries that out, and says so to the company.
     fn heard(&mut self, part: impl FnOnce(&mut Self) -> Result<(), Trouble>) -> Result<(), Trouble> {
         let result = part(self);
         let is_cut_off = |error: &Trouble| {
@@ -282,8 +314,8 @@ impl<'a> Visit<'a> {
         if !result.as_ref().is_err_and(is_cut_off) {
             return result;
         }
-        let cut_off = erase(self.desk);
-        if matches!(cut_off, Trouble::CutOff { left: None }) {
+        let cut_off = cut_off(self.desk);
+        if matches!(cut_off, Trouble::CutOff { is_done: true, .. }) {
             let erased = Erased::sign(self.tenant.clone(), self.bundle, &self.key);
             // It is erased in any case; the company shows it as cut off, and not yet as erased.
             if let Err(error) = self.nobody.revoked(&erased) {

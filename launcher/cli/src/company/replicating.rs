@@ -4,6 +4,7 @@
 //! go through and the person has patience, then no longer than a request takes to be broken off.
 
 use std::{
+    mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread::{Builder, JoinHandle},
     time::Duration,
@@ -28,6 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The problem of a pass that failed for want of a server.
 const OFFLINE: &str = "replica.offline";
+/// The problem of one that heard that the company cut the stick off.
+const CUT_OFF: &str = "replica.cut-off";
 
 /// The replication of one session.
 pub(crate) struct Replicating {
@@ -35,8 +38,17 @@ pub(crate) struct Replicating {
     rules: Arc<Rules>,
     running: Mutex<Option<Running>>,
     /// Wakes whoever speaks to the company otherwise.
-    wake: Sender<()>,
+    wake: Sender<Call>,
     ui: Ui,
+}
+
+/// Why the company is to be spoken to now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Call {
+    /// A pass heard that it cut the stick off.
+    CutOff,
+    /// A pass did not reach it; it may answer elsewhere.
+    Unreached,
 }
 
 struct Running {
@@ -47,8 +59,8 @@ struct Running {
 }
 
 impl Replicating {
-    /// One that sends a word to `wake` when it hears that the company cut the stick off.
-    pub(crate) fn new(rules: Rules, wake: Sender<()>, ui: &Ui) -> Self {
+    /// One that sends a word to `wake` when the company is to be spoken to.
+    pub(super) fn new(rules: Rules, wake: Sender<Call>, ui: &Ui) -> Self {
         Self {
             control: Arc::default(),
             rules: Arc::new(rules),
@@ -73,7 +85,12 @@ impl Replicating {
         let mut running = lock(&self.running);
         if let Some(running) = &mut *running {
             running.line.replace(client.clone());
-            running.client = client;
+            let before = mem::replace(&mut running.client, client);
+            if before.server() != running.client.server() {
+                // What still waits for an answer there gets none.
+                before.close();
+                self.control.hurry();
+            }
             return;
         }
         let Some(source) = source() else { return };
@@ -86,10 +103,9 @@ impl Replicating {
             let _finished = finished;
             let told: Mutex<Vec<Why>> = Mutex::default();
             let tell = |status: &ReplicaStatus| {
-                let code = status.problem.as_ref().map(|problem| problem.code.as_str());
-                if code == Some("replica.cut-off") {
+                if let Some(call) = call(status) {
                     // One word is enough.
-                    let _ = wake.try_send(());
+                    let _ = wake.try_send(call);
                 }
                 tell_pause(status, &told, &ui);
                 board.update(|report| report.company.get_or_insert_default().replica = Some(status.clone()));
@@ -154,14 +170,26 @@ impl Replicating {
         if thread.join().is_err() {
             tracing::error!("replication ended with a panic");
         }
-        let left = self.control.status().unsent_bytes;
-        match left {
-            0 => ui.ok("Your company has all changes."),
+        let status = self.control.status();
+        match status.unsent_bytes {
+            0 if status.all_sent => ui.ok("Your company has all changes."),
+            0 => ui.say("The last changes are not with your company yet; they go there next time. Leave the stick in."),
             left => ui.say(&format!(
                 "{} of changes are not with your company yet; they go there next time. Leave the stick in.",
                 human::bytes(left)
             )),
         }
+    }
+}
+
+/// What whoever speaks to the company otherwise should hear of a pass that has just ended.
+fn call(status: &ReplicaStatus) -> Option<Call> {
+    let code = status.problem.as_ref().map(|problem| problem.code.as_str());
+    match code {
+        Some(CUT_OFF) => Some(Call::CutOff),
+        // Told again and again while nothing may be sent, and during the next pass.
+        Some(OFFLINE) if status.pass.is_none() && status.paused.is_none() => Some(Call::Unreached),
+        _ => None,
     }
 }
 

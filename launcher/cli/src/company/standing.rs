@@ -1,20 +1,20 @@
 //! Whether a stick may be started, by its lease; and if not, what its company says to that when it is asked.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use gobag_bundle::{Ambient, Bundle, ledger::LedgerAccessError};
 use gobag_format::{
     envelope::Envelope,
-    lease::{Held, Lease, LeaseError, LeasePolicy, Standing, Stick, judge},
+    lease::{Held, Lease, LeaseError, LeasePolicy, Standing, Stick, UnlockMode, judge},
     manifest::Manifest,
 };
 use gobag_term::{CliError, ExitCode, Ui};
 use jiff::Timestamp;
 
-use super::{contact, desk::Desk};
+use super::{Trouble, contact, desk::Desk, share};
 use crate::{
     error::{Explain, OrExplain, said},
-    open::Work,
+    open::{Fate, Work},
 };
 
 /// A stick's lease, judged now.
@@ -40,7 +40,13 @@ pub(crate) fn judged(bundle: &Bundle, manifest: &Manifest) -> Result<Judged, Cli
     let held = ledger
         .as_ref()
         .map_or_else(|| Ok(Held::default()), |ledger| ledger.held());
-    let is_cut_off = ledger.as_ref().is_some_and(|ledger| ledger.revoked);
+    // What an earlier version noted of one that wants a share does not count: that one is never erased, its share is taken off it.
+    let is_offline = bundle.unlock_mode() == UnlockMode::Offline;
+    let is_cut_off = ledger.as_ref().is_some_and(|ledger| ledger.revoked) && is_offline;
+    let held = held.map(|held| Held {
+        revoked: is_cut_off,
+        ..held
+    });
     let standing = match (&policy, held) {
         _ if is_cut_off => Err(LeaseError::Revoked),
         (None, _) => Ok(None),
@@ -67,21 +73,63 @@ pub(crate) fn admit(work: &Arc<Work>, ui: &Ui) -> Result<(), CliError> {
     };
     let desk = Desk::new(work);
     if error == LeaseError::Revoked {
-        let _ = contact::erase(&desk);
-        return Err(cut_off(work.take_left()));
+        let _ = contact::cut_off(&desk);
+        return Err(cut_off(work.take_fate()));
     }
     if !found.is_enrolled {
         return Err(error.explain());
     }
     // What waits for the company goes there, too, whatever becomes of the lease.
     ui.say("This stick has no lease that counts now; your company is asked for one.");
+    let mode = || work.session().bundle().unlock_mode();
+    let before = mode();
     let asked = contact::contact(&desk);
     contact::told(&asked, ui);
-    if let Err(super::Trouble::CutOff { .. }) = asked {
-        return Err(cut_off(work.take_left()));
+    if let Err(Trouble::CutOff { .. }) = asked {
+        return Err(cut_off(work.take_fate()));
     }
-    tell(judged_at(work)?.standing.or_explain()?, ui);
-    Ok(())
+    share::tell(before, mode(), ui);
+    match judged_at(work)?.standing {
+        Ok(standing) => {
+            tell(standing, ui);
+            Ok(())
+        }
+        Err(error) => Err(refused(work, error, &asked)),
+    }
+}
+
+/// A lease that has ended also takes a share off the stick, if that is certain: by what the company signed and what the stick worked, not by a clock that
+/// anybody can set, and only when the company's server answered and gave no lease: where it is gone, letters of officers help, as they do not from then on.
+fn refused(work: &Work, error: LeaseError, asked: &Result<(), Trouble>) -> CliError {
+    let (bundle, manifest) = (work.session().bundle(), work.session().manifest());
+    let is_leased = bundle.unlock_mode() == UnlockMode::Leased && bundle.share_name().is_some();
+    let is_ended = matches!(error, LeaseError::Ended { .. });
+    let client = asked.as_ref().err().and_then(Trouble::client);
+    let is_answered = client.is_some_and(|error| error.refused().is_some());
+    let shown = error.explain();
+    if !(is_answered && is_ended && is_leased && has_ended_by_mark(bundle, manifest)) {
+        return shown;
+    }
+    match bundle.forget_share() {
+        Ok(()) => shown.hint(
+            "from now on the stick opens only while your company's server answers; it gives back what it needs",
+        ),
+        Err(error) => {
+            tracing::warn!(code = error.code(), %error, "the share is still on the stick");
+            shown
+        }
+    }
+}
+
+/// Whether the lease has ended by the latest moment that is known to have been.
+fn has_ended_by_mark(bundle: &Bundle, manifest: &Manifest) -> bool {
+    let held = bundle.ledger().ok().and_then(|ledger| ledger.held().ok());
+    let policy = LeasePolicy::of_policy(&manifest.policy).ok().flatten();
+    let (Some(held), Some(policy)) = (held, policy) else {
+        return false;
+    };
+    let judged = judge(&policy, &held, stick(bundle, manifest), held.high_water_s);
+    matches!(judged, Err(LeaseError::Ended { .. }))
 }
 
 /// Until when the stick may be started without its company.
@@ -105,18 +153,32 @@ pub(crate) fn verified(work: &Work, envelope: &Envelope) -> Result<Option<Lease>
 }
 
 /// The last word to whoever has a stick that was cut off.
-pub(crate) fn cut_off(left: Option<gobag_bundle::ReplaceError>) -> CliError {
-    let error = said(
-        ExitCode::LockedOut,
-        "lease.revoked",
-        "your company cut this stick off, and what unlocks it is erased",
-    )
-    .hint("what was sent to the company before is there; phone your IT, also if you think that this is a mistake");
-    match left {
-        None => error,
-        Some(left) => error.hint(format!(
-            "not all of it could be erased ({left}); it is tried again when the stick is next opened"
+pub(crate) fn cut_off(fate: Fate) -> CliError {
+    let text = match fate {
+        Fate::Erased => "your company cut this stick off, and what unlocks it is erased".to_owned(),
+        Fate::Kept | Fate::Escrow => format!("your company cut this stick off; {fate}"),
+        Fate::Left(_) => "your company cut this stick off".to_owned(),
+    };
+    let error = said(ExitCode::LockedOut, "lease.revoked", text)
+        .hint("what was sent to the company before is there; phone your IT, also if you think that this is a mistake");
+    match fate {
+        Fate::Left(left) => error.hint(format!(
+            "not all that unlocks it could be erased ({left}); it is tried again when the stick is next opened"
         )),
+        Fate::Erased | Fate::Kept | Fate::Escrow => error,
+    }
+}
+
+impl fmt::Display for Fate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Erased => f.write_str("what unlocks it is erased"),
+            Self::Kept => f.write_str("it opens again only when your company takes that back"),
+            Self::Escrow => f.write_str(
+                "its passphrase was changed since the company was last reached, so from now on only your IT's escrow key opens it",
+            ),
+            Self::Left(left) => write!(f, "not all that unlocks it could be erased ({left})"),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What goes wrong between a stick and its company.
 
-use gobag_bundle::ledger::LedgerAccessError;
+use gobag_bundle::{ChangeError, card::CardAccessError, ledger::LedgerAccessError};
 use gobag_client::ClientError;
 use gobag_format::lease::LeaseError;
 use thiserror::Error;
@@ -23,14 +23,19 @@ pub(crate) enum Trouble {
     /// The server gave a lease that the image's policy does not accept.
     #[error("the company's server gave a lease that cannot be used")]
     Lease(#[source] LeaseError),
+    /// The header, which is not as IT wants it.
+    #[error(transparent)]
+    Header(#[from] ChangeError),
+    /// The card of the company.
+    #[error(transparent)]
+    Card(#[from] CardAccessError),
     /// The company cut the stick off.
-    #[error("your company cut this stick off; {}", match left {
-        None => "what unlocks it is erased".to_owned(),
-        Some(left) => format!("not all that unlocks it could be erased ({left})"),
-    })]
+    #[error("your company cut this stick off; {fate}")]
     CutOff {
-        /// Why not all of it could be erased.
-        left: Option<String>,
+        /// What became of what unlocks it, in words.
+        fate: String,
+        /// Whether it is done.
+        is_done: bool,
     },
 }
 
@@ -43,6 +48,8 @@ impl Trouble {
             Self::Client(error) => error.code(),
             Self::Ledger(error) => error.code(),
             Self::Lease(error) => error.code(),
+            Self::Header(error) => error.code(),
+            Self::Card(error) => error.code(),
             Self::CutOff { .. } => "lease.revoked",
         }
     }

@@ -20,17 +20,18 @@ use gobag_server::testing::Site;
 use serde_json::{Value, json};
 
 use crate::{
+    line::Line,
     program::{Desk, PATIENCE, Ran, Running},
     stick::{Contents, PASSPHRASE, Stick},
 };
 
-const DAY_S: u64 = 86_400;
+pub(crate) const DAY_S: u64 = 86_400;
 
-fn now_s() -> u64 {
+pub(crate) fn now_s() -> u64 {
     (Ambient::system().clock)()
 }
 
-fn key(number: u8) -> SigningKey {
+pub(crate) fn key(number: u8) -> SigningKey {
     SigningKey::from_seed(&Key::from_bytes([number; 32]))
 }
 
@@ -49,7 +50,7 @@ fn stick_that_sends(server: VerifyingKey, replication: Value) -> Stick {
     })
 }
 
-fn open(stick: &Stick) -> Bundle {
+pub(crate) fn open(stick: &Stick) -> Bundle {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let secret = Secret::Passphrase(PASSPHRASE.as_bytes());
@@ -60,30 +61,29 @@ fn open(stick: &Stick) -> Bundle {
     }
 }
 
-fn ledger(stick: &Stick) -> LedgerRecord {
+pub(crate) fn ledger(stick: &Stick) -> LedgerRecord {
     open(stick).ledger().unwrap()
 }
 
-fn change(stick: &Stick, change: impl FnOnce(&mut LedgerRecord)) {
+pub(crate) fn change(stick: &Stick, change: impl FnOnce(&mut LedgerRecord)) {
     open(stick).change_ledger(change).unwrap();
 }
 
-fn letter(desk: &Desk, site: &Site, stick: &Stick) -> PathBuf {
+pub(crate) fn letter(desk: &Desk, site: &Site, stick: &Stick) -> PathBuf {
+    letter_naming(vec![site.address()], desk, site, stick)
+}
+
+/// One that names these addresses of the server.
+fn letter_naming(addresses: Vec<String>, desk: &Desk, site: &Site, stick: &Stick) -> PathBuf {
     let token = site.token("acme", stick.bundle);
-    let letter = EnrolmentLetter::new(
-        vec![site.address()],
-        site.ca(),
-        token,
-        stick.bundle,
-        now_s() + 900,
-    );
+    let letter = EnrolmentLetter::new(addresses, site.ca(), token, stick.bundle, now_s() + 900);
     let path = desk.path("letter.json");
     fs::write(&path, letter.to_json()).unwrap();
     path
 }
 
 /// Runs a command on the stick that asks for its passphrase.
-fn run(desk: &Desk, stick: &Stick, words: &[&str]) -> Ran {
+pub(crate) fn run(desk: &Desk, stick: &Stick, words: &[&str]) -> Ran {
     let path = stick.path();
     let mut args: Vec<&dyn AsRef<std::ffi::OsStr>> = words.iter().map(|word| word as _).collect();
     args.extend([
@@ -96,13 +96,13 @@ fn run(desk: &Desk, stick: &Stick, words: &[&str]) -> Ran {
     desk.run(&args)
 }
 
-fn enrol(desk: &Desk, site: &Site, stick: &Stick) -> Ran {
+pub(crate) fn enrol(desk: &Desk, site: &Site, stick: &Stick) -> Ran {
     let letter = letter(desk, site, stick);
     run(desk, stick, &["enrol", letter.to_str().unwrap()])
 }
 
 /// The stick's disks, open.
-fn mount(desk: &Desk, stick: &Stick) -> Running {
+pub(crate) fn mount(desk: &Desk, stick: &Stick) -> Running {
     mount_with(desk, stick, &[])
 }
 
@@ -125,18 +125,18 @@ fn mount_with(desk: &Desk, stick: &Stick, words: &[&str]) -> Running {
 }
 
 /// How a mount ends that is refused.
-fn refused(desk: &Desk, stick: &Stick) -> (i32, String) {
+pub(crate) fn refused(desk: &Desk, stick: &Stick) -> (i32, String) {
     let ran = run(desk, stick, &["mount", "--door", "nbd"]);
     (ran.exit, ran.code())
 }
 
-fn stop(desk: &Desk, mut running: Running) {
+pub(crate) fn stop(desk: &Desk, mut running: Running) {
     assert_eq!(desk.run(&[&"stop"]).exit, 0);
     assert_eq!(running.finish(), Some(0));
 }
 
 /// Waits until the running session says this of the company.
-fn wait_for_company(desk: &Desk, contact: &str) -> Value {
+pub(crate) fn wait_for_company(desk: &Desk, contact: &str) -> Value {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let said = desk.run(&[&"status", &"--json"]).json();
@@ -437,6 +437,22 @@ fn a_name_for_a_moment_says_that_no_agent_was_there() {
     );
     let replica = wait_for_replica(&desk, "marks", &json!(1));
     assert_eq!(replica["last_mark"]["generation"], marked["generation"]);
+    stop(&desk, running);
+}
+
+#[test]
+fn a_server_that_goes_away_while_one_works_is_followed_to_its_other_address() {
+    let (desk, site) = (Desk::new(), Site::start());
+    let stick = stick(site.lease_key("acme"));
+    let line = Line::to(&site.address());
+    let letter = letter_naming(vec![line.address.clone(), site.address()], &desk, &site, &stick);
+    assert_eq!(run(&desk, &stick, &["enrol", letter.to_str().unwrap()]).exit, 0);
+    let running = mount(&desk, &stick);
+    wait_for_replica(&desk, "phase", &json!("in-step"));
+    line.cut();
+    let marked = desk.run(&[&"mark", &"after the flood", &"--json"]);
+    assert_eq!(marked.exit, 0, "{marked:?}");
+    wait_for_replica(&desk, "marks", &json!(1));
     stop(&desk, running);
 }
 

@@ -11,6 +11,7 @@ mod judged;
 #[path = "../../../engine/tests/guest/kernel.rs"]
 mod kernel;
 mod killed;
+mod line;
 mod mounts;
 mod named;
 mod phoned;
@@ -21,6 +22,7 @@ mod remembered;
 mod require;
 mod screen;
 mod secrets;
+mod shares;
 mod signed;
 mod stick;
 mod transcripts;

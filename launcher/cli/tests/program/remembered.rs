@@ -10,9 +10,10 @@ use std::{
     sync::Arc,
 };
 
-use gobag_bundle::{Ambient, Bundle, Secret, Session, SessionOptions};
+use gobag_bundle::{Ambient, Bundle, Secret, Session, SessionError, SessionOptions, store::StoreError};
 use gobag_format::{
     crypto::Key,
+    keyslot::KdfCost,
     sign::SigningKey,
     token::{RestoreRequest, RestoreToken},
 };
@@ -65,6 +66,37 @@ fn work_elsewhere(stick: &Stick, byte: u8) {
         .unwrap();
     home.volume.write_at(0, &[byte; 4096]).unwrap();
     session.close().unwrap();
+}
+
+/// Pulled out here, given another passphrase elsewhere, and back: what this session knows of the header would undo that.
+#[test]
+fn a_stick_with_a_new_passphrase_from_elsewhere_is_another_one_to_a_session() {
+    let stick = Stick::new(&Contents::default());
+    let opened = |passphrase: &str| {
+        let secret = Secret::Passphrase(passphrase.as_bytes());
+        Bundle::open(stick.path(), &secret, true, Ambient::system()).unwrap()
+    };
+    let before = copy(&stick);
+    let cost = KdfCost {
+        memory_kib: 64 << 10,
+        passes: 1,
+        lanes: 2,
+    };
+    opened(PASSPHRASE)
+        .set_passphrase(b"battery staple", cost)
+        .unwrap();
+    let elsewhere = copy(&stick);
+    put_back(&before);
+    let session = Session::open(Arc::new(opened(PASSPHRASE)), &SessionOptions::default()).unwrap();
+    session.reattach(stick.path()).unwrap();
+    put_back(&elsewhere);
+    let refused = session.reattach(stick.path()).unwrap_err();
+    assert!(
+        matches!(refused, SessionError::Store(StoreError::OtherState)),
+        "{refused:?}"
+    );
+    drop(session);
+    opened("battery staple");
 }
 
 /// A session that has begun here.

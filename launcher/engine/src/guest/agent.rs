@@ -8,6 +8,7 @@ use std::{
     io::{self, BufRead, BufReader, Read, Write},
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU16, Ordering},
     time::{Duration, Instant},
 };
 
@@ -17,6 +18,9 @@ use crate::limits::QMP_LINE_BYTES;
 
 /// Before the answer to `guest-sync-delimited`, and (written by us) the end of whatever the agent had half read.
 const DELIMITER: u8 = 0xff;
+
+/// Connections of this process so far.
+static CONNECTED: AtomicU16 = AtomicU16::new(0);
 
 /// Why the agent could not be asked.
 #[derive(Debug, thiserror::Error)]
@@ -97,8 +101,9 @@ impl Agent {
             deadline,
         };
         let until = Instant::now() + deadline;
-        // The number only has to differ from that of whoever was connected before.
-        let number = u64::from(std::process::id());
+        // Other than that of whoever was connected before, of this process or another.
+        let number =
+            u64::from(std::process::id()) << 16 | u64::from(CONNECTED.fetch_add(1, Ordering::Relaxed));
         agent.reader.get_ref().write_all(&[DELIMITER]).map_err(lost)?;
         agent.send(COMMAND, json!({ "id": number }))?;
         loop {

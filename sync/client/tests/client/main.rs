@@ -3,6 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod broken;
+mod bucket;
+#[path = "../../../server/tests/server/moto.rs"]
+mod moto;
 mod requests;
 mod site;
 mod trust;

@@ -43,6 +43,38 @@ fn a_server_of_another_ca_is_not_spoken_to() {
     assert!(matches!(error, ClientError::OtherServer { .. }), "{error:?}");
 }
 
+/// What proofs are made for is the CA that is trusted, however its text is written: of two in one text that other readers would tell apart otherwise, too.
+#[test]
+fn the_ca_that_proofs_are_for_is_the_one_that_is_trusted() {
+    let (site, other) = (Site::start(), Site::start());
+    let own = *client(&site.address(), site.ca(), None).ca();
+    let foreign = client(&other.address(), other.ca(), None);
+    let smuggled = format!("x{}\n{}", site.ca().replace('\n', ""), other.ca());
+    for text in [smuggled, format!("# ours\r\n{}", other.ca())] {
+        let client = client(&other.address(), &text, None);
+        client.hello().unwrap();
+        assert_eq!(client.ca(), foreign.ca());
+        assert_ne!(*client.ca(), own);
+    }
+}
+
+#[test]
+fn whoever_takes_the_company_s_place_for_a_while_is_no_reason_to_give_up() {
+    let (mut site, mut guests) = (Site::start(), Site::start());
+    let stick = client(&site.address(), site.ca(), None);
+    stick.hello().unwrap();
+    site.kill();
+    guests.kill();
+    // What a hotel does: the same address, another certificate.
+    guests.move_to(&site);
+    let error = stick.hello().unwrap_err();
+    assert!(matches!(error, ClientError::Offline { .. }), "{error:?}");
+    assert!(error.is_transient());
+    guests.kill();
+    site.start_again();
+    stick.hello().unwrap();
+}
+
 #[test]
 fn a_certificate_of_another_ca_is_told_apart_from_another_server() {
     let (site, other) = (Site::start(), Site::start());

@@ -36,6 +36,8 @@ pub struct ReplicaStatus {
     pub phase: Phase,
     /// Bytes of changes that the company does not have, or not yet as part of a point.
     pub unsent_bytes: u64,
+    /// Whether nothing waits after the last pass, not even blocks that became zero.
+    pub all_sent: bool,
     /// The pass under way.
     pub pass: Option<PassStatus>,
     /// Bytes of data sent a second, by the pass under way or the last ones.

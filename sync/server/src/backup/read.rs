@@ -15,10 +15,9 @@ use std::{
 
 use age::Decryptor;
 use gobag_format::digest::DigestStream;
-use gobag_protocol::ids::TenantName;
 use serde::Serialize;
 use serde_json::Value;
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::AssertSqlSafe;
 
 use super::{
     BackupError, FORMAT, KEYS, Line, MANIFEST, MAX_LINE, Manifest, OBJECTS, Progress, ROWS, SEALED_ROWS,
@@ -312,22 +311,13 @@ impl Loading {
 
 /// Every tenant's audit log says that it was put back.
 async fn note(write: &mut Write, manifest: &Manifest, now_s: u64) -> Result<(), BackupError> {
-    let rows = sqlx::query("SELECT tenant FROM tenants ORDER BY tenant")
-        .fetch_all(write.connection())
-        .await?;
-    for row in rows {
-        let tenant: String = row.try_get(0)?;
-        let tenant =
-            TenantName::parse(&tenant).ok_or_else(|| Refusal::unavailable("a tenant without a name"))?;
-        let about = format!("from a backup made at {}", manifest.made_s);
-        let event = Event {
-            who: "console",
-            what: "server.restored",
-            about: &about,
-        };
-        audit::append(write, &tenant, now_s, &event).await?;
-    }
-    Ok(())
+    let about = format!("from a backup made at {}", manifest.made_s);
+    let event = Event {
+        who: "console",
+        what: "server.restored",
+        about: &about,
+    };
+    Ok(audit::append_to_all(write, now_s, &event).await?)
 }
 
 /// Keys of another server are left alone: every stick trusts one CA.

@@ -185,6 +185,17 @@ pub(super) const TABLES: &[Table] = &[
         columns: &[("tenant", Text), ("policy", Text)],
     },
     Table {
+        name: "shares",
+        columns: &[
+            ("tenant", Text),
+            ("bundle", Bytes),
+            ("made", Number),
+            ("held", Number),
+            ("wrong", Number),
+            ("locked_until_s", Number),
+        ],
+    },
+    Table {
         name: "dying",
         columns: &[
             ("tenant", Text),

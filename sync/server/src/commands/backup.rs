@@ -80,6 +80,9 @@ pub(crate) struct CheckArgs {
 
 pub(crate) fn backup(args: &BackupArgs, ui: &Ui) -> Result<ExitCode, CliError> {
     let config = args.config.load()?;
+    if !args.objects && config.prune_every_hours > 0 {
+        ui.warn("the server prunes by itself: what it prunes before you have copied the objects, this backup's rows still name. --objects copies them while nothing is pruned");
+    }
     let options = BackupOptions {
         recipients: args.to.clone(),
         objects: args.objects,

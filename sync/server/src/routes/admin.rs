@@ -143,10 +143,11 @@ pub(super) async fn object(
     somebody: Somebody,
     State(app): State<Shared>,
     Path((bundle, id)): Path<(String, String)>,
+    Query(how): Query<objects::How>,
     headers: HeaderMap,
 ) -> Answer<Response> {
     let stick = recovered(&app, somebody, &bundle).await?;
-    objects::send(&app, &stick, &id, &headers).await
+    objects::send(&app, &stick, &id, how, &headers).await
 }
 
 pub(super) async fn list_points(

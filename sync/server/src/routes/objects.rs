@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use axum::{
     Json,
     body::Body,
-    extract::{Path, State},
+    extract::{Path, Query, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
@@ -16,6 +16,7 @@ use gobag_protocol::{
     objects::{Missing, MissingRequest},
 };
 use object_store::GetRange;
+use serde::Deserialize;
 
 use super::unknown_address;
 use crate::{
@@ -77,18 +78,38 @@ pub(super) async fn get(
     Stick(stick): Stick,
     State(app): State<Shared>,
     Path(id): Path<String>,
+    Query(how): Query<How>,
     headers: HeaderMap,
 ) -> Answer<Response> {
-    send(&app, &stick, &id, &headers).await
+    send(&app, &stick, &id, how, &headers).await
 }
 
-/// An object, or the range of it that was asked for.
-pub(super) async fn send(app: &App, stick: &StickKey, id: &str, headers: &HeaderMap) -> Answer<Response> {
+/// How an object is wanted.
+#[derive(Deserialize)]
+pub(super) struct How {
+    /// `true`: from where it is kept, if that can be.
+    direct: Option<String>,
+}
+
+/// An object, or the range of it that was asked for; or where it is to be had.
+pub(super) async fn send(
+    app: &App,
+    stick: &StickKey,
+    id: &str,
+    how: How,
+    headers: &HeaderMap,
+) -> Answer<Response> {
     let id = ObjectId::parse(id).ok_or_else(unknown_address)?;
     let unknown = || Refusal::new(Code::ObjectUnknown, "the stick has no such object here");
     let len = objects::len(&app.database, stick, id)
         .await?
         .ok_or_else(unknown)?;
+    if how.direct.as_deref() == Some("true")
+        && let Some(address) = app.blobs.address(stick, id).await?
+    {
+        app.metrics.objects_redirected.fetch_add(1, Relaxed);
+        return elsewhere(&address);
+    }
     let asked = headers.get(header::RANGE).and_then(|value| value.to_str().ok());
     let range = match asked.map(|text| Range::parse(text, len)) {
         None | Some(Range::Other) => None,
@@ -125,6 +146,17 @@ pub(super) async fn send(app: &App, stick: &StickKey, id: &str, headers: &Header
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
     }
     Ok(response)
+}
+
+/// The object is at this address, which is a secret for as long as it lasts.
+fn elsewhere(address: &str) -> Answer<Response> {
+    let mut location = HeaderValue::from_str(address).map_err(Refusal::unavailable)?;
+    location.set_sensitive(true);
+    let headers = [
+        (header::LOCATION, location),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    Ok((StatusCode::TEMPORARY_REDIRECT, headers).into_response())
 }
 
 /// What a `Range` header asks of an object.

@@ -39,6 +39,20 @@ pub async fn make_tenant(write: &mut Write, tenant: &TenantName) -> Answer<()> {
     Ok(())
 }
 
+/// Adds a row to every tenant's log: of what befell the whole server.
+pub async fn append_to_all(write: &mut Write, now_s: u64, event: &Event<'_>) -> Answer<()> {
+    let rows = sqlx::query("SELECT tenant FROM tenants ORDER BY tenant")
+        .fetch_all(write.connection())
+        .await?;
+    for row in rows {
+        let tenant: String = row.try_get(0)?;
+        let tenant =
+            TenantName::parse(&tenant).ok_or_else(|| Refusal::unavailable("a tenant without a name"))?;
+        append(write, &tenant, now_s, event).await?;
+    }
+    Ok(())
+}
+
 /// Adds a row to the log of a tenant that is there.
 pub async fn append(write: &mut Write, tenant: &TenantName, now_s: u64, event: &Event<'_>) -> Answer<()> {
     // The row of the tenant is held from here on, so that one row follows another.

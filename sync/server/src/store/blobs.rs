@@ -7,15 +7,16 @@
 use std::{
     path::{Path as FilePath, PathBuf},
     sync::Arc,
-    time::UNIX_EPOCH,
+    time::{Duration, UNIX_EPOCH},
 };
 
+use axum::http::Method;
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use gobag_protocol::ids::ObjectId;
 use object_store::{
-    GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutPayload, aws::AmazonS3Builder,
-    local::LocalFileSystem, path::Path,
+    Certificate, ClientOptions, GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutPayload,
+    aws::AmazonS3Builder, local::LocalFileSystem, path::Path, signer::Signer,
 };
 
 use super::{StickKey, signed};
@@ -30,7 +31,12 @@ pub struct Blobs {
     store: Arc<dyn ObjectStore>,
     /// There with a folder.
     folder: Option<PathBuf>,
+    /// There with a bucket that is to be reached directly.
+    signer: Option<Arc<dyn Signer>>,
 }
+
+/// How long an address of an object at the bucket is good.
+const ADDRESS_LASTS: Duration = Duration::from_secs(300);
 
 impl Blobs {
     /// A folder, which must be there.
@@ -39,12 +45,23 @@ impl Blobs {
         Ok(Self {
             store: Arc::new(store),
             folder: Some(folder.to_owned()),
+            signer: None,
         })
     }
 
-    /// A bucket.
-    pub fn s3(s3: &S3, access_key: &str, secret_key: &str) -> object_store::Result<Self> {
+    /// A bucket, for whose address `roots` vouch, too.
+    pub fn s3(
+        s3: &S3,
+        access_key: &str,
+        secret_key: &str,
+        roots: Vec<Certificate>,
+    ) -> object_store::Result<Self> {
+        let mut options = ClientOptions::new();
+        for root in roots {
+            options = options.with_root_certificate(root);
+        }
         let mut builder = AmazonS3Builder::new()
+            .with_client_options(options)
             .with_bucket_name(&s3.bucket)
             .with_region(&s3.region)
             .with_access_key_id(access_key)
@@ -53,8 +70,10 @@ impl Blobs {
         if let Some(endpoint) = &s3.endpoint {
             builder = builder.with_endpoint(endpoint);
         }
+        let store = Arc::new(builder.build()?);
         Ok(Self {
-            store: Arc::new(builder.build()?),
+            signer: s3.direct.then(|| Arc::clone(&store) as Arc<dyn Signer>),
+            store,
             folder: None,
         })
     }
@@ -112,6 +131,16 @@ impl Blobs {
 }
 
 impl Blobs {
+    /// Where at the bucket an object is to be had for some minutes, by whoever is told; `None` where that is not wanted.
+    pub async fn address(&self, stick: &StickKey, id: ObjectId) -> Answer<Option<String>> {
+        let Some(signer) = &self.signer else {
+            return Ok(None);
+        };
+        let path = place(stick).join(id.to_string());
+        let url = signer.signed_url(Method::GET, &path, ADDRESS_LASTS).await?;
+        Ok(Some(url.into()))
+    }
+
     /// Removes the bytes. They may be gone already.
     pub async fn delete(&self, stick: &StickKey, id: ObjectId) -> Answer<()> {
         match self.store.delete(&place(stick).join(id.to_string())).await {

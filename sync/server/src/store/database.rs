@@ -25,6 +25,8 @@ const PRUNING: &str = include_str!("../../migrations/4-pruning.sql");
 
 const INTEGRITY: &str = include_str!("../../migrations/5-integrity.sql");
 
+const SHARES: &str = include_str!("../../migrations/6-shares.sql");
+
 /// Connections to SQLite: one writer, the others read.
 const SQLITE_CONNECTIONS: u32 = 8;
 
@@ -218,6 +220,7 @@ fn migrator(lite: bool) -> Migrator {
         migration(3, "leases", both(LEASES)),
         migration(4, "pruning", both(PRUNING)),
         migration(5, "integrity", both(INTEGRITY)),
+        migration(6, "shares", both(SHARES)),
     ])
 }
 

@@ -158,6 +158,14 @@ pub async fn clear_clone(database: &Database, stick: &StickKey, by: &str, now_s:
     write.commit().await
 }
 
+/// Refuses a stick of which two copies were seen.
+pub(super) async fn refuse_copies(write: &mut Write, stick: &StickKey) -> Answer<()> {
+    match held(write, stick).await? {
+        Some(held) if held.renewals.suspended => Err(clone_suspected()),
+        _ => Ok(()),
+    }
+}
+
 /// Which key a stick enrolled with, if it is neither unknown nor revoked, and proves it has that key.
 pub async fn proven(
     database: &Database,

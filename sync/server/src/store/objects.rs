@@ -10,7 +10,7 @@ use super::{
     database::{Database, Write, places},
     prune::{self, Tombstone},
     signed,
-    space::no_room,
+    space::{Space, charge, no_room, refund},
     unsigned,
 };
 use crate::{config::Quotas, refusal::Answer};
@@ -98,17 +98,7 @@ pub async fn forget(write: &mut Write, stick: &StickKey, ids: &[ObjectId]) -> An
             bytes += row.try_get::<i64, _>(0)?;
         }
     }
-    sqlx::query("UPDATE sticks SET bytes = bytes - $3 WHERE tenant = $1 AND bundle = $2")
-        .bind(stick.tenant())
-        .bind(stick.bundle())
-        .bind(bytes)
-        .execute(write.connection())
-        .await?;
-    sqlx::query("UPDATE tenants SET bytes = bytes - $2 WHERE tenant = $1")
-        .bind(stick.tenant())
-        .bind(bytes)
-        .execute(write.connection())
-        .await?;
+    refund(write, stick, Space::Objects, bytes).await?;
     Ok(count)
 }
 
@@ -153,28 +143,9 @@ pub async fn note(
     if inserted.rows_affected() == 0 {
         return Ok(false);
     }
-    // Counted and compared in one statement: two uploads at once cannot both take the last room.
-    let of_stick = sqlx::query(
-        "UPDATE sticks SET bytes = bytes + $3 WHERE tenant = $1 AND bundle = $2 AND bytes + row_bytes + $3 <= $4",
-    )
-    .bind(stick.tenant())
-    .bind(stick.bundle())
-    .bind(bytes)
-    .bind(signed(quotas.stick_bytes))
-    .execute(write.connection())
-    .await?;
-    let of_tenant = sqlx::query(
-        "UPDATE tenants SET bytes = bytes + $2 WHERE tenant = $1 AND bytes + row_bytes + $2 <= $3",
-    )
-    .bind(stick.tenant())
-    .bind(bytes)
-    .bind(signed(quotas.tenant_bytes))
-    .execute(write.connection())
-    .await?;
+    // Holds the stick's row, which `revive` relies on: pruning takes strays under it.
+    charge(&mut write, stick, Space::Objects, bytes, quotas).await?;
     prune::revive(&mut write, stick, id, tombstone).await?;
-    if of_stick.rows_affected() != 1 || of_tenant.rows_affected() != 1 {
-        return Err(no_room());
-    }
     write.commit().await?;
     Ok(true)
 }

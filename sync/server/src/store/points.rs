@@ -20,7 +20,9 @@ use super::{
     StickKey,
     audit::{self, Event},
     database::{Database, Write, is_there_already},
-    signed, space, sticks,
+    signed,
+    space::{self, Space},
+    sticks,
     ticks::{self, Belief, SKEW_S},
     unsigned,
 };
@@ -122,7 +124,7 @@ pub async fn make(
         space += space_of(&bookmark);
         insert_bookmark(&mut write, key, made.generation, number, bookmark).await?;
     }
-    space::charge(&mut write, key.stick, space, quotas).await?;
+    space::charge(&mut write, key.stick, Space::Rows, space, quotas).await?;
     write.commit().await?;
     Ok(made)
 }
@@ -146,7 +148,7 @@ pub async fn keep_part(
     add_part(&mut write, key, part.request, &part.adds, &part.drops, now_s).await?;
     let (all_adds, all_drops) = count_parts(&mut write, key, part.request).await?;
     let space = space::ROW * (all_adds + all_drops - adds - drops);
-    space::charge(&mut write, key.stick, space, quotas).await?;
+    space::charge(&mut write, key.stick, Space::Rows, space, quotas).await?;
     write.commit().await
 }
 
@@ -185,7 +187,7 @@ pub async fn add_bookmark(
         let text = format!("a point has at most {MAX_BOOKMARKS} bookmarks");
         return Err(Refusal::new(Code::PointBookmarks, text));
     }
-    space::charge(&mut write, key.stick, space_of(&new), quotas).await?;
+    space::charge(&mut write, key.stick, Space::Rows, space_of(&new), quotas).await?;
     insert_bookmark(&mut write, key, generation, rows.len() as i64, new).await?;
     write.commit().await
 }

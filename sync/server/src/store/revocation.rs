@@ -6,7 +6,7 @@ use super::{
     StickKey,
     audit::{self, Event},
     database::Database,
-    leases, signed,
+    leases, shares, signed,
 };
 use crate::refusal::{Answer, Refusal};
 
@@ -32,6 +32,9 @@ pub async fn set(
     .await?;
     if changed.rows_affected() == 0 {
         return Err(Refusal::new(Code::RequestUnknown, "there is no such stick"));
+    }
+    if reason.is_none() {
+        shares::forgive(&mut write, stick).await?;
     }
     let about = match reason {
         Some(_) => format!("{} as {word}", stick.bundle),

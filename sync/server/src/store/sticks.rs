@@ -212,7 +212,8 @@ pub async fn let_in(
 /// What is told of sticks, by [`info`].
 const INFO: &str = "SELECT s.bundle, s.person, s.revoked, s.enrolled_s, s.last_contact_s, s.bytes, \
     COALESCE((SELECT MAX(p.time_s) FROM points p WHERE p.tenant = s.tenant AND p.bundle = s.bundle), -1), \
-    s.revoked_reason, s.revoked_s, s.erased_s, COALESCE(l.team, ''), COALESCE(l.suspended, 0), COALESCE(l.expires_s, 0), s.row_bytes \
+    s.revoked_reason, s.revoked_s, s.erased_s, COALESCE(l.team, ''), COALESCE(l.suspended, 0), COALESCE(l.expires_s, 0), s.row_bytes, \
+    COALESCE((SELECT h.wrong FROM shares h WHERE h.tenant = s.tenant AND h.bundle = s.bundle), 0) \
     FROM sticks s LEFT JOIN leases l ON l.tenant = s.tenant AND l.bundle = s.bundle WHERE s.tenant = $1";
 
 /// One stick, if the tenant has it.
@@ -279,6 +280,7 @@ fn info(row: &AnyRow) -> Answer<StickInfo> {
         revoked_s: time(8)?,
         erased_s: time(9)?,
         clone_suspected: row.try_get::<i64, _>(11)? != 0,
+        wrong_passphrases: unsigned(row.try_get(14)?),
         lease_ends_s: time(12)?,
         enrolled_s: unsigned(row.try_get(3)?),
         last_contact_s: unsigned(row.try_get(4)?),

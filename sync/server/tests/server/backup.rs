@@ -31,7 +31,11 @@ use crate::{
     stores,
 };
 
-async fn backup(config: &Config, to: &Path, options: BackupOptions) -> Result<BackupReport, BackupError> {
+pub(crate) async fn backup(
+    config: &Config,
+    to: &Path,
+    options: BackupOptions,
+) -> Result<BackupReport, BackupError> {
     let database = open_database(config).await.unwrap();
     let blobs = open_blobs(config).unwrap();
     let source = Source {
@@ -45,7 +49,7 @@ async fn backup(config: &Config, to: &Path, options: BackupOptions) -> Result<Ba
     report
 }
 
-async fn restore(
+pub(crate) async fn restore(
     config: &Config,
     from: &Path,
     identities: &[Identity],
@@ -64,7 +68,7 @@ async fn restore(
 }
 
 /// A server that is not there yet, on SQLite and a folder.
-fn elsewhere(folder: &Path) -> Config {
+pub(crate) fn elsewhere(folder: &Path) -> Config {
     Config {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         metrics_listen: SocketAddr::from(([127, 0, 0, 1], 0)),

@@ -533,7 +533,51 @@ fn key() -> StickKey {
     }
 }
 
+/// The stick's row puts them in order: whoever sends bytes while pruning takes the same, that had no row, hears that they go.
+async fn an_upload_waits_for_the_pruning_that_takes_the_same_bytes() {
+    let site = start().await;
+    let stick = site.stick("acme", 1).await;
+    let bytes = b"what had no row until now".to_vec();
+    let id = ObjectId::of(&bytes);
+    let mut pruning = site.database.write().await.unwrap();
+    for sql in [
+        "UPDATE sticks SET bytes = bytes WHERE tenant = $1 AND bundle = $2",
+        "INSERT INTO dying (tenant, bundle, id, gone_s) VALUES ($1, $2, $3, 0)",
+    ] {
+        let query = sqlx::query(sql).bind("acme").bind(vec![1_u8; 16]);
+        let query = match sql.contains("$3") {
+            true => query.bind(id.as_bytes().to_vec()),
+            false => query,
+        };
+        query.execute(pruning.connection()).await.unwrap();
+    }
+    let sender = stick.clone();
+    let sending =
+        tokio::spawn(async move { sender.send("PUT", &format!("/v1/objects/{id}"), &[], bytes).await });
+    while site.config.postgres.is_some() && waiting(&site).await == 0 {
+        assert!(!sending.is_finished(), "it did not wait");
+        tokio::task::yield_now().await;
+    }
+    pruning.commit().await.unwrap();
+    let reply = sending.await.unwrap();
+    assert_eq!(reply.status, StatusCode::SERVICE_UNAVAILABLE);
+    // Nothing says that it is here.
+    let missing = json!({ "ids": [id] });
+    let missing: Value = stick.post("/v1/objects/missing", &missing).await.json();
+    assert_eq!(missing, json!({ "missing": [id] }));
+}
+
+/// How many wait for a lock of PostgreSQL.
+async fn waiting(site: &Site) -> i64 {
+    use sqlx::Row as _;
+    let row = sqlx::query("SELECT COUNT(*) FROM pg_locks WHERE NOT granted")
+        .fetch_one(site.database.read())
+        .await;
+    row.unwrap().try_get(0).unwrap()
+}
+
 scenarios!(
+    an_upload_waits_for_the_pruning_that_takes_the_same_bytes,
     whatever_a_kept_point_needs_is_there_and_the_rest_goes,
     without_a_policy_no_point_goes_and_r1_an_empty_one_is_refused,
     names_that_people_gave_keep_points_and_those_by_the_clock_do_not,

@@ -13,7 +13,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::stores::{installed, skipped};
+use crate::moto::{installed, skipped};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_gobag-server");
 const BUCKET: &str = "gobag";

@@ -9,10 +9,8 @@
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::TcpStream,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -29,7 +27,11 @@ use gobag_server::{
 use tempfile::TempDir;
 use tokio::task::block_in_place;
 
-use crate::{backup, enrolment, leases, limits, objects, points, pruning, tenants};
+use crate::{
+    backup, enrolment, leases, limits,
+    moto::{Moto, skipped},
+    objects, points, pruning, shares, tenants,
+};
 
 tokio::task_local! {
     static STORES: Arc<Stores>;
@@ -55,7 +57,7 @@ pub(crate) fn choose(config: &mut Config) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_again_on_postgresql_and_a_bucket() {
-    let (Some(cluster), Some(moto)) = block_in_place(|| (Cluster::start(), Moto::start())) else {
+    let (Some(cluster), Some(moto)) = block_in_place(|| (Cluster::start(), Moto::start(None))) else {
         return;
     };
     let stores = Arc::new(Stores {
@@ -69,6 +71,7 @@ async fn everything_again_on_postgresql_and_a_bucket() {
         objects::all().await;
         points::all().await;
         pruning::all().await;
+        shares::all().await;
         tenants::all().await;
         backup::all().await;
         limits::all().await;
@@ -78,7 +81,7 @@ async fn everything_again_on_postgresql_and_a_bucket() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bucket_that_honours_conditions_passes_the_probe() {
-    let Some(moto) = block_in_place(Moto::start) else {
+    let Some(moto) = block_in_place(|| Moto::start(None)) else {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
@@ -107,6 +110,8 @@ async fn a_bucket_that_ignores_conditions_is_refused_before_anything_is_kept() {
             region: "us-east-1".to_owned(),
             endpoint: Some(format!("http://{address}")),
             allow_http: true,
+            ca_file: None,
+            direct: false,
             access_key_file: key.clone(),
             secret_key_file: key,
         }),
@@ -116,26 +121,6 @@ async fn a_bucket_that_ignores_conditions_is_refused_before_anything_is_kept() {
     assert_eq!(refused.code(), "server.probe-broken", "{refused}");
     assert!(refused.to_string().contains("If-None-Match"), "{refused}");
     serving.abort();
-}
-
-/// A program as `cargo xtask test` installs it from PyPI, else the one on the search path.
-pub(crate) fn installed(program: &str) -> PathBuf {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-    let ours = target.join("venv-stores/bin").join(program);
-    match ours.is_file() {
-        true => ours,
-        false => program.into(),
-    }
-}
-
-/// Says that a test is skipped, or fails where it must not be.
-pub(crate) fn skipped(need: &str, why: &str) {
-    let required = std::env::var("GOBAG_REQUIRE").unwrap_or_default();
-    assert!(
-        !required.split(',').any(|required| required == need),
-        "GOBAG_REQUIRE names {need}: {why}"
-    );
-    println!("skipped: {why}");
 }
 
 struct Cluster {
@@ -234,68 +219,4 @@ const NOBODY: u32 = 65534;
 fn is_root() -> bool {
     use std::os::unix::fs::MetadataExt as _;
     fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
-}
-
-struct Moto {
-    child: Child,
-    address: String,
-}
-
-impl Moto {
-    fn start() -> Option<Self> {
-        let child = Command::new(installed("moto_server"))
-            .args(["-H", "127.0.0.1", "-p", "0"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn();
-        let Ok(mut child) = child else {
-            skipped("moto", "`moto_server` (PyPI's `moto[server]`) is not installed");
-            return None;
-        };
-        // It says where it listens, after words of warning; then one line a request, which somebody must read.
-        let mut lines = BufReader::new(child.stderr.take().unwrap())
-            .lines()
-            .map_while(Result::ok);
-        let running = lines.by_ref().find(|line| line.contains("Running on http://"));
-        std::thread::spawn(move || lines.for_each(drop));
-        let Some(line) = running else {
-            let _ = child.wait();
-            skipped("moto", "`moto_server` does not start");
-            return None;
-        };
-        let address = line.rsplit("http://").next().unwrap().trim().to_owned();
-        Some(Self { child, address })
-    }
-
-    fn bucket(&self, folder: &Path, number: u32) -> S3 {
-        let bucket = format!("gobag-{number}");
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        // Signed enough to be taken for S3; moto does not check.
-        let request = format!(
-            "PUT /{bucket} HTTP/1.0\r\nhost: {}\r\ncontent-length: 0\r\nauthorization: AWS4-HMAC-SHA256 \
-             Credential=k/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0\r\n\r\n",
-            self.address
-        );
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        assert!(answer.contains(" 200 "), "{answer}");
-        let secret = folder.join("s3-key");
-        fs::write(&secret, "key\n").unwrap();
-        S3 {
-            bucket,
-            region: "us-east-1".to_owned(),
-            endpoint: Some(format!("http://{}", self.address)),
-            allow_http: true,
-            access_key_file: secret.clone(),
-            secret_key_file: secret,
-        }
-    }
-}
-
-impl Drop for Moto {
-    fn drop(&mut self) {
-        let _ = self.child.kill().and_then(|()| self.child.wait());
-    }
 }

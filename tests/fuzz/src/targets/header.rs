@@ -66,6 +66,9 @@ fn check_key_slot(slot: &KeySlot, stored: &[u8]) {
         KeySlot::Share(share) => {
             assert_eq!((stored[0], &stored[16..48]), (3, &share.expose()[..]));
         }
+        KeySlot::ShareName(name) => {
+            assert_eq!((stored[0], &stored[16..16 + name.0.len()]), (4, &name.0[..]));
+        }
         KeySlot::Shared(shared) => {
             let written = slot.encode();
             assert_eq!((written[0], &written[4..]), (stored[0], &stored[4..]));

@@ -4,9 +4,7 @@
 use std::time::{Duration, Instant};
 
 use gobag_bundle::{Volume, VolumeError};
-use gobag_client::People;
 use gobag_engine::guest::{Event, agent::Agent};
-use gobag_protocol::ids::LineName;
 use gobag_replica::restore;
 use gobag_term::{CliError, ExitCode, Interrupt};
 
@@ -32,7 +30,6 @@ pub(super) fn drill(
     twin: &mut Twin,
     found: &Found,
     interrupt: &Interrupt,
-    people: &People,
 ) -> Result<(), CliError> {
     let begun = Instant::now();
     let guest = twin.guest();
@@ -69,16 +66,7 @@ pub(super) fn drill(
     let progress = Progress::new(company.ui);
     restore(&found.view, |_| Some(&Nowhere as &dyn Volume), &progress).or_explain()?;
     progress.finish();
-    let line = LineName::parse("volumes").ok_or_else(|| {
-        said(
-            ExitCode::Failed,
-            "recover.line",
-            "the line of volumes has no name",
-        )
-    })?;
-    people
-        .drilled(found.view.head().bundle, &line, found.point.generation)
-        .or_explain()?;
+    found.view.remote().drilled(found.point.generation).or_explain()?;
     company.report.drilled = true;
     Ok(())
 }

@@ -11,7 +11,9 @@ use crate::{
     store::{
         StickKey,
         database::{Database, Write, places},
-        signed, space, sticks, ticks, unsigned,
+        signed,
+        space::{self, Space},
+        sticks, ticks, unsigned,
     },
 };
 
@@ -57,7 +59,7 @@ pub(super) async fn points(
     let parts = "DELETE FROM parts WHERE tenant = $1 AND bundle = $2 AND stored_s < $3";
     let parts = of_stick(stick, parts).bind(signed(now_s.saturating_sub(UNUSED_KEPT_S)));
     pruned.parts = parts.execute(write.connection()).await?.rows_affected();
-    space::refund(write, stick, signed(pruned.parts) * space::ROW).await?;
+    space::refund(write, stick, Space::Rows, signed(pruned.parts) * space::ROW).await?;
     Ok(pruned)
 }
 
@@ -134,7 +136,7 @@ async fn take_points(write: &mut Write, stick: &StickKey, line: &str, generation
         of_rows(format!("DELETE {rows}"))
             .execute(write.connection())
             .await?;
-        space::refund(write, stick, bytes).await?;
+        space::refund(write, stick, Space::Rows, bytes).await?;
     }
     Ok(())
 }
@@ -146,7 +148,7 @@ async fn take_intervals(write: &mut Write, stick: &StickKey, line: &str) -> Answ
          AND p.generation >= refs.born AND p.generation < refs.died)";
     let query = of_stick(stick, sql).bind(line.to_owned());
     let gone = query.execute(write.connection()).await?.rows_affected();
-    space::refund(write, stick, signed(gone) * space::ROW).await
+    space::refund(write, stick, Space::Rows, signed(gone) * space::ROW).await
 }
 
 /// How many objects nothing needs, and their bytes.
@@ -186,14 +188,7 @@ pub(super) async fn take_unused(write: &mut Write, stick: &StickKey, now_s: u64)
     query.execute(write.connection()).await?;
     let count = ids.len() as u64;
     take(write, stick, ids).await?;
-    let less = "UPDATE sticks SET bytes = bytes - $3 WHERE tenant = $1 AND bundle = $2";
-    let less = of_stick(stick, less).bind(signed(bytes));
-    less.execute(write.connection()).await?;
-    sqlx::query("UPDATE tenants SET bytes = bytes - $2 WHERE tenant = $1")
-        .bind(stick.tenant())
-        .bind(signed(bytes))
-        .execute(write.connection())
-        .await?;
+    space::refund(write, stick, Space::Objects, signed(bytes)).await?;
     Ok((count, bytes))
 }
 
