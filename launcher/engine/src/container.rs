@@ -15,8 +15,9 @@
 //! **How an ordinary user mounts.** The kernel mounts ext4 for nobody but root, also in a user namespace. `fuse2fs` in
 //! a user namespace keeps all owners exactly as they are on the volume if the host set aside ranges of users for the
 //! caller (`newuidmap`), and at least the caller's own files if not ([`IdMap`]). It writes without the journal, so after
-//! a crash the volume is repaired before the next use (measured: `e2fsck -p` repaired it each time after `SIGKILL`
-//! while creating files; what was flushed was there). Measured against the kernel's loop mount on a 2 GiB image:
+//! a crash the volume is repaired before the next use ([`crate::ext4::repair`]; measured:
+//! 500 of 500 volumes of 512 MiB after `SIGKILL` while files were made, with all that was flushed; one of 200 of 64 MiB, which are too small
+//! for a second superblock, was lost). Measured against the kernel's loop mount on a 2 GiB image:
 //! sequential write 183 against 198 MB/s, creating a small file 0.3 ms against 0.03 ms. udisks2 could make a kernel
 //! mount for a user at the desktop, but with the wrong owners and visibly for the whole desktop; a Linux kernel in a
 //! library (`lklfuse`) is in no distribution.

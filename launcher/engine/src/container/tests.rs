@@ -104,7 +104,8 @@ impl Lab {
             .stdout;
         let options = |label: &str| Ext4Options {
             label: label.to_owned(),
-            size_bytes: Some(64 << 20),
+            // Enough for a second superblock.
+            size_bytes: Some(256 << 20),
             uuid: *b"gobag test uuid!",
             epoch_seconds: 1_700_000_000,
             block_size: 4096,

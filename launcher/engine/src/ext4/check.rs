@@ -1,6 +1,6 @@
 //! Checking and repairing with `e2fsck`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -9,6 +9,9 @@ use crate::{
     run::{Output, Run, RunError},
     tools,
 };
+
+/// Exit status of `e2fsck` that has put everything right.
+const REPAIRED: i32 = 1;
 
 /// What a check found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -28,18 +31,54 @@ pub fn check(path: &Path, cancel: &dyn Fn() -> bool) -> Result<Ext4Check, Ext4Er
     })
 }
 
-/// Replays the journal and repairs what can be repaired without losing anything; more is [`Ext4Error::Damaged`].
-/// Returns whether anything was changed. Quick when the file system was closed properly.
+/// Replays the journal and repairs what can be repaired without losing anything. Returns whether anything was changed. Quick when the file system was
+/// closed properly.
+///
+/// `fuse2fs` writes without the journal. Where it was cut off, a file made in that moment may be half there, once in some hundred times, which `e2fsck -p`
+/// leaves to a person: there everything is repaired, for what was flushed is whole. In any other file system that is damage, [`Ext4Error::Damaged`].
 pub fn repair(path: &Path, cancel: &dyn Fn() -> bool) -> Result<bool, Ext4Error> {
-    let output = e2fsck(path, "-p", cancel)?;
-    match output.status.code() {
-        Some(0) => Ok(false),
-        Some(1) => Ok(true),
-        _ => Err(Ext4Error::Damaged {
+    // Looked at first: a repair that gives up marks the file system as one with errors.
+    let was_cut_off = was_cut_off_without_journal(path, cancel)?;
+    let output = e2fsck(path, "-p", cancel);
+    let output = match was_cut_off {
+        true if !output.as_ref().is_ok_and(is_whole) => {
+            let output = e2fsck(path, "-fy", cancel)?;
+            tracing::warn!(path = %path.display(), text = said(&output), "a file system that was cut off is repaired");
+            output
+        }
+        _ => output?,
+    };
+    match is_whole(&output) {
+        true => Ok(output.status.code() == Some(REPAIRED)),
+        false => Err(Ext4Error::Damaged {
             path: path.to_owned(),
             text: said(&output),
         }),
     }
+}
+
+fn is_whole(output: &Output) -> bool {
+    matches!(output.status.code(), Some(0 | REPAIRED))
+}
+
+/// Whether whoever had it mounted for writing, and kept no journal, is gone without closing it.
+fn was_cut_off_without_journal(path: &Path, cancel: &dyn Fn() -> bool) -> Result<bool, Ext4Error> {
+    let output = Run::new(&tools::find("dumpe2fs", None)?)
+        .arg("-h")
+        .arg(&absolute(path)?)
+        .cancel(cancel)
+        .run()
+        .map_err(|source| failed(path, source))?;
+    let text = said_in_full(&output);
+    let field = |name: &str| {
+        let value = text.lines().find_map(|line| line.strip_prefix(name));
+        value.map(str::trim).unwrap_or_default()
+    };
+    // The superblock is not written in one piece.
+    let is_torn = text.contains("Superblock checksum does not match");
+    let is_open = field("Filesystem state:") == "not clean"
+        && !field("Filesystem features:").contains("needs_recovery");
+    Ok(is_torn || is_open)
 }
 
 fn e2fsck(path: &Path, mode: &str, cancel: &dyn Fn() -> bool) -> Result<Output, Ext4Error> {
@@ -47,35 +86,48 @@ fn e2fsck(path: &Path, mode: &str, cancel: &dyn Fn() -> bool) -> Result<Output, 
     const ERRORS_LEFT: i32 = 4;
     const OPERATIONAL_ERROR: i32 = 8;
     let program = tools::find("e2fsck", None)?;
-    let path = std::path::absolute(path).map_err(|source| file_error(path, source))?;
-    let failed = |source| Ext4Error::Check {
-        path: path.clone(),
-        source,
-    };
     let output = Run::new(&program)
         .arg(mode)
-        .arg(&path)
+        .arg(&absolute(path)?)
         .cancel(cancel)
         .run()
-        .map_err(failed)?;
+        .map_err(|source| failed(path, source))?;
     match output.status.code() {
         Some(code) if code < OPERATIONAL_ERROR || code & ERRORS_LEFT != 0 => Ok(output),
-        _ => Err(failed(RunError::Failed {
-            program,
-            status: output.status,
-            stderr: said(&output),
-        })),
+        _ => {
+            let (status, stderr) = (output.status, said(&output));
+            Err(failed(
+                path,
+                RunError::Failed {
+                    program,
+                    status,
+                    stderr,
+                },
+            ))
+        }
     }
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, Ext4Error> {
+    std::path::absolute(path).map_err(|source| file_error(path, source))
+}
+
+fn failed(path: &Path, source: RunError) -> Ext4Error {
+    Ext4Error::Check {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+fn said_in_full(output: &Output) -> String {
+    let (out, err) = (&output.stdout, &output.stderr);
+    format!("{}{}", String::from_utf8_lossy(out), String::from_utf8_lossy(err))
 }
 
 /// The tool's words, without its version banner, short enough for a message.
 fn said(output: &Output) -> String {
     const TEXT_BYTES: usize = 2 << 10;
-    let text = format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let text = said_in_full(output);
     let lines: Vec<&str> = text
         .lines()
         .filter(|line| !line.trim().is_empty() && !line.starts_with("e2fsck 1."))

@@ -70,6 +70,51 @@ fn damage_is_found_and_not_repaired_silently() {
     assert_eq!(repair(&path, &never).unwrap_err().code(), "engine.ext4-damaged");
 }
 
+/// A file that was flushed, and one whose entry came onto the medium and whose inode did not.
+#[test]
+fn a_half_made_file_is_cleared_where_fuse2fs_was_cut_off_and_is_damage_elsewhere() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("volume");
+    let kept = folder.path().join("kept");
+    fs::write(&kept, "kept").unwrap();
+    let tool = tools::find("debugfs", None).unwrap();
+    let debugfs = |request: &str, more: &[&str]| {
+        let run = Run::new(&tool).args(more).args(["-R", request]);
+        run.arg(&path).success().unwrap().stdout
+    };
+    for (state, is_cut_off) in [("0", true), ("2", false)] {
+        let _ = fs::remove_file(&path);
+        make_empty(&options(Some(64 << 20)), &path).unwrap();
+        debugfs(&format!("write {} kept", kept.display()), &["-w"]);
+        for request in ["sif <20> mode 0100644", "ln <20> half", "sif <20> mode 0"] {
+            debugfs(request, &["-w"]);
+        }
+        debugfs(&format!("set_super_value state {state}"), &["-w"]);
+        let repaired = repair(&path, &never);
+        if !is_cut_off {
+            assert_eq!(repaired.unwrap_err().code(), "engine.ext4-damaged");
+            continue;
+        }
+        assert!(repaired.unwrap());
+        assert!(check(&path, &never).unwrap().clean && !repair(&path, &never).unwrap());
+        assert_eq!(debugfs("cat kept", &[]), b"kept");
+    }
+}
+
+/// What a superblock looks like that was half written: the backup takes its place.
+#[test]
+fn a_torn_superblock_is_repaired() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("volume");
+    make_empty(&options(Some(256 << 20)), &path).unwrap();
+    let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    // When it was mounted last; not under the checksum of before.
+    file.write_all_at(&[7; 4], 1024 + 0x2c).unwrap();
+    assert!(!check(&path, &never).unwrap().clean);
+    assert!(repair(&path, &never).unwrap());
+    assert!(check(&path, &never).unwrap().clean);
+}
+
 #[test]
 fn what_is_no_file_system_is_no_clean_one() {
     let folder = TempDir::new().unwrap();
