@@ -20,7 +20,7 @@ pub mod results;
 pub mod revocation;
 pub mod settings;
 pub mod shares;
-mod space;
+pub(crate) mod space;
 pub mod sticks;
 pub mod ticks;
 

@@ -20,17 +20,14 @@ pub(super) struct Table {
 
 use Kind::{Bytes, Number, Text};
 
+/// Columns that tables had once, in backups of then; what they say follows from other rows.
+const GONE: &[(&str, &str)] = &[("tenants", "bytes"), ("tenants", "row_bytes")];
+
 /// In an order in which no row names one that comes later.
 pub(super) const TABLES: &[Table] = &[
     Table {
         name: "tenants",
-        columns: &[
-            ("tenant", Text),
-            ("bytes", Number),
-            ("audit_number", Number),
-            ("audit_hash", Bytes),
-            ("row_bytes", Number),
-        ],
+        columns: &[("tenant", Text), ("audit_number", Number), ("audit_hash", Bytes)],
     },
     Table {
         name: "sticks",
@@ -216,6 +213,11 @@ impl Table {
     pub(super) fn kind(&self, column: &str) -> Option<Kind> {
         let found = self.columns.iter().find(|(name, _)| *name == column);
         found.map(|(_, kind)| *kind)
+    }
+
+    /// Whether an earlier version had this column and needs nothing of it now.
+    pub(super) fn had(&self, column: &str) -> bool {
+        GONE.contains(&(self.name, column))
     }
 
     /// One row as it is written.

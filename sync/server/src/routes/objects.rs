@@ -24,7 +24,7 @@ use crate::{
     body,
     identity::Stick,
     refusal::{Answer, Refusal},
-    store::{StickKey, marker, objects, prune},
+    store::{StickKey, marker, objects, prune, space},
 };
 
 /// A full list of ids with quotes, commas and some room.
@@ -65,7 +65,7 @@ pub(super) async fn put(
         return Ok(StatusCode::NO_CONTENT);
     }
     let tombstone = prune::tombstone(&app.database, &stick, id).await?;
-    objects::check_room(&app.database, &stick, bytes, &app.quotas).await?;
+    space::check(&app.database, &stick, bytes as u64, &app.quotas).await?;
     app.blobs.put(&stick, id, body.bytes.clone()).await?;
     if objects::note(&app.database, &stick, id, bytes, tombstone, now_s, &app.quotas).await? {
         app.metrics.objects_stored.fetch_add(1, Relaxed);

@@ -30,7 +30,7 @@ pub struct Event<'a> {
 /// Makes the tenant if it is not there yet.
 pub async fn make_tenant(write: &mut Write, tenant: &TenantName) -> Answer<()> {
     sqlx::query(
-        "INSERT INTO tenants (tenant, bytes, audit_number, audit_hash) VALUES ($1, 0, 0, $2) ON CONFLICT DO NOTHING",
+        "INSERT INTO tenants (tenant, audit_number, audit_hash) VALUES ($1, 0, $2) ON CONFLICT DO NOTHING",
     )
     .bind(tenant.as_str().to_owned())
     .bind(START.to_vec())

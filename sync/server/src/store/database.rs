@@ -13,6 +13,7 @@ use sqlx::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::space::Sums;
 use crate::refusal::{Answer, Refusal};
 
 const BASE: &str = include_str!("../../migrations/1-base.sql");
@@ -26,6 +27,8 @@ const PRUNING: &str = include_str!("../../migrations/4-pruning.sql");
 const INTEGRITY: &str = include_str!("../../migrations/5-integrity.sql");
 
 const SHARES: &str = include_str!("../../migrations/6-shares.sql");
+
+const SUMS: &str = include_str!("../../migrations/7-sums.sql");
 
 /// Connections to SQLite: one writer, the others read.
 const SQLITE_CONNECTIONS: u32 = 8;
@@ -68,11 +71,13 @@ pub struct Database {
     pool: AnyPool,
     /// There with SQLite.
     writer: Option<Arc<Semaphore>>,
+    sums: Arc<Sums>,
 }
 
 /// A transaction that writes; gone without a trace if it is not committed.
 pub struct Write {
     transaction: Transaction<'static, Any>,
+    sums: Arc<Sums>,
     _turn: Option<OwnedSemaphorePermit>,
 }
 
@@ -80,6 +85,10 @@ impl Write {
     /// To run queries in it.
     pub fn connection(&mut self) -> &mut sqlx::AnyConnection {
         &mut self.transaction
+    }
+
+    pub(super) fn sums(&self) -> Arc<Sums> {
+        Arc::clone(&self.sums)
     }
 
     /// Makes it durable.
@@ -137,6 +146,7 @@ impl Database {
             Ok(()) => Ok(Self {
                 pool,
                 writer: lite.then(|| Arc::new(Semaphore::new(1))),
+                sums: Arc::default(),
             }),
             Err(source) => Err(DatabaseError::Migrate { shown, source }),
         }
@@ -145,6 +155,10 @@ impl Database {
     /// For queries that only read.
     pub fn read(&self) -> &AnyPool {
         &self.pool
+    }
+
+    pub(super) fn sums(&self) -> &Sums {
+        &self.sums
     }
 
     /// Begins to read what is there at one moment, until it ends.
@@ -173,6 +187,7 @@ impl Database {
         };
         Ok(Write {
             transaction,
+            sums: Arc::clone(&self.sums),
             _turn: turn,
         })
     }
@@ -221,6 +236,7 @@ fn migrator(lite: bool) -> Migrator {
         migration(4, "pruning", both(PRUNING)),
         migration(5, "integrity", both(INTEGRITY)),
         migration(6, "shares", both(SHARES)),
+        migration(7, "sums", both(SUMS)),
     ])
 }
 

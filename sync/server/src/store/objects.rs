@@ -10,7 +10,7 @@ use super::{
     database::{Database, Write, places},
     prune::{self, Tombstone},
     signed,
-    space::{Space, charge, no_room, refund},
+    space::{Space, charge, refund},
     unsigned,
 };
 use crate::{config::Quotas, refusal::Answer};
@@ -100,22 +100,6 @@ pub async fn forget(write: &mut Write, stick: &StickKey, ids: &[ObjectId]) -> An
     }
     refund(write, stick, Space::Objects, bytes).await?;
     Ok(count)
-}
-
-/// Whether so many bytes more fit; asked before they are written.
-pub async fn check_room(database: &Database, stick: &StickKey, bytes: usize, quotas: &Quotas) -> Answer<()> {
-    let row = sqlx::query(
-        "SELECT s.bytes + s.row_bytes, t.bytes + t.row_bytes FROM sticks s JOIN tenants t ON t.tenant = s.tenant WHERE s.tenant = $1 AND s.bundle = $2",
-    )
-    .bind(stick.tenant())
-    .bind(stick.bundle())
-    .fetch_one(database.read())
-    .await?;
-    let fits = |used: i64, quota: u64| unsigned(used).saturating_add(bytes as u64) <= quota;
-    match fits(row.try_get(0)?, quotas.stick_bytes) && fits(row.try_get(1)?, quotas.tenant_bytes) {
-        true => Ok(()),
-        false => Err(no_room()),
-    }
 }
 
 /// Notes an object whose bytes are durable, and were written under this tombstone. Whether it was new.

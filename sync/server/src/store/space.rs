@@ -1,10 +1,20 @@
 //! What a stick takes here, against its quota and its tenant's: its objects, and its rows (points with their heads, names, ids). Each row counts
 //! as [`ROW`] bytes and what it has of heads and labels, so that what one row was counted for is known from it when it goes.
+//!
+//! A stick's count is in its own row and exact; a tenant's is the sum of its sticks' ([`Sums`]).
+
+mod sums;
 
 use gobag_protocol::error::Code;
-use sqlx::AssertSqlSafe;
+use sqlx::{AssertSqlSafe, Row};
 
-use super::{StickKey, database::Write, signed};
+pub(super) use sums::Sums;
+
+use super::{
+    StickKey,
+    database::{Database, Write},
+    signed, unsigned,
+};
 use crate::{
     config::Quotas,
     refusal::{Answer, Refusal},
@@ -21,12 +31,35 @@ pub(super) enum Space {
 }
 
 impl Space {
-    /// The column in `sticks` and in `tenants`.
+    /// The column in `sticks`.
     const fn column(self) -> &'static str {
         match self {
             Self::Objects => "bytes",
             Self::Rows => "row_bytes",
         }
+    }
+}
+
+/// Whether so many bytes more fit; asked before they are written.
+pub(crate) async fn check(database: &Database, stick: &StickKey, bytes: u64, quotas: &Quotas) -> Answer<()> {
+    let mut connection = database.read().acquire().await?;
+    let row = sqlx::query("SELECT bytes + row_bytes FROM sticks WHERE tenant = $1 AND bundle = $2")
+        .bind(stick.tenant())
+        .bind(stick.bundle())
+        .fetch_one(&mut *connection)
+        .await?;
+    let of_stick = unsigned(row.try_get(0)?).saturating_add(bytes);
+    let (sums, of_tenant) = (database.sums(), quotas.tenant_bytes);
+    let fits = of_stick <= quotas.stick_bytes
+        && (sums.fits(&stick.tenant, bytes, of_tenant)
+            || sums
+                .look(&mut connection, &stick.tenant)
+                .await?
+                .saturating_add(bytes)
+                <= of_tenant);
+    match fits {
+        true => Ok(()),
+        false => Err(no_room()),
     }
 }
 
@@ -53,16 +86,11 @@ pub(super) async fn charge(
         .bind(signed(quotas.stick_bytes))
         .execute(write.connection())
         .await?;
-    let of_tenant = format!(
-        "UPDATE tenants SET {column} = {column} + $2 WHERE tenant = $1 AND bytes + row_bytes + $2 <= $3"
-    );
-    let of_tenant = sqlx::query(AssertSqlSafe(of_tenant))
-        .bind(stick.tenant())
-        .bind(bytes)
-        .bind(signed(quotas.tenant_bytes))
-        .execute(write.connection())
-        .await?;
-    match of_stick.rows_affected() == 1 && of_tenant.rows_affected() == 1 {
+    let (sums, of_tenant) = (write.sums(), quotas.tenant_bytes);
+    let fits = of_stick.rows_affected() == 1
+        && (sums.add(&stick.tenant, unsigned(bytes), of_tenant)
+            || sums.look(write.connection(), &stick.tenant).await? <= of_tenant);
+    match fits {
         true => Ok(()),
         false => Err(no_room()),
     }
@@ -74,23 +102,17 @@ pub(super) async fn refund(write: &mut Write, stick: &StickKey, space: Space, by
         return Ok(());
     }
     let column = space.column();
-    let of_stick = format!("UPDATE sticks SET {column} = {column} - $3 WHERE tenant = $1 AND bundle = $2");
-    sqlx::query(AssertSqlSafe(of_stick))
+    let sql = format!("UPDATE sticks SET {column} = {column} - $3 WHERE tenant = $1 AND bundle = $2");
+    sqlx::query(AssertSqlSafe(sql))
         .bind(stick.tenant())
         .bind(stick.bundle())
-        .bind(bytes)
-        .execute(write.connection())
-        .await?;
-    let of_tenant = format!("UPDATE tenants SET {column} = {column} - $2 WHERE tenant = $1");
-    sqlx::query(AssertSqlSafe(of_tenant))
-        .bind(stick.tenant())
         .bind(bytes)
         .execute(write.connection())
         .await?;
     Ok(())
 }
 
-pub(super) fn no_room() -> Refusal {
+fn no_room() -> Refusal {
     Refusal::new(Code::QuotaExceeded, "there is no room left for this stick")
         .hint("what is already here is safe; IT can raise the quota or prune earlier points")
 }

@@ -7,12 +7,12 @@ use gobag_protocol::{
     people::{Role, Sticks},
     points::Points,
 };
-use gobag_server::config::Rate;
+use gobag_server::{config::Rate, serve::Server};
 use hyper::StatusCode;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::harness::{Reply, Site, point};
+use crate::harness::{Client, Reply, Site, point};
 
 async fn bodies_and_lists_have_an_end() {
     let site = Site::start().await;
@@ -95,6 +95,41 @@ async fn a_full_quota_refuses_what_is_new_and_keeps_what_is_there() {
     // The same again takes no room.
     stick.put_object(&[1; 1000]).await;
     stick.put_object(&[4; 500]).await;
+}
+
+async fn a_tenants_quota_holds_for_all_its_sticks_at_all_servers() {
+    const KIB: u64 = 1024;
+    let site = Site::start_with(|config| config.quotas.tenant_bytes = 160 * KIB).await;
+    let replica = Server::start(&site.config, site.clock.clone()).await.unwrap();
+    let here = site.stick("acme", 1).await;
+    let there = site.stick("acme", 2).await.at(replica.address);
+    let mut fill = 0;
+    let mut object = async |stick: &Client, kib: usize| {
+        fill += 1;
+        let bytes = vec![fill; kib << 10];
+        let path = format!("/v1/objects/{}", ObjectId::of(&bytes));
+        stick.send("PUT", &path, &[], bytes).await
+    };
+    for _ in 0..37 {
+        object(&here, 4).await.is(StatusCode::NO_CONTENT);
+    }
+    // In the last sixteenth each looks at what the other took in.
+    object(&there, 4).await.is(StatusCode::NO_CONTENT);
+    object(&here, 4).await.is(StatusCode::NO_CONTENT);
+    for stick in [&there, &here] {
+        let refused = object(stick, 5).await.is(StatusCode::INSUFFICIENT_STORAGE);
+        assert_eq!(refused.code(), "quota.exceeded");
+    }
+    object(&there, 4).await.is(StatusCode::NO_CONTENT);
+    for stick in [&there, &here] {
+        let refused = object(stick, 1).await.is(StatusCode::INSUFFICIENT_STORAGE);
+        assert_eq!(refused.code(), "quota.exceeded");
+    }
+    // Another company's sticks have room.
+    object(&site.stick("umbrella", 3).await, 4)
+        .await
+        .is(StatusCode::NO_CONTENT);
+    replica.end().await;
 }
 
 async fn points_parts_and_names_count_against_the_quota_and_are_given_back() {
@@ -233,6 +268,7 @@ scenarios!(
     what_was_sent_is_not_told_back,
     who_asks_too_often_waits_and_nobody_else_does,
     a_full_quota_refuses_what_is_new_and_keeps_what_is_there,
+    a_tenants_quota_holds_for_all_its_sticks_at_all_servers,
     points_parts_and_names_count_against_the_quota_and_are_given_back,
     the_port_for_prometheus_tells_numbers_and_no_names,
     a_server_that_ends_finishes_what_it_is_at,
