@@ -14,10 +14,13 @@ const BORDERS: &[Border] = &[
     // leaves
     ("gobag-checklists", 0, &[]),
     ("gobag-engine", 0, &[]),
+    ("gobag-reconcile", 0, &[]),
     ("gobag-term", 0, &[]),
     // bytes
     ("gobag-format", 1, &["gobag-checklists"]),
     ("gobag-host", 1, &["gobag-checklists", "gobag-engine"]),
+    // users' folders
+    ("gobag-files", 1, &["gobag-reconcile"]),
     // contracts
     ("gobag-bundle", 2, &["gobag-checklists", "gobag-format"]),
     // ids, signatures
@@ -26,6 +29,7 @@ const BORDERS: &[Border] = &[
     // of format only the progress monitor
     ("gobag-import", 3, &["gobag-engine", "gobag-format"]),
     ("gobag-mount", 3, &["gobag-bundle"]),
+    ("gobag-pair", 3, &["gobag-files", "gobag-reconcile"]),
     // programs
     // as a library only for tests of those who speak to it
     (

@@ -1,0 +1,422 @@
+//! Changes of a folder that lose nothing, whoever works in it meanwhile and wherever they are cut off.
+//!
+//! 1. What is to come is written into our folder, on the same file system, compared with its digest on the way, and made durable ([`Changes::flush`]).
+//! 2. What is there is compared with what is expected to be.
+//! 3. It is linked into the version store, and exchanged with what is to come in one step. What came out of its place has to be what was linked; if
+//!    somebody was faster, both are exchanged back. Where a file system knows neither links nor exchanges, what is there is moved to the version
+//!    store first, and back if it was not the expected; the place is empty for a moment then.
+//! 4. A second flush, after which the caller notes it.
+//!
+//! Cut off before 3, nothing has changed. Cut off in it, what came out of its place is among what is being made, whence [`Changes::begin`] moves it to the
+//! version store: only what is not complete is deleted there.
+
+use std::{
+    cell::Cell,
+    io::{self, Read, Seek, SeekFrom, Write},
+    os::fd::{AsFd, OwnedFd},
+};
+
+use gobag_reconcile::{Content, File, Item, RelPath};
+use rustix::{
+    fs::{
+        AtFlags, FileType, Mode, OFlags, RenameFlags, Stat, Timespec, Timestamps, fchmod, fstat, futimens,
+        linkat, mkdirat, openat, readlinkat, renameat, renameat_with, statat, symlinkat, syncfs, unlinkat,
+    },
+    io::Errno,
+};
+
+use crate::{FilesError, Known, Root, Stamp, content_of, limits, root::subfolder};
+
+/// Being written; gone when a run begins.
+const PART: &str = "part-";
+/// Complete, and perhaps what was in a place before.
+const READY: &str = "ready-";
+
+/// The changes of one run.
+pub struct Changes<'a> {
+    root: &'a Root,
+    /// The run's folder in the version store.
+    run: String,
+    stage: OwnedFd,
+    versions: OwnedFd,
+    serial: Cell<u64>,
+}
+
+/// What is to come, complete, and not yet durable.
+#[must_use]
+pub struct Staged {
+    name: String,
+    path: RelPath,
+}
+
+/// What is to come, durable.
+#[must_use]
+pub struct Ready(Staged);
+
+impl<'a> Changes<'a> {
+    /// Begins a run, whose replaced and removed files are kept under the name `run`: the time, so that people find them.
+    pub fn begin(root: &'a Root, run: &str) -> Result<Self, FilesError> {
+        let failed = |errno: Errno| FilesError::Root {
+            path: root.path().to_owned(),
+            source: errno.into(),
+        };
+        let changes = Self {
+            root,
+            run: run.replace('/', "-"),
+            stage: root.stage().map_err(failed)?,
+            versions: root.versions().map_err(failed)?,
+            serial: Cell::new(0),
+        };
+        changes.sweep().map_err(failed)?;
+        Ok(changes)
+    }
+
+    /// What an interrupted run left behind.
+    fn sweep(&self) -> Result<(), Errno> {
+        for entry in rustix::fs::Dir::read_from(&self.stage)? {
+            let entry = entry?;
+            let name = entry.file_name().to_bytes();
+            if name.starts_with(PART.as_bytes()) {
+                unlinkat(&self.stage, name, AtFlags::empty())?;
+            } else if name.starts_with(READY.as_bytes()) {
+                let path = [b"interrupted-", name].concat();
+                let path = RelPath::new(&path).map_err(|_| Errno::INVAL)?;
+                self.keep(&path, |versions, kept| rename(&self.stage, name, versions, kept))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what is to come to `path`; it has to be `file`.
+    pub fn stage(
+        &self,
+        path: &RelPath,
+        file: &File,
+        mtime: (i64, u32),
+        from: &mut dyn Read,
+    ) -> Result<Staged, FilesError> {
+        let failed = |errno| FilesError::of("write", path, errno);
+        let name = self.name(PART);
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = openat(&self.stage, &name, flags, mode(file.executable)).map_err(failed)?;
+        let mut to = std::fs::File::from(fd);
+        let found = copy(from, &mut to, file.len)
+            .map_err(|error| failed(Errno::from_io_error(&error).unwrap_or(Errno::IO)))?;
+        if found != Some(file.content) {
+            unlinkat(&self.stage, &name, AtFlags::empty()).map_err(failed)?;
+            return Err(FilesError::OtherContent { path: path.clone() });
+        }
+        // Some file systems have no times that early or late: then it has the time of now, and nothing depends on it.
+        let time = Timespec {
+            tv_sec: mtime.0,
+            tv_nsec: mtime.1.into(),
+        };
+        let _ = futimens(
+            &to,
+            &Timestamps {
+                last_access: time,
+                last_modification: time,
+            },
+        );
+        self.complete(path, &name)
+    }
+
+    /// Makes a link that is to come to `path`.
+    pub fn stage_link(&self, path: &RelPath, text: &[u8]) -> Result<Staged, FilesError> {
+        let name = self.name(PART);
+        symlinkat(text, &self.stage, &name).map_err(|errno| FilesError::of("make link", path, errno))?;
+        self.complete(path, &name)
+    }
+
+    fn complete(&self, path: &RelPath, part: &str) -> Result<Staged, FilesError> {
+        let name = self.name(READY);
+        renameat(&self.stage, part, &self.stage, &name)
+            .map_err(|errno| FilesError::of("write", path, errno))?;
+        Ok(Staged {
+            name,
+            path: path.clone(),
+        })
+    }
+
+    /// Makes all of them durable, with whatever was changed before.
+    pub fn flush(&self, staged: Vec<Staged>) -> Result<Vec<Ready>, FilesError> {
+        syncfs(self.root.top()).map_err(|errno| FilesError::of("flush", &RelPath::root(), errno))?;
+        Ok(staged.into_iter().map(Ready).collect())
+    }
+
+    /// Puts it in its place, where there has to be what is expected, or nothing. Gives its stamp.
+    pub fn place(&self, ready: Ready, expect: Option<&Known>) -> Result<Stamp, FilesError> {
+        let Staged { name, path } = ready.0;
+        let placed = self.place_at(&name, &path, expect);
+        if placed.is_err() {
+            // It was complete, and can come again.
+            let _ = unlinkat(&self.stage, &name, AtFlags::empty());
+        }
+        placed
+    }
+
+    fn place_at(&self, name: &str, path: &RelPath, expect: Option<&Known>) -> Result<Stamp, FilesError> {
+        let failed = |errno| FilesError::of("put", path, errno);
+        let folder = self.root.open_parent(path).map_err(failed)?;
+        let at = path.name().ok_or_else(|| failed(Errno::INVAL))?;
+        match expect {
+            None => rename(&self.stage, name.as_bytes(), &folder, at).map_err(failed)?,
+            Some(expect) => {
+                let was = self.check(&folder, at, path, expect)?;
+                match self.exchange(name, &folder, at, path, &was) {
+                    Err(Errno::OPNOTSUPP | Errno::INVAL | Errno::NOSYS | Errno::PERM | Errno::MLINK) => {
+                        self.take(&folder, at, path, &was)?;
+                        rename(&self.stage, name.as_bytes(), &folder, at).map_err(failed)?;
+                    }
+                    other => other.map_err(failed)?,
+                }
+            }
+        }
+        let stat = statat(&folder, at, AtFlags::SYMLINK_NOFOLLOW).map_err(failed)?;
+        Ok(Stamp::of(&stat))
+    }
+
+    /// Exchanges what is ready with what is in its place, which is in the version store by then.
+    fn exchange(
+        &self,
+        name: &str,
+        folder: &OwnedFd,
+        at: &[u8],
+        path: &RelPath,
+        was: &Stamp,
+    ) -> Result<(), Errno> {
+        let (versions, kept) = self.keep(path, |versions, kept| {
+            linkat(folder, at, versions, kept, AtFlags::empty())
+        })?;
+        let undo = || unlinkat(&versions, &kept[..], AtFlags::empty());
+        if !is(&versions, &kept, was)? {
+            undo()?;
+            return Err(Errno::EXIST);
+        }
+        let swap = || renameat_with(&self.stage, name, folder, at, RenameFlags::EXCHANGE);
+        if let Err(errno) = swap() {
+            undo()?;
+            return Err(errno);
+        }
+        if is(&self.stage, name.as_bytes(), was)? {
+            return unlinkat(&self.stage, name, AtFlags::empty());
+        }
+        // Somebody put another file there after the look at it.
+        swap()?;
+        undo()?;
+        Err(Errno::EXIST)
+    }
+
+    /// Moves what is at `path` to the version store; it has to be what is expected.
+    pub fn remove(&self, path: &RelPath, expect: &Known) -> Result<(), FilesError> {
+        let failed = |errno| FilesError::of("remove", path, errno);
+        let folder = self.root.open_parent(path).map_err(failed)?;
+        let at = path.name().ok_or_else(|| failed(Errno::INVAL))?;
+        let was = self.check(&folder, at, path, expect)?;
+        self.take(&folder, at, path, &was)
+    }
+
+    fn take(&self, folder: &OwnedFd, at: &[u8], path: &RelPath, was: &Stamp) -> Result<(), FilesError> {
+        let failed = |errno| FilesError::of("keep a version of", path, errno);
+        let taken = self.keep(path, |versions, kept| rename(folder, at, versions, kept));
+        let (versions, kept) = taken.map_err(failed)?;
+        if is(&versions, &kept, was).map_err(failed)? {
+            return Ok(());
+        }
+        // Somebody put another file there after the look at it. If there is a third one by now, this one is safe where it is.
+        let _ = rename(&versions, &kept, folder, at);
+        Err(FilesError::Changed { path: path.clone() })
+    }
+
+    /// Gives what is at `from` the path `to`, at which nothing may be; it has to be what is expected. Gives its stamp.
+    pub fn rename(&self, from: &RelPath, to: &RelPath, expect: &Known) -> Result<Stamp, FilesError> {
+        let failed = |errno| FilesError::of("move", from, errno);
+        let (folder, target) = (
+            self.root.open_parent(from).map_err(failed)?,
+            self.root.open_parent(to).map_err(failed)?,
+        );
+        let (Some(at), Some(new)) = (from.name(), to.name()) else {
+            return Err(failed(Errno::INVAL));
+        };
+        let was = self.check(&folder, at, from, expect)?;
+        rename(&folder, at, &target, new).map_err(failed)?;
+        let stamp = Stamp::of(&statat(&target, new, AtFlags::SYMLINK_NOFOLLOW).map_err(failed)?);
+        if stamp.is_same_file(&was) {
+            return Ok(stamp);
+        }
+        let _ = rename(&target, new, &folder, at);
+        Err(FilesError::Changed { path: from.clone() })
+    }
+
+    /// Makes a folder; one that is there already is as good.
+    pub fn make_folder(&self, path: &RelPath) -> Result<(), FilesError> {
+        let failed = |errno| FilesError::of("make folder", path, errno);
+        let folder = self.root.open_parent(path).map_err(failed)?;
+        let at = path.name().ok_or_else(|| failed(Errno::INVAL))?;
+        match mkdirat(&folder, at, Mode::from_raw_mode(0o777)) {
+            Err(Errno::EXIST) => {
+                let stat = statat(&folder, at, AtFlags::SYMLINK_NOFOLLOW).map_err(failed)?;
+                match FileType::from_raw_mode(stat.st_mode) {
+                    FileType::Directory => Ok(()),
+                    _ => Err(FilesError::Changed { path: path.clone() }),
+                }
+            }
+            made => made.map_err(failed),
+        }
+    }
+
+    /// Removes a folder that is empty; another stays, and that is an error.
+    pub fn remove_folder(&self, path: &RelPath) -> Result<(), FilesError> {
+        let failed = |errno| match errno {
+            Errno::NOTEMPTY => FilesError::Changed { path: path.clone() },
+            _ => FilesError::of("remove folder", path, errno),
+        };
+        let folder = self.root.open_parent(path).map_err(failed)?;
+        let at = path.name().ok_or_else(|| failed(Errno::INVAL))?;
+        unlinkat(&folder, at, AtFlags::REMOVEDIR).map_err(failed)
+    }
+
+    /// Says whether its owner may run the file at `path`; its content has to be what is expected. Gives its stamp.
+    pub fn set_executable(
+        &self,
+        path: &RelPath,
+        executable: bool,
+        expect: &Known,
+    ) -> Result<Stamp, FilesError> {
+        let failed = |errno| FilesError::of("change", path, errno);
+        let folder = self.root.open_parent(path).map_err(failed)?;
+        let at = path.name().ok_or_else(|| failed(Errno::INVAL))?;
+        let was = self.check(&folder, at, path, expect)?;
+        let file = self
+            .root
+            .open_at(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW)
+            .map_err(failed)?;
+        let stat = fstat(&file).map_err(failed)?;
+        if !Stamp::of(&stat).is_same_file(&was) {
+            return Err(FilesError::Changed { path: path.clone() });
+        }
+        // Who may read it may run it.
+        let (mode, read) = (stat.st_mode & 0o7777, stat.st_mode & 0o444);
+        let mode = if executable {
+            mode | read >> 2
+        } else {
+            mode & !0o111
+        };
+        fchmod(&file, Mode::from_raw_mode(mode)).map_err(failed)?;
+        Ok(Stamp::of(&fstat(&file).map_err(failed)?))
+    }
+
+    /// Whether what is there is what is expected; gives its stamp.
+    fn check(
+        &self,
+        folder: &OwnedFd,
+        at: &[u8],
+        path: &RelPath,
+        expect: &Known,
+    ) -> Result<Stamp, FilesError> {
+        let failed = |errno| FilesError::of("look at", path, errno);
+        let stat = statat(folder, at, AtFlags::SYMLINK_NOFOLLOW).map_err(failed)?;
+        let stamp = Stamp::of(&stat);
+        let is_expected = match (&expect.item, FileType::from_raw_mode(stat.st_mode)) {
+            (Item::Folder, kind) => kind == FileType::Directory,
+            (Item::Link(text), FileType::Symlink) => {
+                readlinkat(folder, at, Vec::new()).map_err(failed)?.as_bytes() == &text[..]
+            }
+            (Item::File(_), FileType::RegularFile) if expect.stamp == Some(stamp) => true,
+            (Item::File(file), FileType::RegularFile) => {
+                let (found, read) = content_of(self.root, path)?;
+                (found.content, found.len, read.ino) == (file.content, file.len, stamp.ino)
+            }
+            _ => false,
+        };
+        match is_expected {
+            true => Ok(stamp),
+            false => Err(FilesError::Changed { path: path.clone() }),
+        }
+    }
+
+    /// Gives `keep` a place in the version store where nothing is: under this run the path it had; another run's name if something is in the way.
+    fn keep(
+        &self,
+        path: &RelPath,
+        keep: impl Fn(&OwnedFd, &[u8]) -> Result<(), Errno>,
+    ) -> Result<(OwnedFd, Vec<u8>), Errno> {
+        let name = path.name().ok_or(Errno::INVAL)?;
+        let mut attempt = 0;
+        loop {
+            let run = match attempt {
+                0 => self.run.clone(),
+                _ => format!("{}-{attempt}", self.run),
+            };
+            let kept = self.version_folder(&run, path).and_then(|folder| {
+                keep(&folder, name)?;
+                Ok((folder, name.to_vec()))
+            });
+            match kept {
+                Err(Errno::EXIST | Errno::NOTDIR) if attempt < 1000 => attempt += 1,
+                other => return other,
+            }
+        }
+    }
+
+    fn version_folder(&self, run: &str, path: &RelPath) -> Result<OwnedFd, Errno> {
+        let mut folder = subfolder(self.versions.as_fd(), run.as_bytes())?;
+        for name in path.parent().unwrap_or_default().names() {
+            folder = subfolder(folder.as_fd(), name)?;
+        }
+        Ok(folder)
+    }
+
+    fn name(&self, kind: &str) -> String {
+        self.serial.set(self.serial.get() + 1);
+        format!("{kind}{}", self.serial.get())
+    }
+}
+
+/// Moves it to where nothing is.
+fn rename(folder: &OwnedFd, at: &[u8], to: &OwnedFd, new: &[u8]) -> Result<(), Errno> {
+    match renameat_with(folder, at, to, new, RenameFlags::NOREPLACE) {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+            match statat(to, new, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(_) => Err(Errno::EXIST),
+                Err(Errno::NOENT) => renameat(folder, at, to, new),
+                Err(errno) => Err(errno),
+            }
+        }
+        other => other,
+    }
+}
+
+fn is(folder: &OwnedFd, at: &[u8], was: &Stamp) -> Result<bool, Errno> {
+    let stat: Stat = statat(folder, at, AtFlags::SYMLINK_NOFOLLOW)?;
+    Ok(Stamp::of(&stat).is_same_file(was))
+}
+
+fn mode(executable: bool) -> Mode {
+    Mode::from_raw_mode(if executable { 0o777 } else { 0o666 })
+}
+
+/// Copies at most `len` bytes, zeros as holes, and gives what they are; none if there are more or fewer.
+fn copy(from: &mut dyn Read, to: &mut std::fs::File, len: u64) -> io::Result<Option<Content>> {
+    let mut hasher = blake3::Hasher::new();
+    let mut buffer = vec![0; usize::try_from(len).map_or(limits::BUFFER, |len| limits::BUFFER.min(len + 1))];
+    let mut copied = 0;
+    loop {
+        let read = match from.read(&mut buffer) {
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        copied += read as u64;
+        if read == 0 || copied > len {
+            break;
+        }
+        hasher.update(&buffer[..read]);
+        match buffer[..read].iter().all(|byte| *byte == 0) {
+            true => drop(to.seek(SeekFrom::Current(read as i64))?),
+            false => to.write_all(&buffer[..read])?,
+        }
+    }
+    to.set_len(copied.min(len))?;
+    Ok((copied == len).then(|| Content(*hasher.finalize().as_bytes())))
+}

@@ -1,0 +1,26 @@
+//! A folder of the user's that is kept the same as another: what differs in it from what was known, and changes that lose nothing.
+//!
+//! ```text
+//! Root ──▶ scan ──▶ what differs, with the stamp of each
+//!   └────▶ Changes: stage ─▶ flush ─▶ put in place, what was there into the version store ─▶ flush
+//! ```
+//!
+//! Nothing here follows a symbolic link or leaves the root, also where somebody swaps a folder for a link meanwhile: paths are opened with
+//! `RESOLVE_BENEATH` and `RESOLVE_NO_SYMLINKS`. Nothing of the user's is ever deleted here: what is replaced or removed is moved to the version store
+//! at the top of the root ([`OURS`]).
+#![cfg(target_os = "linux")]
+
+mod changes;
+mod error;
+mod hash;
+mod limits;
+mod root;
+mod scan;
+mod stamp;
+
+pub use changes::{Changes, Ready, Staged};
+pub use error::FilesError;
+pub use hash::{Reading, content_of};
+pub use root::{OURS, Root, RootId};
+pub use scan::{Base, Found, Known, Scan, ScanError, scan};
+pub use stamp::Stamp;

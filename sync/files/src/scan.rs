@@ -1,0 +1,289 @@
+//! What differs in a folder from what was known of it.
+//!
+//! Folder by folder, in the order of names, beside what the base has in the same folder: what is as it was takes no room and no reading. A file is as
+//! it was if its stamp is. Any other is read, unless it has another size; so is one whose stamp is so young that a change since could have left it.
+
+use std::{
+    collections::BTreeMap,
+    os::fd::OwnedFd,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use gobag_reconcile::{Item, Name, RelPath, Unknown};
+use rustix::{
+    fs::{AtFlags, Dir, FileType, Mode, Stat, openat, readlinkat, statat},
+    io::Errno,
+};
+
+use crate::{FilesError, OURS, Root, Stamp, content_of, limits, root::folder_flags};
+
+/// What was at a path when both sides were last the same there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// What.
+    pub item: Item,
+    /// Its stamp on this side; none if it has to be read again.
+    pub stamp: Option<Stamp>,
+}
+
+/// What was known, folder by folder.
+pub trait Base {
+    /// Why it cannot be told.
+    type Error;
+
+    /// Everything in this folder.
+    fn children(&mut self, folder: &RelPath) -> Result<BTreeMap<Name, Known>, Self::Error>;
+}
+
+/// What is at a path where something differs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Nothing, where something was known.
+    Gone,
+    /// This, which is not what was known.
+    Item(Item, Stamp),
+    /// What was known, with another stamp.
+    Same(Stamp),
+    /// Nobody knows, there and below.
+    Unknown(Unknown),
+}
+
+/// What a scan found.
+#[derive(Debug)]
+pub struct Scan {
+    now: (i64, u32),
+    /// What differs, by path.
+    pub found: BTreeMap<RelPath, Found>,
+    /// Files in all.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Files that had to be read.
+    pub read: u64,
+}
+
+impl Scan {
+    /// The stamp, if what has it now cannot have changed since and kept it.
+    pub fn lasting(&self, stamp: &Stamp) -> Option<Stamp> {
+        (!stamp.is_young(self.now)).then_some(*stamp)
+    }
+
+    /// The same of something that was put there or moved since.
+    pub fn lasting_made(&self, stamp: &Stamp) -> Option<Stamp> {
+        (!stamp.is_made_young(self.now)).then_some(*stamp)
+    }
+}
+
+/// Compares everything below `root` with `base`.
+pub fn scan<B: Base>(root: &Root, base: &mut B) -> Result<Scan, ScanError<B::Error>> {
+    let failed = |errno: Errno| FilesError::Root {
+        path: root.path().to_owned(),
+        source: errno.into(),
+    };
+    let now = root.now().map_err(failed)?;
+    let top = root.open_at(&RelPath::root(), folder_flags()).map_err(failed)?;
+    let mut walk = Walk {
+        root,
+        base,
+        scan: Scan {
+            now,
+            found: BTreeMap::new(),
+            files: 0,
+            bytes: 0,
+            read: 0,
+        },
+        unread: Vec::new(),
+    };
+    // A top that cannot be listed is no empty one.
+    let names = names(&top).map_err(failed)?;
+    walk.folder(&RelPath::root(), &top, names, 0)
+        .map_err(ScanError::Base)?;
+    let Walk { scan, unread, .. } = walk;
+    Ok(read_all(root, scan, unread))
+}
+
+/// Why a scan ended early.
+#[derive(Debug)]
+pub enum ScanError<E> {
+    /// The folder.
+    Files(FilesError),
+    /// What was known.
+    Base(E),
+}
+
+impl<E> From<FilesError> for ScanError<E> {
+    fn from(error: FilesError) -> Self {
+        Self::Files(error)
+    }
+}
+
+/// A file that has to be read before anything can be said of it.
+struct Unread {
+    path: RelPath,
+    was: Option<Item>,
+}
+
+struct Walk<'a, B> {
+    root: &'a Root,
+    base: &'a mut B,
+    scan: Scan,
+    unread: Vec<Unread>,
+}
+
+impl<B: Base> Walk<'_, B> {
+    fn folder(
+        &mut self,
+        path: &RelPath,
+        folder: &OwnedFd,
+        names: Vec<Name>,
+        depth: usize,
+    ) -> Result<(), B::Error> {
+        let mut known = self.base.children(path)?;
+        for name in names {
+            if path.is_root() && name.as_bytes() == OURS.as_bytes() {
+                continue;
+            }
+            let was = known.remove(&name);
+            let path = path.join(&name);
+            match statat(folder, name.as_bytes(), AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(stat) => self.one(path, folder, &name, &stat, was, depth)?,
+                Err(Errno::NOENT) if was.is_some() => self.gone(path, was)?,
+                Err(Errno::NOENT) => {}
+                Err(_) => self.unknown(path, Unknown::Unreadable),
+            }
+        }
+        for (name, was) in known {
+            self.gone(path.join(&name), Some(was))?;
+        }
+        Ok(())
+    }
+
+    fn one(
+        &mut self,
+        path: RelPath,
+        within: &OwnedFd,
+        name: &Name,
+        stat: &Stat,
+        was: Option<Known>,
+        depth: usize,
+    ) -> Result<(), B::Error> {
+        let is_folder = was.as_ref().is_some_and(|was| was.item.is_folder());
+        let stamp = Stamp::of(stat);
+        let kind = FileType::from_raw_mode(stat.st_mode);
+        if is_folder && kind != FileType::Directory {
+            self.gone_within(&path)?;
+        }
+        match kind {
+            FileType::Directory if stat.st_dev != self.root.device() => self.unknown(path, Unknown::Special),
+            FileType::Directory => {
+                let opened = openat(within, name.as_bytes(), folder_flags(), Mode::empty());
+                let listed = opened.and_then(|folder| Ok((names(&folder)?, folder)));
+                match listed {
+                    Ok((names, folder)) if depth < limits::DEPTH => {
+                        if !is_folder {
+                            self.scan
+                                .found
+                                .insert(path.clone(), Found::Item(Item::Folder, stamp));
+                        }
+                        self.folder(&path, &folder, names, depth + 1)?;
+                    }
+                    _ => self.unknown(path, Unknown::Unreadable),
+                }
+            }
+            FileType::RegularFile => self.file(path, stat, stamp, was),
+            FileType::Symlink => match readlinkat(within, name.as_bytes(), Vec::new()) {
+                Ok(text) => {
+                    let item = Item::Link(text.as_bytes().into());
+                    if was.is_none_or(|was| was.item != item) {
+                        self.scan.found.insert(path, Found::Item(item, stamp));
+                    }
+                }
+                Err(_) => self.unknown(path, Unknown::Unreadable),
+            },
+            _ => self.unknown(path, Unknown::Special),
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, path: RelPath, stat: &Stat, stamp: Stamp, was: Option<Known>) {
+        self.scan.files += 1;
+        self.scan.bytes += stamp.size;
+        let executable = stat.st_mode & 0o100 != 0;
+        let is_as_it_was = was.as_ref().is_some_and(|was| match &was.item {
+            Item::File(file) => was.stamp == Some(stamp) && file.executable == executable,
+            _ => false,
+        });
+        if !is_as_it_was {
+            let was = was.map(|was| was.item);
+            self.unread.push(Unread { path, was });
+        }
+    }
+
+    fn gone(&mut self, path: RelPath, was: Option<Known>) -> Result<(), B::Error> {
+        if was.is_some_and(|was| was.item.is_folder()) {
+            self.gone_within(&path)?;
+        }
+        self.scan.found.insert(path, Found::Gone);
+        Ok(())
+    }
+
+    /// All that was known in a folder that is none any more.
+    fn gone_within(&mut self, folder: &RelPath) -> Result<(), B::Error> {
+        for (name, was) in self.base.children(folder)? {
+            self.gone(folder.join(&name), Some(was))?;
+        }
+        Ok(())
+    }
+
+    fn unknown(&mut self, path: RelPath, why: Unknown) {
+        self.scan.found.insert(path, Found::Unknown(why));
+    }
+}
+
+fn names(folder: &OwnedFd) -> Result<Vec<Name>, Errno> {
+    let mut names = Vec::new();
+    for entry in Dir::read_from(folder)? {
+        // What has no name that can be had elsewhere cannot be on a file system.
+        names.extend(Name::new(entry?.file_name().to_bytes()).ok());
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Reads what has to be read, side by side.
+fn read_all(root: &Root, mut scan: Scan, unread: Vec<Unread>) -> Scan {
+    let next = AtomicUsize::new(0);
+    let found = Mutex::new(&mut scan.found);
+    let read = || {
+        while let Some(unread) = unread.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let Some(told) = read_one(root, unread) else {
+                continue;
+            };
+            let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+            found.insert(unread.path.clone(), told);
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..limits::READERS.min(unread.len()) {
+            scope.spawn(read);
+        }
+        read();
+    });
+    scan.read = unread.len() as u64;
+    scan
+}
+
+/// None: it is not there any more, and was not known.
+fn read_one(root: &Root, unread: &Unread) -> Option<Found> {
+    Some(match content_of(root, &unread.path) {
+        Ok((file, stamp)) => match unread.was {
+            Some(Item::File(was)) if was == file => Found::Same(stamp),
+            _ => Found::Item(Item::File(file), stamp),
+        },
+        Err(FilesError::Changed { .. }) => Found::Unknown(Unknown::Busy),
+        Err(_) => Found::Unknown(Unknown::Unreadable),
+    })
+}

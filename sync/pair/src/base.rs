@@ -1,0 +1,387 @@
+//! What both sides had when they were last the same, path by path, with the stamps that it had on either.
+//!
+//! Every row carries a digest of itself: one that a stick gave back altered is no reason to delete anything, so the whole base is put aside then.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use gobag_files::{Known, RootId, Stamp};
+use gobag_reconcile::{Content, File, Item, Name, RelPath, Side, Totals};
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, params};
+
+use crate::PairError;
+
+const TABLES: &str = "
+    PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = FULL;
+    CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS items (
+        folder BLOB NOT NULL,
+        name BLOB NOT NULL,
+        item BLOB NOT NULL,
+        len INTEGER NOT NULL,
+        left BLOB,
+        right BLOB,
+        digest BLOB NOT NULL,
+        PRIMARY KEY (folder, name)
+    ) WITHOUT ROWID;
+";
+
+/// Bytes of a row's digest.
+const DIGEST: usize = 8;
+
+/// The database.
+pub(crate) struct Base {
+    connection: Connection,
+    path: PathBuf,
+}
+
+/// A change of the base.
+pub(crate) enum Change {
+    /// Both have it, with these stamps; none: it has to be read again.
+    Has(RelPath, Item, [Option<Stamp>; 2]),
+    /// It has another stamp on a side.
+    Stamp(RelPath, Side, Option<Stamp>),
+    /// Neither has it.
+    Gone(RelPath),
+}
+
+impl Base {
+    /// Opens it; makes it if it is not there.
+    pub(crate) fn open(path: &Path) -> Result<Self, PairError> {
+        let path = path.to_owned();
+        let opened = Connection::open(&path).and_then(|connection| {
+            connection.busy_timeout(std::time::Duration::from_secs(10))?;
+            connection.execute_batch(TABLES)?;
+            Ok(connection)
+        });
+        match opened {
+            Ok(connection) => Ok(Self { connection, path }),
+            Err(error) => Err(failed(&path, error)),
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Which root the other one is.
+    pub(crate) fn other_root(&self) -> Result<Option<RootId>, PairError> {
+        let sql = "SELECT value FROM settings WHERE name = 'other-root'";
+        let value = self
+            .connection
+            .query_row(sql, [], |row| row.get::<_, [u8; 16]>(0))
+            .optional();
+        Ok(value.map_err(|error| failed(&self.path, error))?.map(RootId))
+    }
+
+    pub(crate) fn set_other_root(&self, id: RootId) -> Result<(), PairError> {
+        let sql = "INSERT OR REPLACE INTO settings (name, value) VALUES ('other-root', ?1)";
+        let done = self.connection.execute(sql, params![id.0]);
+        done.map(drop).map_err(|error| failed(&self.path, error))
+    }
+
+    /// What it has at `path`.
+    pub(crate) fn get(&self, path: &RelPath) -> Result<Option<Both>, PairError> {
+        let folder = path.parent().unwrap_or_default();
+        let sql = "SELECT name, item, len, left, right, digest FROM items WHERE folder = ?1 AND name = ?2";
+        let mut statement = self
+            .connection
+            .prepare_cached(sql)
+            .map_err(|error| failed(&self.path, error))?;
+        let name = path.name().unwrap_or_default();
+        let row = statement.query_row(params![folder.as_bytes(), name], |row| Ok(known(&folder, row)));
+        match row.optional().map_err(|error| failed(&self.path, error))? {
+            None => Ok(None),
+            Some(Some((_, known))) => Ok(Some(known)),
+            Some(None) => Err(PairError::BaseDamaged {
+                path: self.path.clone(),
+            }),
+        }
+    }
+
+    /// How much there is.
+    pub(crate) fn totals(&self) -> Result<Totals, PairError> {
+        // Folders have none of a length, and links the length of none.
+        let sql = "SELECT COUNT(*) FILTER (WHERE len >= 0), COALESCE(SUM(len) FILTER (WHERE len >= 0), 0), \
+             COUNT(*) FILTER (WHERE folder = X'') FROM items";
+        let count = |row: &Row<'_>, at| {
+            row.get::<_, i64>(at)
+                .map(|count| u64::try_from(count).unwrap_or(0))
+        };
+        let totals = self.connection.query_row(sql, [], |row| {
+            Ok(Totals {
+                files: count(row, 0)?,
+                bytes: count(row, 1)?,
+                at_top: count(row, 2)?,
+            })
+        });
+        totals.map_err(|error| failed(&self.path, error))
+    }
+
+    /// Makes these changes, all or none, durably.
+    pub(crate) fn change(&mut self, changes: &[Change]) -> Result<(), PairError> {
+        let path = self.path.clone();
+        let done = (|| {
+            let transaction = self.connection.transaction()?;
+            for change in changes {
+                apply(&transaction, change)?;
+            }
+            transaction.commit()
+        })();
+        done.map_err(|error| failed(&path, error))
+    }
+
+    /// As a scan of this side wants it.
+    pub(crate) fn side(&self, side: Side) -> OfSide<'_> {
+        OfSide { base: self, side }
+    }
+}
+
+/// What the base has at a path, with the stamps of both sides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Both {
+    pub(crate) item: Item,
+    pub(crate) stamps: [Option<Stamp>; 2],
+}
+
+impl Both {
+    pub(crate) fn on(&self, side: Side) -> Known {
+        Known {
+            item: self.item.clone(),
+            stamp: self.stamps[at(side)],
+        }
+    }
+}
+
+/// Where a side's is of both.
+pub(crate) fn at(side: Side) -> usize {
+    match side {
+        Side::Left => 0,
+        Side::Right => 1,
+    }
+}
+
+/// The base as one side has it.
+pub(crate) struct OfSide<'a> {
+    base: &'a Base,
+    side: Side,
+}
+
+impl gobag_files::Base for OfSide<'_> {
+    type Error = PairError;
+
+    fn children(&mut self, folder: &RelPath) -> Result<BTreeMap<Name, Known>, PairError> {
+        let failed = |error| failed(&self.base.path, error);
+        let sql = "SELECT name, item, len, left, right, digest FROM items WHERE folder = ?1";
+        let mut statement = self.base.connection.prepare_cached(sql).map_err(failed)?;
+        let mut rows = statement.query(params![folder.as_bytes()]).map_err(failed)?;
+        let mut children = BTreeMap::new();
+        while let Some(row) = rows.next().map_err(failed)? {
+            let Some((name, both)) = known(folder, row) else {
+                return Err(PairError::BaseDamaged {
+                    path: self.base.path.clone(),
+                });
+            };
+            children.insert(name, both.on(self.side));
+        }
+        Ok(children)
+    }
+}
+
+fn apply(connection: &Connection, change: &Change) -> rusqlite::Result<()> {
+    let (folder, name) = match change {
+        Change::Has(path, ..) | Change::Stamp(path, ..) | Change::Gone(path) => {
+            (path.parent().unwrap_or_default(), path.name().unwrap_or_default())
+        }
+    };
+    match change {
+        Change::Gone(_) => {
+            let mut statement =
+                connection.prepare_cached("DELETE FROM items WHERE folder = ?1 AND name = ?2")?;
+            statement.execute(params![folder.as_bytes(), name])?;
+        }
+        Change::Has(_, item, stamps) => put(connection, &folder, name, item, stamps)?,
+        Change::Stamp(_, side, stamp) => {
+            let sql =
+                "SELECT name, item, len, left, right, digest FROM items WHERE folder = ?1 AND name = ?2";
+            let mut statement = connection.prepare_cached(sql)?;
+            let row = statement.query_row(params![folder.as_bytes(), name], |row| Ok(known(&folder, row)));
+            if let Some((_, mut known)) = row.optional()?.flatten() {
+                known.stamps[at(*side)] = *stamp;
+                put(connection, &folder, name, &known.item, &known.stamps)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn put(
+    connection: &Connection,
+    folder: &RelPath,
+    name: &[u8],
+    item: &Item,
+    stamps: &[Option<Stamp>; 2],
+) -> rusqlite::Result<()> {
+    let sql = "INSERT OR REPLACE INTO items (folder, name, item, len, left, right, digest) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let (bytes, len) = encode(item);
+    let [left, right] = stamps.map(|stamp| stamp.map(|stamp| stamp_bytes(&stamp)));
+    let digest = digest(folder, name, &bytes, len, [left.as_ref(), right.as_ref()]);
+    let mut statement = connection.prepare_cached(sql)?;
+    statement.execute(params![folder.as_bytes(), name, bytes, len, left, right, digest])?;
+    Ok(())
+}
+
+/// A row; none if it is not as it was written.
+fn known(folder: &RelPath, row: &Row<'_>) -> Option<(Name, Both)> {
+    let name: Vec<u8> = row.get(0).ok()?;
+    let item: Vec<u8> = row.get(1).ok()?;
+    let len: i64 = row.get(2).ok()?;
+    let stamps: [Option<[u8; STAMP]>; 2] = [row.get(3).ok()?, row.get(4).ok()?];
+    let found: [u8; DIGEST] = row.get(5).ok()?;
+    let [left, right] = &stamps;
+    if digest(folder, &name, &item, len, [left.as_ref(), right.as_ref()]) != found {
+        return None;
+    }
+    let item = decode(&item, len)?;
+    let stamps = stamps.map(|stamp| stamp.map(|bytes| stamp_of(&bytes)));
+    Some((Name::new(&name).ok()?, Both { item, stamps }))
+}
+
+fn digest(
+    folder: &RelPath,
+    name: &[u8],
+    item: &[u8],
+    len: i64,
+    stamps: [Option<&[u8; STAMP]>; 2],
+) -> [u8; DIGEST] {
+    let mut hasher = blake3::Hasher::new();
+    // Names have no NUL in them, and a stamp is there or not.
+    for part in [folder.as_bytes(), name] {
+        hasher.update(part).update(&[0]);
+    }
+    hasher
+        .update(&(item.len() as u64).to_le_bytes())
+        .update(item)
+        .update(&len.to_le_bytes());
+    for stamp in stamps {
+        match stamp {
+            Some(stamp) => hasher.update(&[1]).update(stamp),
+            None => hasher.update(&[0]),
+        };
+    }
+    let mut digest = [0; DIGEST];
+    digest.copy_from_slice(&hasher.finalize().as_bytes()[..DIGEST]);
+    digest
+}
+
+/// `d`, `f` or `x` and the content, `l` and the text; and a file's length, -1 of what is none.
+fn encode(item: &Item) -> (Vec<u8>, i64) {
+    match item {
+        Item::Folder => (b"d".to_vec(), -1),
+        Item::Link(text) => ([b"l", &text[..]].concat(), -1),
+        Item::File(file) => {
+            let kind = if file.executable { b"x" } else { b"f" };
+            (
+                [kind, &file.content.0[..]].concat(),
+                i64::try_from(file.len).unwrap_or(i64::MAX),
+            )
+        }
+    }
+}
+
+fn decode(bytes: &[u8], len: i64) -> Option<Item> {
+    let (kind, rest) = bytes.split_first()?;
+    Some(match kind {
+        b'd' => Item::Folder,
+        b'l' => Item::Link(rest.into()),
+        b'f' | b'x' => Item::File(File {
+            content: Content(rest.try_into().ok()?),
+            len: u64::try_from(len).ok()?,
+            executable: *kind == b'x',
+        }),
+        _ => return None,
+    })
+}
+
+/// Bytes of a stamp: size, both times with nanoseconds, number.
+const STAMP: usize = 40;
+
+fn stamp_bytes(stamp: &Stamp) -> [u8; STAMP] {
+    let mut bytes = [0; STAMP];
+    bytes[..8].copy_from_slice(&stamp.size.to_le_bytes());
+    bytes[8..16].copy_from_slice(&stamp.mtime.0.to_le_bytes());
+    bytes[16..24].copy_from_slice(&stamp.ctime.0.to_le_bytes());
+    bytes[24..32].copy_from_slice(&stamp.ino.to_le_bytes());
+    bytes[32..36].copy_from_slice(&stamp.mtime.1.to_le_bytes());
+    bytes[36..].copy_from_slice(&stamp.ctime.1.to_le_bytes());
+    bytes
+}
+
+fn stamp_of(bytes: &[u8; STAMP]) -> Stamp {
+    let long = |at: usize| bytes[at..at + 8].try_into().map_or(0, u64::from_le_bytes);
+    let short = |at: usize| bytes[at..at + 4].try_into().map_or(0, u32::from_le_bytes);
+    Stamp {
+        size: long(0),
+        mtime: (long(8).cast_signed(), short(32)),
+        ctime: (long(16).cast_signed(), short(36)),
+        ino: long(24),
+    }
+}
+
+fn failed(path: &Path, source: rusqlite::Error) -> PairError {
+    let path = path.to_owned();
+    match source.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => PairError::BaseDamaged { path },
+        _ => PairError::Base { path, source },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gobag_files::Base as _;
+
+    use super::*;
+
+    #[test]
+    fn a_row_that_was_altered_is_no_row() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut base = Base::open(&folder.path().join("db")).unwrap();
+        let path = RelPath::new(b"a/b").unwrap();
+        let item = Item::File(File {
+            content: Content([7; 32]),
+            len: 5,
+            executable: true,
+        });
+        let stamp = Stamp {
+            size: 5,
+            mtime: (-1, 2),
+            ctime: (3, 4),
+            ino: u64::MAX,
+        };
+        let both = [Some(stamp), None];
+        base.change(&[Change::Has(path.clone(), item.clone(), both)])
+            .unwrap();
+        assert_eq!(base.get(&path).unwrap().unwrap(), Both { item, stamps: both });
+        assert_eq!(
+            base.totals().unwrap(),
+            Totals {
+                files: 1,
+                bytes: 5,
+                at_top: 0
+            }
+        );
+        base.change(&[Change::Stamp(path.clone(), Side::Right, Some(stamp))])
+            .unwrap();
+        assert_eq!(base.get(&path).unwrap().unwrap().stamps, [Some(stamp); 2]);
+        base.connection.execute("UPDATE items SET len = 6", []).unwrap();
+        assert_eq!(base.get(&path).unwrap_err().code(), "pair.base-damaged");
+        let folder = RelPath::new(b"a").unwrap();
+        assert_eq!(
+            base.side(Side::Left).children(&folder).unwrap_err().code(),
+            "pair.base-damaged"
+        );
+    }
+}

@@ -1,0 +1,72 @@
+//! What can go wrong with two folders.
+
+use std::path::PathBuf;
+
+use gobag_files::{FilesError, ScanError};
+use thiserror::Error;
+
+/// Why a pass cannot be made.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum PairError {
+    /// A folder.
+    #[error(transparent)]
+    Files(#[from] FilesError),
+    /// They were never paired.
+    #[error("{} is not paired with another folder", path.display())]
+    NotPaired {
+        /// The left one.
+        path: PathBuf,
+    },
+    /// One is in the other, or both are the same.
+    #[error("{} and {} are in each other", left.display(), right.display())]
+    Overlap {
+        /// The left one.
+        left: PathBuf,
+        /// The right one.
+        right: PathBuf,
+    },
+    /// Another pass is at work.
+    #[error("{} is being kept the same by another program", path.display())]
+    Busy {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// What both had last cannot be read or written.
+    #[error("cannot use what both folders had last in {}", path.display())]
+    Base {
+        /// The database.
+        path: PathBuf,
+        /// What it said.
+        source: rusqlite::Error,
+    },
+    /// What both had last is damaged.
+    #[error("what both folders had last is damaged in {}", path.display())]
+    BaseDamaged {
+        /// The database.
+        path: PathBuf,
+    },
+}
+
+impl PairError {
+    /// Stable code for scripts.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Files(error) => error.code(),
+            Self::NotPaired { .. } => "pair.not-paired",
+            Self::Overlap { .. } => "pair.overlap",
+            Self::Busy { .. } => "pair.busy",
+            Self::Base { .. } => "pair.base",
+            Self::BaseDamaged { .. } => "pair.base-damaged",
+        }
+    }
+}
+
+impl From<ScanError<Self>> for PairError {
+    fn from(error: ScanError<Self>) -> Self {
+        match error {
+            ScanError::Files(error) => error.into(),
+            ScanError::Base(error) => error,
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! One pass: what differs on both sides, what follows from it, and whether it may be done.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    os::fd::AsFd as _,
+    path::{Path, PathBuf},
+};
+
+use gobag_files::{FilesError, Found, OURS, Root, RootId, Scan, scan};
+use gobag_reconcile::{
+    ConflictNames, HoldLimits, Item, Merged, Plan, RelPath, Seen, Side, Totals, holds, plan,
+};
+use rustix::fs::FlockOperation;
+
+use crate::{
+    PairError, Report, Told,
+    apply::{Apply, Mark, Marks},
+    base::{Base, Both, Change, at},
+};
+
+/// The database's name in our folder of the left root.
+const BASE: &str = "base.db";
+/// Whoever makes a pass has this file locked.
+const LOCK: &str = "lock";
+
+/// How a pass is made.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// By whom names of conflicts say that they were made.
+    pub label: String,
+    /// The pass's own name, from the time of day: by it versions and conflicts are named. Nothing is decided by it.
+    pub run: String,
+    /// Somebody has agreed to what holds a pass.
+    pub confirmed: bool,
+    /// Only what would be done is told.
+    pub dry_run: bool,
+    /// From when on a pass is held.
+    pub limits: HoldLimits,
+}
+
+/// Two folders that are kept the same. The right one is the company's.
+pub struct Pair {
+    left: Root,
+    right: Root,
+    base: Base,
+    /// Held for as long as the pair is open.
+    _lock: fs::File,
+}
+
+impl Pair {
+    /// Pairs two folders that were not, or opens those that were. `fresh` are names for roots that have none yet.
+    pub fn make(left: &Path, right: &Path, fresh: [RootId; 2]) -> Result<Self, PairError> {
+        check_apart(left, right)?;
+        let left = Root::open(left, fresh[0], None)?;
+        let lock = lock(&left)?;
+        let path = left.path().join(OURS).join(BASE);
+        let base = match Base::open(&path) {
+            Err(PairError::BaseDamaged { .. }) => {
+                put_aside(&path, "before-pairing")?;
+                Base::open(&path)?
+            }
+            other => other?,
+        };
+        let right = Root::open(right, fresh[1], base.other_root()?)?;
+        base.set_other_root(right.id())?;
+        Ok(Self {
+            left,
+            right,
+            base,
+            _lock: lock,
+        })
+    }
+
+    /// Opens two folders that were paired: each has to be the one that it was.
+    pub fn open(left: &Path, right: &Path) -> Result<Self, PairError> {
+        check_apart(left, right)?;
+        let path = left.join(OURS).join(BASE);
+        if !path.exists() {
+            // A drive that is not there must not look like one that is empty.
+            let path = left.to_owned();
+            return Err(PairError::NotPaired { path });
+        }
+        let unknown = RootId([0; 16]);
+        let left = Root::open(left, unknown, None)?;
+        let lock = lock(&left)?;
+        let base = Base::open(&path)?;
+        let Some(other) = base.other_root()? else {
+            let path = left.path().to_owned();
+            return Err(PairError::NotPaired { path });
+        };
+        let right = Root::open(right, unknown, Some(other))?;
+        Ok(Self {
+            left,
+            right,
+            base,
+            _lock: lock,
+        })
+    }
+
+    /// Makes both the same, as far as nothing is in the way.
+    pub fn pass(&mut self, options: &Options) -> Result<Report, PairError> {
+        match self.pass_once(options) {
+            Err(PairError::BaseDamaged { .. }) => {
+                self.lose_base(&options.run)?;
+                let mut report = self.pass_once(options)?;
+                report.base_lost = true;
+                Ok(report)
+            }
+            other => other,
+        }
+    }
+
+    fn pass_once(&mut self, options: &Options) -> Result<Report, PairError> {
+        let scans = self.scan()?;
+        let (merged, marks) = self.merge(&scans)?;
+        let names = ConflictNames::new(&options.label, &options.run);
+        let base = &self.base;
+        // What cannot be read there is taken for there: the name is not used.
+        let plan = plan(&merged, &names, &|path| {
+            base.get(path).map_or(true, |known| known.is_some())
+        });
+        let mut report = Report {
+            left_files: scans[0].files,
+            right_files: scans[1].files,
+            notices: plan.notices.iter().map(Told::of).collect(),
+            dry_run: options.dry_run,
+            ..Report::default()
+        };
+        let totals = match plan.operations.is_empty() {
+            true => Totals::default(),
+            false => self.base.totals()?,
+        };
+        if !options.confirmed {
+            report.holds = holds(&plan, &totals, &options.limits);
+        }
+        if options.dry_run {
+            plan.operations
+                .iter()
+                .for_each(|operation| report.count(operation));
+            return Ok(report);
+        }
+        if !report.holds.is_empty() {
+            return Ok(report);
+        }
+        self.note_stamps(&scans)?;
+        self.carry_out(&plan, marks, &scans, options, &mut report)?;
+        Ok(report)
+    }
+
+    /// Both at once; each with a connection of its own to the base.
+    fn scan(&self) -> Result<[Scan; 2], PairError> {
+        let (path, left, right) = (self.base.path(), &self.left, &self.right);
+        let one = |root: &Root, side| -> Result<Scan, PairError> {
+            let base = Base::open(path)?;
+            Ok(scan(root, &mut base.side(side))?)
+        };
+        std::thread::scope(|scope| {
+            let right = scope.spawn(|| one(right, Side::Right));
+            let left = one(left, Side::Left);
+            let right = right
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            Ok([left?, right?])
+        })
+    }
+
+    /// Lays both over the base, and gives the stamps of what is there where something differs.
+    fn merge(&self, scans: &[Scan; 2]) -> Result<(Merged, Marks), PairError> {
+        let mut merged = Merged::default();
+        let mut marks = BTreeMap::new();
+        let [left, right] = [&scans[0].found, &scans[1].found];
+        for path in left
+            .keys()
+            .chain(right.keys().filter(|path| !left.contains_key(*path)))
+        {
+            let base = self.base.get(path)?;
+            let (is, its) = (seen(left.get(path)), seen(right.get(path)));
+            let its_marks =
+                [Side::Left, Side::Right].map(|side| mark(&scans[at(side)], path, base.as_ref(), side));
+            marks.insert(path.clone(), its_marks);
+            if (&is, &its) != (&Seen::AsBase, &Seen::AsBase) {
+                merged.add(path, base.map(|base| base.item), is, its);
+            }
+        }
+        Ok((merged, marks))
+    }
+
+    /// Files that are what they were, with another stamp.
+    fn note_stamps(&mut self, scans: &[Scan; 2]) -> Result<(), PairError> {
+        let mut changes = Vec::new();
+        for side in [Side::Left, Side::Right] {
+            let scan = &scans[at(side)];
+            for (path, found) in &scan.found {
+                if let Found::Same(stamp) = found {
+                    changes.push(Change::Stamp(path.clone(), side, scan.lasting(stamp)));
+                }
+            }
+        }
+        match changes.is_empty() {
+            true => Ok(()),
+            false => self.base.change(&changes),
+        }
+    }
+
+    fn carry_out(
+        &mut self,
+        plan: &Plan,
+        marks: Marks,
+        scans: &[Scan; 2],
+        options: &Options,
+        report: &mut Report,
+    ) -> Result<(), PairError> {
+        if plan.operations.is_empty() {
+            return Ok(());
+        }
+        let mut apply = Apply::begin(
+            [&self.left, &self.right],
+            &mut self.base,
+            marks,
+            scans,
+            &options.run,
+        )?;
+        apply.all(&plan.operations, report)
+    }
+
+    /// Begins a new base in place of a damaged one: nobody deletes anything without one.
+    fn lose_base(&mut self, run: &str) -> Result<(), PairError> {
+        let path = self.base.path().to_owned();
+        put_aside(&path, run)?;
+        self.base = Base::open(&path)?;
+        self.base.set_other_root(self.right.id())
+    }
+}
+
+fn put_aside(base: &Path, run: &str) -> Result<(), PairError> {
+    let aside = base.with_file_name(format!("{BASE}.damaged-{run}"));
+    tracing::error!(path = %base.display(), aside = %aside.display(), "what both folders had last is damaged");
+    for ending in ["", "-wal", "-shm"] {
+        let with = |path: &Path| {
+            let mut name = path.as_os_str().to_owned();
+            name.push(ending);
+            PathBuf::from(name)
+        };
+        match rustix::fs::rename(with(base), with(&aside)) {
+            Ok(()) | Err(rustix::io::Errno::NOENT) => {}
+            Err(errno) => {
+                let (path, source) = (base.to_owned(), errno.into());
+                return Err(FilesError::Root { path, source }.into());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn seen(found: Option<&Found>) -> Seen {
+    match found {
+        None | Some(Found::Same(_)) => Seen::AsBase,
+        Some(Found::Gone) => Seen::Gone,
+        Some(Found::Item(item, _)) => Seen::Item(item.clone()),
+        Some(Found::Unknown(why)) => Seen::Unknown(*why),
+    }
+}
+
+/// The stamp of the file that a side has at `path`, if it has one.
+fn mark(scan: &Scan, path: &RelPath, base: Option<&Both>, side: Side) -> Option<Mark> {
+    match scan.found.get(path) {
+        Some(Found::Same(stamp) | Found::Item(Item::File(_), stamp)) => {
+            let lasts = scan.lasting(stamp).is_some();
+            Some(Mark { stamp: *stamp, lasts })
+        }
+        Some(_) => None,
+        None => base?.stamps[at(side)].map(|stamp| Mark { stamp, lasts: true }),
+    }
+}
+
+fn check_apart(left: &Path, right: &Path) -> Result<(), PairError> {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let (one, other) = (real(left), real(right));
+    match one.starts_with(&other) || other.starts_with(&one) {
+        false => Ok(()),
+        true => Err(PairError::Overlap {
+            left: left.to_owned(),
+            right: right.to_owned(),
+        }),
+    }
+}
+
+fn lock(root: &Root) -> Result<fs::File, PairError> {
+    let path = root.path().join(OURS).join(LOCK);
+    let opened = fs::File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path);
+    let file = opened.map_err(|source| FilesError::Root { path, source })?;
+    match rustix::fs::flock(file.as_fd(), FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(_) => Err(PairError::Busy {
+            path: root.path().to_owned(),
+        }),
+    }
+}

@@ -1,0 +1,140 @@
+//! What a pass found and did.
+
+use serde::Serialize;
+
+use gobag_reconcile::{Hold, Notice, Operation, Side};
+
+/// What was done on one side, or would be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Files and links that came.
+    pub put: u64,
+    /// Bytes in them.
+    pub put_bytes: u64,
+    /// Files and links that were moved.
+    pub moved: u64,
+    /// Files and links that went into the version store.
+    pub removed: u64,
+    /// Folders that were made or removed.
+    pub folders: u64,
+}
+
+impl Counts {
+    pub(crate) fn add(&mut self, operation: &Operation) {
+        match operation {
+            Operation::Put { item, .. } => {
+                self.put += 1;
+                self.put_bytes += item.len();
+            }
+            Operation::Move { .. } | Operation::SetAside { .. } => self.moved += 1,
+            Operation::Remove { .. } => self.removed += 1,
+            Operation::MakeFolder { .. } | Operation::RemoveFolder { .. } => self.folders += 1,
+            Operation::Agree { .. } | Operation::Forget { .. } => {}
+        }
+    }
+}
+
+/// Something that people are to know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "notice")]
+#[non_exhaustive]
+pub enum Told {
+    /// Both sides changed it.
+    Conflict {
+        /// What the other side's is.
+        path: String,
+        /// Where the left side's is.
+        copy: String,
+    },
+    /// It was deleted on one side, and is back, for the other had changed it.
+    Restored {
+        /// The path.
+        path: String,
+    },
+    /// Nothing was done with it.
+    Left {
+        /// The path.
+        path: String,
+        /// `unreadable`, `special`, `name`, `busy`.
+        why: String,
+    },
+}
+
+impl Told {
+    pub(crate) fn of(notice: &Notice) -> Self {
+        match notice {
+            Notice::Conflict { path, copy } => Self::Conflict {
+                path: path.to_string(),
+                copy: copy.to_string(),
+            },
+            Notice::Restored { path, .. } => Self::Restored {
+                path: path.to_string(),
+            },
+            Notice::Left { path, why, .. } => Self::Left {
+                path: path.to_string(),
+                why: format!("{why:?}").to_lowercase(),
+            },
+            _ => Self::Left {
+                path: String::new(),
+                why: "unknown".to_owned(),
+            },
+        }
+    }
+}
+
+/// What could not be done; it is tried again with the next pass.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Failure {
+    /// The path.
+    pub path: String,
+    /// A stable word.
+    pub code: String,
+    /// What went wrong.
+    pub text: String,
+}
+
+/// What a pass found and did.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Report {
+    /// Files on the left side.
+    pub left_files: u64,
+    /// Files on the right side.
+    pub right_files: u64,
+    /// Done on the left side.
+    pub left: Counts,
+    /// Done on the right side.
+    pub right: Counts,
+    /// For people.
+    pub notices: Vec<Told>,
+    /// Why nothing was done; empty: it was.
+    pub holds: Vec<Hold>,
+    /// What could not be done.
+    pub failures: Vec<Failure>,
+    /// What both had last was damaged and put aside, so nothing was deleted.
+    pub base_lost: bool,
+    /// Only what would be done.
+    pub dry_run: bool,
+}
+
+impl Report {
+    pub(crate) fn count(&mut self, operation: &Operation) {
+        let side = match operation {
+            Operation::SetAside { on, .. }
+            | Operation::MakeFolder { on, .. }
+            | Operation::Move { on, .. }
+            | Operation::Remove { on, .. }
+            | Operation::RemoveFolder { on, .. } => *on,
+            Operation::Put { to, .. } => *to,
+            Operation::Agree { .. } | Operation::Forget { .. } => return,
+        };
+        match side {
+            Side::Left => self.left.add(operation),
+            Side::Right => self.right.add(operation),
+        }
+    }
+
+    /// Whether both are the same now, as far as they can be.
+    pub fn is_in_step(&self) -> bool {
+        self.holds.is_empty() && self.failures.is_empty() && !self.dry_run
+    }
+}

@@ -1,0 +1,175 @@
+//! What becomes of what people do.
+
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt, symlink},
+};
+
+use gobag_pair::{Report, Told};
+
+use crate::lab::Lab;
+
+#[test]
+fn s21_a_first_pass_brings_everything_and_changes_go_both_ways() {
+    let mut lab = Lab::paired(&[("a", "1"), ("d/b", "2"), ("d/e/c", "3")]);
+    assert_eq!(lab.tree("right"), "a=1 d/ d/b=2 d/e/ d/e/c=3");
+    lab.write("right", "a", "changed");
+    lab.write("left", "new/f", "4");
+    fs::create_dir(lab.at("right/empty")).unwrap();
+    symlink("/nowhere", lab.at("left/l")).unwrap();
+    lab.write("right", "run", "#!");
+    fs::set_permissions(lab.at("right/run"), PermissionsExt::from_mode(0o755)).unwrap();
+    lab.remove("left", "d/e");
+    lab.pass();
+    assert_eq!(
+        lab.tree("left"),
+        "a=changed d/ d/b=2 empty/ l->/nowhere new/ new/f=4 run*#!"
+    );
+    fs::set_permissions(lab.at("left/run"), PermissionsExt::from_mode(0o644)).unwrap();
+    lab.pass();
+    assert_eq!(
+        lab.tree("right"),
+        "a=changed d/ d/b=2 empty/ l->/nowhere new/ new/f=4 run=#!"
+    );
+    assert_eq!(lab.kept("left"), "run 3/ run 3/a=1");
+}
+
+#[test]
+fn s1_both_changed_and_nothing_is_lost() {
+    let mut lab = Lab::paired(&[("f.odt", "base")]);
+    lab.write("left", "f.odt", "mine");
+    lab.write("right", "f.odt", "theirs");
+    let report = lab.pass();
+    let [Told::Conflict { path, copy }] = &report.notices[..] else {
+        panic!("{report:?}")
+    };
+    assert_eq!(path, "f.odt");
+    assert_eq!(lab.tree("left"), format!("{copy}=mine f.odt=theirs"));
+    // A conflict of the conflict.
+    lab.write("left", copy, "mine again");
+    lab.write("right", copy, "theirs, too");
+    lab.pass();
+    assert_eq!(lab.tree("left").matches('=').count(), 3);
+}
+
+#[test]
+fn s2_s3_s4_s6_the_same_on_both_and_deletions_that_meet_changes() {
+    let mut lab = Lab::paired(&[("a", "1"), ("b", "2"), ("c", "3"), ("d", "4")]);
+    for side in ["left", "right"] {
+        lab.write(side, "a", "same");
+        lab.write(side, "new", "same");
+        lab.remove(side, "d");
+    }
+    lab.remove("left", "b");
+    lab.write("right", "b", "changed");
+    lab.remove("right", "c");
+    lab.write("left", "c", "changed");
+    let report = lab.pass();
+    assert_eq!(
+        (report.left.put, report.right.put, report.notices.len()),
+        (1, 1, 2)
+    );
+    assert_eq!(lab.tree("left"), "a=same b=changed c=changed new=same");
+}
+
+#[test]
+fn s7_s8_s9_folders_that_go_and_come() {
+    let mut lab = Lab::paired(&[("d/a", "1"), ("d/b", "2"), ("f", "3"), ("g/x", "4")]);
+    lab.remove("left", "d");
+    lab.write("right", "d/new", "5");
+    lab.remove("left", "f");
+    lab.write("left", "f/in", "6");
+    lab.remove("right", "g");
+    symlink("elsewhere", lab.at("right/g")).unwrap();
+    lab.pass();
+    assert_eq!(lab.tree("left"), "d/ d/new=5 f/ f/in=6 g->elsewhere");
+    assert!(lab.kept("left").contains("g/x=4") && lab.kept("right").contains("f=3"));
+}
+
+#[test]
+fn s11_what_is_moved_is_not_sent_again() {
+    let files: Vec<(String, String)> = (0..60).map(|n| (format!("a/{n}"), format!("text {n}"))).collect();
+    let files: Vec<(&str, &str)> = files
+        .iter()
+        .map(|(path, text)| (path.as_str(), text.as_str()))
+        .collect();
+    let mut lab = Lab::paired(&files);
+    fs::rename(lab.at("left/a"), lab.at("left/b")).unwrap();
+    let Report { right, .. } = lab.pass();
+    assert_eq!(
+        (right.moved, right.put, right.removed, right.folders),
+        (60, 0, 0, 2)
+    );
+}
+
+#[test]
+fn s20_s19_times_decide_nothing_and_come_along() {
+    use std::time::{Duration, SystemTime};
+    let mut lab = Lab::paired(&[("f", "base")]);
+    let year = Duration::from_secs(366 * 86400);
+    for (side, at) in [
+        ("left", SystemTime::now() - year),
+        ("right", SystemTime::now() + year),
+    ] {
+        lab.write(side, "f", side);
+        fs::File::options()
+            .write(true)
+            .open(lab.at(side).join("f"))
+            .unwrap()
+            .set_modified(at)
+            .unwrap();
+    }
+    lab.pass();
+    assert!(lab.tree("left").contains("f=right") && lab.tree("left").contains("=left"));
+    let odd = SystemTime::UNIX_EPOCH - Duration::from_secs(1000);
+    lab.write("left", "old", "x");
+    fs::File::options()
+        .write(true)
+        .open(lab.at("left/old"))
+        .unwrap()
+        .set_modified(odd)
+        .unwrap();
+    lab.pass();
+    assert_eq!(
+        fs::metadata(lab.at("right/old")).unwrap().modified().unwrap(),
+        odd
+    );
+}
+
+#[test]
+fn s23_what_is_no_file_is_told_and_left() {
+    let mut lab = Lab::paired(&[("d/f", "1")]);
+    let pipe = lab.at("left/d/pipe");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &pipe,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RWXU,
+        0,
+    )
+    .unwrap();
+    let report = lab.pass_with(|_| {}).unwrap();
+    assert!(
+        matches!(&report.notices[..], [Told::Left { why, .. }] if why == "special"),
+        "{report:?}"
+    );
+    // Its folder goes on the other side: here it stays, with the pipe in it.
+    lab.remove("right", "d");
+    lab.pass_with(|options| options.confirmed = true).unwrap();
+    assert_eq!(
+        (lab.tree("left"), lab.tree("right")),
+        ("d/ d/pipe?".into(), String::new())
+    );
+}
+
+#[test]
+fn a_dry_run_tells_what_it_would_do_and_does_nothing() {
+    let mut lab = Lab::paired(&[("a", "1")]);
+    lab.write("left", "b", "22");
+    let report = lab.pass_with(|options| options.dry_run = true).unwrap();
+    assert_eq!(
+        (report.right.put, report.right.put_bytes, report.dry_run),
+        (1, 2, true)
+    );
+    assert_eq!(lab.tree("right"), "a=1");
+}

@@ -1,0 +1,11 @@
+//! Two real folders, kept the same by real passes.
+#![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the tests are the users who change the folders"
+)]
+
+mod cases;
+mod lab;
+mod trouble;

@@ -1,0 +1,100 @@
+//! Two sides and their base, laid over each other, of which only what differs is there.
+//!
+//! A scan compares with the base as it goes and tells what is different, so a million files that are the same on both sides take no room.
+
+use std::collections::BTreeMap;
+
+use crate::{Item, Name, RelPath};
+
+/// Why nothing can be said of what is at a path. Nothing is done there or below, and nothing is taken as deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Unknown {
+    /// It could not be read.
+    Unreadable,
+    /// It is no file, folder or link.
+    Special,
+    /// Its name cannot be on the other side, or is there in another spelling.
+    Name,
+    /// It kept changing while it was read.
+    Busy,
+}
+
+/// What a side has at a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// What the base has.
+    AsBase,
+    /// Nothing, where the base has something.
+    Gone,
+    /// This, which the base has not.
+    Item(Item),
+    /// Nobody knows.
+    Unknown(Unknown),
+}
+
+/// A path where a side differs from the base, or has something below that does.
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+    pub(crate) base: Option<Item>,
+    left: Seen,
+    right: Seen,
+    pub(crate) children: BTreeMap<Name, Node>,
+}
+
+/// Both sides and the base. A folder that has something has it in the base and on both sides alike, unless it says otherwise.
+#[derive(Clone, Debug)]
+pub struct Merged {
+    pub(crate) root: Node,
+}
+
+impl Node {
+    fn folder() -> Self {
+        Self {
+            base: Some(Item::Folder),
+            left: Seen::AsBase,
+            right: Seen::AsBase,
+            children: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn left(&self) -> Result<Option<&Item>, Unknown> {
+        self.of(&self.left)
+    }
+
+    pub(crate) fn right(&self) -> Result<Option<&Item>, Unknown> {
+        self.of(&self.right)
+    }
+
+    fn of<'a>(&'a self, seen: &'a Seen) -> Result<Option<&'a Item>, Unknown> {
+        match seen {
+            Seen::AsBase => Ok(self.base.as_ref()),
+            Seen::Gone => Ok(None),
+            Seen::Item(item) => Ok(Some(item)),
+            Seen::Unknown(why) => Err(*why),
+        }
+    }
+}
+
+impl Default for Merged {
+    /// Nothing differs.
+    fn default() -> Self {
+        Self { root: Node::folder() }
+    }
+}
+
+impl Merged {
+    /// Adds what the base and both sides have at `path`. Where a folder is not what it was, everything that the base has in it is to be added, too.
+    pub fn add(&mut self, path: &RelPath, base: Option<Item>, left: Seen, right: Seen) {
+        let mut node = &mut self.root;
+        for name in path.names().flat_map(Name::new) {
+            node = node.children.entry(name).or_insert_with(Node::folder);
+        }
+        (node.base, node.left, node.right) = (base, left, right);
+    }
+
+    /// Whether nothing differs.
+    pub fn is_empty(&self) -> bool {
+        self.root.children.is_empty()
+    }
+}
