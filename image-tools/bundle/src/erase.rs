@@ -31,7 +31,7 @@ impl Bundle {
     }
 
     /// Notes that the company takes that back. A ledger that cannot be read says nothing.
-    pub(crate) fn take_back(&self) -> Result<(), LedgerAccessError> {
+    pub fn take_back(&self) -> Result<(), LedgerAccessError> {
         match self.ledger() {
             Ok(ledger) if ledger.revoked => self.change_ledger(|ledger| ledger.revoked = false),
             _ => Ok(()),

@@ -15,7 +15,7 @@
 use std::{path::Path, sync::Arc};
 
 use gobag_bundle::{
-    Bundle, ChangeError, NewPassphrase, OpenError, ShareProof,
+    Bundle, NewPassphrase, OpenError, ShareProof,
     card::{self, CardAccessError},
     share_proof,
 };
@@ -120,7 +120,12 @@ fn at_any<T>(servers: &[String], ask: impl Fn(&str) -> Result<T, ClientError>) -
     });
     for server in servers {
         result = ask(server);
-        if !matches!(result, Err(ClientError::Offline { .. })) {
+        // Another one may be well, and is the company's all the same.
+        let is_elsewhere = |error: &ClientError| {
+            let is_elsewhere = error.is_transient() || matches!(error, ClientError::OtherServer { .. });
+            is_elsewhere && !error.is_refused(Code::ShareLocked)
+        };
+        if !result.as_ref().is_err_and(is_elsewhere) {
             break;
         }
     }
@@ -171,14 +176,22 @@ pub(crate) fn settle(desk: &Desk, stick: &Client, is_due: bool) -> Result<(), Tr
     if !stick.hello()?.has(SHARES) {
         return Ok(());
     }
+    let mut is_whole = true;
     if header.mode != UnlockMode::Offline {
         let completed = desk.with(|work| work.session().bundle().complete_header())?;
-        completed.map_err(ChangeError::from)?;
+        if let Err(error) = &completed {
+            // A place of the medium that is dead keeps no other from what it needs; but it may hold a share of before.
+            tracing::warn!(code = error.code(), %error, "a copy of the header is not the newest");
+        }
+        is_whole = completed.is_ok();
     }
     let company = desk.ledger()?.company.ok_or(Trouble::NotEnrolled)?;
     let card = Card::of(&company);
     desk.with(|work| work.session().bundle().begin_card(&card))??;
-    let (stands, held) = stands(stick, &header)?;
+    let (stands, held) = match is_whole {
+        true => stands(stick, &header)?,
+        false => (header.name.is_some(), header.name),
+    };
     if !stands || header.mode != wanted || is_due {
         let bundle = desk.with(|work| work.id())?;
         let next = stick.next_share(&NextRequest::sign(bundle, held, &header.prover))?;

@@ -73,8 +73,14 @@ pub(crate) fn admit(work: &Arc<Work>, ui: &Ui) -> Result<(), CliError> {
     };
     let desk = Desk::new(work);
     if error == LeaseError::Revoked {
-        let _ = contact::cut_off(&desk);
-        return Err(cut_off(work.take_fate()));
+        // IT may have taken it back since; nobody who keeps it from asking keeps it from being erased.
+        let asked = contact::contact(&desk);
+        if asked.is_err() || work.session().bundle().take_back().is_err() {
+            let _ = contact::cut_off(&desk);
+            return Err(cut_off(work.take_fate()));
+        }
+        ui.say("Your company had cut this stick off, and has taken that back.");
+        return admit_again(work, ui);
     }
     if !found.is_enrolled {
         return Err(error.explain());
@@ -98,6 +104,13 @@ pub(crate) fn admit(work: &Arc<Work>, ui: &Ui) -> Result<(), CliError> {
     }
 }
 
+/// What is left to judge of a stick that the company lets in.
+fn admit_again(work: &Arc<Work>, ui: &Ui) -> Result<(), CliError> {
+    let standing = judged_at(work)?.standing.map_err(LeaseError::explain)?;
+    tell(standing, ui);
+    Ok(())
+}
+
 /// A lease that has ended also takes a share off the stick, if that is certain: by what the company signed and what the stick worked, not by a clock that
 /// anybody can set, and only when the company's server answered and gave no lease: where it is gone, letters of officers help, as they do not from then on.
 fn refused(work: &Work, error: LeaseError, asked: &Result<(), Trouble>) -> CliError {
@@ -105,7 +118,8 @@ fn refused(work: &Work, error: LeaseError, asked: &Result<(), Trouble>) -> CliEr
     let is_leased = bundle.unlock_mode() == UnlockMode::Leased && bundle.share_name().is_some();
     let is_ended = matches!(error, LeaseError::Ended { .. });
     let client = asked.as_ref().err().and_then(Trouble::client);
-    let is_answered = client.is_some_and(|error| error.refused().is_some());
+    // A server that is not well, or whoever stands in front of it, has not given an answer.
+    let is_answered = client.is_some_and(|error| error.refused().is_some() && !error.is_transient());
     let shown = error.explain();
     if !(is_answered && is_ended && is_leased && has_ended_by_mark(bundle, manifest)) {
         return shown;

@@ -408,6 +408,22 @@ fn an_erasure_that_was_cut_goes_on_without_the_company() {
     assert_eq!(refused(&desk, &stick).1, "header.cut-off");
 }
 
+#[test]
+fn a_stick_that_was_taken_back_before_it_erased_itself_asks_first() {
+    let (desk, mut site) = (Desk::new(), Site::start());
+    let stick = stick(site.lease_key("acme"));
+    enrol(&desk, &site, &stick);
+    change(&stick, |ledger| ledger.revoked = true);
+    let running = mount(&desk, &stick);
+    stop(&desk, running);
+    assert!(!ledger(&stick).revoked);
+    // Whom it cannot ask does not keep it from being erased.
+    change(&stick, |ledger| ledger.revoked = true);
+    site.kill();
+    assert_eq!(refused(&desk, &stick), (5, "lease.revoked".to_owned()));
+    assert_eq!(refused(&desk, &stick).1, "header.cut-off");
+}
+
 /// Waits until the running session says this of its replica.
 fn wait_for_replica(desk: &Desk, field: &str, value: &Value) -> Value {
     let deadline = Instant::now() + PATIENCE;

@@ -10,9 +10,6 @@ use crate::{
     tools,
 };
 
-/// Exit status of `e2fsck` that has put everything right.
-const REPAIRED: i32 = 1;
-
 /// What a check found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Ext4Check {
@@ -35,30 +32,35 @@ pub fn check(path: &Path, cancel: &dyn Fn() -> bool) -> Result<Ext4Check, Ext4Er
 /// closed properly.
 ///
 /// `fuse2fs` writes without the journal. Where it was cut off, a file made in that moment may be half there, once in some hundred times, which `e2fsck -p`
-/// leaves to a person: there everything is repaired, for what was flushed is whole. In any other file system that is damage, [`Ext4Error::Damaged`].
+/// leaves to a person: there everything is repaired, for what was flushed is whole, unless something of it cannot be read. In any other file system that
+/// is damage, [`Ext4Error::Damaged`]. A repair that is cut off itself leaves the file system as one that was, and is made again.
 pub fn repair(path: &Path, cancel: &dyn Fn() -> bool) -> Result<bool, Ext4Error> {
-    // Looked at first: a repair that gives up marks the file system as one with errors.
-    let was_cut_off = was_cut_off_without_journal(path, cancel)?;
-    let output = e2fsck(path, "-p", cancel);
-    let output = match was_cut_off {
-        true if !output.as_ref().is_ok_and(is_whole) => {
+    let output = match was_cut_off_without_journal(path, cancel)? {
+        false => e2fsck(path, "-p", cancel)?,
+        // Not with `-p` first: one that gives up marks the file system as one with errors.
+        true => {
+            let looked = e2fsck(path, "-fn", cancel)?;
+            // What cannot be read now may be read later; a full repair would write over it.
+            if said_in_full(&looked).contains("Error reading block") {
+                return Err(damaged(path, &looked));
+            }
             let output = e2fsck(path, "-fy", cancel)?;
             tracing::warn!(path = %path.display(), text = said(&output), "a file system that was cut off is repaired");
             output
         }
-        _ => output?,
     };
-    match is_whole(&output) {
-        true => Ok(output.status.code() == Some(REPAIRED)),
-        false => Err(Ext4Error::Damaged {
-            path: path.to_owned(),
-            text: said(&output),
-        }),
+    match output.status.code() {
+        Some(0) => Ok(false),
+        Some(1) => Ok(true),
+        _ => Err(damaged(path, &output)),
     }
 }
 
-fn is_whole(output: &Output) -> bool {
-    matches!(output.status.code(), Some(0 | REPAIRED))
+fn damaged(path: &Path, output: &Output) -> Ext4Error {
+    Ext4Error::Damaged {
+        path: path.to_owned(),
+        text: said(output),
+    }
 }
 
 /// Whether whoever had it mounted for writing, and kept no journal, is gone without closing it.
@@ -74,7 +76,7 @@ fn was_cut_off_without_journal(path: &Path, cancel: &dyn Fn() -> bool) -> Result
         let value = text.lines().find_map(|line| line.strip_prefix(name));
         value.map(str::trim).unwrap_or_default()
     };
-    // The superblock is not written in one piece.
+    // `fuse2fs` does not write the superblock in one piece. Who else tore it is not known; its second copy takes its place.
     let is_torn = text.contains("Superblock checksum does not match");
     let is_open = field("Filesystem state:") == "not clean"
         && !field("Filesystem features:").contains("needs_recovery");

@@ -101,6 +101,29 @@ fn a_half_made_file_is_cleared_where_fuse2fs_was_cut_off_and_is_damage_elsewhere
     }
 }
 
+#[test]
+fn what_cannot_be_read_is_not_written_over() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("volume");
+    make_empty(&options(Some(256 << 20)), &path).unwrap();
+    let tool = tools::find("debugfs", None).unwrap();
+    let state = Run::new(&tool).args(["-w", "-R", "set_super_value state 0"]);
+    state.arg(&path).success().unwrap();
+    // The second half of it is gone, for the moment.
+    let whole = fs::read(&path).unwrap();
+    fs::File::options()
+        .write(true)
+        .open(&path)
+        .unwrap()
+        .set_len(128 << 20)
+        .unwrap();
+    assert_eq!(repair(&path, &never).unwrap_err().code(), "engine.ext4-damaged");
+    assert!(fs::read(&path).unwrap() == whole[..128 << 20]);
+    fs::write(&path, &whole).unwrap();
+    // It had only to be closed.
+    assert!(repair(&path, &never).is_ok() && check(&path, &never).unwrap().clean);
+}
+
 /// What a superblock looks like that was half written: the backup takes its place.
 #[test]
 fn a_torn_superblock_is_repaired() {

@@ -123,6 +123,7 @@ pub async fn confirm(
         return Err(Refusal::new(Code::ShareOtherPassphrase, text).hint("ask for the next"));
     }
     let mut write = database.write().await?;
+    leases::refuse_copies(&mut write, stick).await?;
     let mut row = held(&mut write, stick).await?;
     if made.number == row.held {
         return Ok(());

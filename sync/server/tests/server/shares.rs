@@ -379,6 +379,15 @@ async fn a_stick_with_two_copies_gets_no_fresh_share() {
         post(&stick, "/v1/share/next", &request).await.code(),
         "stick.clone-suspected"
     );
+    // Nor does one of them say that it goes on, and leave the other behind.
+    let held = ShareHeld {
+        name: share.name,
+        proof_key: passphrase(1).verifying_key(),
+    };
+    assert_eq!(
+        post(&stick, "/v1/share/held", &held).await.code(),
+        "stick.clone-suspected"
+    );
     assert!(
         locked.gets(&site).await == share.share,
         "it opens, for what is on it is to be sent"

@@ -19,7 +19,7 @@ use crate::{refusal::Answer, store::unsigned};
 /// How long a sum is good.
 const FRESH: Duration = Duration::from_secs(10);
 /// The part of a quota that has to be left for a sum to be good.
-const SLACK: u64 = 16;
+const SLACK: u64 = 64;
 
 /// The sums of all tenants that sent something lately.
 #[derive(Default)]
@@ -84,8 +84,8 @@ mod tests {
         let saw = |bytes, seen| sums.lock().insert(tenant.clone(), Sum { bytes, seen });
         saw(1000, Instant::now());
         assert!(sums.add(&tenant, 400, 1600));
-        assert!(sums.fits(&tenant, 100, 1600) && !sums.fits(&tenant, 101, 1600));
-        assert!(!sums.add(&tenant, 101, 1600) && !sums.add(&tenant, u64::MAX, 1600));
+        assert!(sums.fits(&tenant, 175, 1600) && !sums.fits(&tenant, 176, 1600));
+        assert!(!sums.add(&tenant, 176, 1600) && !sums.add(&tenant, u64::MAX, 1600));
         saw(0, Instant::now() - FRESH);
         assert!(!sums.fits(&tenant, 0, 1600) && !sums.add(&tenant, 0, 1600));
     }
