@@ -12,7 +12,7 @@ const GENERATED: &[(&str, &[&str], &[&str])] = &[
     ("docs/exit-codes.md", &["gobag"], &["docs", "exit-codes"]),
     (
         "docs/cli.md",
-        &["gobag", "gobag-image", "gobag-server"],
+        &["gobag", "gobag-image", "gobag-server", "gobag-sync"],
         &["docs", "cli"],
     ),
 ];

@@ -7,8 +7,8 @@
 //!    store first, and back if it was not the expected; the place is empty for a moment then.
 //! 4. A second flush, after which the caller notes it.
 //!
-//! Cut off before 3, nothing has changed. Cut off in it, what came out of its place is among what is being made, whence [`Changes::begin`] moves it to the
-//! version store: only what is not complete is deleted there.
+//! Cut off before 3, nothing has changed. Cut off in it, what came out of its place is among what is being made, whence the owner's next
+//! [`Changes::begin`] moves it to the version store. Deleted is only what was made here and is not complete, or did not come into its place.
 
 use std::{
     cell::Cell,
@@ -20,7 +20,7 @@ use gobag_reconcile::{Content, File, Item, RelPath};
 use rustix::{
     fs::{
         AtFlags, FileType, Mode, OFlags, RenameFlags, Stat, Timespec, Timestamps, fchmod, fstat, futimens,
-        linkat, mkdirat, openat, readlinkat, renameat, renameat_with, statat, symlinkat, syncfs, unlinkat,
+        linkat, mkdirat, openat, readlinkat, renameat_with, statat, symlinkat, syncfs, unlinkat,
     },
     io::Errno,
 };
@@ -37,6 +37,7 @@ pub struct Changes<'a> {
     root: &'a Root,
     /// The run's folder in the version store.
     run: String,
+    owner: String,
     stage: OwnedFd,
     versions: OwnedFd,
     serial: Cell<u64>,
@@ -47,15 +48,26 @@ pub struct Changes<'a> {
 pub struct Staged {
     name: String,
     path: RelPath,
+    /// What it was when it was complete.
+    stamp: Stamp,
 }
 
 /// What is to come, durable.
 #[must_use]
 pub struct Ready(Staged);
 
+impl Drop for Changes<'_> {
+    fn drop(&mut self) {
+        // Its folder goes if nothing is left in it.
+        let _ = self.root.end_stage(&self.owner);
+    }
+}
+
 impl<'a> Changes<'a> {
     /// Begins a run, whose replaced and removed files are kept under the name `run`: the time, so that people find them.
-    pub fn begin(root: &'a Root, run: &str) -> Result<Self, FilesError> {
+    ///
+    /// What is to come is made apart from that of others: no two runs at a time may have the same `owner`.
+    pub fn begin(root: &'a Root, run: &str, owner: &str) -> Result<Self, FilesError> {
         let failed = |errno: Errno| FilesError::Root {
             path: root.path().to_owned(),
             source: errno.into(),
@@ -63,7 +75,8 @@ impl<'a> Changes<'a> {
         let changes = Self {
             root,
             run: run.replace('/', "-"),
-            stage: root.stage().map_err(failed)?,
+            owner: owner.replace('/', "-"),
+            stage: root.stage(&owner.replace('/', "-")).map_err(failed)?,
             versions: root.versions().map_err(failed)?,
             serial: Cell::new(0),
         };
@@ -71,54 +84,75 @@ impl<'a> Changes<'a> {
         Ok(changes)
     }
 
-    /// What an interrupted run left behind.
+    /// What an interrupted run of the same owner left behind.
     fn sweep(&self) -> Result<(), Errno> {
         for entry in rustix::fs::Dir::read_from(&self.stage)? {
             let entry = entry?;
             let name = entry.file_name().to_bytes();
-            if name.starts_with(PART.as_bytes()) {
-                unlinkat(&self.stage, name, AtFlags::empty())?;
-            } else if name.starts_with(READY.as_bytes()) {
-                let path = [b"interrupted-", name].concat();
-                let path = RelPath::new(&path).map_err(|_| Errno::INVAL)?;
-                self.keep(&path, |versions, kept| rename(&self.stage, name, versions, kept))?;
+            if matches!(name, b"." | b"..") {
+                continue;
             }
+            let is_part = name.starts_with(PART.as_bytes());
+            if is_part && unlinkat(&self.stage, name, AtFlags::empty()).is_ok() {
+                continue;
+            }
+            self.rescue(name)?;
         }
         Ok(())
     }
 
-    /// Writes what is to come to `path`; it has to be `file`.
+    /// Puts something that is being made, and may be what somebody wrote, into the version store.
+    fn rescue(&self, name: &[u8]) -> Result<(), Errno> {
+        let path = RelPath::new(&[b"interrupted-", name].concat()).map_err(|_| Errno::INVAL)?;
+        self.keep(&path, |versions, kept| rename(&self.stage, name, versions, kept))
+            .map(drop)
+    }
+
+    /// Writes what is to come to `path`; it has to be `file`. Who may do what with it is as with the file that it replaces, or else as `mode` says, but for
+    /// who may run it.
     pub fn stage(
         &self,
         path: &RelPath,
         file: &File,
         mtime: (i64, u32),
+        mode: u32,
         from: &mut dyn Read,
     ) -> Result<Staged, FilesError> {
         let failed = |errno| FilesError::of("write", path, errno);
         let name = self.name(PART);
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let fd = openat(&self.stage, &name, flags, mode(file.executable)).map_err(failed)?;
+        let fd = openat(&self.stage, &name, flags, Mode::RUSR | Mode::WUSR).map_err(failed)?;
         let mut to = std::fs::File::from(fd);
-        let found = copy(from, &mut to, file.len)
-            .map_err(|error| failed(Errno::from_io_error(&error).unwrap_or(Errno::IO)))?;
-        if found != Some(file.content) {
+        let copied = copy(from, &mut to, file.len);
+        let found = copied.map_err(|error| failed(Errno::from_io_error(&error).unwrap_or(Errno::IO)));
+        if found.as_ref().ok() != Some(&Some(file.content)) {
             unlinkat(&self.stage, &name, AtFlags::empty()).map_err(failed)?;
+            found?;
             return Err(FilesError::OtherContent { path: path.clone() });
+        }
+        if self.root.has_modes() {
+            let mode = with_run(self.mode_at(path).unwrap_or(mode), file.executable);
+            fchmod(&to, Mode::from_raw_mode(mode)).map_err(failed)?;
         }
         // Some file systems have no times that early or late: then it has the time of now, and nothing depends on it.
         let time = Timespec {
             tv_sec: mtime.0,
             tv_nsec: mtime.1.into(),
         };
-        let _ = futimens(
-            &to,
-            &Timestamps {
-                last_access: time,
-                last_modification: time,
-            },
-        );
+        let times = Timestamps {
+            last_access: time,
+            last_modification: time,
+        };
+        let _ = futimens(&to, &times);
         self.complete(path, &name)
+    }
+
+    /// Who may do what with the file at `path`, if there is one.
+    fn mode_at(&self, path: &RelPath) -> Option<u32> {
+        let folder = self.root.open_parent(path).ok()?;
+        let stat = statat(folder, path.name()?, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+        is_file.then_some(stat.st_mode & 0o777)
     }
 
     /// Makes a link that is to come to `path`.
@@ -129,12 +163,14 @@ impl<'a> Changes<'a> {
     }
 
     fn complete(&self, path: &RelPath, part: &str) -> Result<Staged, FilesError> {
+        let failed = |errno| FilesError::of("write", path, errno);
         let name = self.name(READY);
-        renameat(&self.stage, part, &self.stage, &name)
-            .map_err(|errno| FilesError::of("write", path, errno))?;
+        rename(&self.stage, part.as_bytes(), &self.stage, name.as_bytes()).map_err(failed)?;
+        let stat = statat(&self.stage, &name, AtFlags::SYMLINK_NOFOLLOW).map_err(failed)?;
         Ok(Staged {
             name,
             path: path.clone(),
+            stamp: Stamp::of(&stat),
         })
     }
 
@@ -144,19 +180,31 @@ impl<'a> Changes<'a> {
         Ok(staged.into_iter().map(Ready).collect())
     }
 
-    /// Puts it in its place, where there has to be what is expected, or nothing. Gives its stamp.
-    pub fn place(&self, ready: Ready, expect: Option<&Known>) -> Result<Stamp, FilesError> {
-        let Staged { name, path } = ready.0;
-        let placed = self.place_at(&name, &path, expect);
+    /// Puts it in its place, where there has to be what is expected, or nothing. Gives its stamp, if nobody was faster with something else.
+    pub fn place(&self, ready: Ready, expect: Option<&Known>) -> Result<Option<Stamp>, FilesError> {
+        let staged = ready.0;
+        let placed = self.place_at(&staged, expect);
         if placed.is_err() {
-            // It was complete, and can come again.
-            let _ = unlinkat(&self.stage, &name, AtFlags::empty());
+            let name = staged.name.as_bytes();
+            // It is complete and can come again, if it is what was made: a place that somebody else was at may have given theirs.
+            let left = match is(&self.stage, name, &staged.stamp) {
+                Ok(true) => unlinkat(&self.stage, name, AtFlags::empty()),
+                Ok(false) => self.rescue(name),
+                Err(_) => Ok(()),
+            };
+            if let Err(errno) = left {
+                tracing::warn!(path = %staged.path, %errno, "something is left among what is being made");
+            }
         }
         placed
     }
 
-    fn place_at(&self, name: &str, path: &RelPath, expect: Option<&Known>) -> Result<Stamp, FilesError> {
+    fn place_at(&self, staged: &Staged, expect: Option<&Known>) -> Result<Option<Stamp>, FilesError> {
+        let Staged { name, path, stamp } = staged;
         let failed = |errno| FilesError::of("put", path, errno);
+        if !is(&self.stage, name.as_bytes(), stamp).map_err(failed)? {
+            return Err(FilesError::OtherContent { path: path.clone() });
+        }
         let folder = self.root.open_parent(path).map_err(failed)?;
         let at = path.name().ok_or_else(|| failed(Errno::INVAL))?;
         match expect {
@@ -172,8 +220,8 @@ impl<'a> Changes<'a> {
                 }
             }
         }
-        let stat = statat(&folder, at, AtFlags::SYMLINK_NOFOLLOW).map_err(failed)?;
-        Ok(Stamp::of(&stat))
+        let found = Stamp::of(&statat(&folder, at, AtFlags::SYMLINK_NOFOLLOW).map_err(failed)?);
+        Ok(found.is_same_file(stamp).then_some(found))
     }
 
     /// Exchanges what is ready with what is in its place, which is in the version store by then.
@@ -295,13 +343,7 @@ impl<'a> Changes<'a> {
         if !Stamp::of(&stat).is_same_file(&was) {
             return Err(FilesError::Changed { path: path.clone() });
         }
-        // Who may read it may run it.
-        let (mode, read) = (stat.st_mode & 0o7777, stat.st_mode & 0o444);
-        let mode = if executable {
-            mode | read >> 2
-        } else {
-            mode & !0o111
-        };
+        let mode = with_run(stat.st_mode & 0o7777, executable);
         fchmod(&file, Mode::from_raw_mode(mode)).map_err(failed)?;
         Ok(Stamp::of(&fstat(&file).map_err(failed)?))
     }
@@ -373,15 +415,12 @@ impl<'a> Changes<'a> {
     }
 }
 
-/// Moves it to where nothing is.
+/// Moves it to where nothing is. Where the file system cannot be asked for that in one step, by a second name; where it has none, not at all.
 fn rename(folder: &OwnedFd, at: &[u8], to: &OwnedFd, new: &[u8]) -> Result<(), Errno> {
     match renameat_with(folder, at, to, new, RenameFlags::NOREPLACE) {
         Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
-            match statat(to, new, AtFlags::SYMLINK_NOFOLLOW) {
-                Ok(_) => Err(Errno::EXIST),
-                Err(Errno::NOENT) => renameat(folder, at, to, new),
-                Err(errno) => Err(errno),
-            }
+            linkat(folder, at, to, new, AtFlags::empty())?;
+            unlinkat(folder, at, AtFlags::empty())
         }
         other => other,
     }
@@ -392,8 +431,12 @@ fn is(folder: &OwnedFd, at: &[u8], was: &Stamp) -> Result<bool, Errno> {
     Ok(Stamp::of(&stat).is_same_file(was))
 }
 
-fn mode(executable: bool) -> Mode {
-    Mode::from_raw_mode(if executable { 0o777 } else { 0o666 })
+/// Who may read it may run it, or nobody may.
+fn with_run(mode: u32, executable: bool) -> u32 {
+    match executable {
+        true => mode | (mode & 0o444) >> 2,
+        false => mode & !0o111,
+    }
 }
 
 /// Copies at most `len` bytes, zeros as holes, and gives what they are; none if there are more or fewer.

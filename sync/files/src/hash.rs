@@ -3,6 +3,7 @@
 use std::{
     fs,
     io::{self, Read},
+    os::fd::OwnedFd,
 };
 
 use gobag_reconcile::{Content, File, RelPath};
@@ -17,8 +18,8 @@ use crate::{FilesError, Root, Stamp, limits};
 pub struct Reading {
     file: fs::File,
     stamp: Stamp,
-    /// Permissions, of which the owner's right to run it is synchronized.
-    executable: bool,
+    /// Who may do what with it.
+    mode: u32,
     path: RelPath,
 }
 
@@ -34,7 +35,7 @@ impl Reading {
         }
         Ok(Self {
             stamp: Stamp::of(&stat),
-            executable: stat.st_mode & 0o100 != 0,
+            mode: stat.st_mode & 0o777,
             file: file.into(),
             path: path.clone(),
         })
@@ -45,9 +46,9 @@ impl Reading {
         &self.stamp
     }
 
-    /// Whether its owner may run it.
-    pub fn is_executable(&self) -> bool {
-        self.executable
+    /// Who may do what with it.
+    pub fn mode(&self) -> u32 {
+        self.mode
     }
 
     /// Fails if it was written to since it was opened: what was read is then no content that it ever had.
@@ -69,32 +70,41 @@ impl Read for Reading {
 /// Reads the file at `path` to its end: what is in it, and the stamp that it had all the while.
 pub fn content_of(root: &Root, path: &RelPath) -> Result<(File, Stamp), FilesError> {
     let mut reading = Reading::open(root, path)?;
+    let executable = reading.mode & 0o100 != 0;
+    let size = reading.stamp.size;
+    let found = digest(&mut reading, size).map_err(|errno| FilesError::of("read", path, errno))?;
+    let stamp = reading.finish()?;
+    Ok((File { executable, ..found }, stamp))
+}
+
+/// What is in a file that nobody writes to.
+pub(crate) fn content(file: OwnedFd) -> Result<File, Errno> {
+    let stat = fstat(&file)?;
+    let found = digest(&mut fs::File::from(file), Stamp::of(&stat).size)?;
+    let executable = stat.st_mode & 0o100 != 0;
+    Ok(File { executable, ..found })
+}
+
+fn digest(from: &mut dyn Read, size: u64) -> Result<File, Errno> {
     let mut hasher = blake3::Hasher::new();
-    let mut buffer = vec![0; limits::BUFFER.min(reading.stamp.size as usize + 1)];
+    let mut buffer =
+        vec![0; usize::try_from(size).map_or(limits::BUFFER, |size| limits::BUFFER.min(size + 1))];
     let mut len = 0;
     loop {
-        match reading.read(&mut buffer) {
+        match from.read(&mut buffer) {
             Ok(0) => break,
             Ok(read) => {
                 hasher.update(&buffer[..read]);
                 len += read as u64;
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => {
-                let errno = Errno::from_io_error(&error).unwrap_or(Errno::IO);
-                return Err(FilesError::of("read", path, errno));
-            }
+            Err(error) => return Err(Errno::from_io_error(&error).unwrap_or(Errno::IO)),
         }
     }
-    let executable = reading.executable;
-    let stamp = reading.finish()?;
     let content = Content(*hasher.finalize().as_bytes());
-    Ok((
-        File {
-            content,
-            len,
-            executable,
-        },
-        stamp,
-    ))
+    Ok(File {
+        content,
+        len,
+        executable: false,
+    })
 }

@@ -17,6 +17,7 @@ mod limits;
 mod root;
 mod scan;
 mod stamp;
+mod versions;
 
 pub use changes::{Changes, Ready, Staged};
 pub use error::FilesError;
@@ -24,3 +25,4 @@ pub use hash::{Reading, content_of};
 pub use root::{OURS, Root, RootId};
 pub use scan::{Base, Found, Known, Scan, ScanError, scan};
 pub use stamp::Stamp;
+pub use versions::{Version, restore, versions};

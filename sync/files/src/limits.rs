@@ -9,5 +9,5 @@ pub(crate) const BUFFER: usize = 256 << 10;
 /// Threads that read files whose content is not known.
 pub(crate) const READERS: usize = 4;
 
-/// Bytes of a marker.
-pub(crate) const MARKER: usize = 256;
+/// Bytes of a small file of ours.
+pub(crate) const SMALL: usize = 256;

@@ -2,14 +2,14 @@
 
 use std::{
     fmt,
-    io::{self, Read as _, Write as _},
+    io::{Read as _, Write as _},
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::{Path, PathBuf},
 };
 
-use gobag_reconcile::RelPath;
+use gobag_reconcile::{Item, RelPath};
 use rustix::{
-    fs::{Mode, OFlags, ResolveFlags, mkdirat, open, openat, openat2},
+    fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, fchmod, fstat, mkdirat, open, openat, openat2},
     io::Errno,
 };
 
@@ -21,6 +21,7 @@ pub const OURS: &str = ".gobag-sync";
 const MARKER: &str = "root";
 const STAGE: &str = "stage";
 const VERSIONS: &str = "versions";
+const COUNTERS: &[u8] = b"passes";
 
 /// By what a root is known again, wherever it is mounted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,8 +53,8 @@ pub struct Root {
     top: OwnedFd,
     ours: OwnedFd,
     id: RootId,
-    /// The device it is on: what is mounted below is not entered.
-    device: u64,
+    /// Whether what is said of who may run a file is kept.
+    has_modes: bool,
 }
 
 impl Root {
@@ -79,15 +80,35 @@ impl Root {
             (Some(known), _) => known,
             (None, None) => (make(&top, fresh).map_err(failed)?, fresh),
         };
-        let device = rustix::fs::fstat(&top).map_err(failed)?.st_dev;
+        let has_modes = keeps_modes(&ours).map_err(failed)?;
         let path = path.to_owned();
         Ok(Self {
             path,
             top,
             ours,
             id,
-            device,
+            has_modes,
         })
+    }
+
+    /// Opens a folder that is one of ours; another is an error.
+    pub fn open_known(path: &Path) -> Result<Self, FilesError> {
+        let failed = |errno: Errno| FilesError::Root {
+            path: path.to_owned(),
+            source: errno.into(),
+        };
+        let top = open(path, folder_flags() & !OFlags::NOFOLLOW, Mode::empty()).map_err(failed)?;
+        let known = match openat(&top, OURS, folder_flags(), Mode::empty()) {
+            Ok(ours) => marker(&ours).map_err(failed)?,
+            Err(Errno::NOENT) => None,
+            Err(errno) => return Err(failed(errno)),
+        };
+        match known {
+            Some(id) => Self::open(path, id, Some(id)),
+            None => Err(FilesError::OtherRoot {
+                path: path.to_owned(),
+            }),
+        }
     }
 
     /// Where it is.
@@ -104,13 +125,51 @@ impl Root {
         self.top.as_fd()
     }
 
-    pub(crate) fn device(&self) -> u64 {
-        self.device
+    pub(crate) fn has_modes(&self) -> bool {
+        self.has_modes
     }
 
-    /// Where what is to come is made.
-    pub(crate) fn stage(&self) -> Result<OwnedFd, Errno> {
-        subfolder(self.ours.as_fd(), STAGE.as_bytes())
+    /// Whether a file's owner may run it; where the file system does not know, as it was.
+    pub(crate) fn is_executable(&self, mode: u32, was: Option<&Item>) -> bool {
+        match self.has_modes {
+            true => mode & 0o100 != 0,
+            false => matches!(was, Some(Item::File(was)) if was.executable),
+        }
+    }
+
+    /// What was counted here under this name; 0: nothing yet.
+    pub fn counter(&self, of: RootId) -> Result<u64, FilesError> {
+        let failed = |errno: Errno| FilesError::Root {
+            path: self.path.clone(),
+            source: errno.into(),
+        };
+        let folder = subfolder(self.ours.as_fd(), COUNTERS).map_err(failed)?;
+        let text = small(&folder, &of.to_string())
+            .map_err(failed)?
+            .unwrap_or_default();
+        Ok(text.trim().parse().unwrap_or(0))
+    }
+
+    /// Counts, durably.
+    pub fn set_counter(&self, of: RootId, count: u64) -> Result<(), FilesError> {
+        let failed = |errno: Errno| FilesError::Root {
+            path: self.path.clone(),
+            source: errno.into(),
+        };
+        let folder = subfolder(self.ours.as_fd(), COUNTERS).map_err(failed)?;
+        replace(&folder, &of.to_string(), &format!("{count}\n")).map_err(failed)
+    }
+
+    /// Where `owner` makes what is to come; others may do the same beside it.
+    pub(crate) fn stage(&self, owner: &str) -> Result<OwnedFd, Errno> {
+        let stage = subfolder(self.ours.as_fd(), STAGE.as_bytes())?;
+        subfolder(stage.as_fd(), owner.as_bytes())
+    }
+
+    /// Takes that folder away, if it is empty.
+    pub(crate) fn end_stage(&self, owner: &str) -> Result<(), Errno> {
+        let stage = subfolder(self.ours.as_fd(), STAGE.as_bytes())?;
+        rustix::fs::unlinkat(&stage, owner, AtFlags::REMOVEDIR)
     }
 
     /// Where what was is kept.
@@ -120,12 +179,12 @@ impl Root {
 
     /// Opens what is at `path` below it, and follows no link on the way.
     pub(crate) fn open_at(&self, path: &RelPath, flags: OFlags) -> Result<OwnedFd, Errno> {
-        let bytes = match path.as_bytes() {
-            b"" => b".",
-            bytes => bytes,
-        };
-        let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
-        openat2(&self.top, bytes, flags | OFlags::CLOEXEC, Mode::empty(), beneath)
+        open_beneath(&self.top, path, flags)
+    }
+
+    /// The same in our own folder.
+    pub(crate) fn open_ours(&self, path: &RelPath, flags: OFlags) -> Result<OwnedFd, Errno> {
+        open_beneath(&self.ours, path, flags)
     }
 
     /// The folder that `path` is in.
@@ -133,14 +192,9 @@ impl Root {
         self.open_at(&path.parent().unwrap_or_default(), folder_flags())
     }
 
-    /// What time it is by the clock of the file system: the change of a file that was made just now.
+    /// What time it is by the clock of the file system: that of a file that was made just now.
     pub(crate) fn now(&self) -> Result<(i64, u32), Errno> {
-        let stage = self.stage()?;
-        let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let clock = openat(&stage, "clock", flags, Mode::RUSR | Mode::WUSR)?;
-        rustix::io::write(&clock, b".")?;
-        let stamp = Stamp::of(&rustix::fs::fstat(&clock)?);
-        Ok(stamp.ctime)
+        probe(&self.ours, "clock", |file| Ok(Stamp::of(&fstat(file)?).ctime))
     }
 }
 
@@ -148,6 +202,15 @@ impl fmt::Debug for Root {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "Root({})", self.path.display())
     }
+}
+
+pub(crate) fn open_beneath(folder: &OwnedFd, path: &RelPath, flags: OFlags) -> Result<OwnedFd, Errno> {
+    let bytes = match path.as_bytes() {
+        b"" => b".",
+        bytes => bytes,
+    };
+    let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
+    openat2(folder, bytes, flags | OFlags::CLOEXEC, Mode::empty(), beneath)
 }
 
 pub(crate) fn folder_flags() -> OFlags {
@@ -163,25 +226,78 @@ pub(crate) fn subfolder(within: BorrowedFd<'_>, name: &[u8]) -> Result<OwnedFd, 
 }
 
 fn marker(ours: &OwnedFd) -> Result<Option<RootId>, Errno> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = match openat(ours, MARKER, flags, Mode::empty()) {
-        Ok(file) => std::fs::File::from(file),
-        Err(Errno::NOENT) => return Ok(None),
-        Err(errno) => return Err(errno),
-    };
-    let mut text = String::new();
-    let read = file.take(limits::MARKER as u64).read_to_string(&mut text);
-    Ok(read.ok().and_then(|_| RootId::parse(&text)))
+    Ok(small(ours, MARKER)?.and_then(|text| RootId::parse(&text)))
 }
 
 fn make(top: &OwnedFd, id: RootId) -> Result<OwnedFd, Errno> {
     let ours = subfolder(top.as_fd(), OURS.as_bytes())?;
-    let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let mut file = std::fs::File::from(openat(&ours, "root.new", flags, Mode::RUSR | Mode::WUSR)?);
-    let written: io::Result<()> = write!(file, "gobag-sync root 1\n{id}\n").and_then(|()| file.sync_all());
-    written.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
-    rustix::fs::renameat(&ours, "root.new", &ours, MARKER)?;
-    rustix::fs::fsync(&ours)?;
+    replace(&ours, MARKER, &format!("gobag-sync root 1\n{id}\n"))?;
     rustix::fs::fsync(top)?;
     Ok(ours)
+}
+
+/// A small file of ours; none if there is none, or it is none that we wrote.
+fn small(folder: &OwnedFd, name: &str) -> Result<Option<String>, Errno> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = match openat(folder, name, flags, Mode::empty()) {
+        Ok(file) => file,
+        Err(Errno::NOENT | Errno::LOOP) => return Ok(None),
+        Err(errno) => return Err(errno),
+    };
+    if FileType::from_raw_mode(fstat(&file)?.st_mode) != FileType::RegularFile {
+        return Ok(None);
+    }
+    let mut text = String::new();
+    let read = std::fs::File::from(file)
+        .take(limits::SMALL as u64)
+        .read_to_string(&mut text);
+    Ok(read.ok().map(|_| text))
+}
+
+/// Writes a small file of ours beside its place, and puts it there.
+fn replace(folder: &OwnedFd, name: &str, text: &str) -> Result<(), Errno> {
+    let beside = format!("{name}.new");
+    let mut file = std::fs::File::from(fresh(folder, &beside)?);
+    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+    written.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+    rustix::fs::renameat(folder, &beside, folder, name)?;
+    rustix::fs::fsync(folder)
+}
+
+/// A new file, whatever was there by that name before.
+fn fresh(folder: &OwnedFd, name: &str) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mut attempts = 0..8;
+    loop {
+        match rustix::fs::unlinkat(folder, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(errno) => return Err(errno),
+        }
+        match openat(folder, name, flags, Mode::RUSR | Mode::WUSR) {
+            // Another pair's pass made one at the same moment.
+            Err(Errno::EXIST) if attempts.next().is_some() => {}
+            other => return other,
+        }
+    }
+}
+
+/// Asks something of a new file, and removes it.
+fn probe<T>(folder: &OwnedFd, name: &str, ask: impl Fn(&OwnedFd) -> Result<T, Errno>) -> Result<T, Errno> {
+    let file = fresh(folder, name)?;
+    let answer = ask(&file);
+    // Another pair's pass may have taken it away.
+    let _ = rustix::fs::unlinkat(folder, name, AtFlags::empty());
+    answer
+}
+
+/// FAT and shares of Windows say of all files alike who may run them, whatever they are told.
+fn keeps_modes(ours: &OwnedFd) -> Result<bool, Errno> {
+    probe(ours, "modes", |file| {
+        let kept = |mode| -> Result<bool, Errno> {
+            // One that cannot even be told keeps none.
+            let told = fchmod(file, Mode::from_raw_mode(mode));
+            Ok(told.is_ok() && fstat(file)?.st_mode & 0o100 == mode & 0o100)
+        };
+        Ok(kept(0o700)? && kept(0o600)?)
+    })
 }

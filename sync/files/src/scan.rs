@@ -8,17 +8,20 @@ use std::{
     os::fd::OwnedFd,
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
 use gobag_reconcile::{Item, Name, RelPath, Unknown};
 use rustix::{
-    fs::{AtFlags, Dir, FileType, Mode, Stat, openat, readlinkat, statat},
+    fs::{AtFlags, Dir, FileType, Stat, readlinkat, statat},
     io::Errno,
 };
 
-use crate::{FilesError, OURS, Root, Stamp, content_of, limits, root::folder_flags};
+use crate::{
+    FilesError, OURS, Root, Stamp, content_of, limits,
+    root::{folder_flags, open_beneath},
+};
 
 /// What was at a path when both sides were last the same there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,8 +80,12 @@ impl Scan {
     }
 }
 
-/// Compares everything below `root` with `base`.
-pub fn scan<B: Base>(root: &Root, base: &mut B) -> Result<Scan, ScanError<B::Error>> {
+/// Compares everything below `root` with `base`. `was_read` hears of the bytes of each file that was read, and ends it by saying `false`.
+pub fn scan<B: Base>(
+    root: &Root,
+    base: &mut B,
+    was_read: &(dyn Fn(u64) -> bool + Sync),
+) -> Result<Scan, ScanError<B::Error>> {
     let failed = |errno: Errno| FilesError::Root {
         path: root.path().to_owned(),
         source: errno.into(),
@@ -102,7 +109,7 @@ pub fn scan<B: Base>(root: &Root, base: &mut B) -> Result<Scan, ScanError<B::Err
     walk.folder(&RelPath::root(), &top, names, 0)
         .map_err(ScanError::Base)?;
     let Walk { scan, unread, .. } = walk;
-    Ok(read_all(root, scan, unread))
+    read_all(root, scan, unread, was_read).ok_or(ScanError::Ended)
 }
 
 /// Why a scan ended early.
@@ -112,6 +119,8 @@ pub enum ScanError<E> {
     Files(FilesError),
     /// What was known.
     Base(E),
+    /// The caller wanted it.
+    Ended,
 }
 
 impl<E> From<FilesError> for ScanError<E> {
@@ -123,6 +132,7 @@ impl<E> From<FilesError> for ScanError<E> {
 /// A file that has to be read before anything can be said of it.
 struct Unread {
     path: RelPath,
+    size: u64,
     was: Option<Item>,
 }
 
@@ -143,11 +153,16 @@ impl<B: Base> Walk<'_, B> {
     ) -> Result<(), B::Error> {
         let mut known = self.base.children(path)?;
         for name in names {
-            if path.is_root() && name.as_bytes() == OURS.as_bytes() {
+            let was = known.remove(&name);
+            let is_top = path.is_root() && name.as_bytes() == OURS.as_bytes();
+            let path = path.join(&name);
+            if name.as_bytes().eq_ignore_ascii_case(OURS.as_bytes()) {
+                // Also of another pair within, and as a file system that ignores case would have it.
+                if !is_top {
+                    self.unknown(path, Unknown::Special);
+                }
                 continue;
             }
-            let was = known.remove(&name);
-            let path = path.join(&name);
             match statat(folder, name.as_bytes(), AtFlags::SYMLINK_NOFOLLOW) {
                 Ok(stat) => self.one(path, folder, &name, &stat, was, depth)?,
                 Err(Errno::NOENT) if was.is_some() => self.gone(path, was)?,
@@ -177,10 +192,10 @@ impl<B: Base> Walk<'_, B> {
             self.gone_within(&path)?;
         }
         match kind {
-            FileType::Directory if stat.st_dev != self.root.device() => self.unknown(path, Unknown::Special),
             FileType::Directory => {
-                let opened = openat(within, name.as_bytes(), folder_flags(), Mode::empty());
-                let listed = opened.and_then(|folder| Ok((names(&folder)?, folder)));
+                let name = RelPath::root().join(name);
+                let listed = open_beneath(within, &name, folder_flags())
+                    .and_then(|folder| Ok((names(&folder)?, folder)));
                 match listed {
                     Ok((names, folder)) if depth < limits::DEPTH => {
                         if !is_folder {
@@ -190,6 +205,8 @@ impl<B: Base> Walk<'_, B> {
                         }
                         self.folder(&path, &folder, names, depth + 1)?;
                     }
+                    // What is mounted there is not of this folder.
+                    Err(Errno::XDEV) => self.unknown(path, Unknown::Special),
                     _ => self.unknown(path, Unknown::Unreadable),
                 }
             }
@@ -211,14 +228,20 @@ impl<B: Base> Walk<'_, B> {
     fn file(&mut self, path: RelPath, stat: &Stat, stamp: Stamp, was: Option<Known>) {
         self.scan.files += 1;
         self.scan.bytes += stamp.size;
-        let executable = stat.st_mode & 0o100 != 0;
+        let executable = self
+            .root
+            .is_executable(stat.st_mode, was.as_ref().map(|was| &was.item));
         let is_as_it_was = was.as_ref().is_some_and(|was| match &was.item {
             Item::File(file) => was.stamp == Some(stamp) && file.executable == executable,
             _ => false,
         });
         if !is_as_it_was {
             let was = was.map(|was| was.item);
-            self.unread.push(Unread { path, was });
+            self.unread.push(Unread {
+                path,
+                size: stamp.size,
+                was,
+            });
         }
     }
 
@@ -253,15 +276,24 @@ fn names(folder: &OwnedFd) -> Result<Vec<Name>, Errno> {
     Ok(names)
 }
 
-/// Reads what has to be read, side by side.
-fn read_all(root: &Root, mut scan: Scan, unread: Vec<Unread>) -> Scan {
-    let next = AtomicUsize::new(0);
+/// Reads what has to be read, side by side; none if it was ended.
+fn read_all(
+    root: &Root,
+    mut scan: Scan,
+    unread: Vec<Unread>,
+    was_read: &(dyn Fn(u64) -> bool + Sync),
+) -> Option<Scan> {
+    let (next, ended) = (AtomicUsize::new(0), AtomicBool::new(false));
     let found = Mutex::new(&mut scan.found);
     let read = || {
         while let Some(unread) = unread.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let Some(told) = read_one(root, unread) else {
-                continue;
-            };
+            if !was_read(unread.size) {
+                ended.store(true, Ordering::Relaxed);
+            }
+            if ended.load(Ordering::Relaxed) {
+                return;
+            }
+            let told = read_one(root, unread);
             let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
             found.insert(unread.path.clone(), told);
         }
@@ -273,17 +305,21 @@ fn read_all(root: &Root, mut scan: Scan, unread: Vec<Unread>) -> Scan {
         read();
     });
     scan.read = unread.len() as u64;
-    scan
+    (!ended.into_inner()).then_some(scan)
 }
 
-/// None: it is not there any more, and was not known.
-fn read_one(root: &Root, unread: &Unread) -> Option<Found> {
-    Some(match content_of(root, &unread.path) {
-        Ok((file, stamp)) => match unread.was {
-            Some(Item::File(was)) if was == file => Found::Same(stamp),
-            _ => Found::Item(Item::File(file), stamp),
-        },
+fn read_one(root: &Root, unread: &Unread) -> Found {
+    match content_of(root, &unread.path) {
+        Ok((mut file, stamp)) => {
+            if !root.has_modes() {
+                file.executable = matches!(unread.was, Some(Item::File(was)) if was.executable);
+            }
+            match unread.was {
+                Some(Item::File(was)) if was == file => Found::Same(stamp),
+                _ => Found::Item(Item::File(file), stamp),
+            }
+        }
         Err(FilesError::Changed { .. }) => Found::Unknown(Unknown::Busy),
         Err(_) => Found::Unknown(Unknown::Unreadable),
-    })
+    }
 }

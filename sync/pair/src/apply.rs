@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use gobag_files::{Changes, FilesError, Known, Reading, Root, Scan, Staged, Stamp};
+use gobag_format::Monitor;
 use gobag_reconcile::{Item, Operation, RelPath, Side};
 
 use crate::{
@@ -51,8 +52,12 @@ impl<'a> Apply<'a> {
         scans: &'a [Scan; 2],
         run: &str,
     ) -> Result<Self, PairError> {
+        let owner = roots[0].id().to_string();
         Ok(Self {
-            changes: [Changes::begin(roots[0], run)?, Changes::begin(roots[1], run)?],
+            changes: [
+                Changes::begin(roots[0], run, &owner)?,
+                Changes::begin(roots[1], run, &owner)?,
+            ],
             roots,
             base,
             scans,
@@ -64,12 +69,24 @@ impl<'a> Apply<'a> {
     }
 
     /// One after the other. What cannot be done is told and left to the next pass; a side without room ends this one.
-    pub(crate) fn all(&mut self, operations: &'a [Operation], report: &mut Report) -> Result<(), PairError> {
+    pub(crate) fn all(
+        &mut self,
+        operations: &'a [Operation],
+        monitor: &dyn Monitor,
+        report: &mut Report,
+    ) -> Result<(), PairError> {
+        monitor.phase("copying", Some(operations.iter().map(bytes_of).sum()));
         for operation in operations {
+            if monitor.is_cancelled() {
+                report.ended = true;
+                break;
+            }
             if !matches!(operation, Operation::Put { .. }) {
                 self.place(report)?;
             }
-            match self.one(operation) {
+            let done = self.one(operation);
+            monitor.advance(bytes_of(operation));
+            match done {
                 Ok(true) => report.count(operation),
                 Ok(false) => {}
                 Err(error) if error.is_full() => {
@@ -155,8 +172,8 @@ impl<'a> Apply<'a> {
                     return Ok(true);
                 }
                 let mut from = Reading::open(self.roots[at(to.other())], path)?;
-                let mtime = from.stamp().mtime;
-                let staged = changes.stage(path, file, mtime, &mut from)?;
+                let (mtime, mode) = (from.stamp().mtime, from.mode());
+                let staged = changes.stage(path, file, mtime, mode, &mut from)?;
                 from.finish()?;
                 self.staged_bytes += file.len;
                 staged
@@ -194,7 +211,7 @@ impl<'a> Apply<'a> {
                 let expect = expect.as_ref().map(|expect| self.known(side, path, expect));
                 match self.changes[at(side)].place(ready, expect.as_ref()) {
                     Ok(stamp) => {
-                        self.set_stamp(side, path, Some(stamp));
+                        self.set_stamp(side, path, stamp);
                         self.has(path, item);
                         report.count(operation);
                     }
@@ -226,7 +243,8 @@ impl<'a> Apply<'a> {
 
     fn known(&self, side: Side, path: &RelPath, item: &Item) -> Known {
         let mark = self.marks.get(path).and_then(|marks| marks[at(side)]);
-        let stamp = mark.map(|mark| mark.stamp);
+        // What has one that may not last is read once more.
+        let stamp = mark.filter(|mark| mark.lasts).map(|mark| mark.stamp);
         Known {
             item: item.clone(),
             stamp,
@@ -240,6 +258,14 @@ impl<'a> Apply<'a> {
             lasts: scan.lasting_made(&stamp).is_some(),
         });
         self.marks.entry(path.clone()).or_default()[at(side)] = mark;
+    }
+}
+
+/// Bytes that have to be copied for it.
+fn bytes_of(operation: &Operation) -> u64 {
+    match operation {
+        Operation::Put { item, .. } => item.len(),
+        _ => 0,
     }
 }
 

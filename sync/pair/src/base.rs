@@ -16,7 +16,7 @@ use crate::PairError;
 const TABLES: &str = "
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;
-    CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS items (
         folder BLOB NOT NULL,
         name BLOB NOT NULL,
@@ -63,23 +63,58 @@ impl Base {
         }
     }
 
+    /// One that is in no file, to have none open.
+    pub(crate) fn nowhere() -> Result<Self, PairError> {
+        let path = PathBuf::from(":memory:");
+        let opened = Connection::open_in_memory();
+        let connection = opened.map_err(|error| failed(&path, error))?;
+        Ok(Self { connection, path })
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Which root the other one is.
-    pub(crate) fn other_root(&self) -> Result<Option<RootId>, PairError> {
-        let sql = "SELECT value FROM settings WHERE name = 'other-root'";
-        let value = self
-            .connection
-            .query_row(sql, [], |row| row.get::<_, [u8; 16]>(0))
-            .optional();
-        Ok(value.map_err(|error| failed(&self.path, error))?.map(RootId))
+    /// Which roots it is of: the left one, the right one.
+    pub(crate) fn roots(&self) -> Result<Option<[RootId; 2]>, PairError> {
+        let id =
+            |name| -> Result<Option<RootId>, PairError> { Ok(self.setting::<[u8; 16]>(name)?.map(RootId)) };
+        Ok(match (id("left-root")?, id("right-root")?) {
+            (Some(left), Some(right)) => Some([left, right]),
+            _ => None,
+        })
     }
 
-    pub(crate) fn set_other_root(&self, id: RootId) -> Result<(), PairError> {
-        let sql = "INSERT OR REPLACE INTO settings (name, value) VALUES ('other-root', ?1)";
-        let done = self.connection.execute(sql, params![id.0]);
+    pub(crate) fn set_roots(&self, [left, right]: [RootId; 2]) -> Result<(), PairError> {
+        self.set("left-root", left.0)?;
+        self.set("right-root", right.0)
+    }
+
+    /// How many passes it knows of, and whether the right root may not have heard of the last.
+    pub(crate) fn passes(&self) -> Result<(u64, bool), PairError> {
+        let passes = self.setting::<i64>("passes")?.unwrap_or(0);
+        let unsaid = self.setting::<i64>("unsaid")?.unwrap_or(0);
+        Ok((u64::try_from(passes).unwrap_or(0), unsaid != 0))
+    }
+
+    pub(crate) fn set_passes(&self, passes: u64, unsaid: bool) -> Result<(), PairError> {
+        // In this order: a cut between the two leaves one that is not said.
+        self.set("unsaid", i64::from(unsaid))?;
+        self.set("passes", i64::try_from(passes).unwrap_or(i64::MAX))
+    }
+
+    fn setting<T: rusqlite::types::FromSql>(&self, name: &str) -> Result<Option<T>, PairError> {
+        let sql = "SELECT value FROM settings WHERE name = ?1";
+        let value = self
+            .connection
+            .query_row(sql, [name], |row| row.get(0))
+            .optional();
+        value.map_err(|error| failed(&self.path, error))
+    }
+
+    fn set(&self, name: &str, value: impl rusqlite::ToSql) -> Result<(), PairError> {
+        let sql = "INSERT OR REPLACE INTO settings (name, value) VALUES (?1, ?2)";
+        let done = self.connection.execute(sql, params![name, value]);
         done.map(drop).map_err(|error| failed(&self.path, error))
     }
 
@@ -198,12 +233,21 @@ fn apply(connection: &Connection, change: &Change) -> rusqlite::Result<()> {
         }
     };
     match change {
-        Change::Gone(_) => {
+        Change::Gone(path) => {
             let mut statement =
                 connection.prepare_cached("DELETE FROM items WHERE folder = ?1 AND name = ?2")?;
             statement.execute(params![folder.as_bytes(), name])?;
+            forget_below(connection, path)?;
         }
-        Change::Has(_, item, stamps) => put(connection, &folder, name, item, stamps)?,
+        Change::Has(path, item, stamps) => {
+            if !item.is_folder() {
+                forget_below(connection, path)?;
+            }
+            // A scan would not see it: then both have it without a base, which loses nothing.
+            if is_folder(connection, &folder)? {
+                put(connection, &folder, name, item, stamps)?;
+            }
+        }
         Change::Stamp(_, side, stamp) => {
             let sql =
                 "SELECT name, item, len, left, right, digest FROM items WHERE folder = ?1 AND name = ?2";
@@ -216,6 +260,27 @@ fn apply(connection: &Connection, change: &Change) -> rusqlite::Result<()> {
         }
     }
     Ok(())
+}
+
+/// What is in no folder any more is not known of: else a scan that does not look there would take it for what is on a side.
+fn forget_below(connection: &Connection, path: &RelPath) -> rusqlite::Result<()> {
+    // Paths that begin with this one and a slash; `0` comes right after it.
+    let (from, to) = ([path.as_bytes(), b"/"].concat(), [path.as_bytes(), b"0"].concat());
+    let sql = "DELETE FROM items WHERE folder = ?1 OR (folder >= ?2 AND folder < ?3)";
+    let mut statement = connection.prepare_cached(sql)?;
+    statement.execute(params![path.as_bytes(), from, to])?;
+    Ok(())
+}
+
+fn is_folder(connection: &Connection, path: &RelPath) -> rusqlite::Result<bool> {
+    let Some(name) = path.name() else { return Ok(true) };
+    let folder = path.parent().unwrap_or_default();
+    let mut statement =
+        connection.prepare_cached("SELECT item = X'64' FROM items WHERE folder = ?1 AND name = ?2")?;
+    let found = statement
+        .query_row(params![folder.as_bytes(), name], |row| row.get(0))
+        .optional()?;
+    Ok(found.unwrap_or(false))
 }
 
 fn put(
@@ -362,15 +427,18 @@ mod tests {
             ino: u64::MAX,
         };
         let both = [Some(stamp), None];
-        base.change(&[Change::Has(path.clone(), item.clone(), both)])
-            .unwrap();
+        let in_it = Change::Has(path.clone(), item.clone(), both);
+        base.change(std::slice::from_ref(&in_it)).unwrap();
+        assert_eq!(base.get(&path).unwrap(), None, "it is in no folder");
+        let folder = Change::Has(RelPath::new(b"a").unwrap(), Item::Folder, [None; 2]);
+        base.change(&[folder, in_it]).unwrap();
         assert_eq!(base.get(&path).unwrap().unwrap(), Both { item, stamps: both });
         assert_eq!(
             base.totals().unwrap(),
             Totals {
                 files: 1,
                 bytes: 5,
-                at_top: 0
+                at_top: 1
             }
         );
         base.change(&[Change::Stamp(path.clone(), Side::Right, Some(stamp))])

@@ -40,6 +40,9 @@ pub enum PairError {
         /// What it said.
         source: rusqlite::Error,
     },
+    /// Somebody ended it.
+    #[error("it was ended")]
+    Ended,
     /// What both had last is damaged.
     #[error("what both folders had last is damaged in {}", path.display())]
     BaseDamaged {
@@ -58,6 +61,7 @@ impl PairError {
             Self::Busy { .. } => "pair.busy",
             Self::Base { .. } => "pair.base",
             Self::BaseDamaged { .. } => "pair.base-damaged",
+            Self::Ended => "pair.ended",
         }
     }
 }
@@ -67,6 +71,7 @@ impl From<ScanError<Self>> for PairError {
         match error {
             ScanError::Files(error) => error.into(),
             ScanError::Base(error) => error,
+            ScanError::Ended => Self::Ended,
         }
     }
 }

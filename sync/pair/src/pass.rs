@@ -8,10 +8,11 @@ use std::{
 };
 
 use gobag_files::{FilesError, Found, OURS, Root, RootId, Scan, scan};
+use gobag_format::Monitor;
 use gobag_reconcile::{
     ConflictNames, HoldLimits, Item, Merged, Plan, RelPath, Seen, Side, Totals, holds, plan,
 };
-use rustix::fs::FlockOperation;
+use rustix::{fs::FlockOperation, io::Errno};
 
 use crate::{
     PairError, Report, Told,
@@ -21,6 +22,8 @@ use crate::{
 
 /// The database's name in our folder of the left root.
 const BASE: &str = "base.db";
+/// One that is to come in its place.
+const FRESH: &str = "base.db.fresh";
 /// Whoever makes a pass has this file locked.
 const LOCK: &str = "lock";
 
@@ -58,18 +61,34 @@ impl Pair {
         let base = match Base::open(&path) {
             Err(PairError::BaseDamaged { .. }) => {
                 put_aside(&path, "before-pairing")?;
+                remove(&path)?;
                 Base::open(&path)?
             }
             other => other?,
         };
-        let right = Root::open(right, fresh[1], base.other_root()?)?;
-        base.set_other_root(right.id())?;
+        let known = base.roots()?;
+        check_root(&left, known)?;
+        let right = Root::open(right, fresh[1], known.map(|[_, right]| right))?;
+        if left.id() == right.id() {
+            let (left, right) = (left.path().to_owned(), right.path().to_owned());
+            return Err(PairError::Overlap { left, right });
+        }
+        base.set_roots([left.id(), right.id()])?;
         Ok(Self {
             left,
             right,
             base,
             _lock: lock,
         })
+    }
+
+    /// Forgets which folder `left` was paired with, and what both had.
+    pub fn forget(left: &Path) -> Result<(), PairError> {
+        let left = Root::open_known(left)?;
+        let _lock = lock(&left)?;
+        let base = left.path().join(OURS).join(BASE);
+        put_aside(&base, "before-pairing")?;
+        remove(&base)
     }
 
     /// Opens two folders that were paired: each has to be the one that it was.
@@ -81,15 +100,15 @@ impl Pair {
             let path = left.to_owned();
             return Err(PairError::NotPaired { path });
         }
-        let unknown = RootId([0; 16]);
-        let left = Root::open(left, unknown, None)?;
+        let left = Root::open_known(left)?;
         let lock = lock(&left)?;
         let base = Base::open(&path)?;
-        let Some(other) = base.other_root()? else {
+        let Some(known) = base.roots()? else {
             let path = left.path().to_owned();
             return Err(PairError::NotPaired { path });
         };
-        let right = Root::open(right, unknown, Some(other))?;
+        check_root(&left, Some(known))?;
+        let right = Root::open(right, known[1], Some(known[1]))?;
         Ok(Self {
             left,
             right,
@@ -98,12 +117,18 @@ impl Pair {
         })
     }
 
-    /// Makes both the same, as far as nothing is in the way.
-    pub fn pass(&mut self, options: &Options) -> Result<Report, PairError> {
-        match self.pass_once(options) {
+    /// Makes both the same, as far as nothing is in the way. Ended early, what was done stays, and the next pass goes on from there.
+    pub fn pass(&mut self, options: &Options, monitor: &dyn Monitor) -> Result<Report, PairError> {
+        let passed = match self.went_back()? {
+            true => Err(PairError::BaseDamaged {
+                path: self.base.path().to_owned(),
+            }),
+            false => self.pass_once(options, monitor),
+        };
+        match passed {
             Err(PairError::BaseDamaged { .. }) => {
                 self.lose_base(&options.run)?;
-                let mut report = self.pass_once(options)?;
+                let mut report = self.pass_once(options, monitor)?;
                 report.base_lost = true;
                 Ok(report)
             }
@@ -111,8 +136,25 @@ impl Pair {
         }
     }
 
-    fn pass_once(&mut self, options: &Options) -> Result<Report, PairError> {
-        let scans = self.scan()?;
+    /// Whether one of the roots was put back to an earlier state, by a backup or an image: what the base has is then not what both had last.
+    fn went_back(&self) -> Result<bool, PairError> {
+        let (passes, unsaid) = self.base.passes()?;
+        let heard = self.right.counter(self.left.id())?;
+        Ok(heard != passes && !(unsaid && heard + 1 == passes))
+    }
+
+    /// Counts this pass on both sides, before it changes anything.
+    fn count(&self) -> Result<(), PairError> {
+        // One that was cut off in here counted no further than this.
+        let passes = self.right.counter(self.left.id())? + 1;
+        self.base.set_passes(passes, true)?;
+        self.right.set_counter(self.left.id(), passes)?;
+        self.base.set_passes(passes, false)
+    }
+
+    fn pass_once(&mut self, options: &Options, monitor: &dyn Monitor) -> Result<Report, PairError> {
+        monitor.phase("looking at both folders", None);
+        let scans = self.scan(monitor)?;
         let (merged, marks) = self.merge(&scans)?;
         let names = ConflictNames::new(&options.label, &options.run);
         let base = &self.base;
@@ -144,16 +186,20 @@ impl Pair {
             return Ok(report);
         }
         self.note_stamps(&scans)?;
-        self.carry_out(&plan, marks, &scans, options, &mut report)?;
+        self.carry_out(&plan, marks, &scans, options, monitor, &mut report)?;
         Ok(report)
     }
 
     /// Both at once; each with a connection of its own to the base.
-    fn scan(&self) -> Result<[Scan; 2], PairError> {
+    fn scan(&self, monitor: &dyn Monitor) -> Result<[Scan; 2], PairError> {
         let (path, left, right) = (self.base.path(), &self.left, &self.right);
+        let was_read = |bytes| {
+            monitor.advance(bytes);
+            !monitor.is_cancelled()
+        };
         let one = |root: &Root, side| -> Result<Scan, PairError> {
             let base = Base::open(path)?;
-            Ok(scan(root, &mut base.side(side))?)
+            Ok(scan(root, &mut base.side(side), &was_read)?)
         };
         std::thread::scope(|scope| {
             let right = scope.spawn(|| one(right, Side::Right));
@@ -209,11 +255,13 @@ impl Pair {
         marks: Marks,
         scans: &[Scan; 2],
         options: &Options,
+        monitor: &dyn Monitor,
         report: &mut Report,
     ) -> Result<(), PairError> {
         if plan.operations.is_empty() {
             return Ok(());
         }
+        self.count()?;
         let mut apply = Apply::begin(
             [&self.left, &self.right],
             &mut self.base,
@@ -221,36 +269,69 @@ impl Pair {
             scans,
             &options.run,
         )?;
-        apply.all(&plan.operations, report)
+        apply.all(&plan.operations, monitor, report)
     }
 
-    /// Begins a new base in place of a damaged one: nobody deletes anything without one.
+    /// Begins a new base in place of a damaged one: nobody deletes anything without one. Cut off, the damaged one is there still, or the new one.
     fn lose_base(&mut self, run: &str) -> Result<(), PairError> {
         let path = self.base.path().to_owned();
+        let fresh = path.with_file_name(FRESH);
+        for ending in ENDINGS {
+            remove(&with(&fresh, ending))?;
+        }
+        // The damaged one is closed here.
+        self.base = Base::open(&fresh)?;
+        self.base.set_roots([self.left.id(), self.right.id()])?;
+        self.base.set_passes(self.right.counter(self.left.id())?, false)?;
+        self.base = Base::nowhere()?;
         put_aside(&path, run)?;
+        rename(&fresh, &path)?;
         self.base = Base::open(&path)?;
-        self.base.set_other_root(self.right.id())
+        Ok(())
     }
 }
 
+/// The files of a database.
+const ENDINGS: [&str; 3] = ["", "-wal", "-shm"];
+
+/// Keeps what a damaged base was under another name, too; it is in its place still, but for what was not yet in it.
 fn put_aside(base: &Path, run: &str) -> Result<(), PairError> {
     let aside = base.with_file_name(format!("{BASE}.damaged-{run}"));
-    tracing::error!(path = %base.display(), aside = %aside.display(), "what both folders had last is damaged");
-    for ending in ["", "-wal", "-shm"] {
-        let with = |path: &Path| {
-            let mut name = path.as_os_str().to_owned();
-            name.push(ending);
-            PathBuf::from(name)
-        };
-        match rustix::fs::rename(with(base), with(&aside)) {
-            Ok(()) | Err(rustix::io::Errno::NOENT) => {}
-            Err(errno) => {
-                let (path, source) = (base.to_owned(), errno.into());
-                return Err(FilesError::Root { path, source }.into());
-            }
+    tracing::error!(path = %base.display(), aside = %aside.display(), "what both folders had last is not to be used");
+    for ending in ENDINGS {
+        match rustix::fs::link(with(base, ending), with(&aside, ending)) {
+            Ok(()) | Err(Errno::NOENT | Errno::EXIST) => {}
+            // Without second names it is not kept; it says nothing to anybody but us.
+            Err(Errno::PERM | Errno::OPNOTSUPP) => tracing::warn!("the damaged one is not kept"),
+            Err(errno) => return Err(unusable(base, errno)),
         }
     }
-    Ok(())
+    // What another base wrote ahead must not be taken for this one's.
+    ENDINGS[1..]
+        .iter()
+        .try_for_each(|ending| remove(&with(base, ending)))
+}
+
+fn with(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+fn remove(path: &Path) -> Result<(), PairError> {
+    match rustix::fs::unlink(path) {
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
+        Err(errno) => Err(unusable(path, errno)),
+    }
+}
+
+fn rename(from: &Path, to: &Path) -> Result<(), PairError> {
+    rustix::fs::rename(from, to).map_err(|errno| unusable(to, errno))
+}
+
+fn unusable(path: &Path, errno: Errno) -> PairError {
+    let (path, source) = (path.to_owned(), errno.into());
+    FilesError::Root { path, source }.into()
 }
 
 fn seen(found: Option<&Found>) -> Seen {
@@ -271,6 +352,17 @@ fn mark(scan: &Scan, path: &RelPath, base: Option<&Both>, side: Side) -> Option<
         }
         Some(_) => None,
         None => base?.stamps[at(side)].map(|stamp| Mark { stamp, lasts: true }),
+    }
+}
+
+/// A base belongs to the folder that it was made in.
+fn check_root(left: &Root, known: Option<[RootId; 2]>) -> Result<(), PairError> {
+    match known {
+        Some([known, _]) if known != left.id() => {
+            let path = left.path().to_owned();
+            Err(FilesError::OtherRoot { path }.into())
+        }
+        _ => Ok(()),
     }
 }
 

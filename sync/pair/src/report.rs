@@ -114,6 +114,8 @@ pub struct Report {
     pub base_lost: bool,
     /// Only what would be done.
     pub dry_run: bool,
+    /// Somebody ended it; the next pass goes on.
+    pub ended: bool,
 }
 
 impl Report {
@@ -135,6 +137,6 @@ impl Report {
 
     /// Whether both are the same now, as far as they can be.
     pub fn is_in_step(&self) -> bool {
-        self.holds.is_empty() && self.failures.is_empty() && !self.dry_run
+        self.holds.is_empty() && self.failures.is_empty() && !self.dry_run && !self.ended
     }
 }

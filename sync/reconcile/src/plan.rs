@@ -1,8 +1,8 @@
 //! The plan: the table of the crate's page, folder by folder.
 //!
 //! Operations come in an order in which each can be done alone and be the last: what is in the way is set aside or removed, folders are made, things are
-//! moved, then put, then removed, and last the folders that are empty by then. Each says what it expects to find, and changes the base as soon as it
-//! is done. So whoever stops after any of them finds on both sides either what was there or what was to come, and plans the rest anew.
+//! moved, then put, then removed, and last the folders that are empty by then. Each says what it expects to find. So whoever stops after any of them finds on
+//! both sides either what was there or what was to come, and plans the rest anew. The base has no row in what is no folder to it.
 
 use std::fmt;
 
@@ -176,6 +176,8 @@ pub(crate) enum Turn {
     Remove,
     /// Deepest first.
     RemoveFolder,
+    /// Deepest first.
+    Forget,
     Note,
 }
 
@@ -194,7 +196,7 @@ pub fn plan(merged: &Merged, names: &ConflictNames, in_base: &dyn Fn(&RelPath) -
     moves::find(&mut turns);
     // The order of paths has folders before what is in them.
     turns.sort_by(|(turn, a), (other, b)| (turn, a.path()).cmp(&(other, b.path())));
-    for deepest_first in [Turn::Clear, Turn::RemoveFolder] {
+    for deepest_first in [Turn::Clear, Turn::RemoveFolder, Turn::Forget] {
         let begin = turns.partition_point(|(turn, _)| *turn < deepest_first);
         let end = turns.partition_point(|(turn, _)| *turn <= deepest_first);
         turns[begin..end].reverse();
@@ -280,7 +282,7 @@ impl Planner<'_> {
         match (left, right) {
             (None, None) => {
                 if base.is_some() {
-                    self.turn(Turn::Note, Operation::Forget { path: path.clone() });
+                    self.turn(Turn::Forget, Operation::Forget { path: path.clone() });
                 }
                 return Fate::Gone;
             }
@@ -405,8 +407,14 @@ impl Planner<'_> {
 
     fn agree(&mut self, path: &RelPath, node: &Node, item: &Item) {
         if node.base.as_ref() != Some(item) {
+            // The base has a folder before it has what is in it.
+            let turn = if item.is_folder() {
+                Turn::MakeFolder
+            } else {
+                Turn::Note
+            };
             let (path, item) = (path.clone(), item.clone());
-            self.turn(Turn::Note, Operation::Agree { path, item });
+            self.turn(turn, Operation::Agree { path, item });
         }
     }
 

@@ -29,7 +29,12 @@ const BORDERS: &[Border] = &[
     // of format only the progress monitor
     ("gobag-import", 3, &["gobag-engine", "gobag-format"]),
     ("gobag-mount", 3, &["gobag-bundle"]),
-    ("gobag-pair", 3, &["gobag-files", "gobag-reconcile"]),
+    // of format only the progress monitor
+    (
+        "gobag-pair",
+        3,
+        &["gobag-files", "gobag-format", "gobag-reconcile"],
+    ),
     // programs
     // as a library only for tests of those who speak to it
     (
@@ -52,6 +57,18 @@ const BORDERS: &[Border] = &[
         "gobag-replica",
         5,
         &["gobag-bundle", "gobag-client", "gobag-format", "gobag-protocol"],
+    ),
+    (
+        "gobag-sync",
+        6,
+        &[
+            "gobag-files",
+            // of format only the progress monitor
+            "gobag-format",
+            "gobag-pair",
+            "gobag-reconcile",
+            "gobag-term",
+        ],
     ),
     (
         "gobag",

@@ -35,7 +35,7 @@ fn what_changed_meanwhile_stays() {
     let known = lab.of("f");
     lab.write("f", "newer");
     let is_changed = |done: Result<(), FilesError>| assert_eq!(done.unwrap_err().code(), "files.changed");
-    let changes = Changes::begin(&lab.root, "run").unwrap();
+    let changes = Changes::begin(&lab.root, "run", "test").unwrap();
     is_changed(lab.put("run", "f", "put", Some(&known)));
     is_changed(lab.put("run", "f", "put", None));
     is_changed(changes.remove(&path("f"), &known));
@@ -55,7 +55,7 @@ fn what_is_removed_is_kept_and_what_is_moved_does_not_cover_anything() {
     lab.write("g", "2");
     symlink("x", lab.at("l")).unwrap();
     lab.note();
-    let changes = Changes::begin(&lab.root, "run").unwrap();
+    let changes = Changes::begin(&lab.root, "run", "test").unwrap();
     assert_eq!(
         changes
             .rename(&path("d/f"), &path("g"), &lab.of("d/f"))
@@ -79,15 +79,22 @@ fn what_is_removed_is_kept_and_what_is_moved_does_not_cover_anything() {
         "files.changed"
     );
     assert_eq!(lab.kept(), "run/g=2 run/l=x");
+    drop(changes);
     assert_eq!(lab.told(), "-d -d/f -g h:1 -l n/ n/user:1");
 }
 
 #[test]
 fn s42_s43_what_is_not_what_was_promised_does_not_come() {
     let lab = Lab::new();
-    let changes = Changes::begin(&lab.root, "run").unwrap();
+    let changes = Changes::begin(&lab.root, "run", "test").unwrap();
     for wrong in ["shorter", "other content!", "longer content than said"] {
-        let staged = changes.stage(&path("f"), &file("right content!"), (0, 0), &mut wrong.as_bytes());
+        let staged = changes.stage(
+            &path("f"),
+            &file("right content!"),
+            (0, 0),
+            0o644,
+            &mut wrong.as_bytes(),
+        );
         assert_eq!(staged.err().unwrap().code(), "files.other-content", "{wrong}");
     }
     assert!(!lab.at("f").exists() && lab.staged() == 0);
@@ -103,7 +110,7 @@ fn s22_nobody_leads_us_out_by_a_link() {
     let known = lab.of("d/f");
     fs::rename(lab.at("d"), lab.at("moved")).unwrap();
     symlink(outside.path(), lab.at("d")).unwrap();
-    let changes = Changes::begin(&lab.root, "run").unwrap();
+    let changes = Changes::begin(&lab.root, "run", "test").unwrap();
     assert!(lab.put("run", "d/f", "evil", Some(&known)).is_err());
     assert!(lab.put("run", "d/new", "evil", None).is_err());
     assert!(changes.remove(&path("d/f"), &known).is_err());
@@ -114,6 +121,7 @@ fn s22_nobody_leads_us_out_by_a_link() {
         (outside.read("f"), fs::read_dir(outside.path()).unwrap().count()),
         ("theirs".into(), 2)
     );
+    drop(changes);
     assert_eq!(
         lab.told(),
         format!("d->{} -d/f moved/ moved/f:4", outside.path().display())
@@ -124,9 +132,10 @@ fn s22_nobody_leads_us_out_by_a_link() {
 fn what_an_interrupted_run_left_is_kept_if_it_is_whole() {
     let lab = Lab::new();
     lab.put("1", "f", "first", None).unwrap();
-    fs::write(lab.at(".gobag-sync/stage/part-1"), "half").unwrap();
-    fs::write(lab.at(".gobag-sync/stage/ready-2"), "whole").unwrap();
-    drop(Changes::begin(&lab.root, "2").unwrap());
+    fs::create_dir_all(lab.at(".gobag-sync/stage/lab")).unwrap();
+    fs::write(lab.at(".gobag-sync/stage/lab/part-1"), "half").unwrap();
+    fs::write(lab.at(".gobag-sync/stage/lab/ready-2"), "whole").unwrap();
+    drop(Changes::begin(&lab.root, "2", "lab").unwrap());
     assert_eq!(
         (lab.staged(), lab.kept()),
         (0, "2/interrupted-ready-2=whole".into())
@@ -138,7 +147,7 @@ fn links_what_may_be_run_and_holes() {
     let mut lab = Lab::new();
     lab.write("run", "#!");
     lab.note();
-    let changes = Changes::begin(&lab.root, "run").unwrap();
+    let changes = Changes::begin(&lab.root, "run", "test").unwrap();
     let staged = changes.stage_link(&path("l"), b"../../etc/passwd").unwrap();
     for ready in changes.flush(vec![staged]).unwrap() {
         changes.place(ready, None).unwrap();
@@ -175,4 +184,25 @@ fn links_what_may_be_run_and_holes() {
     let zeros = "\0".repeat(1 << 20);
     lab.put("run", "zeros", &zeros, None).unwrap();
     assert_eq!(lab.read("zeros"), zeros);
+}
+
+#[test]
+fn what_is_made_is_what_comes_into_its_place() {
+    let lab = Lab::new();
+    let changes = Changes::begin(&lab.root, "run", "me").unwrap();
+    let staged = changes
+        .stage(&path("f"), &file("mine"), (7, 7), 0o644, &mut &b"mine"[..])
+        .unwrap();
+    let ready = changes.flush(vec![staged]).unwrap().pop().unwrap();
+    // Somebody else's is there by then.
+    let at = lab.at(".gobag-sync/stage/me");
+    let made = fs::read_dir(&at).unwrap().next().unwrap().unwrap().path();
+    fs::write(at.join("theirs"), "theirs").unwrap();
+    fs::rename(at.join("theirs"), made).unwrap();
+    assert_eq!(
+        changes.place(ready, None).unwrap_err().code(),
+        "files.other-content"
+    );
+    assert!(!lab.at("f").exists());
+    assert!(lab.kept().ends_with("=theirs"), "{}", lab.kept());
 }

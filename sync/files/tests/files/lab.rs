@@ -58,7 +58,7 @@ impl Lab {
         self.folder.path()
     }
 
-    /// Writes a file whose times are of long ago.
+    /// Writes a file.
     pub(crate) fn write(&self, path: &str, text: &str) {
         fs::create_dir_all(self.at(path).parent().unwrap()).unwrap();
         fs::write(self.at(path), text).unwrap();
@@ -69,7 +69,7 @@ impl Lab {
     }
 
     pub(crate) fn scan(&mut self) -> Scan {
-        scan(&self.root, &mut self.known).unwrap()
+        scan(&self.root, &mut self.known, &|_| true).unwrap()
     }
 
     /// What differs, in words.
@@ -114,8 +114,14 @@ impl Lab {
         text: &str,
         expect: Option<&Known>,
     ) -> Result<(), FilesError> {
-        let changes = Changes::begin(&self.root, run)?;
-        let staged = changes.stage(&path(to), &file(text), (1_000_000, 7), &mut text.as_bytes())?;
+        let changes = Changes::begin(&self.root, run, "lab")?;
+        let staged = changes.stage(
+            &path(to),
+            &file(text),
+            (1_000_000, 7),
+            0o644,
+            &mut text.as_bytes(),
+        )?;
         let ready = changes.flush(vec![staged])?.pop().unwrap();
         changes.place(ready, expect).map(drop)
     }
@@ -145,9 +151,10 @@ impl Lab {
 
     /// What is being made: nothing, once a run is over.
     pub(crate) fn staged(&self) -> usize {
-        let all = fs::read_dir(self.at(".gobag-sync/stage")).into_iter().flatten();
-        all.filter(|entry| entry.as_ref().unwrap().file_name() != "clock")
-            .count()
+        let owners = fs::read_dir(self.at(".gobag-sync/stage")).into_iter().flatten();
+        owners
+            .map(|owner| fs::read_dir(owner.unwrap().path()).unwrap().count())
+            .sum()
     }
 }
 

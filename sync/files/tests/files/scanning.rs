@@ -166,3 +166,46 @@ fn s31_a_root_that_is_missing_or_another_is_an_error() {
     ));
     assert!(!lab.at("empty/.gobag-sync").exists());
 }
+
+#[test]
+fn what_is_mounted_from_the_same_file_system_is_not_entered() {
+    let mut lab = Lab::new();
+    lab.write("d/f", "1");
+    lab.write("e/g", "2");
+    lab.note();
+    rustix::mount::mount_bind(lab.at("e"), lab.at("d")).unwrap();
+    let told = lab.told();
+    rustix::mount::unmount(lab.at("d"), rustix::mount::UnmountFlags::DETACH).unwrap();
+    assert_eq!(told, "?d:Special");
+}
+
+#[test]
+fn what_somebody_planted_in_our_folder_is_not_written_to() {
+    let lab = Lab::new();
+    lab.write("victim", "precious");
+    for name in ["clock", "modes", "root.new"] {
+        let planted = lab.at(".gobag-sync").join(name);
+        let _ = fs::remove_file(&planted);
+        fs::hard_link(lab.at("victim"), planted).unwrap();
+    }
+    let root = Root::open(lab.path(), RootId([9; 16]), None).unwrap();
+    gobag_files::scan(&root, &mut crate::lab::Memory::default(), &|_| true).unwrap();
+    root.set_counter(RootId([1; 16]), 7).unwrap();
+    assert_eq!(
+        (lab.read("victim"), root.counter(RootId([1; 16])).unwrap()),
+        ("precious".into(), 7)
+    );
+    fs::remove_file(lab.at(".gobag-sync/root")).unwrap();
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        lab.at(".gobag-sync/root"),
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RWXU,
+        0,
+    )
+    .unwrap();
+    assert_eq!(
+        Root::open_known(lab.path()).unwrap_err().code(),
+        "files.other-root"
+    );
+}

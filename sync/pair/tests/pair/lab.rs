@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use gobag_format::Silent;
 use gobag_pair::{Options, Pair, PairError, Report, RootId};
 use tempfile::TempDir;
 
@@ -74,7 +75,7 @@ impl Lab {
     pub(crate) fn pass_with(&mut self, change: impl FnOnce(&mut Options)) -> Result<Report, PairError> {
         let mut options = self.options();
         change(&mut options);
-        Pair::open(&self.at("left"), &self.at("right"))?.pass(&options)
+        Pair::open(&self.at("left"), &self.at("right"))?.pass(&options, &Silent)
     }
 
     /// A pass after which both are the same, and a second one that finds nothing to do.

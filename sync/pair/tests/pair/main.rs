@@ -7,5 +7,6 @@
 )]
 
 mod cases;
+mod killed;
 mod lab;
 mod trouble;

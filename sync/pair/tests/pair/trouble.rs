@@ -138,3 +138,130 @@ fn two_at_once_are_one_too_many() {
     drop(pair);
     lab.pass();
 }
+
+/// What is in no folder to the base is not known to it: a restored file is new then, and not one that the other side deleted.
+#[test]
+fn what_came_back_after_its_folder_went_is_not_deleted_again() {
+    let mut lab = Lab::paired(&[("d/g", "1"), ("z", "2")]);
+    lab.remove("left", "d");
+    // The right one's user deletes the file while the folder is being removed there: as if it had been between scan and change.
+    let mut options = lab.options();
+    options.confirmed = true;
+    let mut pair = Pair::open(&lab.at("left"), &lab.at("right")).unwrap();
+    let right = lab.at("right/d/g");
+    let meanwhile = Meanwhile(Box::new(move || fs::remove_file(&right).unwrap()));
+    let report = pair.pass(&options, &meanwhile).unwrap();
+    drop(pair);
+    assert_eq!(report.failures.len(), 1, "{report:?}");
+    lab.write("left", "d/g", "1");
+    lab.pass();
+    assert_eq!(lab.tree("left"), "d/ d/g=1 z=2");
+}
+
+/// Does something once, when a pass begins to change things.
+struct Meanwhile<'a>(Box<dyn Fn() + Sync + 'a>);
+
+impl gobag_format::Monitor for Meanwhile<'_> {
+    fn phase(&self, name: &str, _total_bytes: Option<u64>) {
+        if name == "copying" {
+            (self.0)();
+        }
+    }
+
+    fn advance(&self, _bytes: u64) {}
+
+    fn is_cancelled(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn two_users_of_one_share_at_once() {
+    let mut lab = Lab::paired(&[("a", "1")]);
+    fs::create_dir(lab.at("other")).unwrap();
+    let (options, left, other, right) = (lab.options(), lab.at("left"), lab.at("other"), lab.at("right"));
+    let other_pass = || {
+        let mut pair = Pair::make(&other, &right, [RootId([3; 16]), RootId([4; 16])]).unwrap();
+        assert!(pair.pass(&options, &gobag_format::Silent).unwrap().is_in_step());
+    };
+    other_pass();
+    lab.write("left", "mine", "mine");
+    lab.write("other", "theirs", "theirs");
+    // The other's whole pass comes between this one's scan and its changes.
+    let meanwhile = Meanwhile(Box::new(other_pass));
+    let mut pair = Pair::open(&left, &right).unwrap();
+    assert!(pair.pass(&options, &meanwhile).unwrap().is_in_step());
+    drop((pair, meanwhile));
+    lab.pass();
+    other_pass();
+    for side in ["left", "other"] {
+        assert_eq!(lab.tree(side), "a=1 mine=mine theirs=theirs");
+    }
+}
+
+#[test]
+fn s37_s38_a_side_that_was_put_back_deletes_nothing_and_replaces_nothing() {
+    for side in ["left", "right"] {
+        let mut lab = Lab::paired(&[("a", "old"), ("b", "1")]);
+        let copy = |from: &str, to: &str| {
+            let done = std::process::Command::new("cp")
+                .args(["-a", "--"])
+                .arg(lab.at(from))
+                .arg(lab.at(to))
+                .status();
+            assert!(done.unwrap().success());
+        };
+        copy(side, "backup");
+        lab.write("left", "a", "a month of work");
+        lab.write("right", "new", "2");
+        lab.remove("left", "b");
+        lab.pass();
+        fs::rename(lab.at(side), lab.at("gone")).unwrap();
+        fs::rename(lab.at("backup"), lab.at(side)).unwrap();
+        let report = lab.pass();
+        assert!(
+            report.base_lost && report.left.removed + report.right.removed == 0,
+            "{side} {report:?}"
+        );
+        let end = lab.tree("left");
+        assert!(
+            end.contains("=a month of work") && end.contains("=old") && end.contains("new=2"),
+            "{side} {end}"
+        );
+    }
+}
+
+#[test]
+fn a_folder_without_its_marker_and_a_copy_under_another_name_are_others() {
+    let mut lab = Lab::paired(&[("a", "1")]);
+    fs::remove_file(lab.at("left/.gobag-sync/root")).unwrap();
+    assert_eq!(lab.pass_with(|_| {}).unwrap_err().code(), "files.other-root");
+    let again = Pair::make(&lab.at("left"), &lab.at("right"), [RootId([8; 16]); 2]);
+    assert_eq!(again.err().unwrap().code(), "files.other-root");
+}
+
+#[test]
+fn another_pair_within_is_not_touched() {
+    let mut lab = Lab::paired(&[("a", "1")]);
+    lab.write("left", "in/.gobag-sync/base.db", "theirs");
+    lab.write("right", ".GOBAG-SYNC/base.db", "planted");
+    let report = lab.pass_with(|_| {}).unwrap();
+    assert_eq!((report.notices.len(), lab.at("right/in").exists()), (2, true));
+    assert!(!lab.at("right/in/.gobag-sync").exists() && !lab.at("left/.GOBAG-SYNC").exists());
+}
+
+#[test]
+fn who_may_read_a_file_stays_so() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut lab = Lab::paired(&[("key", "1")]);
+    let mode = |lab: &Lab, path: &str| fs::metadata(lab.at(path)).unwrap().permissions().mode() & 0o777;
+    fs::set_permissions(lab.at("left/key"), fs::Permissions::from_mode(0o600)).unwrap();
+    lab.write("right", "key", "2");
+    lab.write("left", "secret", "3");
+    fs::set_permissions(lab.at("left/secret"), fs::Permissions::from_mode(0o600)).unwrap();
+    lab.pass();
+    assert_eq!(
+        (mode(&lab, "left/key"), mode(&lab, "right/secret")),
+        (0o600, 0o600)
+    );
+}

@@ -1,0 +1,59 @@
+//! `gobag-sync pair`.
+
+use std::path::PathBuf;
+
+use gobag_pair::{Pair, RootId};
+use gobag_term::{CliError, ExitCode, Ui};
+use serde::Serialize;
+
+use crate::error::OrExplain as _;
+
+/// Say that two folders are to be the same from now on
+///
+/// Changes nothing in them but the folder `.gobag-sync`, by which they are known again. Whatever is in either stays: with the first `gobag-sync sync` each gets what
+/// only the other has, and of what differs both are kept.
+#[derive(Debug, clap::Args)]
+pub(crate) struct PairArgs {
+    /// Your folder
+    left: PathBuf,
+    /// The folder whose files keep their names where both changed, such as the company's share
+    right: PathBuf,
+    /// The second folder is another one now
+    #[arg(long)]
+    again: bool,
+}
+
+#[derive(Serialize)]
+struct Report {
+    left: String,
+    right: String,
+}
+
+pub(crate) fn pair(args: &PairArgs, ui: &Ui) -> Result<ExitCode, CliError> {
+    if args.again {
+        Pair::forget(&args.left).or_explain()?;
+    }
+    Pair::make(&args.left, &args.right, [fresh()?, fresh()?]).or_explain()?;
+    let report = Report {
+        left: args.left.display().to_string(),
+        right: args.right.display().to_string(),
+    };
+    ui.answer(&report, |report| {
+        format!(
+            "ok   {} and {} are a pair. To make them the same: `gobag-sync sync LEFT RIGHT`.\n",
+            report.left, report.right
+        )
+    })?;
+    Ok(ExitCode::Ok)
+}
+
+fn fresh() -> Result<RootId, CliError> {
+    let mut id = [0; 16];
+    let mut filled = 0;
+    while filled < id.len() {
+        let got = rustix::rand::getrandom(&mut id[filled..], rustix::rand::GetRandomFlags::empty());
+        filled +=
+            got.map_err(|error| CliError::new(ExitCode::Failed, "sync.random", std::io::Error::from(error)))?;
+    }
+    Ok(RootId(id))
+}

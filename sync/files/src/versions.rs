@@ -1,0 +1,111 @@
+//! What was in a file before, from the version store, and putting it back.
+
+use std::os::fd::OwnedFd;
+
+use gobag_reconcile::{Item, RelPath};
+use rustix::{
+    fs::{AtFlags, Dir, FileType, OFlags, statat},
+    io::Errno,
+};
+
+use crate::{Changes, FilesError, Known, Root, Stamp, content_of, hash, root::folder_flags};
+
+/// An earlier file or link of a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// The run that put something else in its place, or removed it; runs are named by their time, so they sort.
+    pub run: String,
+    /// What it was.
+    pub stamp: Stamp,
+}
+
+/// All that is kept of what was at `path`, the oldest first.
+pub fn versions(root: &Root, path: &RelPath) -> Result<Vec<Version>, FilesError> {
+    let failed = |errno| FilesError::of("look for versions of", path, errno);
+    let store = root.versions().map_err(failed)?;
+    let mut found = Vec::new();
+    for entry in Dir::read_from(&store).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let Ok(run) = entry.file_name().to_str() else {
+            continue;
+        };
+        if matches!(run, "." | "..") {
+            continue;
+        }
+        match stat(root, run, path) {
+            Ok(stamp) => found.extend(stamp.map(|stamp| Version {
+                run: run.to_owned(),
+                stamp,
+            })),
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {}
+            Err(errno) => return Err(failed(errno)),
+        }
+    }
+    found.sort_by(|one, other| one.run.cmp(&other.run));
+    Ok(found)
+}
+
+/// Puts the version of `path` that `run` replaced back in its place; what is there goes to the version store in turn.
+pub fn restore(root: &Root, changes: &Changes<'_>, path: &RelPath, run: &str) -> Result<(), FilesError> {
+    let failed = |errno| FilesError::of("read a version of", path, errno);
+    let folder = folder(root, run, path).map_err(failed)?;
+    let name = path.name().ok_or_else(|| failed(Errno::INVAL))?;
+    let stat = statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW).map_err(failed)?;
+    let staged = match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Symlink => {
+            let text = rustix::fs::readlinkat(&folder, name, Vec::new()).map_err(failed)?;
+            changes.stage_link(path, text.as_bytes())?
+        }
+        _ => {
+            let open = || {
+                root.open_ours(
+                    &version(run, path)?,
+                    OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW,
+                )
+            };
+            let file = hash::content(open().map_err(failed)?).map_err(failed)?;
+            let mut from = std::fs::File::from(open().map_err(failed)?);
+            changes.stage(
+                path,
+                &file,
+                Stamp::of(&stat).mtime,
+                stat.st_mode & 0o777,
+                &mut from,
+            )?
+        }
+    };
+    let now = match content_of(root, path) {
+        Ok((file, stamp)) => Some(Known {
+            item: Item::File(file),
+            stamp: Some(stamp),
+        }),
+        // Nothing is there; or something that is no file, and then it stays.
+        Err(_) => None,
+    };
+    for ready in changes.flush(vec![staged])? {
+        changes.place(ready, now.as_ref())?;
+    }
+    changes.flush(Vec::new()).map(drop)
+}
+
+fn version(run: &str, path: &RelPath) -> Result<RelPath, Errno> {
+    let whole = [b"versions/", run.as_bytes(), b"/", path.as_bytes()].concat();
+    RelPath::new(&whole).map_err(|_| Errno::NOENT)
+}
+
+fn folder(root: &Root, run: &str, path: &RelPath) -> Result<OwnedFd, Errno> {
+    let parent = version(run, path)?.parent().unwrap_or_default();
+    root.open_ours(&parent, folder_flags())
+}
+
+/// None: it is a folder.
+fn stat(root: &Root, run: &str, path: &RelPath) -> Result<Option<Stamp>, Errno> {
+    let folder = folder(root, run, path)?;
+    let stat = statat(
+        &folder,
+        path.name().ok_or(Errno::NOENT)?,
+        AtFlags::SYMLINK_NOFOLLOW,
+    )?;
+    let kind = FileType::from_raw_mode(stat.st_mode);
+    Ok((kind != FileType::Directory).then(|| Stamp::of(&stat)))
+}
