@@ -55,7 +55,7 @@ pub(crate) fn sync(args: &SyncArgs, ui: &Ui) -> Result<ExitCode, CliError> {
 fn page(report: &Report) -> String {
     let mut text = String::new();
     if report.base_lost {
-        text.push_str("warn What both folders had last was damaged. Nothing was deleted; what differed is there twice.\n");
+        text.push_str("warn What both folders had last is not to be used: it was damaged, or one of them was put back to an earlier state. Nothing is deleted then, and what differs is there twice.\n");
     }
     for hold in &report.holds {
         text.push_str(&format!("FAIL {}\n", held(hold)));
@@ -84,9 +84,14 @@ fn page(report: &Report) -> String {
         let (path, what) = (human::printable(&failure.path), human::printable(&failure.text));
         text.push_str(&format!("FAIL {path}: {what}\n"));
     }
+    let are_left = report
+        .notices
+        .iter()
+        .any(|told| matches!(told, Told::Left { .. }));
     text.push_str(match (report.dry_run, report.ended, report.failures.is_empty()) {
         (true, ..) => "Nothing was done.\n",
         (_, true, _) => "It was ended early. What was done is whole; run it again to go on.\n",
+        (_, _, true) if are_left => "ok   Both folders are the same but for what was left alone.\n",
         (_, _, true) => "ok   Both folders are the same.\n",
         _ => "The rest is the same. Run it again for what is listed.\n",
     });

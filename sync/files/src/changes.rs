@@ -20,7 +20,7 @@ use gobag_reconcile::{Content, File, Item, RelPath};
 use rustix::{
     fs::{
         AtFlags, FileType, Mode, OFlags, RenameFlags, Stat, Timespec, Timestamps, fchmod, fstat, futimens,
-        linkat, mkdirat, openat, readlinkat, renameat_with, statat, symlinkat, syncfs, unlinkat,
+        linkat, mkdirat, openat, readlinkat, renameat, renameat_with, statat, symlinkat, syncfs, unlinkat,
     },
     io::Errno,
 };
@@ -104,8 +104,10 @@ impl<'a> Changes<'a> {
     /// Puts something that is being made, and may be what somebody wrote, into the version store.
     fn rescue(&self, name: &[u8]) -> Result<(), Errno> {
         let path = RelPath::new(&[b"interrupted-", name].concat()).map_err(|_| Errno::INVAL)?;
-        self.keep(&path, |versions, kept| rename(&self.stage, name, versions, kept))
-            .map(drop)
+        self.keep(&path, |versions, kept| {
+            self.shift(&self.stage, name, versions, kept)
+        })
+        .map(drop)
     }
 
     /// Writes what is to come to `path`; it has to be `file`. Who may do what with it is as with the file that it replaces, or else as `mode` says, but for
@@ -165,7 +167,8 @@ impl<'a> Changes<'a> {
     fn complete(&self, path: &RelPath, part: &str) -> Result<Staged, FilesError> {
         let failed = |errno| FilesError::of("write", path, errno);
         let name = self.name(READY);
-        rename(&self.stage, part.as_bytes(), &self.stage, name.as_bytes()).map_err(failed)?;
+        self.shift(&self.stage, part.as_bytes(), &self.stage, name.as_bytes())
+            .map_err(failed)?;
         let stat = statat(&self.stage, &name, AtFlags::SYMLINK_NOFOLLOW).map_err(failed)?;
         Ok(Staged {
             name,
@@ -208,13 +211,16 @@ impl<'a> Changes<'a> {
         let folder = self.root.open_parent(path).map_err(failed)?;
         let at = path.name().ok_or_else(|| failed(Errno::INVAL))?;
         match expect {
-            None => rename(&self.stage, name.as_bytes(), &folder, at).map_err(failed)?,
+            None => self
+                .shift(&self.stage, name.as_bytes(), &folder, at)
+                .map_err(failed)?,
             Some(expect) => {
                 let was = self.check(&folder, at, path, expect)?;
                 match self.exchange(name, &folder, at, path, &was) {
                     Err(Errno::OPNOTSUPP | Errno::INVAL | Errno::NOSYS | Errno::PERM | Errno::MLINK) => {
                         self.take(&folder, at, path, &was)?;
-                        rename(&self.stage, name.as_bytes(), &folder, at).map_err(failed)?;
+                        self.shift(&self.stage, name.as_bytes(), &folder, at)
+                            .map_err(failed)?;
                     }
                     other => other.map_err(failed)?,
                 }
@@ -266,13 +272,13 @@ impl<'a> Changes<'a> {
 
     fn take(&self, folder: &OwnedFd, at: &[u8], path: &RelPath, was: &Stamp) -> Result<(), FilesError> {
         let failed = |errno| FilesError::of("keep a version of", path, errno);
-        let taken = self.keep(path, |versions, kept| rename(folder, at, versions, kept));
+        let taken = self.keep(path, |versions, kept| self.shift(folder, at, versions, kept));
         let (versions, kept) = taken.map_err(failed)?;
         if is(&versions, &kept, was).map_err(failed)? {
             return Ok(());
         }
         // Somebody put another file there after the look at it. If there is a third one by now, this one is safe where it is.
-        let _ = rename(&versions, &kept, folder, at);
+        let _ = self.shift(&versions, &kept, folder, at);
         Err(FilesError::Changed { path: path.clone() })
     }
 
@@ -287,12 +293,12 @@ impl<'a> Changes<'a> {
             return Err(failed(Errno::INVAL));
         };
         let was = self.check(&folder, at, from, expect)?;
-        rename(&folder, at, &target, new).map_err(failed)?;
+        self.shift(&folder, at, &target, new).map_err(failed)?;
         let stamp = Stamp::of(&statat(&target, new, AtFlags::SYMLINK_NOFOLLOW).map_err(failed)?);
         if stamp.is_same_file(&was) {
             return Ok(stamp);
         }
-        let _ = rename(&target, new, &folder, at);
+        let _ = self.shift(&target, new, &folder, at);
         Err(FilesError::Changed { path: from.clone() })
     }
 
@@ -342,6 +348,9 @@ impl<'a> Changes<'a> {
         let stat = fstat(&file).map_err(failed)?;
         if !Stamp::of(&stat).is_same_file(&was) {
             return Err(FilesError::Changed { path: path.clone() });
+        }
+        if !self.root.has_modes() {
+            return Ok(was);
         }
         let mode = with_run(stat.st_mode & 0o7777, executable);
         fchmod(&file, Mode::from_raw_mode(mode)).map_err(failed)?;
@@ -409,20 +418,44 @@ impl<'a> Changes<'a> {
         Ok(folder)
     }
 
+    /// Moves it to where nothing is. Where the file system cannot be asked for that in one step, by a second name, and the first goes by way of our own folder, so
+    /// that nobody's is taken away who put another file there meanwhile. Where there are no second names, an empty file takes the place first: nobody's is
+    /// covered, but who writes into that very file in the moment that it is there.
+    fn shift(&self, folder: &OwnedFd, at: &[u8], to: &OwnedFd, new: &[u8]) -> Result<(), Errno> {
+        match renameat_with(folder, at, to, new, RenameFlags::NOREPLACE) {
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
+            other => return other,
+        }
+        match linkat(folder, at, to, new, AtFlags::empty()) {
+            Err(Errno::PERM | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                let flags =
+                    OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                drop(openat(to, new, flags, Mode::RUSR | Mode::WUSR)?);
+                let moved = renameat(folder, at, to, new);
+                if moved.is_err() {
+                    let _ = unlinkat(to, new, AtFlags::empty());
+                }
+                return moved;
+            }
+            linked => linked?,
+        }
+        let first = self.name(READY);
+        renameat(folder, at, &self.stage, &first)?;
+        let ino = |folder: &OwnedFd, name: &[u8]| Ok(statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?.st_ino);
+        if ino(&self.stage, first.as_bytes())? == ino(to, new)? {
+            return unlinkat(&self.stage, &first, AtFlags::empty());
+        }
+        // Somebody else's: back where it was, or, if there is a third by now, into the version store.
+        match linkat(&self.stage, &first, folder, at, AtFlags::empty()) {
+            Ok(()) => unlinkat(&self.stage, &first, AtFlags::empty())?,
+            Err(_) => self.rescue(first.as_bytes())?,
+        }
+        Err(Errno::EXIST)
+    }
+
     fn name(&self, kind: &str) -> String {
         self.serial.set(self.serial.get() + 1);
         format!("{kind}{}", self.serial.get())
-    }
-}
-
-/// Moves it to where nothing is. Where the file system cannot be asked for that in one step, by a second name; where it has none, not at all.
-fn rename(folder: &OwnedFd, at: &[u8], to: &OwnedFd, new: &[u8]) -> Result<(), Errno> {
-    match renameat_with(folder, at, to, new, RenameFlags::NOREPLACE) {
-        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
-            linkat(folder, at, to, new, AtFlags::empty())?;
-            unlinkat(folder, at, AtFlags::empty())
-        }
-        other => other,
     }
 }
 

@@ -35,7 +35,12 @@ impl Reading {
         }
         Ok(Self {
             stamp: Stamp::of(&stat),
-            mode: stat.st_mode & 0o777,
+            // What the file system does not know, it says of all alike.
+            mode: if root.has_modes() {
+                stat.st_mode & 0o777
+            } else {
+                0o644
+            },
             file: file.into(),
             path: path.clone(),
         })

@@ -125,7 +125,8 @@ impl Root {
         self.top.as_fd()
     }
 
-    pub(crate) fn has_modes(&self) -> bool {
+    /// Whether what is said of who may run a file is kept; where it is not, files are what they were, or what they are elsewhere.
+    pub fn has_modes(&self) -> bool {
         self.has_modes
     }
 

@@ -82,6 +82,13 @@ pub fn restore(root: &Root, changes: &Changes<'_>, path: &RelPath, run: &str) ->
         // Nothing is there; or something that is no file, and then it stays.
         Err(_) => None,
     };
+    let mut folders: Vec<RelPath> = std::iter::successors(path.parent(), RelPath::parent).collect();
+    folders.retain(|folder| !folder.is_root());
+    // They may have gone with it.
+    folders
+        .iter()
+        .rev()
+        .try_for_each(|folder| changes.make_folder(folder))?;
     for ready in changes.flush(vec![staged])? {
         changes.place(ready, now.as_ref())?;
     }

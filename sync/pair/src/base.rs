@@ -103,6 +103,15 @@ impl Base {
         self.set("passes", i64::try_from(passes).unwrap_or(i64::MAX))
     }
 
+    /// Whether it was begun in place of one that was lost, and nobody has been told.
+    pub(crate) fn is_lost(&self) -> Result<bool, PairError> {
+        Ok(self.setting::<i64>("lost")?.unwrap_or(0) != 0)
+    }
+
+    pub(crate) fn set_lost(&self, lost: bool) -> Result<(), PairError> {
+        self.set("lost", i64::from(lost))
+    }
+
     fn setting<T: rusqlite::types::FromSql>(&self, name: &str) -> Result<Option<T>, PairError> {
         let sql = "SELECT value FROM settings WHERE name = ?1";
         let value = self

@@ -74,6 +74,10 @@ impl Pair {
             return Err(PairError::Overlap { left, right });
         }
         base.set_roots([left.id(), right.id()])?;
+        if known.is_none() {
+            // Of passes with an earlier base nothing is to be known.
+            base.set_passes(right.counter(left.id())?, false)?;
+        }
         Ok(Self {
             left,
             right,
@@ -125,15 +129,27 @@ impl Pair {
             }),
             false => self.pass_once(options, monitor),
         };
-        match passed {
+        let mut report = match passed {
+            // Nothing is changed, so nothing can be told but that.
+            Err(PairError::BaseDamaged { .. }) if options.dry_run => {
+                return Ok(Report {
+                    base_lost: true,
+                    dry_run: true,
+                    ..Report::default()
+                });
+            }
             Err(PairError::BaseDamaged { .. }) => {
                 self.lose_base(&options.run)?;
-                let mut report = self.pass_once(options, monitor)?;
-                report.base_lost = true;
-                Ok(report)
+                self.pass_once(options, monitor)?
             }
-            other => other,
+            other => other?,
+        };
+        // It is told once a pass has come to its end.
+        report.base_lost = self.base.is_lost()?;
+        if report.base_lost && report.is_over() {
+            self.base.set_lost(false)?;
         }
+        Ok(report)
     }
 
     /// Whether one of the roots was put back to an earlier state, by a backup or an image: what the base has is then not what both had last.
@@ -221,7 +237,10 @@ impl Pair {
             .chain(right.keys().filter(|path| !left.contains_key(*path)))
         {
             let base = self.base.get(path)?;
-            let (is, its) = (seen(left.get(path)), seen(right.get(path)));
+            let (mut is, mut its) = (seen(left.get(path)), seen(right.get(path)));
+            if base.is_none() {
+                agree_on_running(&mut is, &mut its, [self.left.has_modes(), self.right.has_modes()]);
+            }
             let its_marks =
                 [Side::Left, Side::Right].map(|side| mark(&scans[at(side)], path, base.as_ref(), side));
             marks.insert(path.clone(), its_marks);
@@ -281,6 +300,7 @@ impl Pair {
         }
         // The damaged one is closed here.
         self.base = Base::open(&fresh)?;
+        self.base.set_lost(true)?;
         self.base.set_roots([self.left.id(), self.right.id()])?;
         self.base.set_passes(self.right.counter(self.left.id())?, false)?;
         self.base = Base::nowhere()?;
@@ -340,6 +360,18 @@ fn seen(found: Option<&Found>) -> Seen {
         Some(Found::Gone) => Seen::Gone,
         Some(Found::Item(item, _)) => Seen::Item(item.clone()),
         Some(Found::Unknown(why)) => Seen::Unknown(*why),
+    }
+}
+
+/// Of two files with the same content, one on a file system that does not know who may run it, the other's word counts.
+fn agree_on_running(left: &mut Seen, right: &mut Seen, know: [bool; 2]) {
+    let (Seen::Item(Item::File(left)), Seen::Item(Item::File(right))) = (left, right) else {
+        return;
+    };
+    match know {
+        [true, false] if left.content == right.content => right.executable = left.executable,
+        [false, true] if left.content == right.content => left.executable = right.executable,
+        _ => {}
     }
 }
 

@@ -135,8 +135,13 @@ impl Report {
         }
     }
 
+    /// Whether everything was done that could be.
+    pub(crate) fn is_over(&self) -> bool {
+        self.holds.is_empty() && !self.dry_run && !self.ended
+    }
+
     /// Whether both are the same now, as far as they can be.
     pub fn is_in_step(&self) -> bool {
-        self.holds.is_empty() && self.failures.is_empty() && !self.dry_run && !self.ended
+        self.is_over() && self.failures.is_empty()
     }
 }

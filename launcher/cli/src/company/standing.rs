@@ -8,6 +8,7 @@ use gobag_format::{
     lease::{Held, Lease, LeaseError, LeasePolicy, Standing, Stick, UnlockMode, judge},
     manifest::Manifest,
 };
+use gobag_protocol::error::Code;
 use gobag_term::{CliError, ExitCode, Ui};
 use jiff::Timestamp;
 
@@ -74,12 +75,15 @@ pub(crate) fn admit(work: &Arc<Work>, ui: &Ui) -> Result<(), CliError> {
     let desk = Desk::new(work);
     if error == LeaseError::Revoked {
         // IT may have taken it back since; nobody who keeps it from asking keeps it from being erased.
+        let before = work.session().bundle().unlock_mode();
         let asked = contact::contact(&desk);
-        if asked.is_err() || work.session().bundle().take_back().is_err() {
+        if !lets_in(&asked) || work.session().bundle().take_back().is_err() {
             let _ = contact::cut_off(&desk);
             return Err(cut_off(work.take_fate()));
         }
         ui.say("Your company had cut this stick off, and has taken that back.");
+        contact::told(&asked, ui);
+        share::tell(before, work.session().bundle().unlock_mode(), ui);
         return admit_again(work, ui);
     }
     if !found.is_enrolled {
@@ -101,6 +105,17 @@ pub(crate) fn admit(work: &Arc<Work>, ui: &Ui) -> Result<(), CliError> {
             Ok(())
         }
         Err(error) => Err(refused(work, error, &asked)),
+    }
+}
+
+/// Whether the company knows the stick and did not cut it off, though it may have given it nothing.
+fn lets_in(asked: &Result<(), Trouble>) -> bool {
+    match asked {
+        Ok(()) | Err(Trouble::Lease(_) | Trouble::Header(_) | Trouble::Card(_)) => true,
+        Err(Trouble::Client(error)) => {
+            error.is_refused(Code::StickCloneSuspected) || error.is_refused(Code::LeaseToken)
+        }
+        Err(_) => false,
     }
 }
 

@@ -265,3 +265,23 @@ fn who_may_read_a_file_stays_so() {
         (0o600, 0o600)
     );
 }
+
+#[test]
+fn a_dry_run_of_a_side_that_was_put_back_changes_nothing_and_pairing_again_is_no_loss() {
+    let mut lab = Lab::paired(&[("a", "1")]);
+    let counter = fs::read_dir(lab.at("right/.gobag-sync/passes"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    fs::write(&counter, "0\n").unwrap();
+    let report = lab.pass_with(|options| options.dry_run = true).unwrap();
+    assert!(report.base_lost && report.dry_run, "{report:?}");
+    lab.write("left", "b", "2");
+    assert!(lab.pass().base_lost);
+    assert!(!lab.pass().base_lost);
+    Pair::forget(&lab.at("left")).unwrap();
+    drop(lab.pair().unwrap());
+    assert!(!lab.pass().base_lost);
+}
