@@ -8,7 +8,7 @@ use std::{
 use gobag_files::{Changes, FilesError, Known};
 use gobag_reconcile::Item;
 
-use crate::lab::{Lab, file, path};
+use crate::lab::{Lab, Plain, file, path};
 
 #[test]
 fn a_file_comes_whole_with_its_time_and_what_it_replaces_is_kept() {
@@ -205,4 +205,35 @@ fn what_is_made_is_what_comes_into_its_place() {
     );
     assert!(!lab.at("f").exists());
     assert!(lab.kept().ends_with("=theirs"), "{}", lab.kept());
+}
+
+#[test]
+fn without_renames_that_exclude_nothing_is_covered_either() {
+    let Some(plain) = Plain::mount() else { return };
+    let mut lab = Lab::in_folder(plain.folder());
+    lab.put("1", "f", "first", None).unwrap();
+    assert_eq!(
+        lab.put("1", "f", "cover", None).unwrap_err().code(),
+        "files.changed"
+    );
+    lab.note();
+    lab.put("2", "f", "second", Some(&lab.of("f"))).unwrap();
+    lab.write("g", "user's");
+    lab.note();
+    let changes = Changes::begin(&lab.root, "3", "test").unwrap();
+    assert_eq!(
+        changes
+            .rename(&path("f"), &path("g"), &lab.of("f"))
+            .unwrap_err()
+            .code(),
+        "files.changed"
+    );
+    changes.rename(&path("f"), &path("h"), &lab.of("f")).unwrap();
+    changes.remove(&path("g"), &lab.of("g")).unwrap();
+    drop(changes);
+    assert_eq!(
+        (lab.read("h"), lab.kept(), lab.staged()),
+        ("second".into(), "2/f=first 3/g=user's".into(), 0)
+    );
+    assert!(!lab.at("f").exists() && !lab.at("g").exists());
 }

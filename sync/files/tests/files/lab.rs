@@ -5,6 +5,7 @@ use std::{
     convert::Infallible,
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use gobag_files::{Base, Changes, FilesError, Found, Known, Root, RootId, Scan, content_of, scan};
@@ -13,6 +14,49 @@ use tempfile::TempDir;
 
 pub(crate) fn path(text: &str) -> RelPath {
     RelPath::new(text.as_bytes()).unwrap()
+}
+
+/// A file system that knows no exchanging or excluding rename: ext4 by way of `fuse2fs`. None where that is not installed, which `GOBAG_REQUIRE=container`
+/// makes a failure.
+pub(crate) struct Plain(TempDir);
+
+impl Plain {
+    pub(crate) fn mount() -> Option<Self> {
+        let top = TempDir::new().unwrap();
+        let (image, folder) = (top.path().join("image"), top.path().join("folder"));
+        fs::File::create(&image).unwrap().set_len(256 << 20).unwrap();
+        fs::create_dir(&folder).unwrap();
+        let run = |program: &str, words: &[&str]| {
+            let paths: &[&Path] = if program == "fuse2fs" {
+                &[&image, &folder]
+            } else {
+                &[&image]
+            };
+            let done = Command::new(program).args(words).args(paths).output();
+            done.is_ok_and(|output| output.status.success())
+        };
+        if run("mke2fs", &["-q", "-t", "ext4"]) && run("fuse2fs", &["-o", "fakeroot"]) {
+            return Some(Self(top));
+        }
+        let required = std::env::var("GOBAG_REQUIRE").unwrap_or_default();
+        assert!(
+            !required.split(',').any(|name| name == "container"),
+            "fuse2fs is missing"
+        );
+        println!("skipped: fuse2fs is missing");
+        None
+    }
+
+    pub(crate) fn folder(&self) -> TempDir {
+        TempDir::new_in(self.0.path().join("folder")).unwrap()
+    }
+}
+
+impl Drop for Plain {
+    fn drop(&mut self) {
+        let folder = self.0.path().join("folder");
+        let _ = rustix::mount::unmount(folder, rustix::mount::UnmountFlags::DETACH);
+    }
 }
 
 /// What was known, by path.
@@ -41,7 +85,10 @@ pub(crate) struct Lab {
 
 impl Lab {
     pub(crate) fn new() -> Self {
-        let folder = TempDir::new().unwrap();
+        Self::in_folder(TempDir::new().unwrap())
+    }
+
+    pub(crate) fn in_folder(folder: TempDir) -> Self {
         let root = Root::open(folder.path(), RootId([7; 16]), None).unwrap();
         Self {
             folder,
