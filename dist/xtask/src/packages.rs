@@ -30,6 +30,7 @@ const PACKAGES: &[Package] = &[
     package("fuse3", "fusermount3", "mounts as an ordinary user"),
     package("fuse2fs", "fuse2fs", "container mode as an ordinary user"),
     package("e2fsprogs", "mke2fs", "makes and checks ext4 volumes"),
+    package("fdisk", "sfdisk", "divides disks as installers do"),
     package("bubblewrap", "bwrap", "container mode"),
     package("uidmap", "newuidmap", "user namespaces for mmdebstrap"),
     package("mmdebstrap", "mmdebstrap", "makes the demo's Debian"),

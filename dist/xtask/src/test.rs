@@ -62,6 +62,11 @@ pub(crate) fn capabilities(strict: bool) -> String {
         ("fuse", strict || fuse),
         ("age", strict || sh::on_path("age")),
         ("qemu", strict || qemu),
+        (
+            "container",
+            strict || (sh::on_path("bwrap") && sh::on_path("fuse2fs")),
+        ),
+        ("sfdisk", strict || Path::new("/usr/sbin/sfdisk").exists()),
         ("nbd", strict || sh::on_path("nbdinfo")),
         ("python", strict || python::READER.is_there()),
         ("postgres", strict || company_side::postgres_programs().is_some()),
