@@ -31,7 +31,7 @@ struct Report {
 
 pub(crate) fn pair(args: &PairArgs, ui: &Ui) -> Result<ExitCode, CliError> {
     if args.again {
-        Pair::forget(&args.left).or_explain()?;
+        Pair::forget(&args.left, fresh()?).or_explain()?;
     }
     Pair::make(&args.left, &args.right, [fresh()?, fresh()?]).or_explain()?;
     let report = Report {

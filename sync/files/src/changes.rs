@@ -68,16 +68,14 @@ impl<'a> Changes<'a> {
     ///
     /// What is to come is made apart from that of others: no two runs at a time may have the same `owner`.
     pub fn begin(root: &'a Root, run: &str, owner: &str) -> Result<Self, FilesError> {
-        let failed = |errno: Errno| FilesError::Root {
-            path: root.path().to_owned(),
-            source: errno.into(),
-        };
+        let failed = FilesError::root(root.path());
+        let (run, owner) = (run.replace('/', "-"), owner.replace('/', "-"));
         let changes = Self {
             root,
-            run: run.replace('/', "-"),
-            owner: owner.replace('/', "-"),
-            stage: root.stage(&owner.replace('/', "-")).map_err(failed)?,
-            versions: root.versions().map_err(failed)?,
+            stage: root.stage(&owner).map_err(&failed)?,
+            versions: root.versions().map_err(&failed)?,
+            run,
+            owner,
             serial: Cell::new(0),
         };
         changes.sweep().map_err(failed)?;

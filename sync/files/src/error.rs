@@ -1,6 +1,9 @@
 //! What can go wrong with a user's folder.
 
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use gobag_reconcile::RelPath;
 use rustix::io::Errno;
@@ -64,6 +67,13 @@ impl FilesError {
     /// Whether there is no room, so that nothing else will do either.
     pub fn is_full(&self) -> bool {
         matches!(self, Self::File { source, .. } if is_full(source))
+    }
+
+    pub(crate) fn root(path: &Path) -> impl Fn(Errno) -> Self {
+        |errno| Self::Root {
+            path: path.to_owned(),
+            source: errno.into(),
+        }
     }
 
     pub(crate) fn of(what: &'static str, path: &RelPath, errno: Errno) -> Self {

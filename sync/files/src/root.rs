@@ -61,26 +61,26 @@ impl Root {
     /// Opens the folder at `path`, which has to be there. Where it was not one of ours yet, it becomes one by the name `fresh`; where `expect` is given, it
     /// has to be that one: a drive that is not mounted, or another one in its place, is an error and never an empty folder.
     pub fn open(path: &Path, fresh: RootId, expect: Option<RootId>) -> Result<Self, FilesError> {
-        let failed = |errno: Errno| FilesError::Root {
-            path: path.to_owned(),
-            source: errno.into(),
-        };
-        let top = open(path, folder_flags() & !OFlags::NOFOLLOW, Mode::empty()).map_err(failed)?;
-        let other = || FilesError::OtherRoot {
-            path: path.to_owned(),
-        };
-        let known = match openat(&top, OURS, folder_flags(), Mode::empty()) {
-            Ok(ours) => marker(&ours).map_err(failed)?.map(|id| (ours, id)),
-            Err(Errno::NOENT) => None,
-            Err(errno) => return Err(failed(errno)),
-        };
+        let (top, known) = look(path)?;
         let (ours, id) = match (known, expect) {
-            (Some((_, id)), Some(expect)) if id != expect => return Err(other()),
-            (None, Some(_)) => return Err(other()),
-            (Some(known), _) => known,
-            (None, None) => (make(&top, fresh).map_err(failed)?, fresh),
+            (Some(known), None) => known,
+            (Some(known), Some(expect)) if known.1 == expect => known,
+            (None, None) => (make(&top, fresh).map_err(FilesError::root(path))?, fresh),
+            (_, Some(_)) => return Err(other(path)),
         };
-        let has_modes = keeps_modes(&ours).map_err(failed)?;
+        Self::of(path, top, ours, id)
+    }
+
+    /// Opens a folder that is one of ours; another is an error.
+    pub fn open_known(path: &Path) -> Result<Self, FilesError> {
+        match look(path)? {
+            (top, Some((ours, id))) => Self::of(path, top, ours, id),
+            (_, None) => Err(other(path)),
+        }
+    }
+
+    fn of(path: &Path, top: OwnedFd, ours: OwnedFd, id: RootId) -> Result<Self, FilesError> {
+        let has_modes = keeps_modes(&ours).map_err(FilesError::root(path))?;
         let path = path.to_owned();
         Ok(Self {
             path,
@@ -89,26 +89,6 @@ impl Root {
             id,
             has_modes,
         })
-    }
-
-    /// Opens a folder that is one of ours; another is an error.
-    pub fn open_known(path: &Path) -> Result<Self, FilesError> {
-        let failed = |errno: Errno| FilesError::Root {
-            path: path.to_owned(),
-            source: errno.into(),
-        };
-        let top = open(path, folder_flags() & !OFlags::NOFOLLOW, Mode::empty()).map_err(failed)?;
-        let known = match openat(&top, OURS, folder_flags(), Mode::empty()) {
-            Ok(ours) => marker(&ours).map_err(failed)?,
-            Err(Errno::NOENT) => None,
-            Err(errno) => return Err(failed(errno)),
-        };
-        match known {
-            Some(id) => Self::open(path, id, Some(id)),
-            None => Err(FilesError::OtherRoot {
-                path: path.to_owned(),
-            }),
-        }
     }
 
     /// Where it is.
@@ -140,24 +120,18 @@ impl Root {
 
     /// What was counted here under this name; 0: nothing yet.
     pub fn counter(&self, of: RootId) -> Result<u64, FilesError> {
-        let failed = |errno: Errno| FilesError::Root {
-            path: self.path.clone(),
-            source: errno.into(),
-        };
-        let folder = subfolder(self.ours.as_fd(), COUNTERS).map_err(failed)?;
+        let failed = FilesError::root(&self.path);
+        let folder = subfolder(self.ours.as_fd(), COUNTERS).map_err(&failed)?;
         let text = small(&folder, &of.to_string())
-            .map_err(failed)?
+            .map_err(&failed)?
             .unwrap_or_default();
         Ok(text.trim().parse().unwrap_or(0))
     }
 
     /// Counts, durably.
     pub fn set_counter(&self, of: RootId, count: u64) -> Result<(), FilesError> {
-        let failed = |errno: Errno| FilesError::Root {
-            path: self.path.clone(),
-            source: errno.into(),
-        };
-        let folder = subfolder(self.ours.as_fd(), COUNTERS).map_err(failed)?;
+        let failed = FilesError::root(&self.path);
+        let folder = subfolder(self.ours.as_fd(), COUNTERS).map_err(&failed)?;
         replace(&folder, &of.to_string(), &format!("{count}\n")).map_err(failed)
     }
 
@@ -224,6 +198,24 @@ pub(crate) fn subfolder(within: BorrowedFd<'_>, name: &[u8]) -> Result<OwnedFd, 
         Ok(()) | Err(Errno::EXIST) => openat(within, name, folder_flags(), Mode::empty()),
         Err(errno) => Err(errno),
     }
+}
+
+/// A folder, and, if it is one of ours, what is ours in it and by what it is known again.
+fn look(path: &Path) -> Result<(OwnedFd, Option<(OwnedFd, RootId)>), FilesError> {
+    let failed = FilesError::root(path);
+    // The folder itself may be named by a link.
+    let top = open(path, folder_flags() & !OFlags::NOFOLLOW, Mode::empty()).map_err(&failed)?;
+    let known = match openat(&top, OURS, folder_flags(), Mode::empty()) {
+        Ok(ours) => marker(&ours).map_err(&failed)?.map(|id| (ours, id)),
+        Err(Errno::NOENT) => None,
+        Err(errno) => return Err(failed(errno)),
+    };
+    Ok((top, known))
+}
+
+fn other(path: &Path) -> FilesError {
+    let path = path.to_owned();
+    FilesError::OtherRoot { path }
 }
 
 fn marker(ours: &OwnedFd) -> Result<Option<RootId>, Errno> {

@@ -86,12 +86,9 @@ pub fn scan<B: Base>(
     base: &mut B,
     was_read: &(dyn Fn(u64) -> bool + Sync),
 ) -> Result<Scan, ScanError<B::Error>> {
-    let failed = |errno: Errno| FilesError::Root {
-        path: root.path().to_owned(),
-        source: errno.into(),
-    };
-    let now = root.now().map_err(failed)?;
-    let top = root.open_at(&RelPath::root(), folder_flags()).map_err(failed)?;
+    let failed = FilesError::root(root.path());
+    let now = root.now().map_err(&failed)?;
+    let top = root.open_at(&RelPath::root(), folder_flags()).map_err(&failed)?;
     let mut walk = Walk {
         root,
         base,

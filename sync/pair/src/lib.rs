@@ -10,6 +10,7 @@
 #![cfg(target_os = "linux")]
 
 mod apply;
+mod aside;
 mod base;
 mod error;
 mod pass;

@@ -1,29 +1,21 @@
 //! One pass: what differs on both sides, what follows from it, and whether it may be done.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    os::fd::AsFd as _,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, fs, os::fd::AsFd as _, path::Path};
 
 use gobag_files::{FilesError, Found, OURS, Root, RootId, Scan, scan};
 use gobag_format::Monitor;
 use gobag_reconcile::{
     ConflictNames, HoldLimits, Item, Merged, Plan, RelPath, Seen, Side, Totals, holds, plan,
 };
-use rustix::{fs::FlockOperation, io::Errno};
+use rustix::fs::FlockOperation;
 
 use crate::{
     PairError, Report, Told,
     apply::{Apply, Mark, Marks},
+    aside::{BASE, ENDINGS, FRESH, put_aside, remove, rename, with},
     base::{Base, Both, Change, at},
 };
 
-/// The database's name in our folder of the left root.
-const BASE: &str = "base.db";
-/// One that is to come in its place.
-const FRESH: &str = "base.db.fresh";
 /// Whoever makes a pass has this file locked.
 const LOCK: &str = "lock";
 
@@ -86,9 +78,9 @@ impl Pair {
         })
     }
 
-    /// Forgets which folder `left` was paired with, and what both had.
-    pub fn forget(left: &Path) -> Result<(), PairError> {
-        let left = Root::open_known(left)?;
+    /// Forgets which folder `left` was paired with, and what both had; also where its marker is gone, in whose place comes `fresh`.
+    pub fn forget(left: &Path, fresh: RootId) -> Result<(), PairError> {
+        let left = Root::open(left, fresh, None)?;
         let _lock = lock(&left)?;
         let base = left.path().join(OURS).join(BASE);
         put_aside(&base, "before-pairing")?;
@@ -309,49 +301,6 @@ impl Pair {
         self.base = Base::open(&path)?;
         Ok(())
     }
-}
-
-/// The files of a database.
-const ENDINGS: [&str; 3] = ["", "-wal", "-shm"];
-
-/// Keeps what a damaged base was under another name, too; it is in its place still, but for what was not yet in it.
-fn put_aside(base: &Path, run: &str) -> Result<(), PairError> {
-    let aside = base.with_file_name(format!("{BASE}.damaged-{run}"));
-    tracing::error!(path = %base.display(), aside = %aside.display(), "what both folders had last is not to be used");
-    for ending in ENDINGS {
-        match rustix::fs::link(with(base, ending), with(&aside, ending)) {
-            Ok(()) | Err(Errno::NOENT | Errno::EXIST) => {}
-            // Without second names it is not kept; it says nothing to anybody but us.
-            Err(Errno::PERM | Errno::OPNOTSUPP) => tracing::warn!("the damaged one is not kept"),
-            Err(errno) => return Err(unusable(base, errno)),
-        }
-    }
-    // What another base wrote ahead must not be taken for this one's.
-    ENDINGS[1..]
-        .iter()
-        .try_for_each(|ending| remove(&with(base, ending)))
-}
-
-fn with(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(ending);
-    PathBuf::from(name)
-}
-
-fn remove(path: &Path) -> Result<(), PairError> {
-    match rustix::fs::unlink(path) {
-        Ok(()) | Err(Errno::NOENT) => Ok(()),
-        Err(errno) => Err(unusable(path, errno)),
-    }
-}
-
-fn rename(from: &Path, to: &Path) -> Result<(), PairError> {
-    rustix::fs::rename(from, to).map_err(|errno| unusable(to, errno))
-}
-
-fn unusable(path: &Path, errno: Errno) -> PairError {
-    let (path, source) = (path.to_owned(), errno.into());
-    FilesError::Root { path, source }.into()
 }
 
 fn seen(found: Option<&Found>) -> Seen {

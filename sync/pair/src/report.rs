@@ -55,7 +55,7 @@ pub enum Told {
     Left {
         /// The path.
         path: String,
-        /// `unreadable`, `special`, `name`, `busy`.
+        /// `unreadable`, `special`, `busy`.
         why: String,
     },
 }

@@ -24,7 +24,7 @@ pub struct File {
     pub executable: bool,
 }
 
-/// What is at a path. Times, owners and further permissions are no part of it: they are carried along and decide nothing.
+/// What is at a path. Times and permissions are no part of it: they are carried along as far as that goes, and decide nothing; owners are not.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Item {
     /// A folder; what is in it are items of their own.

@@ -14,8 +14,6 @@ pub enum Unknown {
     Unreadable,
     /// It is no file, folder or link.
     Special,
-    /// Its name cannot be on the other side, or is there in another spelling.
-    Name,
     /// It kept changing while it was read.
     Busy,
 }

@@ -31,7 +31,7 @@ pub fn check(path: &Path, cancel: &dyn Fn() -> bool) -> Result<Ext4Check, Ext4Er
 /// Replays the journal and repairs what can be repaired without losing anything. Returns whether anything was changed. Quick when the file system was
 /// closed properly.
 ///
-/// `fuse2fs` writes without the journal. Where it was cut off, a file made in that moment may be half there, once in some hundred times, which `e2fsck -p`
+/// `fuse2fs` writes without the journal. Where it was cut off, a file made in that moment may, seldom, be half there, which `e2fsck -p`
 /// leaves to a person: there everything is repaired, for what was flushed is whole, unless something of it cannot be read. In any other file system that
 /// is damage, [`Ext4Error::Damaged`]. A repair that is cut off itself leaves the file system as one that was, and is made again.
 pub fn repair(path: &Path, cancel: &dyn Fn() -> bool) -> Result<bool, Ext4Error> {

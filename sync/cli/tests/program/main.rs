@@ -142,6 +142,14 @@ fn what_takes_everything_away_waits_and_a_missing_drive_is_not_empty() {
     );
     desk.is("pair mine office --again", 0, &[]);
     desk.is("sync mine office", 0, &[]);
+    fs::remove_file(desk.at("mine/.gobag-sync/root")).unwrap();
+    desk.is(
+        "sync mine office",
+        1,
+        &["mine is not the folder it was", "--again"],
+    );
+    desk.is("pair mine office --again", 0, &[]);
+    desk.is("sync mine office", 0, &[]);
     desk.is("pair mine mine", 2, &["in each other"]);
     assert!(Path::new(&desk.at("mine/.gobag-sync")).exists());
 }

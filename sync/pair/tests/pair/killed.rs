@@ -28,12 +28,11 @@ impl Dice {
     }
 }
 
-/// Not a test: the pass that is killed.
+/// The pass that is killed.
 #[test]
+#[ignore = "a part of the next one"]
 fn child() {
-    let Ok(folders) = std::env::var(FOLDERS) else {
-        return;
-    };
+    let folders = std::env::var(FOLDERS).unwrap();
     let folders = Path::new(&folders);
     let mut pair = Pair::open(&folders.join("left"), &folders.join("right")).unwrap();
     let mut options = Lab::new().options();
@@ -58,7 +57,7 @@ fn s46_s47_killed_anywhere_nothing_is_lost_and_nobody_has_to_help() {
         let before = contents(&lab, false);
         let begun = Instant::now();
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "killed::child"])
+            .args(["--exact", "--ignored", "killed::child"])
             .env(FOLDERS, lab.at(""))
             .stdout(Stdio::null())
             .stderr(Stdio::null())

@@ -136,3 +136,17 @@ pub(crate) fn list(top: &Path) -> BTreeMap<String, String> {
     }
     found
 }
+
+/// Whether this is root; says that a test is skipped otherwise, or fails where that must not be.
+pub(crate) fn may_mount() -> bool {
+    let is_root = rustix::process::geteuid().is_root();
+    let required = std::env::var("GOBAG_REQUIRE").unwrap_or_default();
+    assert!(
+        is_root || !required.split(',').any(|name| name == "root"),
+        "only root mounts"
+    );
+    if !is_root {
+        println!("skipped: only root mounts");
+    }
+    is_root
+}

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use gobag_pair::{Pair, PairError, RootId};
 use gobag_reconcile::Hold;
 
-use crate::lab::{Lab, list};
+use crate::lab::{Lab, list, may_mount};
 
 #[test]
 fn s31_s54_a_folder_that_is_missing_another_or_in_the_other() {
@@ -112,6 +112,9 @@ fn s36_a_row_that_was_altered_is_noticed() {
 
 #[test]
 fn s45_a_side_without_room_keeps_what_it_had() {
+    if !may_mount() {
+        return;
+    }
     let mut lab = Lab::new();
     let (target, none): (_, Option<&std::ffi::CStr>) = (lab.at("right"), Some(c"size=1m"));
     rustix::mount::mount("none", &target, "tmpfs", rustix::mount::MountFlags::empty(), none).unwrap();
@@ -281,7 +284,7 @@ fn a_dry_run_of_a_side_that_was_put_back_changes_nothing_and_pairing_again_is_no
     lab.write("left", "b", "2");
     assert!(lab.pass().base_lost);
     assert!(!lab.pass().base_lost);
-    Pair::forget(&lab.at("left")).unwrap();
+    Pair::forget(&lab.at("left"), RootId([1; 16])).unwrap();
     drop(lab.pair().unwrap());
     assert!(!lab.pass().base_lost);
 }
