@@ -36,5 +36,6 @@ mod testing;
 pub mod token;
 pub mod waiver;
 pub mod wiped;
+pub mod workspace;
 
 pub use monitor::{Monitor, Silent};

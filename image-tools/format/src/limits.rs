@@ -115,3 +115,16 @@ pub const MAX_CODE_LEN: usize = 256;
 pub const MAX_REPLICA_OBJECT_LEN: usize = 4 << 20;
 /// Most layers of a replica's index.
 pub const MAX_REPLICA_LAYERS: usize = 64;
+
+/// Longest blob of a workspace before it is sealed, bytes.
+pub const MAX_BLOB_LEN: usize = 1 << 20;
+/// Most packs that a workspace's head names; 64 digits each, in a head of 64 KiB.
+pub const MAX_HEAD_PACKS: usize = 256;
+/// Longest key of a workspace's tree, bytes: the longest path that Linux has.
+pub const MAX_KEY_LEN: usize = 4096;
+/// Longest text of a symbolic link, bytes.
+pub const MAX_LINK_LEN: usize = 4096;
+/// Most levels of lists above those of a file's pieces: 32 parts each on average, so more than any file has.
+pub const MAX_LIST_LEVEL: u8 = 12;
+/// Most levels of pages above the leaves: 64 pages each on average.
+pub const MAX_TREE_LEVEL: u8 = 12;

@@ -7,7 +7,7 @@
 mod place;
 mod record;
 mod segment;
-mod unit;
+pub(crate) mod unit;
 
 pub use place::Place;
 pub use record::{

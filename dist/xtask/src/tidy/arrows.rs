@@ -35,6 +35,11 @@ const BORDERS: &[Border] = &[
         3,
         &["gobag-files", "gobag-format", "gobag-reconcile"],
     ),
+    (
+        "gobag-workspace",
+        3,
+        &["gobag-format", "gobag-reconcile"],
+    ),
     // programs
     // as a library only for tests of those who speak to it
     (

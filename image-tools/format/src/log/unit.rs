@@ -67,7 +67,7 @@ impl Default for UnitEncoder {
 
 /// Whether the bytes are so evenly distributed, as after compression or encryption, that counting them saves far less
 /// than an eighth: then zstd is not asked, which costs ten times as much as counting a sample.
-fn is_noise(blocks: &[u8]) -> bool {
+pub(crate) fn is_noise(blocks: &[u8]) -> bool {
     let stride = blocks.len() / (SAMPLE / SAMPLE_PIECE);
     let mut counts = [0u16; 256];
     for piece in blocks.chunks(stride) {

@@ -6,7 +6,7 @@ use crate::{
     digest::Digest,
     ids::VolumeId,
     limits::{BLOCK_LEN, MAX_VOLUME_LEN},
-    reader::{Malformed, Reader},
+    reader::{Reader, put_varint},
 };
 
 use super::ReplicaError;
@@ -159,9 +159,9 @@ impl IndexPart {
         let mut before = (VolumeId(0), 0);
         for _ in 0..count {
             let volume = VolumeId(reader.u8()?);
-            let skipped = varint(&mut reader)?;
-            let blocks = varint(&mut reader)?;
-            let target = match varint(&mut reader)? {
+            let skipped = reader.varint()?;
+            let blocks = reader.varint()?;
+            let target = match reader.varint()? {
                 0 => Target::Zero,
                 1 => Target::Base,
                 number => {
@@ -191,30 +191,4 @@ impl IndexPart {
             Err(ReplicaError::Damaged)
         }
     }
-}
-
-/// Appends a number, seven bits a byte, the lowest first (LEB128).
-fn put_varint(out: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        out.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    out.push(number as u8);
-}
-
-/// Reads a number; one that is longer than it need be is none.
-fn varint(reader: &mut Reader<'_>) -> Result<u64, Malformed> {
-    let mut number = 0;
-    for shift in (0..64).step_by(7) {
-        let byte = reader.u8()?;
-        let bits = u64::from(byte & 0x7f);
-        if bits << shift >> shift != bits || (byte == 0 && shift > 0) {
-            return Err(Malformed);
-        }
-        number |= bits << shift;
-        if byte < 0x80 {
-            return Ok(number);
-        }
-    }
-    Err(Malformed)
 }

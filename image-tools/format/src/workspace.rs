@@ -1,0 +1,337 @@
+//! A workspace: files of a company share as sealed objects, which only its members can read (`docs/format/workspace.md`).
+//!
+//! All there is are *blobs*, each sealed for itself and found by a [`BlobRef`]: pieces of files, [lists](PartList) of a long file's pieces,
+//! [pages](Leaf) of the tree. A *pack* is blobs one behind the other, an object of the server. The [`WorkspaceHead`] of a point leads to the
+//! tree's root.
+
+mod head;
+mod list;
+mod page;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use thiserror::Error;
+use zstd::bulk;
+
+use crate::{
+    crypto::{Cipher, Key, TAG_LEN, position_nonce},
+    digest::Digest,
+    limits::MAX_BLOB_LEN,
+    log::unit::is_noise,
+    reader::{Malformed, Reader, put_varint},
+};
+
+pub use head::{PackedIn, WorkspaceHead};
+pub use list::{PackList, Part, PartList};
+pub use page::{Body, Entry, EntryKind, Leaf, Node, NodeChild};
+
+/// Bytes of a name.
+const NAME_LEN: usize = 16;
+/// As it is.
+const CODEC_RAW: u8 = 0;
+/// zstd.
+const CODEC_ZSTD: u8 = 1;
+/// Compressed once, and read by many.
+const LEVEL: i32 = 3;
+/// The shortest that is looked at before zstd is asked, bytes.
+const SAMPLED: usize = 4096;
+/// Random bytes that a pack begins with.
+pub const PACK_SALT_LEN: usize = 16;
+/// Bytes that sealing adds: the codec and the tag.
+pub const BLOB_SEALING_LEN: usize = 1 + TAG_LEN;
+
+/// Why sealed bytes are not what they were taken for.
+#[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WorkspaceError {
+    /// Wrong key, another kind of blob, or altered.
+    #[error("a part of the workspace does not open")]
+    Damaged,
+    /// A newer program wrote it.
+    #[error("the workspace was written by a newer version of Gobag")]
+    Newer,
+}
+
+impl WorkspaceError {
+    /// Stable code for scripts.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Damaged => "workspace.damaged",
+            Self::Newer => "workspace.newer-format",
+        }
+    }
+}
+
+impl From<Malformed> for WorkspaceError {
+    fn from(_: Malformed) -> Self {
+        Self::Damaged
+    }
+}
+
+/// What is sealed. Its number goes into the keys, so that one kind never opens as another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BlobKind {
+    /// A piece of a file.
+    Data,
+    /// A list of a file's pieces, or of such lists.
+    List,
+    /// Entries of the tree.
+    Leaf,
+    /// Pages of the tree.
+    Node,
+    /// Packs that there were before.
+    Packs,
+    /// The head of a point.
+    Head,
+}
+
+impl BlobKind {
+    const ALL: [Self; 6] = [
+        Self::Data,
+        Self::List,
+        Self::Leaf,
+        Self::Node,
+        Self::Packs,
+        Self::Head,
+    ];
+
+    fn number(self) -> u8 {
+        match self {
+            Self::Data => 1,
+            Self::List => 2,
+            Self::Leaf => 3,
+            Self::Node => 4,
+            Self::Packs => 5,
+            Self::Head => 6,
+        }
+    }
+}
+
+/// By what a blob is known: a keyed digest of its content. Equal contents of one workspace have one name; without its key, names say nothing.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BlobName(pub [u8; NAME_LEN]);
+
+impl BlobName {
+    /// Whether a list or page that is cut by content ends after this one: one of `one_in` does.
+    pub fn is_end(&self, one_in: u32) -> bool {
+        let [a, b, c, d, ..] = self.0;
+        u32::from_le_bytes([a, b, c, d]).is_multiple_of(one_in)
+    }
+}
+
+impl fmt::Debug for BlobName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// Stands in a list or page for the pack that it is itself in, whose id nobody knows before it is whole.
+pub const THIS_PACK: Digest = Digest([0; size_of::<Digest>()]);
+
+/// Where a blob is, and which it has to be.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct BlobRef {
+    /// The object it is in.
+    pub pack: Digest,
+    /// Where in it, bytes.
+    pub offset: u32,
+    /// How long it is there, sealed, bytes.
+    pub len: u32,
+    /// Its name.
+    pub name: BlobName,
+}
+
+/// Seals and opens what belongs to one workspace.
+pub struct WorkspaceKeys {
+    names: [Key; BlobKind::ALL.len()],
+    seals: [Key; BlobKind::ALL.len()],
+    ends: Key,
+}
+
+impl WorkspaceKeys {
+    /// The keys that belong to a workspace's key.
+    pub fn of(key: &Key) -> Self {
+        let each = |label| BlobKind::ALL.map(|kind| key.derive(label, &[kind.number()]));
+        Self {
+            names: each("workspace name"),
+            seals: each("workspace"),
+            ends: key.derive("workspace ends", &[]),
+        }
+    }
+
+    /// What pieces are cut by, so that their lengths do not tell which known file it is.
+    pub fn cutting_seed(&self) -> u64 {
+        let digest = self.ends.mac(b"cutting");
+        digest
+            .as_bytes()
+            .first_chunk()
+            .map_or(0, |bytes| u64::from_le_bytes(*bytes))
+    }
+
+    /// Whether a page of the tree ends after the entry of this key: one of `one_in` does, which ones only members know.
+    pub fn is_end(&self, key: &[u8], one_in: u32) -> bool {
+        let digest = self.ends.mac(key);
+        let number = digest
+            .as_bytes()
+            .first_chunk()
+            .map_or(0, |bytes| u32::from_le_bytes(*bytes));
+        number.is_multiple_of(one_in)
+    }
+
+    /// The name of this content.
+    pub fn name(&self, kind: BlobKind, plain: &[u8]) -> BlobName {
+        let digest = self.names[index(kind)].mac(plain);
+        let mut name = [0; NAME_LEN];
+        name.copy_from_slice(&digest.as_bytes()[..NAME_LEN]);
+        BlobName(name)
+    }
+
+    /// Seals content under its name. zstd is kept when it saves an eighth.
+    pub fn seal(&self, kind: BlobKind, name: &BlobName, plain: &[u8]) -> Vec<u8> {
+        debug_assert!(plain.len() <= MAX_BLOB_LEN && *name == self.name(kind, plain));
+        let mut sealed = Vec::with_capacity(plain.len() + BLOB_SEALING_LEN);
+        match compressed(plain) {
+            Some(shorter) => {
+                sealed.push(CODEC_ZSTD);
+                sealed.extend_from_slice(&shorter);
+            }
+            None => {
+                sealed.push(CODEC_RAW);
+                sealed.extend_from_slice(plain);
+            }
+        }
+        self.cipher(kind, name)
+            .seal(position_nonce(0, 0), &[], &mut sealed, 0);
+        sealed
+    }
+
+    /// Opens what [`WorkspaceKeys::seal`] made; its content is of that name.
+    pub fn open(
+        &self,
+        kind: BlobKind,
+        name: &BlobName,
+        mut sealed: Vec<u8>,
+    ) -> Result<Vec<u8>, WorkspaceError> {
+        let damaged = |_| WorkspaceError::Damaged;
+        let cipher = self.cipher(kind, name);
+        let opened = cipher
+            .open(position_nonce(0, 0), &[], &mut sealed)
+            .map_err(damaged)?;
+        let (codec, payload) = opened.split_first().ok_or(WorkspaceError::Damaged)?;
+        let plain = match *codec {
+            CODEC_RAW if payload.len() <= MAX_BLOB_LEN => payload.to_vec(),
+            CODEC_ZSTD => bulk::decompress(payload, MAX_BLOB_LEN).map_err(|_| WorkspaceError::Damaged)?,
+            _ => return Err(WorkspaceError::Damaged),
+        };
+        match self.name(kind, &plain) == *name {
+            true => Ok(plain),
+            false => Err(WorkspaceError::Damaged),
+        }
+    }
+
+    fn cipher(&self, kind: BlobKind, name: &BlobName) -> Cipher {
+        // A content has a key of its own, so one nonce serves all.
+        Cipher::gcm_siv(&self.seals[index(kind)].derive("workspace blob", &name.0))
+    }
+}
+
+fn index(kind: BlobKind) -> usize {
+    usize::from(kind.number()) - 1
+}
+
+fn compressed(plain: &[u8]) -> Option<Vec<u8>> {
+    let looked_at = plain.len() / SAMPLED * SAMPLED;
+    if looked_at > 0 && is_noise(&plain[..looked_at]) {
+        return None;
+    }
+    let shorter = bulk::compress(plain, LEVEL).ok()?;
+    (shorter.len() <= plain.len() / 8 * 7).then_some(shorter)
+}
+
+/// Collects places of blobs: each pack is said once.
+#[derive(Default)]
+struct RefWriter {
+    packs: Vec<Digest>,
+}
+
+impl RefWriter {
+    fn put(&mut self, out: &mut Vec<u8>, blob: &BlobRef) {
+        // Neighbours are mostly in the same few packs.
+        let number = match self.packs.iter().rposition(|pack| *pack == blob.pack) {
+            Some(number) => number,
+            None => {
+                self.packs.push(blob.pack);
+                self.packs.len() - 1
+            }
+        };
+        put_varint(out, number as u64);
+        put_varint(out, blob.offset.into());
+        put_varint(out, blob.len.into());
+        out.extend_from_slice(&blob.name.0);
+    }
+
+    /// The packs, then what was written with their numbers.
+    fn finish(self, written: &[u8]) -> Vec<u8> {
+        let mut plain = Vec::with_capacity(4 + self.packs.len() * size_of::<Digest>() + written.len());
+        put_varint(&mut plain, self.packs.len() as u64);
+        for pack in &self.packs {
+            plain.extend_from_slice(&pack.0);
+        }
+        plain.extend_from_slice(written);
+        plain
+    }
+}
+
+/// Reads them out of a blob that is in the pack `own`.
+struct RefReader<'a> {
+    packs: &'a [[u8; size_of::<Digest>()]],
+    own: Digest,
+}
+
+impl<'a> RefReader<'a> {
+    fn begin(reader: &mut Reader<'a>, own: Digest) -> Result<Self, Malformed> {
+        let count = usize::try_from(reader.varint()?).map_err(|_| Malformed)?;
+        let len = count.checked_mul(size_of::<Digest>()).ok_or(Malformed)?;
+        let (packs, _) = reader.bytes(len)?.as_chunks();
+        Ok(Self { packs, own })
+    }
+
+    fn get(&self, reader: &mut Reader<'_>) -> Result<BlobRef, Malformed> {
+        let number = usize::try_from(reader.varint()?).map_err(|_| Malformed)?;
+        let mut short = || u32::try_from(reader.varint()?).map_err(|_| Malformed);
+        let (offset, len) = (short()?, short()?);
+        let sane = (BLOB_SEALING_LEN..=MAX_BLOB_LEN + BLOB_SEALING_LEN).contains(&(len as usize))
+            && offset.checked_add(len).is_some();
+        match (self.packs.get(number), sane) {
+            (Some(pack), true) => Ok(BlobRef {
+                pack: match Digest(*pack) {
+                    THIS_PACK => self.own,
+                    pack => pack,
+                },
+                offset,
+                len,
+                name: BlobName(reader.array()?),
+            }),
+            _ => Err(Malformed),
+        }
+    }
+}
+
+/// A count that so many bytes can hold.
+fn count(reader: &mut Reader<'_>) -> Result<usize, Malformed> {
+    let count = usize::try_from(reader.varint()?).map_err(|_| Malformed)?;
+    // Each thing takes a byte at least.
+    if count > reader.0.len() {
+        return Err(Malformed);
+    }
+    Ok(count)
+}
+
+fn ended<T>(reader: &Reader<'_>, read: T) -> Result<T, WorkspaceError> {
+    match reader.0.is_empty() {
+        true => Ok(read),
+        false => Err(WorkspaceError::Damaged),
+    }
+}

@@ -1,0 +1,116 @@
+//! Reading blobs: pages from what was kept of them, pieces from whole packs where several are wanted of one.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use gobag_format::{
+    digest::Digest,
+    workspace::{BlobKind, BlobName, BlobRef, WorkspaceKeys},
+};
+
+use crate::{Store, WorkspaceError, limits};
+
+/// Keeps sealed pages, so that those that did not change are not asked for again. What it gives is checked.
+pub trait PageCache: Send + Sync {
+    /// A page that was kept.
+    fn get(&self, name: &BlobName) -> Option<Vec<u8>>;
+    /// Keeps one, or not.
+    fn put(&self, name: &BlobName, sealed: &[u8]);
+}
+
+/// Keeps none.
+pub struct NoCache;
+
+impl PageCache for NoCache {
+    fn get(&self, _: &BlobName) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn put(&self, _: &BlobName, _: &[u8]) {}
+}
+
+/// Gets blobs and opens them.
+pub(crate) struct Fetcher {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) keys: Arc<WorkspaceKeys>,
+    cache: Arc<dyn PageCache>,
+    packs: Mutex<Packs>,
+}
+
+#[derive(Default)]
+struct Packs {
+    /// Last used last.
+    kept: VecDeque<(Digest, Arc<Vec<u8>>)>,
+    /// The pack of which a part was asked for last.
+    last: Option<Digest>,
+}
+
+impl Fetcher {
+    pub(crate) fn new(store: Arc<dyn Store>, keys: Arc<WorkspaceKeys>, cache: Arc<dyn PageCache>) -> Self {
+        Self {
+            store,
+            keys,
+            cache,
+            packs: Mutex::default(),
+        }
+    }
+
+    /// A page of the tree, or another blob that is read again with each new point.
+    pub(crate) fn page(&self, kind: BlobKind, blob: &BlobRef) -> Result<Vec<u8>, WorkspaceError> {
+        if let Some(sealed) = self.cache.get(&blob.name)
+            && let Ok(plain) = self.keys.open(kind, &blob.name, sealed)
+        {
+            return Ok(plain);
+        }
+        let sealed = self.sealed(blob)?;
+        let plain = self.keys.open(kind, &blob.name, sealed.clone())?;
+        self.cache.put(&blob.name, &sealed);
+        Ok(plain)
+    }
+
+    /// Keeps a page that was made here.
+    pub(crate) fn keep(&self, name: &BlobName, sealed: &[u8]) {
+        self.cache.put(name, sealed);
+    }
+
+    /// Any other blob.
+    pub(crate) fn blob(&self, kind: BlobKind, blob: &BlobRef) -> Result<Vec<u8>, WorkspaceError> {
+        Ok(self.keys.open(kind, &blob.name, self.sealed(blob)?)?)
+    }
+
+    fn sealed(&self, blob: &BlobRef) -> Result<Vec<u8>, WorkspaceError> {
+        let range = blob.offset..blob.offset + blob.len;
+        let is_second = {
+            let mut packs = self.packs.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(at) = packs.kept.iter().position(|(pack, _)| *pack == blob.pack)
+                && let Some(kept) = packs.kept.remove(at)
+            {
+                let bytes = Arc::clone(&kept.1);
+                packs.kept.push_back(kept);
+                return part(&bytes, blob);
+            }
+            packs.last.replace(blob.pack) == Some(blob.pack)
+        };
+        if !is_second {
+            return Ok(self.store.get(blob.pack, Some(range))?);
+        }
+        let bytes = Arc::new(self.store.get(blob.pack, None)?);
+        let mut packs = self.packs.lock().unwrap_or_else(PoisonError::into_inner);
+        packs.kept.push_back((blob.pack, Arc::clone(&bytes)));
+        while packs.kept.len() > limits::PACKS_KEPT {
+            packs.kept.pop_front();
+        }
+        drop(packs);
+        part(&bytes, blob)
+    }
+}
+
+fn part(pack: &[u8], blob: &BlobRef) -> Result<Vec<u8>, WorkspaceError> {
+    let range = blob.offset as usize..(blob.offset + blob.len) as usize;
+    let part = pack
+        .get(range)
+        .ok_or(gobag_format::workspace::WorkspaceError::Damaged)?;
+    Ok(part.to_vec())
+}

@@ -1,0 +1,29 @@
+//! The files of a company share as its members keep them: a tree of sealed pages and pieces in packs, published as one point after another.
+//!
+//! ```text
+//! Store ◀─ packs ◀─ Packer ◀─ pieces of files, lists of them, pages of the tree ◀─ Edit ─▶ publish: compare-and-swap of the head
+//!   └─────▶ Fetcher ─▶ pages ─▶ Tree: entries in the order of their keys ─▶ what differs; pieces ─▶ a file's bytes
+//! ```
+//!
+//! Who keeps the packs sees when they come, how long they are and which parts are asked for; the format is `docs/format/workspace.md`. Nothing that
+//! comes from there is believed before it opened under its name.
+
+mod body;
+mod cut;
+mod edit;
+mod error;
+mod fetch;
+mod key;
+mod limits;
+mod packer;
+mod store;
+mod tree;
+mod workspace;
+
+pub use body::FileReader;
+pub use error::WorkspaceError;
+pub use fetch::{NoCache, PageCache};
+pub use key::path_of;
+pub use store::{NewHead, Store, StoreError, StoredHead};
+pub use tree::Tree;
+pub use workspace::{Options, Workspace};

@@ -1,0 +1,68 @@
+//! Where packs and heads are kept.
+
+use std::{error::Error, ops::Range};
+
+use gobag_format::{digest::Digest, ids::PointId};
+use thiserror::Error;
+
+/// Why a store did not do what it was asked.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// It could not be reached, or not now; later it may.
+    #[error("where the workspace is kept cannot be reached")]
+    Offline(#[source] Box<dyn Error + Send + Sync>),
+    /// Somebody else published a point since.
+    #[error("somebody else changed the workspace at the same moment")]
+    Raced,
+    /// Some packs of a new point are not there any more: they waited too long for it.
+    #[error("parts of what was sent are gone again")]
+    Gone,
+    /// It has not got what it was asked for.
+    #[error("a part of the workspace is missing")]
+    Missing,
+    /// There is no more room.
+    #[error("there is no room left where the workspace is kept")]
+    Full(#[source] Box<dyn Error + Send + Sync>),
+    /// It said no.
+    #[error("where the workspace is kept, this was refused")]
+    Refused(#[source] Box<dyn Error + Send + Sync>),
+}
+
+/// A point as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredHead {
+    /// Its generation.
+    pub generation: u64,
+    /// Sealed.
+    pub head: Vec<u8>,
+}
+
+/// A point to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewHead {
+    /// One more than that of the point it is built on; 1 for the first.
+    pub generation: u64,
+    /// This attempt: sent again, it is the same point.
+    pub point: PointId,
+    /// The attempt that made the point it is built on.
+    pub after: Option<PointId>,
+    /// Sealed.
+    pub head: Vec<u8>,
+    /// Packs that the point before did not have.
+    pub adds: Vec<Digest>,
+}
+
+/// Keeps the packs and heads of one workspace. Calls wait until they are done, and try again what is worth it.
+pub trait Store: Send + Sync {
+    /// The newest point; none: there is none yet.
+    fn newest(&self) -> Result<Option<StoredHead>, StoreError>;
+    /// The head of the point of a generation; none: it is not kept.
+    fn head(&self, generation: u64) -> Result<Option<Vec<u8>>, StoreError>;
+    /// These bytes of a pack, not checked; all of it without a range.
+    fn get(&self, pack: Digest, range: Option<Range<u32>>) -> Result<Vec<u8>, StoreError>;
+    /// Keeps a pack; once more is no harm.
+    fn put(&self, pack: Digest, bytes: &[u8]) -> Result<(), StoreError>;
+    /// Publishes a point, durably, if no other was since.
+    fn publish(&self, new: &NewHead) -> Result<(), StoreError>;
+}

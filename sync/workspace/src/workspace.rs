@@ -1,0 +1,282 @@
+//! A workspace as one member has it open.
+
+use std::{collections::HashSet, io::Read, sync::Arc};
+
+use gobag_format::{
+    crypto::{Key, Random},
+    digest::Digest,
+    ids::{BundleId, PointId},
+    workspace::{
+        BlobKind, Body, Entry, EntryKind, PackList, PackedIn, WorkspaceError as Format, WorkspaceHead,
+        WorkspaceKeys,
+    },
+};
+use gobag_reconcile::{File, RelPath};
+
+use crate::{
+    FileReader, NewHead, PageCache, Store, WorkspaceError,
+    body::{self, Before},
+    edit::{self, Changes, Coming},
+    fetch::Fetcher,
+    key::tree_key,
+    limits,
+    packer::{Packed, Packer},
+    tree::Tree,
+};
+
+/// What it takes to open a workspace.
+pub struct Options<'a> {
+    /// Which it is.
+    pub id: BundleId,
+    /// Its key, which its members have.
+    pub key: &'a Key,
+    /// Where it is kept.
+    pub store: Arc<dyn Store>,
+    /// What keeps its pages here.
+    pub cache: Arc<dyn PageCache>,
+    /// By what name this member goes.
+    pub by: String,
+    /// For names of attempts.
+    pub random: Arc<dyn Random>,
+}
+
+/// An open workspace: its newest point, and what is changed on the way to the next.
+pub struct Workspace {
+    id: BundleId,
+    /// By what name this member goes.
+    by: String,
+    fetcher: Arc<Fetcher>,
+    head: Option<WorkspaceHead>,
+    changes: Changes,
+    packer: Packer,
+    random: Arc<dyn Random>,
+}
+
+impl Workspace {
+    /// Opens it; [`Workspace::refresh`] asks for its newest point.
+    pub fn new(options: Options<'_>) -> Self {
+        let keys = Arc::new(WorkspaceKeys::of(options.key));
+        let fetcher = Arc::new(Fetcher::new(options.store, keys, options.cache));
+        Self {
+            id: options.id,
+            by: options.by,
+            packer: Packer::new(Arc::clone(&fetcher), Arc::clone(&options.random)),
+            random: options.random,
+            fetcher,
+            head: None,
+            changes: Changes::new(),
+        }
+    }
+
+    /// Which it is.
+    pub fn id(&self) -> BundleId {
+        self.id
+    }
+
+    /// The newest point that it knows: its generation and the attempt that made it.
+    pub fn point(&self) -> Option<(u64, PointId)> {
+        self.head.as_ref().map(|head| (head.generation, head.point))
+    }
+
+    /// Asks for the newest point, and forgets what was changed since the last. `known` is the newest that was ever seen: one that is older, or of another
+    /// history, is an error.
+    pub fn refresh(&mut self, known: Option<(u64, PointId)>) -> Result<(), WorkspaceError> {
+        self.changes.clear();
+        let newest = self.fetcher.store.newest()?;
+        let found = newest.as_ref().map_or(0, |newest| newest.generation);
+        let head = match newest {
+            Some(newest) => Some(self.open(newest.generation, &newest.head)?),
+            None => None,
+        };
+        if let Some((generation, point)) = known {
+            let put_back = WorkspaceError::PutBack {
+                found,
+                known: generation,
+            };
+            let is_known = match &head {
+                Some(head) if head.generation == generation => head.point == point,
+                // One that is not kept any more says nothing.
+                Some(head) if head.generation > generation => match self.fetcher.store.head(generation)? {
+                    Some(head) => self.open(generation, &head)?.point == point,
+                    None => true,
+                },
+                _ => false,
+            };
+            if !is_known {
+                return Err(put_back);
+            }
+        }
+        self.head = head;
+        Ok(())
+    }
+
+    fn open(&self, generation: u64, sealed: &[u8]) -> Result<WorkspaceHead, WorkspaceError> {
+        let head = WorkspaceHead::open(&self.fetcher.keys, self.id, sealed)?;
+        match head.generation == generation {
+            true => Ok(head),
+            // An older one in the place of this.
+            false => Err(Format::Damaged.into()),
+        }
+    }
+
+    /// The tree of the newest point.
+    pub fn tree(&self) -> Result<Tree, WorkspaceError> {
+        let root = match &self.head {
+            Some(head) => match &head.tree {
+                Some(root) => Some((head.tree_level, root.blob()?)),
+                None => None,
+            },
+            None => None,
+        };
+        Ok(Tree {
+            fetcher: Arc::clone(&self.fetcher),
+            root,
+        })
+    }
+
+    /// What is at a path in the newest point.
+    pub fn find(&self, path: &RelPath) -> Result<Option<Entry>, WorkspaceError> {
+        self.tree()?.find(&tree_key(path)?)
+    }
+
+    /// Reads the file of an entry.
+    pub fn read(&self, entry: &Entry) -> FileReader {
+        let (body, len) = match &entry.kind {
+            EntryKind::File { body, len, .. } => (*body, *len),
+            _ => (Body::Empty, 0),
+        };
+        FileReader::new(Arc::clone(&self.fetcher), &body, len)
+    }
+
+    /// Whether there is something to publish.
+    pub fn is_changed(&self) -> bool {
+        !self.changes.is_empty()
+    }
+
+    /// Sends a file's bytes, and puts it at `path`; they have to be `file`. Pieces of what is there are not sent again.
+    pub fn put_file(
+        &mut self,
+        path: &RelPath,
+        file: &File,
+        mtime: (i64, u32),
+        mode: u32,
+        from: &mut dyn Read,
+    ) -> Result<(), WorkspaceError> {
+        let key = tree_key(path)?;
+        let before = match self.find(path)? {
+            Some(Entry {
+                kind: EntryKind::File { body, .. },
+                ..
+            }) => Before::of(&self.fetcher, &body)?,
+            _ => Before::default(),
+        };
+        let seed = self.fetcher.keys.cutting_seed();
+        let body = body::send(&mut self.packer, seed, file, &before, from)?;
+        let kind = EntryKind::File {
+            executable: file.executable,
+            len: file.len,
+            content: file.content.0,
+            mtime,
+            mode: mode & 0o777,
+            body: Body::Empty,
+        };
+        self.changes.insert(key, Some(Coming { kind, body }));
+        Ok(())
+    }
+
+    /// Puts an entry that has no bytes of its own, or those of the entry that it was, at `path`.
+    pub fn put_entry(&mut self, path: &RelPath, entry: EntryKind) -> Result<(), WorkspaceError> {
+        self.changes.insert(tree_key(path)?, Some(entry.into()));
+        Ok(())
+    }
+
+    /// Takes what is at `path` away.
+    pub fn remove(&mut self, path: &RelPath) -> Result<(), WorkspaceError> {
+        self.changes.insert(tree_key(path)?, None);
+        Ok(())
+    }
+
+    /// Publishes what was changed as the next point. Whoever was raced asks for the newest point and does it anew; packs that were sent
+    /// need not be sent again.
+    pub fn publish(&mut self) -> Result<(), WorkspaceError> {
+        if self.changes.is_empty() {
+            return Ok(());
+        }
+        let point = PointId::generate(&*self.random);
+        let tree = self.tree()?;
+        let root = edit::rebuild(&tree, &self.changes, &mut self.packer)?;
+        let root = match root {
+            Some((level, packed)) => Some((level, self.packer.placed(&packed)?)),
+            None => None,
+        };
+        self.packer.end()?;
+        let (packs, older_packs) = self.pack_names()?;
+        let adds = self.packer.packs().to_vec();
+        let head = WorkspaceHead {
+            format: WorkspaceHead::format(),
+            workspace: self.id,
+            generation: self.head.as_ref().map_or(0, |head| head.generation) + 1,
+            point,
+            by: self.by.clone(),
+            tree_level: root.map_or(0, |(level, _)| level),
+            tree: root.map(|(_, blob)| blob.into()),
+            packs,
+            older_packs,
+        };
+        self.fetcher.store.publish(&NewHead {
+            generation: head.generation,
+            point,
+            after: self.head.as_ref().map(|head| head.point),
+            head: head.seal(&self.fetcher.keys),
+            adds,
+        })?;
+        self.head = Some(head);
+        self.changes.clear();
+        self.packer = Packer::new(Arc::clone(&self.fetcher), Arc::clone(&self.random));
+        Ok(())
+    }
+
+    /// All packs that the newest point and those before it added, and that were not let go since.
+    pub fn packs(&self) -> Result<Vec<Digest>, WorkspaceError> {
+        let Some(head) = &self.head else {
+            return Ok(Vec::new());
+        };
+        let mut packs = head.packs.clone();
+        let mut older = head.older_packs.as_ref().map(PackedIn::blob).transpose()?;
+        while let Some(blob) = older {
+            let list = PackList::decode(&self.fetcher.blob(BlobKind::Packs, &blob)?, blob.pack)?;
+            packs.extend(list.packs);
+            older = list.older;
+        }
+        Ok(packs)
+    }
+
+    /// The packs that the next head names, and the list that names the others; where there are too many, they come into such lists.
+    fn pack_names(&mut self) -> Result<(Vec<Digest>, Option<PackedIn>), WorkspaceError> {
+        let (mut packs, older) = match &self.head {
+            Some(head) => (head.packs.clone(), head.older_packs.clone()),
+            None => (Vec::new(), None),
+        };
+        packs.extend_from_slice(self.packer.packs());
+        if packs.len() <= limits::HEAD_PACKS {
+            return Ok((packs, older));
+        }
+        let mut list = older.as_ref().map(PackedIn::blob).transpose()?.map(Packed::from);
+        for named in packs.chunks(limits::PACK_NAMES) {
+            let older: Vec<Packed> = list.into_iter().collect();
+            let packs = named.to_vec();
+            list = Some(self.packer.add_page(BlobKind::Packs, &older, &|blobs| {
+                let (packs, older) = (packs.clone(), blobs.first().copied());
+                PackList { packs, older }.encode()
+            })?);
+        }
+        self.packer.end()?;
+        let older = match &list {
+            Some(list) => Some(self.packer.placed(list)?.into()),
+            None => None,
+        };
+        let named: HashSet<Digest> = packs.into_iter().collect();
+        let rest = self.packer.packs().iter().filter(|pack| !named.contains(pack));
+        Ok((rest.copied().collect(), older))
+    }
+}

@@ -1,0 +1,149 @@
+//! A store in memory that counts, and can be told to fail.
+
+use std::{
+    collections::HashMap,
+    ops::Range,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst},
+    },
+};
+
+use gobag_format::{
+    crypto::{Key, Random},
+    digest::Digest,
+    ids::BundleId,
+};
+use gobag_reconcile::{Content, File, RelPath};
+use gobag_workspace::{NewHead, NoCache, Options, Store, StoreError, StoredHead, Workspace, WorkspaceError};
+
+#[derive(Default)]
+pub(crate) struct Memory {
+    pub(crate) packs: Mutex<HashMap<Digest, Vec<u8>>>,
+    pub(crate) heads: Mutex<Vec<NewHead>>,
+    /// Bytes that came.
+    pub(crate) came: AtomicU64,
+    /// Bytes that went.
+    pub(crate) went: AtomicU64,
+    /// Calls.
+    pub(crate) calls: AtomicUsize,
+    /// So many calls work, then none; 0: all.
+    pub(crate) works: AtomicUsize,
+}
+
+impl Memory {
+    fn call(&self) -> Result<(), StoreError> {
+        let calls = self.calls.fetch_add(1, SeqCst);
+        let works = self.works.load(SeqCst);
+        match works > 0 && calls >= works {
+            true => Err(StoreError::Offline("it was told to".into())),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Store for Memory {
+    fn newest(&self) -> Result<Option<StoredHead>, StoreError> {
+        self.call()?;
+        let heads = self.heads.lock().unwrap();
+        Ok(heads.last().map(|head| StoredHead {
+            generation: head.generation,
+            head: head.head.clone(),
+        }))
+    }
+
+    fn head(&self, generation: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        self.call()?;
+        let heads = self.heads.lock().unwrap();
+        let found = heads.iter().find(|head| head.generation == generation);
+        Ok(found.map(|head| head.head.clone()))
+    }
+
+    fn get(&self, pack: Digest, range: Option<Range<u32>>) -> Result<Vec<u8>, StoreError> {
+        self.call()?;
+        let packs = self.packs.lock().unwrap();
+        let bytes = packs.get(&pack).ok_or(StoreError::Missing)?;
+        let bytes = match range {
+            Some(range) => bytes
+                .get(range.start as usize..range.end as usize)
+                .unwrap_or_default(),
+            None => bytes,
+        };
+        self.went.fetch_add(bytes.len() as u64, SeqCst);
+        Ok(bytes.to_vec())
+    }
+
+    fn put(&self, pack: Digest, bytes: &[u8]) -> Result<(), StoreError> {
+        self.call()?;
+        assert!(Digest::of(bytes) == pack && bytes.len() <= 4 << 20);
+        self.came.fetch_add(bytes.len() as u64, SeqCst);
+        self.packs.lock().unwrap().insert(pack, bytes.to_vec());
+        Ok(())
+    }
+
+    fn publish(&self, new: &NewHead) -> Result<(), StoreError> {
+        self.call()?;
+        assert!(new.head.len() <= 64 << 10, "{}", new.head.len());
+        self.came.fetch_add(new.head.len() as u64, SeqCst);
+        let mut heads = self.heads.lock().unwrap();
+        let last = heads.last().map(|head| (head.generation, head.point));
+        if last.map(|(_, point)| point) != new.after || last.map_or(0, |(last, _)| last) + 1 != new.generation
+        {
+            return Err(StoreError::Raced);
+        }
+        let packs = self.packs.lock().unwrap();
+        assert!(new.adds.iter().all(|pack| packs.contains_key(pack)));
+        heads.push(new.clone());
+        Ok(())
+    }
+}
+
+pub(crate) const ID: BundleId = BundleId([1; 16]);
+
+/// Draws what nobody drew before it in this process.
+struct Counted;
+
+impl Random for Counted {
+    fn fill(&self, out: &mut [u8]) {
+        static DRAWN: AtomicU64 = AtomicU64::new(0);
+        let bytes = noise(DRAWN.fetch_add(1, SeqCst), out.len());
+        out.copy_from_slice(&bytes);
+    }
+}
+
+pub(crate) fn member(store: &Arc<Memory>) -> Workspace {
+    Workspace::new(Options {
+        id: ID,
+        key: &Key::from_bytes([5; 32]),
+        store: Arc::clone(store) as Arc<dyn Store>,
+        cache: Arc::new(NoCache),
+        by: "Ada".to_owned(),
+        random: Arc::new(Counted),
+    })
+}
+
+pub(crate) fn path(text: &str) -> RelPath {
+    RelPath::new(text.as_bytes()).unwrap()
+}
+
+pub(crate) fn file(bytes: &[u8]) -> File {
+    File {
+        content: Content(Digest::of(bytes).0),
+        len: bytes.len() as u64,
+        executable: false,
+    }
+}
+
+pub(crate) fn put(workspace: &mut Workspace, at: &str, mut bytes: &[u8]) -> Result<(), WorkspaceError> {
+    let file = file(bytes);
+    workspace.put_file(&path(at), &file, (-5, 7), 0o640, &mut bytes)
+}
+
+/// Bytes that nothing shortens.
+pub(crate) fn noise(seed: u64, len: usize) -> Vec<u8> {
+    let mut bytes = vec![0; len];
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&seed.to_le_bytes());
+    hasher.finalize_xof().fill(&mut bytes);
+    bytes
+}

@@ -1,0 +1,7 @@
+//! A workspace against a model of it, with stores that lie, fail and are shared.
+#![expect(clippy::unwrap_used, reason = "a test that fails here has failed")]
+
+mod lab;
+mod tree;
+mod trouble;
+mod wire;

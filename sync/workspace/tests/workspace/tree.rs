@@ -1,0 +1,184 @@
+//! Whatever is changed, the tree is what the model is, for whoever opens it.
+
+use std::{collections::BTreeMap, io::Read as _, sync::Arc};
+
+use gobag_format::workspace::EntryKind;
+use gobag_workspace::{Workspace, WorkspaceError, path_of};
+use proptest::{collection::vec, prelude::*};
+
+use crate::lab::{Memory, member, noise, path, put};
+
+fn all(workspace: &Workspace) -> BTreeMap<String, Option<Vec<u8>>> {
+    let mut found = BTreeMap::new();
+    let each = &mut |entry: gobag_format::workspace::Entry| -> Result<(), WorkspaceError> {
+        let bytes = match &entry.kind {
+            EntryKind::File { mtime, mode, .. } => {
+                assert_eq!((*mtime, *mode), ((-5, 7), 0o640));
+                let mut bytes = Vec::new();
+                workspace.read(&entry).read_to_end(&mut bytes).unwrap();
+                Some(bytes)
+            }
+            _ => None,
+        };
+        found.insert(path_of(&entry.key)?.to_string(), bytes);
+        Ok(())
+    };
+    workspace.tree().unwrap().for_each(each).unwrap();
+    found
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Put(u16, u64, usize),
+    Folder(u16),
+    Remove(u16),
+    RemoveMany(u16, u16),
+    Move(u16, u16),
+    Publish,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => (0_u16..600, 0_u64..50, prop_oneof![Just(0_usize), 1_usize..200, 30_000_usize..150_000])
+            .prop_map(|(at, seed, len)| Step::Put(at, seed, len)),
+        2 => (0_u16..600).prop_map(Step::Folder),
+        2 => (0_u16..600).prop_map(Step::Remove),
+        1 => (0_u16..600, 0_u16..600).prop_map(|(from, to)| Step::RemoveMany(from, to)),
+        1 => (0_u16..600, 0_u16..600).prop_map(|(from, to)| Step::Move(from, to)),
+        2 => Just(Step::Publish),
+    ]
+}
+
+fn name(at: u16) -> String {
+    format!("d{}/f{at}", at % 7)
+}
+
+fn run(steps: &[Step]) {
+    let store = Arc::new(Memory::default());
+    let mut workspace = member(&store);
+    // Enough that there are pages of pages.
+    let mut model: BTreeMap<String, Option<Vec<u8>>> = BTreeMap::new();
+    for at in (0..600).step_by(2) {
+        let bytes = noise(at.into(), 20);
+        put(&mut workspace, &name(at), &bytes).unwrap();
+        model.insert(name(at), Some(bytes));
+    }
+    workspace.publish().unwrap();
+    for step in steps {
+        match step {
+            Step::Put(at, seed, len) => {
+                let bytes = noise(*seed, *len);
+                put(&mut workspace, &name(*at), &bytes).unwrap();
+                model.insert(name(*at), Some(bytes));
+            }
+            Step::Folder(at) => {
+                workspace.put_entry(&path(&name(*at)), EntryKind::Folder).unwrap();
+                model.insert(name(*at), None);
+            }
+            Step::Remove(at) => {
+                workspace.remove(&path(&name(*at))).unwrap();
+                model.remove(&name(*at));
+            }
+            Step::RemoveMany(from, to) => {
+                for at in *from..*to {
+                    workspace.remove(&path(&name(at))).unwrap();
+                    model.remove(&name(at));
+                }
+            }
+            Step::Move(from, to) if from != to => {
+                // Of the newest point only, as the pair does it.
+                workspace.publish().unwrap();
+                if let Some(entry) = workspace.find(&path(&name(*from))).unwrap() {
+                    workspace.put_entry(&path(&name(*to)), entry.kind).unwrap();
+                    workspace.remove(&path(&name(*from))).unwrap();
+                    let moved = model.remove(&name(*from)).unwrap();
+                    model.insert(name(*to), moved);
+                }
+            }
+            Step::Move(..) => {}
+            Step::Publish => workspace.publish().unwrap(),
+        }
+    }
+    workspace.publish().unwrap();
+    assert_eq!(all(&workspace), model);
+    let mut other = member(&store);
+    other.refresh(None).unwrap();
+    assert_eq!(all(&other), model);
+    for at in model.keys().take(20) {
+        assert!(other.find(&path(at)).unwrap().is_some());
+    }
+    assert!(other.find(&path("d0/none")).unwrap().is_none());
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how long to search is for whoever runs it to say"
+)]
+fn cases() -> ProptestConfig {
+    let long = std::env::var("GOBAG_LONG")
+        .ok()
+        .and_then(|cases| cases.parse().ok());
+    ProptestConfig {
+        cases: long.unwrap_or(24),
+        ..ProptestConfig::default()
+    }
+}
+
+proptest! {
+    #![proptest_config(cases())]
+
+    #[test]
+    fn the_tree_is_what_the_model_is(steps in vec(step(), 1..40)) {
+        run(&steps);
+    }
+}
+
+#[test]
+fn ten_thousand_entries_have_pages_of_pages_and_go_again() {
+    let store = Arc::new(Memory::default());
+    let mut workspace = member(&store);
+    let names: Vec<String> = (0..10_000)
+        .map(|at| format!("d{}/a rather long name {at}", at % 30))
+        .collect();
+    for name in &names {
+        workspace.put_entry(&path(name), EntryKind::Folder).unwrap();
+    }
+    workspace.publish().unwrap();
+    let mut other = member(&store);
+    other.refresh(None).unwrap();
+    assert_eq!(all(&other).len(), names.len());
+    for name in &names {
+        other.remove(&path(name)).unwrap();
+    }
+    other.publish().unwrap();
+    assert_eq!(all(&other).len(), 0);
+    workspace.refresh(workspace.point()).unwrap();
+    assert_eq!(all(&workspace).len(), 0);
+}
+
+#[test]
+fn more_packs_than_a_head_names_are_named_elsewhere() {
+    let store = Arc::new(Memory::default());
+    let mut workspace = member(&store);
+    for number in 0..200 {
+        put(&mut workspace, &format!("f{number}"), &noise(number, 100)).unwrap();
+        workspace.publish().unwrap();
+    }
+    assert!(
+        store
+            .heads
+            .lock()
+            .unwrap()
+            .iter()
+            .all(|head| head.head.len() < 8 << 10)
+    );
+    let mut other = member(&store);
+    other.refresh(None).unwrap();
+    assert_eq!(all(&other).len(), 200);
+    // Each pack is named once.
+    let mut named = other.packs().unwrap();
+    named.sort();
+    let mut kept: Vec<_> = store.packs.lock().unwrap().keys().copied().collect();
+    kept.sort();
+    assert_eq!(named, kept);
+}
