@@ -69,6 +69,17 @@ pub struct Scan {
 }
 
 impl Scan {
+    /// An empty one, of what has no stamps.
+    pub fn without_stamps() -> Self {
+        Self {
+            now: (i64::MIN, 0),
+            found: BTreeMap::new(),
+            files: 0,
+            bytes: 0,
+            read: 0,
+        }
+    }
+
     /// The stamp, if what has it now cannot have changed since and kept it.
     pub fn lasting(&self, stamp: &Stamp) -> Option<Stamp> {
         (!stamp.is_young(self.now)).then_some(*stamp)

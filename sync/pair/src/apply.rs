@@ -1,14 +1,15 @@
 //! Carrying out a plan, in batches whose end is durable on both sides before the base says so.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, io::Read};
 
-use gobag_files::{Changes, FilesError, Known, Reading, Root, Scan, Staged, Stamp};
+use gobag_files::Known;
 use gobag_format::Monitor;
 use gobag_reconcile::{Item, Operation, RelPath, Side};
 
 use crate::{
     Failure, PairError, Report,
     base::{Base, Change, at},
+    side::{Made, Mark, Placing, SideError, Target},
 };
 
 /// Files made before they are flushed and put in place together.
@@ -16,56 +17,37 @@ const BATCH_FILES: usize = 512;
 /// Bytes made before that.
 const BATCH_BYTES: u64 = 256 << 20;
 
-/// The stamp of a file, and whether it would change with the file.
-#[derive(Clone, Copy)]
-pub(crate) struct Mark {
-    pub(crate) stamp: Stamp,
-    pub(crate) lasts: bool,
-}
-
 /// The stamps on both sides where something differs.
 pub(crate) type Marks = BTreeMap<RelPath, [Option<Mark>; 2]>;
 
 /// A plan being carried out.
 pub(crate) struct Apply<'a> {
-    roots: [&'a Root; 2],
-    changes: [Changes<'a>; 2],
+    sides: [Box<dyn Target + 'a>; 2],
     base: &'a mut Base,
-    scans: &'a [Scan; 2],
     marks: Marks,
-    staged: Vec<Waiting<'a>>,
-    staged_bytes: u64,
+    made: Vec<Waiting<'a>>,
+    made_bytes: u64,
     noted: Vec<Change>,
+    noted_bytes: u64,
 }
 
 /// Something made that waits for its batch.
 struct Waiting<'a> {
     operation: &'a Operation,
-    staged: Staged,
+    made: Made,
 }
 
 impl<'a> Apply<'a> {
-    pub(crate) fn begin(
-        roots: [&'a Root; 2],
-        base: &'a mut Base,
-        marks: Marks,
-        scans: &'a [Scan; 2],
-        run: &str,
-    ) -> Result<Self, PairError> {
-        let owner = roots[0].id().to_string();
-        Ok(Self {
-            changes: [
-                Changes::begin(roots[0], run, &owner)?,
-                Changes::begin(roots[1], run, &owner)?,
-            ],
-            roots,
+    pub(crate) fn begin(sides: [Box<dyn Target + 'a>; 2], base: &'a mut Base, marks: Marks) -> Self {
+        Self {
+            sides,
             base,
-            scans,
             marks,
-            staged: Vec::new(),
-            staged_bytes: 0,
+            made: Vec::new(),
+            made_bytes: 0,
             noted: Vec::new(),
-        })
+            noted_bytes: 0,
+        }
     }
 
     /// One after the other. What cannot be done is told and left to the next pass; a side without room ends this one.
@@ -94,12 +76,12 @@ impl<'a> Apply<'a> {
                     fail(report, operation, &error);
                     return self.note();
                 }
-                Err(error) => fail(report, operation, &error),
+                Err(error) => fail(report, operation, &error.ends_the_pass()?),
             }
-            if self.staged.len() >= BATCH_FILES || self.staged_bytes >= BATCH_BYTES {
+            if self.made.len() >= BATCH_FILES || self.made_bytes >= BATCH_BYTES {
                 self.place(report)?;
             }
-            if self.noted.len() >= BATCH_FILES {
+            if self.noted.len() >= BATCH_FILES || self.noted_bytes >= BATCH_BYTES {
                 self.note()?;
             }
         }
@@ -108,21 +90,21 @@ impl<'a> Apply<'a> {
     }
 
     /// Whether it is done; else it waits for its batch.
-    fn one(&mut self, operation: &'a Operation) -> Result<bool, FilesError> {
+    fn one(&mut self, operation: &'a Operation) -> Result<bool, SideError> {
         match operation {
             Operation::SetAside { on, from, to, item } => {
-                let stamp = self.changes[at(*on)].rename(from, to, &self.known(*on, from, item))?;
-                self.set_stamp(*on, from, None);
-                self.set_stamp(*on, to, Some(stamp));
+                let mark = self.sides[at(*on)].rename(from, to, &self.known(*on, from, item))?;
+                self.set_mark(*on, from, None);
+                self.set_mark(*on, to, mark);
             }
             Operation::Move { on, from, to, item } => {
-                let stamp = self.changes[at(*on)].rename(from, to, &self.known(*on, from, item))?;
-                self.set_stamp(*on, to, Some(stamp));
+                let mark = self.sides[at(*on)].rename(from, to, &self.known(*on, from, item))?;
+                self.set_mark(*on, to, mark);
                 self.noted.push(Change::Gone(from.clone()));
                 self.has(to, item);
             }
             Operation::MakeFolder { on, path } => {
-                self.changes[at(*on)].make_folder(path)?;
+                self.sides[at(*on)].make_folder(path)?;
                 self.has(path, &Item::Folder);
             }
             Operation::Put {
@@ -132,11 +114,11 @@ impl<'a> Apply<'a> {
                 item,
             } => return self.put(operation, *to, path, expect.as_ref(), item),
             Operation::Remove { on, path, item } => {
-                self.changes[at(*on)].remove(path, &self.known(*on, path, item))?;
+                self.sides[at(*on)].remove(path, &self.known(*on, path, item))?;
                 self.noted.push(Change::Gone(path.clone()));
             }
             Operation::RemoveFolder { on, path } => {
-                self.changes[at(*on)].remove_folder(path)?;
+                self.sides[at(*on)].remove_folder(path)?;
                 self.noted.push(Change::Gone(path.clone()));
             }
             Operation::Agree { path, item } => self.has(path, item),
@@ -152,67 +134,67 @@ impl<'a> Apply<'a> {
         path: &RelPath,
         expect: Option<&Item>,
         item: &Item,
-    ) -> Result<bool, FilesError> {
-        let changes = &self.changes[at(to)];
-        let staged = match item {
+    ) -> Result<bool, SideError> {
+        let known = expect.map(|expect| self.known(to, path, expect));
+        let made = match item {
             Item::Folder => {
-                changes.make_folder(path)?;
+                self.sides[at(to)].make_folder(path)?;
                 self.has(path, item);
                 return Ok(true);
             }
-            Item::Link(text) => changes.stage_link(path, text)?,
+            Item::Link(text) => self.sides[at(to)].make_link(path, known.as_ref(), text)?,
             Item::File(file) => {
-                if let Some(Item::File(was)) = expect
+                if let Some(known) = &known
+                    && let Item::File(was) = &known.item
                     && (was.content, was.len) == (file.content, file.len)
                 {
-                    let known = self.known(to, path, &Item::File(*was));
-                    let stamp = changes.set_executable(path, file.executable, &known)?;
-                    self.set_stamp(to, path, Some(stamp));
+                    let mark = self.sides[at(to)].set_executable(path, file.executable, known)?;
+                    self.set_mark(to, path, mark);
                     self.has(path, item);
                     return Ok(true);
                 }
-                let mut from = Reading::open(self.roots[at(to.other())], path)?;
-                let (mtime, mode) = (from.stamp().mtime, from.mode());
-                let staged = changes.stage(path, file, mtime, mode, &mut from)?;
+                let mut from = self.sides[at(to.other())].open(path)?;
+                let (mtime, mode) = (from.mtime, from.mode);
+                let from_there: &mut dyn Read = &mut from;
+                let made =
+                    self.sides[at(to)].make_file(path, known.as_ref(), file, from_there, mtime, mode)?;
                 from.finish()?;
-                self.staged_bytes += file.len;
-                staged
+                self.made_bytes += file.len;
+                made
             }
         };
-        self.staged.push(Waiting { operation, staged });
+        self.made.push(Waiting { operation, made });
         Ok(false)
     }
 
     /// Puts everything that waits in its place.
     fn place(&mut self, report: &mut Report) -> Result<(), PairError> {
         let mut waiting: [Vec<Waiting<'a>>; 2] = [Vec::new(), Vec::new()];
-        for one in self.staged.drain(..) {
+        for one in self.made.drain(..) {
             if let Operation::Put { to, .. } = one.operation {
                 waiting[at(*to)].push(one);
             }
         }
-        self.staged_bytes = 0;
-        for side in [Side::Left, Side::Right] {
-            let (operations, staged): (Vec<_>, Vec<_>) = std::mem::take(&mut waiting[at(side)])
-                .into_iter()
-                .map(|one| (one.operation, one.staged))
-                .unzip();
-            if operations.is_empty() {
+        self.noted_bytes += std::mem::take(&mut self.made_bytes);
+        for (side, waiting) in [Side::Left, Side::Right].into_iter().zip(waiting) {
+            if waiting.is_empty() {
                 continue;
             }
-            let ready = self.changes[at(side)].flush(staged)?;
-            for (operation, ready) in operations.into_iter().zip(ready) {
-                let Operation::Put {
-                    path, expect, item, ..
-                } = operation
-                else {
-                    continue;
-                };
-                let expect = expect.as_ref().map(|expect| self.known(side, path, expect));
-                match self.changes[at(side)].place(ready, expect.as_ref()) {
-                    Ok(stamp) => {
-                        self.set_stamp(side, path, stamp);
-                        self.has(path, item);
+            let (operations, made): (Vec<_>, Vec<_>) =
+                waiting.into_iter().map(|one| (one.operation, one.made)).unzip();
+            let placing = operations.iter().zip(made).map(|(operation, made)| Placing {
+                made,
+                expect: self.expected(operation),
+            });
+            let placing = placing.collect();
+            let placed = self.sides[at(side)].place(placing)?;
+            for (operation, placed) in operations.into_iter().zip(placed) {
+                match placed {
+                    Ok(mark) => {
+                        self.set_mark(side, operation.path(), mark);
+                        if let Operation::Put { item, path, .. } = operation {
+                            self.has(path, item);
+                        }
                         report.count(operation);
                     }
                     Err(error) => fail(report, operation, &error),
@@ -222,16 +204,33 @@ impl<'a> Apply<'a> {
         Ok(())
     }
 
+    /// What has to be in the place of what an operation puts there.
+    fn expected(&self, operation: &Operation) -> Option<Known> {
+        match operation {
+            Operation::Put {
+                to,
+                path,
+                expect: Some(expect),
+                ..
+            } => Some(self.known(*to, path, expect)),
+            _ => None,
+        }
+    }
+
     /// Makes everything durable that was done, and then says so in the base.
     fn note(&mut self) -> Result<(), PairError> {
         if self.noted.is_empty() {
             return Ok(());
         }
-        for changes in &self.changes {
-            let _ = changes.flush(Vec::new())?;
+        for side in &mut self.sides {
+            side.flush()?;
+            if let Some(point) = side.point() {
+                self.base.set_seen(point)?;
+            }
         }
         self.base.change(&self.noted)?;
         self.noted.clear();
+        self.noted_bytes = 0;
         Ok(())
     }
 
@@ -251,12 +250,7 @@ impl<'a> Apply<'a> {
         }
     }
 
-    fn set_stamp(&mut self, side: Side, path: &RelPath, stamp: Option<Stamp>) {
-        let scan = &self.scans[at(side)];
-        let mark = stamp.map(|stamp| Mark {
-            stamp,
-            lasts: scan.lasting_made(&stamp).is_some(),
-        });
+    fn set_mark(&mut self, side: Side, path: &RelPath, mark: Option<Mark>) {
         self.marks.entry(path.clone()).or_default()[at(side)] = mark;
     }
 }
@@ -269,7 +263,7 @@ fn bytes_of(operation: &Operation) -> u64 {
     }
 }
 
-fn fail(report: &mut Report, operation: &Operation, error: &FilesError) {
+fn fail(report: &mut Report, operation: &Operation, error: &SideError) {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {

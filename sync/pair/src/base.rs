@@ -8,6 +8,7 @@ use std::{
 };
 
 use gobag_files::{Known, RootId, Stamp};
+use gobag_format::ids::PointId;
 use gobag_reconcile::{Content, File, Item, Name, RelPath, Side, Totals};
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, params};
 
@@ -37,6 +38,11 @@ pub(crate) struct Base {
     connection: Connection,
     path: PathBuf,
 }
+
+/// Gives what comes next; none: that was all.
+pub(crate) type Next<'a> = dyn FnMut() -> Result<Option<(RelPath, Known)>, PairError> + 'a;
+/// Goes through it.
+pub(crate) type Each<'a> = dyn FnMut(&mut Next<'_>) -> Result<(), PairError> + 'a;
 
 /// A change of the base.
 pub(crate) enum Change {
@@ -101,6 +107,33 @@ impl Base {
         // In this order: a cut between the two leaves one that is not said.
         self.set("unsaid", i64::from(unsaid))?;
         self.set("passes", i64::try_from(passes).unwrap_or(i64::MAX))
+    }
+
+    /// The newest point of the workspace that was seen: its generation and the attempt that made it.
+    pub(crate) fn seen(&self) -> Result<Option<(u64, PointId)>, PairError> {
+        let generation = self.setting::<i64>("seen-generation")?;
+        let point = self.setting::<[u8; 16]>("seen-point")?;
+        Ok(generation
+            .and_then(|generation| u64::try_from(generation).ok())
+            .zip(point.map(PointId)))
+    }
+
+    pub(crate) fn set_seen(&self, (generation, point): (u64, PointId)) -> Result<(), PairError> {
+        let set = || {
+            let generation = i64::try_from(generation).unwrap_or(i64::MAX);
+            let sql = "INSERT OR REPLACE INTO settings (name, value) VALUES ('seen-generation', ?1), ('seen-point', ?2)";
+            self.connection.execute(sql, params![generation, point.0])
+        };
+        set().map(drop).map_err(|error| failed(&self.path, error))
+    }
+
+    /// The point that was in step with the base, if nothing was changed since.
+    pub(crate) fn agreed(&self) -> Result<Option<PointId>, PairError> {
+        Ok(self.setting::<[u8; 16]>("agreed")?.map(PointId))
+    }
+
+    pub(crate) fn set_agreed(&self, point: Option<PointId>) -> Result<(), PairError> {
+        self.set("agreed", point.map(|point| point.0))
     }
 
     /// Whether it was begun in place of one that was lost, and nobody has been told.
@@ -176,6 +209,26 @@ impl Base {
             transaction.commit()
         })();
         done.map_err(|error| failed(&path, error))
+    }
+
+    /// All that one side has, in the order of folders, and of names in each: `each` is given what gives the next.
+    pub(crate) fn in_order(&self, side: Side, each: &mut Each<'_>) -> Result<(), PairError> {
+        let failed = |error| failed(&self.path, error);
+        let sql = "SELECT name, item, len, left, right, digest, folder FROM items ORDER BY folder, name";
+        let mut statement = self.connection.prepare_cached(sql).map_err(failed)?;
+        let mut rows = statement.query([]).map_err(failed)?;
+        each(&mut || {
+            let Some(row) = rows.next().map_err(failed)? else {
+                return Ok(None);
+            };
+            let damaged = || PairError::BaseDamaged {
+                path: self.path.clone(),
+            };
+            let folder: Vec<u8> = row.get(6).map_err(failed)?;
+            let folder = RelPath::new(&folder).map_err(|_| damaged())?;
+            let (name, both) = known(&folder, row).ok_or_else(damaged)?;
+            Ok(Some((folder.join(&name), both.on(side))))
+        })
     }
 
     /// As a scan of this side wants it.

@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use gobag_files::{FilesError, ScanError};
+use gobag_workspace::WorkspaceError;
 use thiserror::Error;
+
+use crate::side::SideError;
 
 /// Why a pass cannot be made.
 #[derive(Debug, Error)]
@@ -12,12 +15,18 @@ pub enum PairError {
     /// A folder.
     #[error(transparent)]
     Files(#[from] FilesError),
+    /// A workspace.
+    #[error(transparent)]
+    Workspace(#[from] WorkspaceError),
     /// They were never paired.
     #[error("{} is not paired with another folder", path.display())]
     NotPaired {
         /// The left one.
         path: PathBuf,
     },
+    /// It is paired with another workspace, or with a folder.
+    #[error("it is paired with something else than this workspace")]
+    OtherWorkspace,
     /// One is in the other, or both are the same.
     #[error("{} and {} are in each other", left.display(), right.display())]
     Overlap {
@@ -56,12 +65,23 @@ impl PairError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Files(error) => error.code(),
+            Self::Workspace(error) => error.code(),
             Self::NotPaired { .. } => "pair.not-paired",
+            Self::OtherWorkspace => "pair.other-workspace",
             Self::Overlap { .. } => "pair.overlap",
             Self::Busy { .. } => "pair.busy",
             Self::Base { .. } => "pair.base",
             Self::BaseDamaged { .. } => "pair.base-damaged",
             Self::Ended => "pair.ended",
+        }
+    }
+}
+
+impl From<SideError> for PairError {
+    fn from(error: SideError) -> Self {
+        match error {
+            SideError::Files(error) => error.into(),
+            SideError::Workspace(error) => error.into(),
         }
     }
 }

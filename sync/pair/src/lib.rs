@@ -15,8 +15,12 @@ mod base;
 mod error;
 mod pass;
 mod report;
+mod right;
+mod share;
+mod side;
 
 pub use error::PairError;
 pub use gobag_files::RootId;
 pub use pass::{Options, Pair};
 pub use report::{Counts, Failure, Report, Told};
+pub use right::Other;

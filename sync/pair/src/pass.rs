@@ -7,13 +7,16 @@ use gobag_format::Monitor;
 use gobag_reconcile::{
     ConflictNames, HoldLimits, Item, Merged, Plan, RelPath, Seen, Side, Totals, holds, plan,
 };
+use gobag_workspace::{StoreError, WorkspaceError};
 use rustix::fs::FlockOperation;
 
 use crate::{
-    PairError, Report, Told,
-    apply::{Apply, Mark, Marks},
+    Other, PairError, Report, Told,
+    apply::{Apply, Marks},
     aside::{BASE, ENDINGS, FRESH, put_aside, remove, rename, with},
     base::{Base, Both, Change, at},
+    right::Right,
+    side::{Folder, Mark},
 };
 
 /// Whoever makes a pass has this file locked.
@@ -34,19 +37,23 @@ pub struct Options {
     pub limits: HoldLimits,
 }
 
-/// Two folders that are kept the same. The right one is the company's.
+/// Passes that are begun anew because others changed a workspace at the same moment.
+const RACES: usize = 16;
+
+/// A folder and what it is kept the same as, which is the company's.
 pub struct Pair {
     left: Root,
-    right: Root,
+    right: Right,
     base: Base,
     /// Held for as long as the pair is open.
     _lock: fs::File,
 }
 
 impl Pair {
-    /// Pairs two folders that were not, or opens those that were. `fresh` are names for roots that have none yet.
-    pub fn make(left: &Path, right: &Path, fresh: [RootId; 2]) -> Result<Self, PairError> {
-        check_apart(left, right)?;
+    /// Pairs two that were not, or opens those that were. `fresh` are names for roots that have none yet.
+    pub fn make(left: &Path, right: impl Into<Other>, fresh: [RootId; 2]) -> Result<Self, PairError> {
+        let right = right.into();
+        check_apart(left, &right)?;
         let left = Root::open(left, fresh[0], None)?;
         let lock = lock(&left)?;
         let path = left.path().join(OURS).join(BASE);
@@ -60,15 +67,17 @@ impl Pair {
         };
         let known = base.roots()?;
         check_root(&left, known)?;
-        let right = Root::open(right, fresh[1], known.map(|[_, right]| right))?;
-        if left.id() == right.id() {
+        let right = Right::open(right, fresh[1], known.map(|[_, right]| right))?;
+        if let Right::Folder(right) = &right
+            && left.id() == right.id()
+        {
             let (left, right) = (left.path().to_owned(), right.path().to_owned());
             return Err(PairError::Overlap { left, right });
         }
         base.set_roots([left.id(), right.id()])?;
         if known.is_none() {
             // Of passes with an earlier base nothing is to be known.
-            base.set_passes(right.counter(left.id())?, false)?;
+            base.set_passes(right.passes(left.id())?, false)?;
         }
         Ok(Self {
             left,
@@ -87,9 +96,10 @@ impl Pair {
         remove(&base)
     }
 
-    /// Opens two folders that were paired: each has to be the one that it was.
-    pub fn open(left: &Path, right: &Path) -> Result<Self, PairError> {
-        check_apart(left, right)?;
+    /// Opens two that were paired: each has to be the one that it was.
+    pub fn open(left: &Path, right: impl Into<Other>) -> Result<Self, PairError> {
+        let right = right.into();
+        check_apart(left, &right)?;
         let path = left.join(OURS).join(BASE);
         if !path.exists() {
             // A drive that is not there must not look like one that is empty.
@@ -104,7 +114,7 @@ impl Pair {
             return Err(PairError::NotPaired { path });
         };
         check_root(&left, Some(known))?;
-        let right = Root::open(right, known[1], Some(known[1]))?;
+        let right = Right::open(right, known[1], Some(known[1]))?;
         Ok(Self {
             left,
             right,
@@ -115,49 +125,55 @@ impl Pair {
 
     /// Makes both the same, as far as nothing is in the way. Ended early, what was done stays, and the next pass goes on from there.
     pub fn pass(&mut self, options: &Options, monitor: &dyn Monitor) -> Result<Report, PairError> {
-        let passed = match self.went_back()? {
+        let mut races = 0;
+        let mut report = loop {
+            match self.pass_with_base(options, monitor) {
+                // What came of it so far is whole; it goes on from there.
+                Err(PairError::Workspace(WorkspaceError::Store(StoreError::Raced | StoreError::Gone)))
+                    if races < RACES =>
+                {
+                    races += 1;
+                }
+                other => break other?,
+            }
+        };
+        // It is told until a pass has come to its end.
+        report.base_lost = report.base_lost || self.base.is_lost()?;
+        if options.dry_run {
+            return Ok(report);
+        }
+        if report.base_lost && report.is_over() {
+            self.base.set_lost(false)?;
+        }
+        if report.is_in_step() {
+            self.right.agree(&self.base)?;
+        }
+        Ok(report)
+    }
+
+    /// With a new base, if the one that there is is not to be believed.
+    fn pass_with_base(&mut self, options: &Options, monitor: &dyn Monitor) -> Result<Report, PairError> {
+        let passed = match self.right.went_back(self.left.id(), &self.base)? {
             true => Err(PairError::BaseDamaged {
                 path: self.base.path().to_owned(),
             }),
             false => self.pass_once(options, monitor),
         };
-        let mut report = match passed {
+        match passed {
             // Nothing is changed, so nothing can be told but that.
-            Err(PairError::BaseDamaged { .. }) if options.dry_run => {
-                return Ok(Report {
-                    base_lost: true,
-                    dry_run: true,
-                    ..Report::default()
-                });
-            }
+            Err(PairError::BaseDamaged { .. }) if options.dry_run => Ok(Report {
+                base_lost: true,
+                dry_run: true,
+                ..Report::default()
+            }),
             Err(PairError::BaseDamaged { .. }) => {
                 self.lose_base(&options.run)?;
-                self.pass_once(options, monitor)?
+                // Of a workspace the newest point there is counts from now on.
+                self.right.went_back(self.left.id(), &self.base)?;
+                self.pass_once(options, monitor)
             }
-            other => other?,
-        };
-        // It is told once a pass has come to its end.
-        report.base_lost = self.base.is_lost()?;
-        if report.base_lost && report.is_over() {
-            self.base.set_lost(false)?;
+            other => other,
         }
-        Ok(report)
-    }
-
-    /// Whether one of the roots was put back to an earlier state, by a backup or an image: what the base has is then not what both had last.
-    fn went_back(&self) -> Result<bool, PairError> {
-        let (passes, unsaid) = self.base.passes()?;
-        let heard = self.right.counter(self.left.id())?;
-        Ok(heard != passes && !(unsaid && heard + 1 == passes))
-    }
-
-    /// Counts this pass on both sides, before it changes anything.
-    fn count(&self) -> Result<(), PairError> {
-        // One that was cut off in here counted no further than this.
-        let passes = self.right.counter(self.left.id())? + 1;
-        self.base.set_passes(passes, true)?;
-        self.right.set_counter(self.left.id(), passes)?;
-        self.base.set_passes(passes, false)
     }
 
     fn pass_once(&mut self, options: &Options, monitor: &dyn Monitor) -> Result<Report, PairError> {
@@ -205,13 +221,10 @@ impl Pair {
             monitor.advance(bytes);
             !monitor.is_cancelled()
         };
-        let one = |root: &Root, side| -> Result<Scan, PairError> {
-            let base = Base::open(path)?;
-            Ok(scan(root, &mut base.side(side), &was_read)?)
-        };
         std::thread::scope(|scope| {
-            let right = scope.spawn(|| one(right, Side::Right));
-            let left = one(left, Side::Left);
+            let right = scope.spawn(|| right.scan(&Base::open(path)?, &was_read));
+            let left =
+                Base::open(path).and_then(|base| Ok(scan(left, &mut base.side(Side::Left), &was_read)?));
             let right = right
                 .join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
@@ -272,14 +285,11 @@ impl Pair {
         if plan.operations.is_empty() {
             return Ok(());
         }
-        self.count()?;
-        let mut apply = Apply::begin(
-            [&self.left, &self.right],
-            &mut self.base,
-            marks,
-            scans,
-            &options.run,
-        )?;
+        self.right.count(self.left.id(), &self.base)?;
+        let owner = self.left.id().to_string();
+        let left = Folder::begin(&self.left, &scans[0], &options.run, &owner)?;
+        let right = self.right.target(&scans[1], &options.run, &owner)?;
+        let mut apply = Apply::begin([Box::new(left), right], &mut self.base, marks);
         apply.all(&plan.operations, monitor, report)
     }
 
@@ -294,7 +304,7 @@ impl Pair {
         self.base = Base::open(&fresh)?;
         self.base.set_lost(true)?;
         self.base.set_roots([self.left.id(), self.right.id()])?;
-        self.base.set_passes(self.right.counter(self.left.id())?, false)?;
+        self.base.set_passes(self.right.passes(self.left.id())?, false)?;
         self.base = Base::nowhere()?;
         put_aside(&path, run)?;
         rename(&fresh, &path)?;
@@ -347,7 +357,10 @@ fn check_root(left: &Root, known: Option<[RootId; 2]>) -> Result<(), PairError> 
     }
 }
 
-fn check_apart(left: &Path, right: &Path) -> Result<(), PairError> {
+fn check_apart(left: &Path, right: &Other) -> Result<(), PairError> {
+    let Other::Folder(right) = right else {
+        return Ok(());
+    };
     let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let (one, other) = (real(left), real(right));
     match one.starts_with(&other) || other.starts_with(&one) {

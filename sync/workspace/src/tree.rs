@@ -56,6 +56,29 @@ impl Tree {
         Ok(found.ok().map(|at| entries.swap_remove(at)))
     }
 
+    /// Whether there is an entry whose key begins with `start`, and of which `is` holds.
+    pub(crate) fn any_with(&self, start: &[u8], is: &dyn Fn(&Entry) -> bool) -> Result<bool, WorkspaceError> {
+        let leaves = self.pages()?.leaves;
+        let first = leaves
+            .partition_point(|child| child.first[..] <= *start)
+            .saturating_sub(1);
+        for child in &leaves[first.min(leaves.len())..] {
+            let begins = |key: &[u8]| key.starts_with(start);
+            if child.first[..] > *start && !begins(&child.first) {
+                break;
+            }
+            if self
+                .leaf(&child.blob)?
+                .entries
+                .iter()
+                .any(|entry| begins(&entry.key) && is(entry))
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     pub(crate) fn leaf(&self, blob: &BlobRef) -> Result<Leaf, WorkspaceError> {
         let plain = self.fetcher.page(BlobKind::Leaf, blob)?;
         Ok(Leaf::decode(&plain, blob.pack)?)

@@ -139,6 +139,28 @@ impl Workspace {
         self.tree()?.find(&tree_key(path)?)
     }
 
+    /// What is at a path by what was changed since.
+    pub fn kind(&self, path: &RelPath) -> Result<Option<EntryKind>, WorkspaceError> {
+        match self.changes.get(&tree_key(path)?) {
+            Some(change) => Ok(change.as_ref().map(|coming| coming.kind.clone())),
+            None => Ok(self.find(path)?.map(|entry| entry.kind)),
+        }
+    }
+
+    /// Whether nothing is in the folder at `path`.
+    pub fn is_empty(&self, path: &RelPath) -> Result<bool, WorkspaceError> {
+        let within = [path.as_bytes(), &[0]].concat();
+        let mut changed = self
+            .changes
+            .range(within.clone()..)
+            .take_while(|(key, _)| key.starts_with(&within));
+        if changed.any(|(_, change)| change.is_some()) {
+            return Ok(false);
+        }
+        let is_left = |entry: &Entry| !matches!(self.changes.get(&entry.key), Some(None));
+        Ok(!self.tree()?.any_with(&within, &is_left)?)
+    }
+
     /// Reads the file of an entry.
     pub fn read(&self, entry: &Entry) -> FileReader {
         let (body, len) = match &entry.kind {
@@ -188,6 +210,39 @@ impl Workspace {
     pub fn put_entry(&mut self, path: &RelPath, entry: EntryKind) -> Result<(), WorkspaceError> {
         self.changes.insert(tree_key(path)?, Some(entry.into()));
         Ok(())
+    }
+
+    /// Gives what is at `from` the path `to`.
+    pub fn rename(&mut self, from: &RelPath, to: &RelPath) -> Result<(), WorkspaceError> {
+        if let Some(coming) = self.coming(from)? {
+            self.changes.insert(tree_key(to)?, Some(coming));
+            self.changes.insert(tree_key(from)?, None);
+        }
+        Ok(())
+    }
+
+    /// Says whether its owner may run the file at `path`.
+    pub fn set_executable(&mut self, path: &RelPath, is: bool) -> Result<(), WorkspaceError> {
+        if let Some(mut coming) = self.coming(path)? {
+            if let EntryKind::File { executable, mode, .. } = &mut coming.kind {
+                *executable = is;
+                // Who may read it may run it, or nobody may.
+                *mode = if is {
+                    *mode | (*mode & 0o444) >> 2
+                } else {
+                    *mode & !0o111
+                };
+            }
+            self.changes.insert(tree_key(path)?, Some(coming));
+        }
+        Ok(())
+    }
+
+    fn coming(&self, path: &RelPath) -> Result<Option<Coming>, WorkspaceError> {
+        match self.changes.get(&tree_key(path)?) {
+            Some(change) => Ok(change.clone()),
+            None => Ok(self.find(path)?.map(|entry| entry.kind.into())),
+        }
     }
 
     /// Takes what is at `path` away.

@@ -29,11 +29,10 @@ const BORDERS: &[Border] = &[
     // of format only the progress monitor
     ("gobag-import", 3, &["gobag-engine", "gobag-format"]),
     ("gobag-mount", 3, &["gobag-bundle"]),
-    // of format only the progress monitor
     (
         "gobag-pair",
-        3,
-        &["gobag-files", "gobag-format", "gobag-reconcile"],
+        4,
+        &["gobag-files", "gobag-format", "gobag-reconcile", "gobag-workspace"],
     ),
     (
         "gobag-workspace",

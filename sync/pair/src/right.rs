@@ -1,0 +1,150 @@
+//! The right side of a pair: another folder, or a workspace.
+
+use std::path::{Path, PathBuf};
+
+use gobag_files::{Root, RootId, Scan};
+use gobag_workspace::{Workspace, WorkspaceError};
+
+use crate::{
+    PairError,
+    base::Base,
+    share::{self, Share},
+    side::{Folder, Target},
+};
+
+/// What a folder is to be kept the same as.
+pub enum Other {
+    /// A folder.
+    Folder(PathBuf),
+    /// A workspace.
+    Workspace(Box<Workspace>),
+}
+
+impl<P: AsRef<Path> + ?Sized> From<&P> for Other {
+    fn from(path: &P) -> Self {
+        Self::Folder(path.as_ref().to_owned())
+    }
+}
+
+impl From<Workspace> for Other {
+    fn from(workspace: Workspace) -> Self {
+        Self::Workspace(Box::new(workspace))
+    }
+}
+
+/// The same, open.
+pub(crate) enum Right {
+    Folder(Root),
+    Workspace(Box<Workspace>),
+}
+
+impl Right {
+    /// Opens it. Where `expect` is given, it has to be that one; a folder that has no name gets `fresh`.
+    pub(crate) fn open(other: Other, fresh: RootId, expect: Option<RootId>) -> Result<Self, PairError> {
+        match other {
+            Other::Folder(path) => Ok(Self::Folder(Root::open(&path, fresh, expect)?)),
+            Other::Workspace(workspace) => {
+                let id = RootId(workspace.id().0);
+                match expect.is_none_or(|expect| expect == id) {
+                    true => Ok(Self::Workspace(workspace)),
+                    false => Err(PairError::OtherWorkspace),
+                }
+            }
+        }
+    }
+
+    pub(crate) fn id(&self) -> RootId {
+        match self {
+            Self::Folder(root) => root.id(),
+            Self::Workspace(workspace) => RootId(workspace.id().0),
+        }
+    }
+
+    pub(crate) fn has_modes(&self) -> bool {
+        match self {
+            Self::Folder(root) => root.has_modes(),
+            Self::Workspace(_) => true,
+        }
+    }
+
+    /// How many passes it has heard of with this left root; a workspace has points instead.
+    pub(crate) fn passes(&self, left: RootId) -> Result<u64, PairError> {
+        match self {
+            Self::Folder(root) => Ok(root.counter(left)?),
+            Self::Workspace(_) => Ok(0),
+        }
+    }
+
+    /// Whether it, or the left root, was put back to an earlier state: what the base has is then not what both had last. Asks a workspace for its newest point.
+    pub(crate) fn went_back(&mut self, left: RootId, base: &Base) -> Result<bool, PairError> {
+        match self {
+            Self::Folder(root) => {
+                let (passes, unsaid) = base.passes()?;
+                let heard = root.counter(left)?;
+                Ok(heard != passes && !(unsaid && heard + 1 == passes))
+            }
+            Self::Workspace(workspace) => match workspace.refresh(base.seen()?) {
+                Err(WorkspaceError::PutBack { .. }) => Ok(true),
+                refreshed => {
+                    refreshed?;
+                    workspace.point().map(|point| base.set_seen(point)).transpose()?;
+                    Ok(false)
+                }
+            },
+        }
+    }
+
+    /// Counts a pass on both sides, before it changes anything.
+    pub(crate) fn count(&self, left: RootId, base: &Base) -> Result<(), PairError> {
+        match self {
+            Self::Folder(root) => {
+                // One that was cut off in here counted no further than this.
+                let passes = root.counter(left)? + 1;
+                base.set_passes(passes, true)?;
+                root.set_counter(left, passes)?;
+                base.set_passes(passes, false)
+            }
+            Self::Workspace(_) => base.set_agreed(None),
+        }
+    }
+
+    /// What differs from what the base has.
+    pub(crate) fn scan(
+        &self,
+        base: &Base,
+        was_read: &(dyn Fn(u64) -> bool + Sync),
+    ) -> Result<Scan, PairError> {
+        use gobag_reconcile::Side::Right;
+        match self {
+            Self::Folder(root) => Ok(gobag_files::scan(root, &mut base.side(Right), was_read)?),
+            Self::Workspace(workspace) => {
+                let point = workspace.point().map(|(_, point)| point);
+                match point.is_some() && base.agreed()? == point {
+                    true => Ok(Scan::without_stamps()),
+                    false => share::scan(workspace, base),
+                }
+            }
+        }
+    }
+
+    /// To be changed in this run.
+    pub(crate) fn target<'a>(
+        &'a mut self,
+        scan: &'a Scan,
+        run: &str,
+        owner: &str,
+    ) -> Result<Box<dyn Target + 'a>, PairError> {
+        Ok(match self {
+            Self::Folder(root) => Box::new(Folder::begin(root, scan, run, owner)?),
+            Self::Workspace(workspace) => Box::new(Share(workspace)),
+        })
+    }
+
+    /// A pass is over that left both the same.
+    pub(crate) fn agree(&self, base: &Base) -> Result<(), PairError> {
+        match self {
+            Self::Folder(_) => Ok(()),
+            Self::Workspace(workspace) => base.set_agreed(workspace.point().map(|(_, point)| point)),
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! One side of a pass as it is changed: a folder, or a workspace.
+
+use std::io::{self, Read};
+
+use gobag_files::{Changes, FilesError, Known, Reading, Root, Scan, Staged, Stamp};
+use gobag_format::ids::PointId;
+use gobag_reconcile::{File, RelPath};
+use gobag_workspace::{FileReader, StoreError, WorkspaceError};
+use thiserror::Error;
+
+/// The stamp of a file, and whether it would change with the file.
+#[derive(Clone, Copy)]
+pub(crate) struct Mark {
+    pub(crate) stamp: Stamp,
+    pub(crate) lasts: bool,
+}
+
+/// Why something of a side cannot be read or changed.
+#[derive(Debug, Error)]
+pub(crate) enum SideError {
+    #[error(transparent)]
+    Files(#[from] FilesError),
+    #[error(transparent)]
+    Workspace(#[from] WorkspaceError),
+}
+
+impl SideError {
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::Files(error) => error.code(),
+            Self::Workspace(error) => error.code(),
+        }
+    }
+
+    /// Whether there is no room, so that nothing else will do either.
+    pub(crate) fn is_full(&self) -> bool {
+        match self {
+            Self::Files(error) => error.is_full(),
+            Self::Workspace(error) => matches!(error, WorkspaceError::Store(StoreError::Full(_))),
+        }
+    }
+
+    /// What ends the pass: nothing else of the workspace will do either.
+    pub(crate) fn ends_the_pass(self) -> Result<Self, WorkspaceError> {
+        match self {
+            Self::Workspace(error @ WorkspaceError::Store(_)) => Err(error),
+            error => Ok(error),
+        }
+    }
+}
+
+/// A file of a side, being read.
+pub(crate) struct Source {
+    from: From,
+    pub(crate) mtime: (i64, u32),
+    pub(crate) mode: u32,
+}
+
+enum From {
+    Folder(Reading),
+    Workspace(FileReader),
+}
+
+impl Source {
+    pub(crate) fn of_workspace(from: FileReader, mtime: (i64, u32), mode: u32) -> Self {
+        let from = From::Workspace(from);
+        Self { from, mtime, mode }
+    }
+
+    /// Fails if it was written to since it was opened.
+    pub(crate) fn finish(self) -> Result<(), SideError> {
+        match self.from {
+            From::Folder(reading) => drop(reading.finish()?),
+            // A point never changes.
+            From::Workspace(_) => {}
+        }
+        Ok(())
+    }
+}
+
+impl Read for Source {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match &mut self.from {
+            From::Folder(reading) => reading.read(buffer),
+            From::Workspace(reader) => reader.read(buffer),
+        }
+    }
+}
+
+/// Something made that is not in its place yet; none: where all comes into its place at once.
+pub(crate) type Made = Option<Staged>;
+
+/// A side of a pass. Marks it gives are of what was put there; none: it has none, or somebody was faster.
+pub(crate) trait Target {
+    /// Opens a file to be read.
+    fn open(&self, path: &RelPath) -> Result<Source, SideError>;
+    /// Writes what is to come to `path`, where there has to be what is expected; it has to be `file`.
+    fn make_file(
+        &mut self,
+        path: &RelPath,
+        expect: Option<&Known>,
+        file: &File,
+        from: &mut dyn Read,
+        mtime: (i64, u32),
+        mode: u32,
+    ) -> Result<Made, SideError>;
+    /// The same with a link.
+    fn make_link(&mut self, path: &RelPath, expect: Option<&Known>, text: &[u8]) -> Result<Made, SideError>;
+    /// Puts what was made in its place, all of it or each for itself.
+    fn place(&mut self, made: Vec<Placing>) -> Result<Vec<Placed>, SideError>;
+    /// Makes a folder; one that is there already is as good.
+    fn make_folder(&mut self, path: &RelPath) -> Result<(), SideError>;
+    /// Removes a folder if it is empty.
+    fn remove_folder(&mut self, path: &RelPath) -> Result<(), SideError>;
+    /// Takes away what is expected to be there; it is kept as a version.
+    fn remove(&mut self, path: &RelPath, expect: &Known) -> Result<(), SideError>;
+    /// Gives what is at `from` the path `to`, at which nothing may be.
+    fn rename(&mut self, from: &RelPath, to: &RelPath, expect: &Known) -> Result<Option<Mark>, SideError>;
+    /// Says whether its owner may run it.
+    fn set_executable(
+        &mut self,
+        path: &RelPath,
+        executable: bool,
+        expect: &Known,
+    ) -> Result<Option<Mark>, SideError>;
+    /// Makes durable all that was done.
+    fn flush(&mut self) -> Result<(), SideError>;
+    /// The newest point that was seen, of a workspace.
+    fn point(&self) -> Option<(u64, PointId)> {
+        None
+    }
+}
+
+/// Something made, and what has to be in its place before.
+pub(crate) struct Placing {
+    pub(crate) made: Made,
+    pub(crate) expect: Option<Known>,
+}
+
+/// What became of it.
+pub(crate) type Placed = Result<Option<Mark>, SideError>;
+
+/// A folder as a side.
+pub(crate) struct Folder<'a> {
+    root: &'a Root,
+    changes: Changes<'a>,
+    scan: &'a Scan,
+}
+
+impl<'a> Folder<'a> {
+    pub(crate) fn begin(root: &'a Root, scan: &'a Scan, run: &str, owner: &str) -> Result<Self, FilesError> {
+        let changes = Changes::begin(root, run, owner)?;
+        Ok(Self { root, changes, scan })
+    }
+
+    fn mark(&self, stamp: Stamp) -> Mark {
+        let lasts = self.scan.lasting_made(&stamp).is_some();
+        Mark { stamp, lasts }
+    }
+}
+
+impl Target for Folder<'_> {
+    fn open(&self, path: &RelPath) -> Result<Source, SideError> {
+        let reading = Reading::open(self.root, path)?;
+        let (mtime, mode) = (reading.stamp().mtime, reading.mode());
+        let from = From::Folder(reading);
+        Ok(Source { from, mtime, mode })
+    }
+
+    fn make_file(
+        &mut self,
+        path: &RelPath,
+        _: Option<&Known>,
+        file: &File,
+        from: &mut dyn Read,
+        mtime: (i64, u32),
+        mode: u32,
+    ) -> Result<Made, SideError> {
+        Ok(Some(self.changes.stage(path, file, mtime, mode, from)?))
+    }
+
+    fn make_link(&mut self, path: &RelPath, _: Option<&Known>, text: &[u8]) -> Result<Made, SideError> {
+        Ok(Some(self.changes.stage_link(path, text)?))
+    }
+
+    fn place(&mut self, made: Vec<Placing>) -> Result<Vec<Placed>, SideError> {
+        let (staged, expected): (Vec<_>, Vec<_>) = made
+            .into_iter()
+            .filter_map(|one| Some((one.made?, one.expect)))
+            .unzip();
+        let ready = self.changes.flush(staged)?;
+        let place = |(ready, expect): (_, Option<Known>)| {
+            let stamp = self.changes.place(ready, expect.as_ref())?;
+            Ok(stamp.map(|stamp| self.mark(stamp)))
+        };
+        Ok(ready.into_iter().zip(expected).map(place).collect())
+    }
+
+    fn make_folder(&mut self, path: &RelPath) -> Result<(), SideError> {
+        Ok(self.changes.make_folder(path)?)
+    }
+
+    fn remove_folder(&mut self, path: &RelPath) -> Result<(), SideError> {
+        Ok(self.changes.remove_folder(path)?)
+    }
+
+    fn remove(&mut self, path: &RelPath, expect: &Known) -> Result<(), SideError> {
+        Ok(self.changes.remove(path, expect)?)
+    }
+
+    fn rename(&mut self, from: &RelPath, to: &RelPath, expect: &Known) -> Result<Option<Mark>, SideError> {
+        let stamp = self.changes.rename(from, to, expect)?;
+        Ok(Some(self.mark(stamp)))
+    }
+
+    fn set_executable(
+        &mut self,
+        path: &RelPath,
+        executable: bool,
+        expect: &Known,
+    ) -> Result<Option<Mark>, SideError> {
+        let stamp = self.changes.set_executable(path, executable, expect)?;
+        Ok(Some(self.mark(stamp)))
+    }
+
+    fn flush(&mut self) -> Result<(), SideError> {
+        let _ = self.changes.flush(Vec::new())?;
+        Ok(())
+    }
+}
