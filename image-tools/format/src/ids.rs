@@ -76,6 +76,11 @@ random_id!(
     PointId
 );
 
+random_id!(
+    /// A workspace: files of a company share, wherever they are kept.
+    WorkspaceId
+);
+
 /// A volume within a bundle; the number is given at provisioning and never reused.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -5,7 +5,7 @@ use std::{collections::HashSet, io::Read, sync::Arc};
 use gobag_format::{
     crypto::{Key, Random},
     digest::Digest,
-    ids::{BundleId, PointId},
+    ids::{WorkspaceId, PointId},
     workspace::{
         BlobKind, Body, Entry, EntryKind, PackList, PackedIn, WorkspaceError as Format, WorkspaceHead,
         WorkspaceKeys,
@@ -27,7 +27,7 @@ use crate::{
 /// What it takes to open a workspace.
 pub struct Options<'a> {
     /// Which it is.
-    pub id: BundleId,
+    pub id: WorkspaceId,
     /// Its key, which its members have.
     pub key: &'a Key,
     /// Where it is kept.
@@ -42,7 +42,7 @@ pub struct Options<'a> {
 
 /// An open workspace: its newest point, and what is changed on the way to the next.
 pub struct Workspace {
-    id: BundleId,
+    id: WorkspaceId,
     /// By what name this member goes.
     by: String,
     fetcher: Arc<Fetcher>,
@@ -69,7 +69,7 @@ impl Workspace {
     }
 
     /// Which it is.
-    pub fn id(&self) -> BundleId {
+    pub fn id(&self) -> WorkspaceId {
         self.id
     }
 

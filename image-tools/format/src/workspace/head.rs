@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     digest::Digest,
-    ids::{BundleId, PointId, parse_hex},
+    ids::{WorkspaceId, PointId, parse_hex},
     limits::{MAX_BLOB_LEN, MAX_HEAD_PACKS, MAX_TREE_LEVEL},
 };
 
@@ -19,7 +19,7 @@ pub struct WorkspaceHead {
     /// Version of all that this head leads to.
     pub format: u32,
     /// The workspace it is of.
-    pub workspace: BundleId,
+    pub workspace: WorkspaceId,
     /// Its generation: an old head that is given out as a new one says which it is.
     pub generation: u64,
     /// The attempt that made it.
@@ -93,7 +93,7 @@ impl WorkspaceHead {
     }
 
     /// Opens the head of a point of `workspace`.
-    pub fn open(keys: &WorkspaceKeys, workspace: BundleId, head: &[u8]) -> Result<Self, WorkspaceError> {
+    pub fn open(keys: &WorkspaceKeys, workspace: WorkspaceId, head: &[u8]) -> Result<Self, WorkspaceError> {
         #[derive(Deserialize)]
         struct Version {
             format: u32,

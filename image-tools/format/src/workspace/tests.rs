@@ -3,7 +3,7 @@
 use proptest::{collection::vec, option, prelude::*};
 
 use super::*;
-use crate::ids::{BundleId, PointId};
+use crate::ids::{WorkspaceId, PointId};
 
 fn keys() -> WorkspaceKeys {
     WorkspaceKeys::of(&Key::from_bytes([7; 32]))
@@ -141,7 +141,7 @@ fn a_head_is_of_one_workspace_and_a_later_format_is_said() {
     let keys = keys();
     let mut head = WorkspaceHead {
         format: WorkspaceHead::format(),
-        workspace: BundleId([1; 16]),
+        workspace: WorkspaceId([1; 16]),
         generation: 5,
         point: PointId([2; 16]),
         by: "Ada".to_owned(),
@@ -159,7 +159,7 @@ fn a_head_is_of_one_workspace_and_a_later_format_is_said() {
     let read = WorkspaceHead::open(&keys, head.workspace, &sealed).unwrap();
     assert_eq!(read, head);
     assert_eq!(read.tree.unwrap().blob().unwrap().name, BlobName([4; 16]));
-    assert!(WorkspaceHead::open(&keys, BundleId([3; 16]), &sealed).is_err());
+    assert!(WorkspaceHead::open(&keys, WorkspaceId([3; 16]), &sealed).is_err());
     assert!(WorkspaceHead::open(&keys, head.workspace, &sealed[1..]).is_err());
     head.format += 1;
     let later = head.seal(&keys);

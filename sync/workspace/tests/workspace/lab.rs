@@ -12,7 +12,7 @@ use std::{
 use gobag_format::{
     crypto::{Key, Random},
     digest::Digest,
-    ids::BundleId,
+    ids::WorkspaceId,
 };
 use gobag_reconcile::{Content, File, RelPath};
 use gobag_workspace::{NewHead, NoCache, Options, Store, StoreError, StoredHead, Workspace, WorkspaceError};
@@ -98,7 +98,7 @@ impl Store for Memory {
     }
 }
 
-pub(crate) const ID: BundleId = BundleId([1; 16]);
+pub(crate) const ID: WorkspaceId = WorkspaceId([1; 16]);
 
 /// Draws what nobody drew before it in this process.
 struct Counted;

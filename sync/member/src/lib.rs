@@ -1,0 +1,18 @@
+//! Being a member of workspaces at the company's server: who one is there, which workspaces' keys one has, and the server as a
+//! [`Store`](gobag_workspace::Store).
+//!
+//! ```text
+//! enrolment letter ─▶ Membership::enrol ─┐                            ┌─▶ connect: a certificate that counts ─▶ ServerStore
+//! workspace letter ─▶ Membership::join ──┴─▶ member.json, for its owner alone
+//! ```
+#![cfg(target_os = "linux")]
+
+mod error;
+mod letter;
+mod membership;
+mod server;
+
+pub use error::MemberError;
+pub use letter::{MAX_LETTER_BYTES, WorkspaceLetter};
+pub use membership::{Joined, Membership};
+pub use server::ServerStore;

@@ -1,0 +1,318 @@
+//! What a member keeps: its key and certificate, where the company answers, and the keys of its workspaces. One file, for its owner alone, written beside
+//! its place and put there whole.
+
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use gobag_client::{Backoff, Client, ClientError, Identity, Options};
+use gobag_format::{
+    crypto::{Key, Random, random_bytes},
+    ids::{BundleId, OrgId, WorkspaceId},
+    sign::SigningKey,
+};
+use gobag_protocol::{
+    enrol::{EnrolRequest, Enrolled},
+    ids::{TenantName, WorkspaceName},
+    lease::CertificateRequest,
+    letter::EnrolmentLetter,
+};
+use rustix::fs::FlockOperation;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::{MemberError, WorkspaceLetter};
+
+/// The version of the file.
+const FORMAT: u32 = 1;
+/// The file.
+const FILE: &str = "member.json";
+/// Held while it is changed.
+const LOCK: &str = "member.lock";
+/// Bytes of it at most.
+const MAX_FILE: u64 = 1 << 20;
+/// How often each address is asked.
+const TRIES: u32 = 3;
+/// Seconds before its end from which a certificate is renewed.
+const CERTIFICATE_DUE_S: u64 = 24 * 3600;
+
+/// What is kept of a member, in a folder of its own.
+pub struct Membership {
+    folder: PathBuf,
+    kept: Kept,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+struct Kept {
+    format: u32,
+    #[serde(default)]
+    company: Option<Company>,
+    #[serde(default)]
+    workspaces: Vec<Joined>,
+}
+
+/// Who this is to the company.
+#[derive(Clone, Serialize, Deserialize)]
+struct Company {
+    servers: Vec<String>,
+    ca: String,
+    tenant: TenantName,
+    bundle: BundleId,
+    org: OrgId,
+    /// Of the key pair.
+    seed: Key,
+    /// None: the enrolment is not through.
+    #[serde(default)]
+    certificate: Option<String>,
+    #[serde(default)]
+    certificate_ends_s: u64,
+}
+
+/// A workspace whose key is known.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Joined {
+    /// Which.
+    pub workspace: WorkspaceId,
+    /// By what name it goes.
+    pub name: WorkspaceName,
+    /// Its key.
+    pub key: Key,
+}
+
+impl Membership {
+    /// Opens the folder; one that is not there is made.
+    pub fn open(folder: &Path) -> Result<Self, MemberError> {
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        made.map_err(|source| file_error(folder, source))?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            kept: read(&folder.join(FILE))?,
+        })
+    }
+
+    /// Makes this member known to the company, by a letter whose token counts once, and again with the same key for as long as the letter does: so whatever is
+    /// cut here, doing it again works. Gives the server that answered.
+    pub fn enrol(&mut self, letter: &EnrolmentLetter, random: &dyn Random) -> Result<String, MemberError> {
+        let mut company = match self.kept.company.take() {
+            // Begun before, with this letter.
+            Some(company) if company.bundle == letter.bundle && company.certificate.is_none() => company,
+            _ => Company {
+                servers: Vec::new(),
+                ca: String::new(),
+                tenant: TenantName::parse("unknown").expect("it has the form of one"),
+                bundle: letter.bundle,
+                // Of leases, which a member needs none of.
+                org: OrgId(random_bytes(random)),
+                seed: Key::generate(random),
+                certificate: None,
+                certificate_ends_s: 0,
+            },
+        };
+        company.servers.clone_from(&letter.servers);
+        company.ca.clone_from(&letter.ca);
+        self.change(|kept| kept.company = Some(company.clone()))?;
+        let key = SigningKey::from_seed(&company.seed);
+        let request = EnrolRequest::sign(letter.token.clone(), company.bundle, company.org, &key);
+        let (server, enrolled) = first_that_answers(&company, random, |client| {
+            client.hello()?;
+            client.enrol(&request)
+        })?;
+        let Enrolled {
+            tenant,
+            certificate,
+            certificate_ends_s,
+            ..
+        } = enrolled;
+        let company = Company {
+            tenant,
+            certificate: Some(certificate),
+            certificate_ends_s,
+            ..company
+        };
+        self.change(|kept| kept.company = Some(company))?;
+        Ok(server)
+    }
+
+    /// Keeps the key of a workspace.
+    pub fn join(&mut self, letter: &WorkspaceLetter) -> Result<(), MemberError> {
+        let joined = Joined {
+            workspace: letter.workspace,
+            name: letter.name.clone(),
+            key: letter.key.clone(),
+        };
+        let known = self.kept.workspaces.iter().find(|known| known.name == joined.name);
+        if known.is_some_and(|known| known.workspace != joined.workspace) {
+            let name = joined.name.to_string();
+            return Err(MemberError::OtherJoined { name });
+        }
+        self.change(|kept| {
+            kept.workspaces.retain(|known| known.workspace != joined.workspace);
+            kept.workspaces.push(joined);
+        })
+    }
+
+    /// The workspace of this name.
+    pub fn joined(&self, name: &str) -> Result<&Joined, MemberError> {
+        let found = self.kept.workspaces.iter().find(|known| known.name.as_str() == name);
+        found.ok_or_else(|| MemberError::NotJoined {
+            name: name.to_owned(),
+        })
+    }
+
+    /// Which stick it is to the company.
+    pub fn bundle(&self) -> Option<BundleId> {
+        self.kept.company.as_ref().map(|company| company.bundle)
+    }
+
+    /// A client of the first server that answers, by a certificate that counts: one that ends soon is renewed. `now_s` is seconds since 1970 UTC by this computer's clock.
+    pub fn connect(
+        &mut self,
+        now_s: u64,
+        options: &Options,
+        random: &dyn Random,
+    ) -> Result<Client, MemberError> {
+        let company = self.kept.company.clone().ok_or(MemberError::NotEnrolled)?;
+        if company.certificate.is_none() {
+            return Err(MemberError::NotEnrolled);
+        }
+        let company = match company.certificate_ends_s <= now_s.saturating_add(CERTIFICATE_DUE_S) {
+            true => self.certify(company, random)?,
+            false => company,
+        };
+        match said_hello(&company, options, random) {
+            // The server knows better what day it is.
+            Err(ClientError::Certificate { .. } | ClientError::Setup { .. }) => {
+                let company = self.certify(company, random)?;
+                Ok(said_hello(&company, options, random)?)
+            }
+            said => Ok(said?),
+        }
+    }
+
+    fn certify(&mut self, company: Company, random: &dyn Random) -> Result<Company, MemberError> {
+        let key = SigningKey::from_seed(&company.seed);
+        let request = CertificateRequest::sign(company.tenant.clone(), company.bundle, &key);
+        let (_, certified) = first_that_answers(&company, random, |client| client.certificate(&request))?;
+        let company = Company {
+            certificate: Some(certified.certificate),
+            certificate_ends_s: certified.certificate_ends_s,
+            ..company
+        };
+        self.change(|kept| kept.company = Some(company.clone()))?;
+        Ok(company)
+    }
+
+    /// Changes what is kept, durably; what another program of this member changed meanwhile stays.
+    fn change(&mut self, change: impl FnOnce(&mut Kept)) -> Result<(), MemberError> {
+        let lock = self.folder.join(LOCK);
+        let locked = private().truncate(false).open(&lock).and_then(|file| {
+            rustix::fs::flock(&file, FlockOperation::LockExclusive)?;
+            Ok(file)
+        });
+        let _locked = locked.map_err(|source| file_error(&lock, source))?;
+        let path = self.folder.join(FILE);
+        let mut kept = read(&path)?;
+        change(&mut kept);
+        kept.format = FORMAT;
+        let text = Zeroizing::new(serde_json::to_vec_pretty(&kept).expect("texts always serialise"));
+        let beside = self.folder.join(format!("{FILE}.new"));
+        let written = private().truncate(true).open(&beside).and_then(|mut file| {
+            file.write_all(&text)?;
+            file.sync_all()?;
+            fs::rename(&beside, &path)?;
+            fs::File::open(&self.folder)?.sync_all()
+        });
+        written.map_err(|source| file_error(&path, source))?;
+        self.kept = kept;
+        Ok(())
+    }
+}
+
+/// For its owner alone.
+fn private() -> fs::OpenOptions {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).mode(0o600);
+    options
+}
+
+fn read(path: &Path) -> Result<Kept, MemberError> {
+    let mut text = Zeroizing::new(Vec::new());
+    let file = match fs::File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Ok(Kept {
+                format: FORMAT,
+                company: None,
+                workspaces: Vec::new(),
+            });
+        }
+        Err(source) => return Err(file_error(path, source)),
+    };
+    let read = file.take(MAX_FILE).read_to_end(&mut text);
+    read.map_err(|source| file_error(path, source))?;
+    // Where it stops to make sense is not told: there are keys in it.
+    let kept: Kept = serde_json::from_slice(&text).map_err(|_| MemberError::Damaged {
+        path: path.to_owned(),
+    })?;
+    match kept.format {
+        FORMAT => Ok(kept),
+        _ => Err(MemberError::Newer {
+            path: path.to_owned(),
+        }),
+    }
+}
+
+fn file_error(path: &Path, source: io::Error) -> MemberError {
+    MemberError::File {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+/// Asks one address after the other, without a certificate.
+fn first_that_answers<T>(
+    company: &Company,
+    random: &dyn Random,
+    ask: impl Fn(&Client) -> Result<T, ClientError>,
+) -> Result<(String, T), ClientError> {
+    each_server(company, |server| {
+        let client = Client::new(server, &company.ca, None, Options::default())?;
+        let mut backoff = Backoff::new(random, Some(TRIES));
+        let answer = client.retry(&mut backoff, &ask)?;
+        Ok((server.to_owned(), answer))
+    })
+}
+
+/// A client with the certificate, of a server that answers it.
+fn said_hello(company: &Company, options: &Options, random: &dyn Random) -> Result<Client, ClientError> {
+    let identity = company.certificate.as_ref().map(|certificate| Identity {
+        certificate: certificate.clone(),
+        key: Arc::new(SigningKey::from_seed(&company.seed)),
+    });
+    each_server(company, |server| {
+        let client = Client::new(server, &company.ca, identity.as_ref(), options.clone())?;
+        let mut backoff = Backoff::new(random, Some(TRIES));
+        client.retry(&mut backoff, Client::hello)?;
+        Ok(client)
+    })
+}
+
+fn each_server<T>(
+    company: &Company,
+    ask: impl Fn(&str) -> Result<T, ClientError>,
+) -> Result<T, ClientError> {
+    let mut offline = None;
+    for server in &company.servers {
+        match ask(server) {
+            Err(error) if error.is_transient() => offline = Some(error),
+            answered => return answered,
+        }
+    }
+    Err(offline.unwrap_or_else(|| ClientError::Setup {
+        reason: "no address of the company's server is known".to_owned(),
+    }))
+}
