@@ -57,7 +57,7 @@ pub enum MemberError {
 
 impl MemberError {
     /// Stable code for scripts.
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> &str {
         match self {
             Self::NotEnrolled => "member.not-enrolled",
             Self::NotJoined { .. } => "member.not-joined",

@@ -10,6 +10,7 @@ use gobag_format::{
 };
 use gobag_protocol::{
     bounded::Bounded,
+    bytes::Sealed,
     error::Code,
     ids::{LineName, ObjectId, RequestId},
     limits::MAX_POINT_IDS,
@@ -117,7 +118,7 @@ impl Store for ServerStore {
             generation: new.generation,
             after: new.after.map(|PointId(after)| RequestId(after)),
             complete: true,
-            head: new.head.clone().try_into().map_err(refused)?,
+            head: Sealed::new(new.head.clone()).map_err(refused)?,
             adds: bounded(last)?,
             drops: Bounded::default(),
             all_adds: Some(ids.len() as u64),
@@ -144,7 +145,7 @@ fn store_error(error: ClientError) -> StoreError {
         StoreError::Gone
     } else if is(Code::ObjectUnknown) {
         StoreError::Missing
-    } else if is(Code::QuotaSpace) {
+    } else if is(Code::QuotaExceeded) {
         StoreError::Full(Box::new(error))
     } else if error.is_transient() {
         StoreError::Offline(Box::new(error))

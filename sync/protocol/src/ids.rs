@@ -4,12 +4,12 @@ use std::fmt;
 
 pub use gobag_format::{
     digest::Digest,
-    ids::{BundleId, OrgId},
+    ids::{BundleId, OrgId, WorkspaceId},
     sign::VerifyingKey,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::limits::{MAX_GROUP_NAME, MAX_LINE_NAME, MAX_PERSON_NAME, MAX_TENANT_NAME};
+use crate::limits::{MAX_GROUP_NAME, MAX_LINE_NAME, MAX_PERSON_NAME, MAX_TENANT_NAME, MAX_WORKSPACE_NAME};
 
 /// An object: the BLAKE3 digest of its sealed bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -113,6 +113,12 @@ name!(
     GroupName,
     "the name of a group has 1 to 64 of a-z, 0-9 and `-`",
     |text| of(text, MAX_GROUP_NAME, plain)
+);
+name!(
+    /// A workspace, as IT calls it.
+    WorkspaceName,
+    "the name of a workspace has 1 to 64 of a-z, 0-9 and `-`",
+    |text| of(text, MAX_WORKSPACE_NAME, plain)
 );
 name!(
     /// A person, as IT calls them: one line of text.

@@ -1,4 +1,4 @@
-//! What becomes of what people do.
+//! What becomes of what people do; the same where the other side is a folder and where it is a workspace on a server.
 
 use std::{
     fs,
@@ -7,11 +7,10 @@ use std::{
 
 use gobag_pair::{Report, Told};
 
-use crate::lab::Lab;
 
 #[test]
 fn s21_a_first_pass_brings_everything_and_changes_go_both_ways() {
-    let mut lab = Lab::paired(&[("a", "1"), ("d/b", "2"), ("d/e/c", "3")]);
+    let mut lab = super::lab(&[("a", "1"), ("d/b", "2"), ("d/e/c", "3")]);
     assert_eq!(lab.tree("right"), "a=1 d/ d/b=2 d/e/ d/e/c=3");
     lab.write("right", "a", "changed");
     lab.write("left", "new/f", "4");
@@ -36,7 +35,7 @@ fn s21_a_first_pass_brings_everything_and_changes_go_both_ways() {
 
 #[test]
 fn s1_both_changed_and_nothing_is_lost() {
-    let mut lab = Lab::paired(&[("f.odt", "base")]);
+    let mut lab = super::lab(&[("f.odt", "base")]);
     lab.write("left", "f.odt", "mine");
     lab.write("right", "f.odt", "theirs");
     let report = lab.pass();
@@ -54,7 +53,7 @@ fn s1_both_changed_and_nothing_is_lost() {
 
 #[test]
 fn s2_s3_s4_s6_the_same_on_both_and_deletions_that_meet_changes() {
-    let mut lab = Lab::paired(&[("a", "1"), ("b", "2"), ("c", "3"), ("d", "4")]);
+    let mut lab = super::lab(&[("a", "1"), ("b", "2"), ("c", "3"), ("d", "4")]);
     for side in ["left", "right"] {
         lab.write(side, "a", "same");
         lab.write(side, "new", "same");
@@ -74,7 +73,7 @@ fn s2_s3_s4_s6_the_same_on_both_and_deletions_that_meet_changes() {
 
 #[test]
 fn s7_s8_s9_folders_that_go_and_come() {
-    let mut lab = Lab::paired(&[("d/a", "1"), ("d/b", "2"), ("f", "3"), ("g/x", "4")]);
+    let mut lab = super::lab(&[("d/a", "1"), ("d/b", "2"), ("f", "3"), ("g/x", "4")]);
     lab.remove("left", "d");
     lab.write("right", "d/new", "5");
     lab.remove("left", "f");
@@ -93,7 +92,7 @@ fn s11_what_is_moved_is_not_sent_again() {
         .iter()
         .map(|(path, text)| (path.as_str(), text.as_str()))
         .collect();
-    let mut lab = Lab::paired(&files);
+    let mut lab = super::lab(&files);
     fs::rename(lab.at("left/a"), lab.at("left/b")).unwrap();
     let Report { right, .. } = lab.pass();
     assert_eq!(
@@ -105,7 +104,7 @@ fn s11_what_is_moved_is_not_sent_again() {
 #[test]
 fn s20_s19_times_decide_nothing_and_come_along() {
     use std::time::{Duration, SystemTime};
-    let mut lab = Lab::paired(&[("f", "base")]);
+    let mut lab = super::lab(&[("f", "base")]);
     let year = Duration::from_secs(366 * 86400);
     for (side, at) in [
         ("left", SystemTime::now() - year),
@@ -138,7 +137,7 @@ fn s20_s19_times_decide_nothing_and_come_along() {
 
 #[test]
 fn s23_what_is_no_file_is_told_and_left() {
-    let mut lab = Lab::paired(&[("d/f", "1")]);
+    let mut lab = super::lab(&[("d/f", "1")]);
     let pipe = lab.at("left/d/pipe");
     rustix::fs::mknodat(
         rustix::fs::CWD,
@@ -164,7 +163,7 @@ fn s23_what_is_no_file_is_told_and_left() {
 
 #[test]
 fn a_dry_run_tells_what_it_would_do_and_does_nothing() {
-    let mut lab = Lab::paired(&[("a", "1")]);
+    let mut lab = super::lab(&[("a", "1")]);
     lab.write("left", "b", "22");
     let report = lab.pass_with(|options| options.dry_run = true).unwrap();
     assert_eq!(

@@ -4,15 +4,22 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use gobag_format::Silent;
+use gobag_member::ServerStore;
 use gobag_pair::{Options, Pair, PairError, Report, RootId};
+use gobag_workspace::Store;
 use tempfile::TempDir;
+
+use crate::office::Office;
 
 pub(crate) struct Lab {
     folder: TempDir,
     run: u32,
+    /// Where the right folder is another member's, and both are in step with a workspace.
+    office: Option<Office>,
 }
 
 impl Lab {
@@ -21,7 +28,22 @@ impl Lab {
         let folder = TempDir::new().unwrap();
         fs::create_dir(folder.path().join("left")).unwrap();
         fs::create_dir(folder.path().join("right")).unwrap();
-        Self { folder, run: 0 }
+        Self {
+            folder,
+            run: 0,
+            office: None,
+        }
+    }
+
+    /// Two folders of two members that are in step with a workspace: both have `files`.
+    pub(crate) fn shared(files: &[(&str, &str)]) -> Self {
+        let mut lab = Self::new();
+        lab.office = Some(Office::new());
+        for (path, text) in files {
+            lab.write("left", path, text);
+        }
+        lab.pass();
+        lab
     }
 
     /// Two folders that are the same: both have `files`.
@@ -75,7 +97,75 @@ impl Lab {
     pub(crate) fn pass_with(&mut self, change: impl FnOnce(&mut Options)) -> Result<Report, PairError> {
         let mut options = self.options();
         change(&mut options);
-        Pair::open(&self.at("left"), &self.at("right"))?.pass(&options, &Silent)
+        if self.office.is_none() {
+            return Pair::open(&self.at("left"), &self.at("right"))?.pass(&options, &Silent);
+        }
+        self.right_pass()?;
+        let report = self.pair_of("left")?.pass(&options, &Silent)?;
+        if !options.dry_run {
+            self.right_pass()?;
+        }
+        Ok(report)
+    }
+
+    /// The other member's.
+    fn right_pass(&mut self) -> Result<(), PairError> {
+        let options = Options {
+            label: "r".to_owned(),
+            confirmed: true,
+            ..self.options()
+        };
+        self.pair_of("right")?.pass(&options, &Silent).map(drop)
+    }
+
+    /// The pair of a member's folder with the workspace.
+    pub(crate) fn pair_of(&self, side: &str) -> Result<Pair, PairError> {
+        self.office().pair(&self.at(side), number(side))
+    }
+
+    pub(crate) fn pair_by(&self, side: &str, store: Arc<dyn Store>) -> Result<Pair, PairError> {
+        self.office().pair_by(&self.at(side), number(side), store)
+    }
+
+    /// A folder of somebody else's with this workspace.
+    pub(crate) fn pair_with(&self, folder: &Path, store: Arc<dyn Store>) -> Result<Pair, PairError> {
+        self.office().pair_by(folder, 9, store)
+    }
+
+    /// The server as this member reaches it.
+    pub(crate) fn store(&self, side: &str) -> ServerStore {
+        let office = self.office();
+        let mut member = office.member(&self.at(side).with_extension("member"), number(side));
+        office.store(&mut member)
+    }
+
+    fn office(&self) -> &Office {
+        self.office.as_ref().unwrap()
+    }
+
+    /// A copy of all that the server has, while it stands still.
+    pub(crate) fn save_server(&mut self) -> TempDir {
+        let site = &mut self.office.as_mut().unwrap().site;
+        site.kill();
+        let copy = TempDir::new().unwrap();
+        copy_all(site.folder(), copy.path());
+        site.start_again();
+        copy
+    }
+
+    /// The server is again what it was.
+    pub(crate) fn restore_server(&mut self, copy: TempDir) {
+        let site = &mut self.office.as_mut().unwrap().site;
+        site.kill();
+        for entry in fs::read_dir(site.folder()).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => fs::remove_dir_all(path).unwrap(),
+                false => fs::remove_file(path).unwrap(),
+            }
+        }
+        copy_all(copy.path(), site.folder());
+        site.start_again();
     }
 
     /// A pass after which both are the same, and a second one that finds nothing to do.
@@ -96,6 +186,24 @@ impl Lab {
     /// What a side has kept of earlier.
     pub(crate) fn kept(&self, side: &str) -> String {
         words(&list(&self.at(side).join(".gobag-sync/versions")))
+    }
+}
+
+fn number(side: &str) -> u8 {
+    if side == "left" { 1 } else { 2 }
+}
+
+fn copy_all(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let to = to.join(path.file_name().unwrap());
+        match path.is_dir() {
+            true => {
+                fs::create_dir(&to).unwrap();
+                copy_all(&path, &to);
+            }
+            false => drop(fs::copy(&path, &to).unwrap()),
+        }
     }
 }
 

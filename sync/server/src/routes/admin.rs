@@ -178,7 +178,7 @@ pub(super) async fn drilled(
     let stick = stick_of(&person, &bundle)?;
     let (line, generation) = (lines::line_of(&line)?, lines::generation_of(&generation)?);
     let key = LineKey {
-        stick: &stick,
+        owner: &stick,
         line: &line,
     };
     points::note_drill(&app.database, &key, generation, &by(&person), app.clock.now_s()).await?;

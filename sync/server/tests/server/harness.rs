@@ -194,6 +194,8 @@ pub(crate) struct Client {
     address: SocketAddr,
     connector: TlsConnector,
     pub(crate) token: Option<String>,
+    /// What addresses of objects and lines begin with.
+    pub(crate) base: String,
 }
 
 pub(crate) struct Reply {
@@ -258,6 +260,15 @@ impl Client {
             address,
             connector: TlsConnector::from(Arc::new(config)),
             token: None,
+            base: "/v1".to_owned(),
+        }
+    }
+
+    /// The same, whose objects and lines are a workspace's.
+    pub(crate) fn within(&self, workspace: &str) -> Self {
+        Self {
+            base: format!("/v1/workspaces/{workspace}"),
+            ..self.clone()
         }
     }
 
@@ -360,7 +371,7 @@ impl Client {
 
     pub(crate) async fn put_object(&self, bytes: &[u8]) -> ObjectId {
         let id = ObjectId::of(bytes);
-        let path = format!("/v1/objects/{id}");
+        let path = format!("{}/objects/{id}", self.base);
         self.send("PUT", &path, &[], bytes.to_vec())
             .await
             .is(StatusCode::NO_CONTENT);
@@ -368,13 +379,14 @@ impl Client {
     }
 
     pub(crate) async fn missing(&self, ids: &[ObjectId]) -> Vec<ObjectId> {
-        let reply = self.post("/v1/objects/missing", &json!({ "ids": ids })).await;
+        let path = format!("{}/objects/missing", self.base);
+        let reply = self.post(&path, &json!({ "ids": ids })).await;
         let reply: Value = reply.is(StatusCode::OK).json();
         serde_json::from_value(reply["missing"].clone()).unwrap()
     }
 
     pub(crate) async fn point(&self, line: &str, new: &NewPoint) -> Reply {
-        let path = format!("/v1/lines/{line}/points");
+        let path = format!("{}/lines/{line}/points", self.base);
         self.post(&path, &serde_json::to_value(new).unwrap()).await
     }
 

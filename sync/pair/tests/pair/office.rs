@@ -1,0 +1,101 @@
+//! A company's server with a workspace, and its members.
+
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
+};
+
+use gobag_client::{Client, Options, People};
+use gobag_format::crypto::{Key, Random};
+use gobag_member::{Membership, ServerStore, WorkspaceLetter};
+use gobag_pair::{Pair, PairError, RootId};
+use gobag_protocol::{
+    ids::{BundleId, WorkspaceName},
+    letter::EnrolmentLetter,
+    people::Role,
+    workspaces::MemberRole,
+};
+use gobag_server::testing::Site;
+use gobag_workspace::{NoCache, Store, Workspace};
+
+/// What was not drawn before in this process.
+pub(crate) struct Counted;
+
+impl Random for Counted {
+    fn fill(&self, out: &mut [u8]) {
+        static DRAWN: AtomicU64 = AtomicU64::new(0);
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&DRAWN.fetch_add(1, SeqCst).to_le_bytes());
+        hasher.finalize_xof().fill(out);
+    }
+}
+
+/// The server, and the letter of its one workspace.
+pub(crate) struct Office {
+    pub(crate) site: Site,
+    letter: WorkspaceLetter,
+}
+
+impl Office {
+    pub(crate) fn new() -> Self {
+        let site = Site::start();
+        let name = WorkspaceName::parse("sales").unwrap();
+        let id = people(&site, Role::Admin).make_workspace(name.clone()).unwrap();
+        let letter = WorkspaceLetter::new(id, name, Key::from_bytes([7; 32]));
+        Self { site, letter }
+    }
+
+    /// What a member of this number keeps of itself in `folder`: enrolled and admitted at the first time.
+    pub(crate) fn member(&self, folder: &Path, number: u8) -> Membership {
+        let mut member = Membership::open(folder).unwrap();
+        if member.bundle().is_none() {
+            let bundle = BundleId([number; 16]);
+            let servers = vec![self.site.address()];
+            let token = self.site.token("acme", bundle);
+            let letter = EnrolmentLetter::new(servers, self.site.ca(), token, bundle, u64::MAX);
+            member.enrol(&letter, &Counted).unwrap();
+            member.join(&self.letter).unwrap();
+            people(&self.site, Role::Operator)
+                .admit(self.letter.workspace, bundle, MemberRole::Writer)
+                .unwrap();
+        }
+        member
+    }
+
+    pub(crate) fn store(&self, member: &mut Membership) -> ServerStore {
+        let now_s = self.site.clock.now_s();
+        let client = member.connect(now_s, &Options::default(), &Counted).unwrap();
+        ServerStore::new(client, self.letter.workspace, Arc::new(Counted))
+    }
+
+    /// The workspace as somebody sees it through `store`.
+    pub(crate) fn workspace(&self, store: Arc<dyn Store>) -> Workspace {
+        Workspace::new(gobag_workspace::Options {
+            id: self.letter.workspace,
+            key: &self.letter.key,
+            store,
+            cache: Arc::new(NoCache),
+            by: "Ada".to_owned(),
+            random: Arc::new(Counted),
+        })
+    }
+
+    /// A folder paired with the workspace, by the member of this number, who keeps what it knows beside it.
+    pub(crate) fn pair(&self, folder: &Path, number: u8) -> Result<Pair, PairError> {
+        let mut member = self.member(&folder.with_extension("member"), number);
+        let store = Arc::new(self.store(&mut member));
+        self.pair_by(folder, number, store)
+    }
+
+    pub(crate) fn pair_by(&self, folder: &Path, number: u8, store: Arc<dyn Store>) -> Result<Pair, PairError> {
+        Pair::make(folder, self.workspace(store), [RootId([number; 16]), RootId([0; 16])])
+    }
+}
+
+fn people(site: &Site, role: Role) -> People {
+    let nobody = Client::new(&site.address(), site.ca(), None, Options::default()).unwrap();
+    People::new(nobody, site.person("acme", role).expose())
+}

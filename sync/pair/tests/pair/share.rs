@@ -1,0 +1,207 @@
+//! What is special where the other side is a workspace.
+
+use std::{
+    fs,
+    ops::Range,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+};
+
+use gobag_format::{Silent, digest::Digest};
+use gobag_pair::PairError;
+use gobag_workspace::{NewHead, Store, StoreError, StoredHead, WorkspaceError};
+
+use crate::lab::Lab;
+
+/// Does something in the middle of a pass, or breaks off.
+struct Between<S> {
+    store: S,
+    /// Before this point is published, once.
+    before_publish: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+    /// So many calls work.
+    works: AtomicUsize,
+    /// Whether the answer to a point that was made gets lost, once.
+    loses_answer: Mutex<bool>,
+}
+
+impl<S: Store> Between<S> {
+    fn new(store: S) -> Self {
+        Self {
+            store,
+            before_publish: Mutex::new(None),
+            works: AtomicUsize::new(usize::MAX),
+            loses_answer: Mutex::new(false),
+        }
+    }
+
+    fn call(&self) -> Result<(), StoreError> {
+        let left = self.works.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1));
+        left.map(drop)
+            .map_err(|_| StoreError::Offline("the line is cut".into()))
+    }
+}
+
+impl<S: Store> Store for Between<S> {
+    fn newest(&self) -> Result<Option<StoredHead>, StoreError> {
+        self.call()?;
+        self.store.newest()
+    }
+
+    fn head(&self, generation: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        self.call()?;
+        self.store.head(generation)
+    }
+
+    fn get(&self, pack: Digest, range: Option<Range<u32>>) -> Result<Vec<u8>, StoreError> {
+        self.call()?;
+        self.store.get(pack, range)
+    }
+
+    fn put(&self, pack: Digest, bytes: &[u8]) -> Result<(), StoreError> {
+        self.call()?;
+        self.store.put(pack, bytes)
+    }
+
+    fn publish(&self, new: &NewHead) -> Result<(), StoreError> {
+        self.call()?;
+        if let Some(before) = self.before_publish.lock().unwrap().take() {
+            before();
+        }
+        self.store.publish(new)?;
+        match std::mem::take(&mut *self.loses_answer.lock().unwrap()) {
+            true => Err(StoreError::Offline("the answer got lost".into())),
+            false => Ok(()),
+        }
+    }
+}
+
+#[test]
+fn s39_two_members_at_the_same_moment_lose_nothing() {
+    let mut lab = Lab::shared(&[("a", "1")]);
+    lab.write("left", "mine", "m");
+    lab.write("left", "a", "of the left");
+    let between = Arc::new(Between::new(lab.store("left")));
+    // The other member publishes between the left's look and its point.
+    lab.write("right", "theirs", "t");
+    lab.write("right", "a", "of the right");
+    let mut right = lab.pair_of("right").unwrap();
+    let options = lab.options();
+    *between.before_publish.lock().unwrap() = Some(Box::new(move || {
+        assert!(right.pass(&options, &Silent).unwrap().is_in_step());
+    }));
+    let options = lab.options();
+    let report = lab.pair_by("left", between).unwrap().pass(&options, &Silent).unwrap();
+    assert!(report.is_in_step() && report.notices.len() == 1, "{report:?}");
+    lab.pass();
+    let tree = lab.tree("left");
+    for part in ["mine=m", "theirs=t", "a=of the right", "=of the left"] {
+        assert!(tree.contains(part), "{tree}");
+    }
+}
+
+#[test]
+fn s41_a_lost_answer_is_no_second_point_and_no_conflict() {
+    let mut lab = Lab::shared(&[("a", "1")]);
+    lab.write("left", "a", "2");
+    lab.remove("left", "a");
+    lab.write("left", "b", "3");
+    let between = Arc::new(Between::new(lab.store("left")));
+    *between.loses_answer.lock().unwrap() = true;
+    let options = lab.options();
+    let ended = lab.pair_by("left", between).unwrap().pass(&options, &Silent);
+    assert!(is_offline(&ended), "{ended:?}");
+    let report = lab.pass();
+    assert!(report.notices.is_empty() && report.right.put == 0, "{report:?}");
+    assert_eq!(lab.tree("right"), "b=3");
+}
+
+fn is_offline<T>(ended: &Result<T, PairError>) -> bool {
+    matches!(
+        ended,
+        Err(PairError::Workspace(WorkspaceError::Store(StoreError::Offline(_))))
+    )
+}
+
+#[test]
+fn cut_off_after_any_call_nothing_is_lost_and_the_next_pass_goes_on() {
+    for works in 0.. {
+        let mut lab = Lab::shared(&[("a", "1"), ("d/b", "2"), ("c", "3")]);
+        lab.write("left", "a", "changed on the left");
+        lab.write("left", "new/f", "4");
+        lab.remove("left", "c");
+        lab.write("right", "d/b", "changed on the right");
+        lab.write("right", "a", "changed on the right, too");
+        lab.write("right", "e", "5");
+        let options = lab.options();
+        lab.pair_of("right").unwrap().pass(&options, &Silent).unwrap();
+        let between = Arc::new(Between::new(lab.store("left")));
+        between.works.store(works, SeqCst);
+        let options = lab.options();
+        let passed = lab.pair_by("left", between).unwrap().pass(&options, &Silent);
+        let is_over = passed.is_ok();
+        assert!(is_over || is_offline(&passed), "{passed:?}");
+        lab.pass();
+        let tree = lab.tree("left");
+        let files = ["d/b=changed on the right", "a=changed on the right, too", "=changed on the left", "new/f=4", "e=5"];
+        assert!(files.iter().all(|file| tree.contains(file)), "{tree}");
+        assert!(tree.matches('=').count() == files.len(), "{tree}");
+        if is_over {
+            assert!(works > 5);
+            return;
+        }
+    }
+}
+
+#[test]
+fn s38_s44_a_server_that_was_put_back_deletes_nothing() {
+    let mut lab = Lab::shared(&[("a", "1"), ("b", "2")]);
+    let before = lab.save_server();
+    lab.write("left", "a", "changed since");
+    lab.write("left", "new", "3");
+    lab.remove("left", "b");
+    lab.pass();
+    lab.restore_server(before);
+    let report = lab.pass_with(|_| {}).unwrap();
+    assert!(report.base_lost && report.is_in_step(), "{report:?}");
+    let tree = lab.tree("left");
+    for file in ["=1", "=changed since", "b=2", "new=3"] {
+        assert!(tree.contains(file), "{tree}");
+    }
+    // The other member was later, too.
+    lab.pass();
+}
+
+#[test]
+fn s35_without_a_base_what_is_the_same_is_not_sent() {
+    let mut lab = Lab::shared(&[("a", "1"), ("d/b", "2")]);
+    for base in ["base.db", "base.db-wal", "base.db-shm"] {
+        let _ = fs::remove_file(lab.at("left/.gobag-sync").join(base));
+    }
+    lab.write("left", "d/b", "other");
+    let report = lab.pass();
+    assert_eq!((report.right.put, report.right.removed, report.notices.len()), (1, 0, 1), "{report:?}");
+    assert_eq!(lab.tree("left").matches('=').count(), 3);
+}
+
+#[test]
+fn a_folder_is_paired_with_one_workspace() {
+    let lab = Lab::shared(&[("a", "1")]);
+    let other = Lab::shared(&[]);
+    let store = Arc::new(other.store("left"));
+    let refused = other.pair_with(&lab.at("left"), store);
+    assert!(matches!(refused, Err(PairError::OtherWorkspace)), "{:?}", refused.err());
+}
+
+#[test]
+fn nothing_is_asked_of_a_server_that_has_nothing_new_but_its_newest_point() {
+    let mut lab = Lab::shared(&[("a", "1"), ("d/b", "2")]);
+    lab.pass();
+    let between = Arc::new(Between::new(lab.store("left")));
+    // Which is the newest point, and its head.
+    between.works.store(1, SeqCst);
+    let options = lab.options();
+    let report = lab.pair_by("left", between).unwrap().pass(&options, &Silent).unwrap();
+    assert!(report.is_in_step());
+}
