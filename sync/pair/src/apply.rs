@@ -7,8 +7,10 @@ use gobag_format::Monitor;
 use gobag_reconcile::{Item, Operation, RelPath, Side};
 
 use crate::{
-    Failure, PairError, Report,
+    Failure, Pace, PairError, Report,
     base::{Base, Change, at},
+    error::whole,
+    paced::Paced,
 };
 
 /// Files made before they are flushed and put in place together.
@@ -36,6 +38,9 @@ pub(crate) struct Apply<'a> {
     staged: Vec<Waiting<'a>>,
     staged_bytes: u64,
     noted: Vec<Change>,
+    pace: &'a Pace,
+    /// Bytes of the operation under way that the monitor knows of.
+    advanced: u64,
 }
 
 /// Something made that waits for its batch.
@@ -51,6 +56,7 @@ impl<'a> Apply<'a> {
         marks: Marks,
         scans: &'a [Scan; 2],
         run: &str,
+        pace: &'a Pace,
     ) -> Result<Self, PairError> {
         let owner = roots[0].id().to_string();
         Ok(Self {
@@ -65,6 +71,8 @@ impl<'a> Apply<'a> {
             staged: Vec::new(),
             staged_bytes: 0,
             noted: Vec::new(),
+            pace,
+            advanced: 0,
         })
     }
 
@@ -84,11 +92,17 @@ impl<'a> Apply<'a> {
             if !matches!(operation, Operation::Put { .. }) {
                 self.place(report)?;
             }
-            let done = self.one(operation);
-            monitor.advance(bytes_of(operation));
+            let done = self.one(operation, monitor);
+            let advanced = std::mem::take(&mut self.advanced);
+            monitor.advance(bytes_of(operation).saturating_sub(advanced));
             match done {
                 Ok(true) => report.count(operation),
                 Ok(false) => {}
+                // In the middle of a file: what was made of it goes.
+                Err(_) if monitor.is_cancelled() => {
+                    report.ended = true;
+                    break;
+                }
                 Err(error) if error.is_full() => {
                     self.place(report)?;
                     fail(report, operation, &error);
@@ -108,7 +122,7 @@ impl<'a> Apply<'a> {
     }
 
     /// Whether it is done; else it waits for its batch.
-    fn one(&mut self, operation: &'a Operation) -> Result<bool, FilesError> {
+    fn one(&mut self, operation: &'a Operation, monitor: &dyn Monitor) -> Result<bool, FilesError> {
         match operation {
             Operation::SetAside { on, from, to, item } => {
                 let stamp = self.changes[at(*on)].rename(from, to, &self.known(*on, from, item))?;
@@ -130,7 +144,7 @@ impl<'a> Apply<'a> {
                 path,
                 expect,
                 item,
-            } => return self.put(operation, *to, path, expect.as_ref(), item),
+            } => return self.put(operation, *to, path, expect.as_ref(), item, monitor),
             Operation::Remove { on, path, item } => {
                 self.changes[at(*on)].remove(path, &self.known(*on, path, item))?;
                 self.noted.push(Change::Gone(path.clone()));
@@ -152,6 +166,7 @@ impl<'a> Apply<'a> {
         path: &RelPath,
         expect: Option<&Item>,
         item: &Item,
+        monitor: &dyn Monitor,
     ) -> Result<bool, FilesError> {
         let changes = &self.changes[at(to)];
         let staged = match item {
@@ -173,7 +188,10 @@ impl<'a> Apply<'a> {
                 }
                 let mut from = Reading::open(self.roots[at(to.other())], path)?;
                 let (mtime, mode) = (from.stamp().mtime, from.mode());
-                let staged = changes.stage(path, file, mtime, mode, &mut from)?;
+                let mut paced = Paced::new(&mut from, self.pace, monitor);
+                let staged = changes.stage(path, file, mtime, mode, &mut paced);
+                self.advanced = paced.read_bytes();
+                let staged = staged?;
                 from.finish()?;
                 self.staged_bytes += file.len;
                 staged
@@ -270,15 +288,9 @@ fn bytes_of(operation: &Operation) -> u64 {
 }
 
 fn fail(report: &mut Report, operation: &Operation, error: &FilesError) {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
     report.failures.push(Failure {
         path: operation.path().to_string(),
         code: error.code().to_owned(),
-        text,
+        text: whole(error),
     });
 }

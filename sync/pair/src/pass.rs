@@ -10,10 +10,11 @@ use gobag_reconcile::{
 use rustix::fs::FlockOperation;
 
 use crate::{
-    PairError, Report, Told,
+    Agreement, PairError, Report, Told,
     apply::{Apply, Mark, Marks},
     aside::{BASE, ENDINGS, FRESH, put_aside, remove, rename, with},
     base::{Base, Both, Change, at},
+    book::{left_base, left_root},
 };
 
 /// Whoever makes a pass has this file locked.
@@ -34,11 +35,17 @@ pub struct Options {
     pub limits: HoldLimits,
 }
 
+/// Called with so many bytes before they are copied; waits until they may be.
+pub type Pace = dyn Fn(usize) + Send + Sync;
+
 /// Two folders that are kept the same. The right one is the company's.
 pub struct Pair {
-    left: Root,
-    right: Root,
-    base: Base,
+    pub(crate) left: Root,
+    pub(crate) right: Root,
+    pub(crate) base: Base,
+    /// What the last pass was let through by.
+    pub(crate) agreed: Option<Agreement>,
+    pace: Box<Pace>,
     /// Held for as long as the pair is open.
     _lock: fs::File,
 }
@@ -74,6 +81,8 @@ impl Pair {
             left,
             right,
             base,
+            agreed: None,
+            pace: Box::new(|_| ()),
             _lock: lock,
         })
     }
@@ -90,27 +99,23 @@ impl Pair {
     /// Opens two folders that were paired: each has to be the one that it was.
     pub fn open(left: &Path, right: &Path) -> Result<Self, PairError> {
         check_apart(left, right)?;
-        let path = left.join(OURS).join(BASE);
-        if !path.exists() {
-            // A drive that is not there must not look like one that is empty.
-            let path = left.to_owned();
-            return Err(PairError::NotPaired { path });
-        }
-        let left = Root::open_known(left)?;
+        let left = left_root(left)?;
         let lock = lock(&left)?;
-        let base = Base::open(&path)?;
-        let Some(known) = base.roots()? else {
-            let path = left.path().to_owned();
-            return Err(PairError::NotPaired { path });
-        };
-        check_root(&left, Some(known))?;
+        let (base, known) = left_base(&left)?;
         let right = Root::open(right, known[1], Some(known[1]))?;
         Ok(Self {
             left,
             right,
             base,
+            agreed: None,
+            pace: Box::new(|_| ()),
             _lock: lock,
         })
+    }
+
+    /// From now on files are copied no faster than this.
+    pub fn set_pace(&mut self, pace: Box<Pace>) {
+        self.pace = pace;
     }
 
     /// Makes both the same, as far as nothing is in the way. Ended early, what was done stays, and the next pass goes on from there.
@@ -181,9 +186,7 @@ impl Pair {
             true => Totals::default(),
             false => self.base.totals()?,
         };
-        if !options.confirmed {
-            report.holds = holds(&plan, &totals, &options.limits);
-        }
+        report.holds = self.not_agreed(holds(&plan, &totals, &options.limits), options)?;
         if options.dry_run {
             plan.operations
                 .iter()
@@ -273,12 +276,14 @@ impl Pair {
             return Ok(());
         }
         self.count()?;
+        self.base.note_conflicts(&plan.notices, &options.run)?;
         let mut apply = Apply::begin(
             [&self.left, &self.right],
             &mut self.base,
             marks,
             scans,
             &options.run,
+            &*self.pace,
         )?;
         apply.all(&plan.operations, monitor, report)
     }
@@ -290,11 +295,12 @@ impl Pair {
         for ending in ENDINGS {
             remove(&with(&fresh, ending))?;
         }
-        // The damaged one is closed here.
-        self.base = Base::open(&fresh)?;
+        let damaged = std::mem::replace(&mut self.base, Base::open(&fresh)?);
         self.base.set_lost(true)?;
         self.base.set_roots([self.left.id(), self.right.id()])?;
         self.base.set_passes(self.right.counter(self.left.id())?, false)?;
+        self.base.take_over(&damaged)?;
+        drop(damaged);
         self.base = Base::nowhere()?;
         put_aside(&path, run)?;
         rename(&fresh, &path)?;
@@ -337,7 +343,7 @@ fn mark(scan: &Scan, path: &RelPath, base: Option<&Both>, side: Side) -> Option<
 }
 
 /// A base belongs to the folder that it was made in.
-fn check_root(left: &Root, known: Option<[RootId; 2]>) -> Result<(), PairError> {
+pub(crate) fn check_root(left: &Root, known: Option<[RootId; 2]>) -> Result<(), PairError> {
     match known {
         Some([known, _]) if known != left.id() => {
             let path = left.path().to_owned();
@@ -359,7 +365,7 @@ fn check_apart(left: &Path, right: &Path) -> Result<(), PairError> {
     }
 }
 
-fn lock(root: &Root) -> Result<fs::File, PairError> {
+pub(crate) fn lock(root: &Root) -> Result<fs::File, PairError> {
     let path = root.path().join(OURS).join(LOCK);
     let opened = fs::File::options()
         .create(true)
