@@ -26,7 +26,7 @@ pub(crate) struct SyncArgs {
     left: PathBuf,
     /// The other one
     right: PathBuf,
-    /// Once; that is so anyway
+    /// Once, as without `--watch`
     #[arg(long)]
     once: bool,
     /// Keep both the same until Ctrl-C; with `--json` one line for each pass

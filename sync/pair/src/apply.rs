@@ -94,7 +94,9 @@ impl<'a> Apply<'a> {
             }
             let done = self.one(operation, monitor);
             let advanced = std::mem::take(&mut self.advanced);
-            monitor.advance(bytes_of(operation).saturating_sub(advanced));
+            if !monitor.is_cancelled() {
+                monitor.advance(bytes_of(operation).saturating_sub(advanced));
+            }
             match done {
                 Ok(true) => report.count(operation),
                 Ok(false) => {}

@@ -6,6 +6,7 @@
     reason = "the tests are the users who change the folders"
 )]
 
+mod book;
 mod cases;
 mod killed;
 mod lab;
