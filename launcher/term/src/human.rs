@@ -15,6 +15,29 @@ pub fn speed(bytes_per_second: f64) -> String {
     format!("{}/s", scaled(bytes_per_second.max(0.0)))
 }
 
+/// A speed in bytes a second, as people write it: `500kB`, `2 MB`, `1MiB`, `1.5MB/s`, or a number of bytes. None: it is no speed.
+#[must_use]
+pub fn parse_speed(text: &str) -> Option<u64> {
+    let text = text.strip_suffix("/s").unwrap_or(text);
+    let digits = text.find(|character: char| !character.is_ascii_digit() && character != '.');
+    let (number, unit) = text.split_at(digits.unwrap_or(text.len()));
+    let unit: u32 = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kb" => 1000,
+        "kib" => 1 << 10,
+        "m" | "mb" => 1_000_000,
+        "mib" => 1 << 20,
+        "g" | "gb" => 1_000_000_000,
+        "gib" => 1 << 30,
+        _ => return None,
+    };
+    let bytes_per_second = number.parse::<f64>().ok()? * f64::from(unit);
+    // Whatever a line is that is faster, it needs no limit.
+    (0.0..1e15)
+        .contains(&bytes_per_second)
+        .then_some(bytes_per_second as u64)
+}
+
 fn scaled(value: f64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
     let (mut value, mut unit) = (value, "B");
@@ -110,6 +133,22 @@ mod tests {
         assert_eq!(speed(85.4 * 1024.0 * 1024.0), "85 MiB/s");
         assert_eq!(speed(0.2), "0 B/s");
         assert_eq!(speed(-5.0), "0 B/s");
+    }
+
+    #[test]
+    fn speeds_are_read_as_people_write_them() {
+        for (text, expected) in [
+            ("64K", Some(64_000)),
+            ("64 KiB/s", Some(65_536)),
+            ("1.5MB", Some(1_500_000)),
+            ("0", Some(0)),
+            ("", None),
+            ("fast", None),
+            ("2TB", None),
+            ("-1", None),
+        ] {
+            assert_eq!(parse_speed(text), expected, "{text}");
+        }
     }
 
     #[test]

@@ -164,12 +164,32 @@ impl Ui {
         } else {
             text(report)
         };
+        self.write_out(&text)
+    }
+
+    /// Gives one answer of many, of a program that goes on: the report as one line of JSON, or the text made from it; nothing of an empty one.
+    pub fn answer_line<T: Serialize>(
+        &self,
+        report: &T,
+        text: impl FnOnce(&T) -> String,
+    ) -> Result<(), OutputError> {
+        self.shared.answered.store(true, Ordering::Release);
+        let text = if self.shared.json {
+            let line = serde_json::to_string(report).map_err(|source| OutputError::Json { source })?;
+            line + "\n"
+        } else {
+            text(report)
+        };
+        self.write_out(&text)
+    }
+
+    fn write_out(&self, text: &str) -> Result<(), OutputError> {
         self.hide_live();
         let mut out = lock(&self.shared.out);
         let written = if out.colour && !self.shared.json {
             out.to.write_all(text.as_bytes())
         } else {
-            let plain = anstream::adapter::strip_str(&text).to_string();
+            let plain = anstream::adapter::strip_str(text).to_string();
             out.to.write_all(plain.as_bytes())
         };
         written

@@ -3,12 +3,12 @@
 use clap::{CommandFactory as _, Parser, Subcommand};
 use gobag_term::{CliError, DocsArgs, ExitCode, GlobalArgs, Interrupt, Ui};
 
-use crate::{pair, sync, versions};
+use crate::{conflicts, holds, pair, restore, status, sync, versions};
 
 /// Keeps two folders the same, whatever happens in either
 ///
 /// What changed in one is done in the other. Where both changed the same file, the second folder's keeps the name and the first one's is put beside it. What is
-/// replaced or deleted is kept in the folder `.gobag-sync/versions` at the top of each.
+/// replaced or deleted is kept in the folder `.gobag-sync/versions` at the top of each. In the help LEFT is your folder, and RIGHT the other one.
 #[derive(Debug, Parser)]
 #[command(name = "gobag-sync", version, arg_required_else_help = true)]
 struct Args {
@@ -21,9 +21,12 @@ struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     Pair(pair::PairArgs),
-    Sync(sync::SyncArgs),
+    Sync(Box<sync::SyncArgs>),
+    Status(status::StatusArgs),
+    Conflicts(conflicts::ConflictsArgs),
+    Holds(holds::HoldsArgs),
     Versions(versions::VersionsArgs),
-    Restore(versions::RestoreArgs),
+    Restore(restore::RestoreArgs),
     #[command(hide = true)]
     Docs(DocsArgs),
 }
@@ -45,8 +48,11 @@ fn dispatch(args: &Args, ui: &Ui) -> Result<ExitCode, CliError> {
     match &args.command {
         Command::Pair(args) => pair::pair(args, ui),
         Command::Sync(args) => sync::sync(args, ui),
+        Command::Status(args) => status::status(args, ui),
+        Command::Conflicts(args) => conflicts::conflicts(args, ui),
+        Command::Holds(args) => holds::holds(args, ui),
         Command::Versions(args) => versions::versions(args, ui),
-        Command::Restore(args) => versions::restore(args, ui),
+        Command::Restore(args) => restore::restore(args, ui),
         Command::Docs(command) => gobag_term::docs::docs(command, &Args::command(), ui),
     }
 }

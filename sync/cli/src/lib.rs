@@ -2,11 +2,21 @@
 #![cfg(target_os = "linux")]
 
 mod args;
+mod conflicts;
 mod error;
+mod holds;
 mod pair;
+mod passing;
 mod progress;
+mod restore;
+mod status;
 mod sync;
+mod text;
 mod time;
+mod units;
 mod versions;
+mod watch;
+mod watcher;
+mod who;
 
 pub use args::run;

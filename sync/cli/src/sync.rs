@@ -1,45 +1,80 @@
 //! `gobag-sync sync`.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
-use gobag_pair::{Counts, Options, Pair, Report, Told};
-use gobag_reconcile::{Hold, HoldLimits, Side};
-use gobag_term::{CliError, ExitCode, Ui, human};
+use gobag_client::UploadLimit;
+use gobag_term::{CliError, ExitCode, Ui};
 
-use crate::{error::OrExplain as _, progress::Progress, time::run_name};
+use crate::{
+    error::OrExplain as _,
+    passing::Passing,
+    progress::Progress,
+    text::page,
+    units::{KeepArgs, Window, span, speed, window},
+    watch::{self, When},
+};
 
-/// Make two paired folders the same, once
+/// Make two paired folders the same
 ///
-/// Waits for nothing and nobody: what somebody is writing to meanwhile is left to the next time. Exit code 3 means that it is done but for what is listed,
-/// or that you should look at something.
+/// Once, or with `--watch` again and again as soon as something changes in either. What somebody is writing to meanwhile is left to the next time.
+///
+/// Exit codes: 0: both are the same. 1: nothing was done, for it waits for you (`gobag-sync holds`), or it failed. 3: it is done but for what is listed, or you
+/// should look at something. 7: another program is at it. 130: you ended it. `--watch` goes on whatever happens, and ends with 0 when you end it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct SyncArgs {
     /// Your folder
     left: PathBuf,
     /// The other one
     right: PathBuf,
+    /// Once, as without `--watch`
+    #[arg(long)]
+    once: bool,
+    /// Keep both the same until Ctrl-C; with `--json` one line for each pass
+    ///
+    /// A folder that is away, such as on a drive that was pulled, is waited for.
+    #[arg(long, conflicts_with_all = ["once", "dry_run", "confirm"])]
+    watch: bool,
+    /// With `--watch`: look at both at least so often, whether anything seems to have changed or not
+    #[arg(long, value_name = "TIME", value_parser = span, default_value = "5min", requires = "watch")]
+    every: Duration,
+    /// With `--watch`: only in this part of the day, by the clock of this computer; may be given several times
+    #[arg(long, value_name = "FROM-TO", value_parser = window, requires = "watch")]
+    schedule: Vec<Window>,
+    /// Most that is copied in a second, like 500kB or 2MB; 16 KiB at least
+    #[arg(long, value_name = "RATE", value_parser = speed)]
+    limit: Option<u64>,
     /// Only say what would be done
     #[arg(long)]
     dry_run: bool,
-    /// Do it although it deletes or changes much
+    /// Do it although it deletes or changes much, this time; who said so is written down
     #[arg(long)]
     confirm: bool,
     /// By what name your side of a conflict goes
     #[arg(long, value_name = "NAME", default_value = "mine")]
     label: String,
+    #[command(flatten)]
+    keep: KeepArgs,
 }
 
 pub(crate) fn sync(args: &SyncArgs, ui: &Ui) -> Result<ExitCode, CliError> {
-    let mut pair = Pair::open(&args.left, &args.right).or_explain()?;
-    let progress = Progress::new(ui);
-    let options = Options {
-        label: args.label.clone(),
-        run: run_name(),
+    let passing = Passing {
+        left: &args.left,
+        right: &args.right,
+        label: &args.label,
         confirmed: args.confirm,
         dry_run: args.dry_run,
-        limits: HoldLimits::default(),
+        keep: args.keep.rules(),
+        limit: UploadLimit::new(args.limit),
     };
-    let report = pair.pass(&options, &progress).or_explain()?;
+    if args.watch && !args.once {
+        let when = When {
+            every: args.every,
+            windows: &args.schedule,
+        };
+        return watch::watch(&passing, &when, ui);
+    }
+    let progress = Progress::new(ui);
+    let report = passing.pass(ui, &progress).or_explain()?;
     progress.finish();
     ui.answer(&report, page)?;
     Ok(match (report.ended, report.holds.is_empty()) {
@@ -50,90 +85,4 @@ pub(crate) fn sync(args: &SyncArgs, ui: &Ui) -> Result<ExitCode, CliError> {
         }
         (false, true) => ExitCode::Findings,
     })
-}
-
-fn page(report: &Report) -> String {
-    let mut text = String::new();
-    if report.base_lost {
-        text.push_str("warn What both folders had last is not to be used: it was damaged, or one of them was put back to an earlier state. Nothing is deleted then, and what differs is there twice.\n");
-    }
-    for hold in &report.holds {
-        text.push_str(&format!("FAIL {}\n", held(hold)));
-    }
-    if !report.holds.is_empty() && !report.dry_run {
-        text.push_str("Nothing was done. If this is meant, run it again with `--confirm`; `--dry-run` says what it would do.\n");
-        return text;
-    }
-    let will = if report.dry_run { "would be " } else { "" };
-    for (counts, side) in [(&report.left, "your folder"), (&report.right, "the other folder")] {
-        if *counts != Counts::default() {
-            text.push_str(&format!(
-                "     In {side} {will}{} put ({}), {} moved, {} deleted and kept as versions, {} folders made or removed.\n",
-                counts.put,
-                human::bytes(counts.put_bytes),
-                counts.moved,
-                counts.removed,
-                counts.folders
-            ));
-        }
-    }
-    for told in &report.notices {
-        text.push_str(&format!("warn {}\n", notice(told)));
-    }
-    for failure in &report.failures {
-        let (path, what) = (human::printable(&failure.path), human::printable(&failure.text));
-        text.push_str(&format!("FAIL {path}: {what}\n"));
-    }
-    let are_left = report
-        .notices
-        .iter()
-        .any(|told| matches!(told, Told::Left { .. }));
-    text.push_str(match (report.dry_run, report.ended, report.failures.is_empty()) {
-        (true, ..) => "Nothing was done.\n",
-        (_, true, _) => "It was ended early. What was done is whole; run it again to go on.\n",
-        (_, _, true) if are_left => "ok   Both folders are the same but for what was left alone.\n",
-        (_, _, true) => "ok   Both folders are the same.\n",
-        _ => "The rest is the same. Run it again for what is listed.\n",
-    });
-    text
-}
-
-fn held(hold: &Hold) -> String {
-    let name = |side: &Side| match side {
-        Side::Left => "your folder",
-        Side::Right => "the other folder",
-    };
-    match hold {
-        Hold::Emptied { side } => format!(
-            "Nothing is left in {}. Everything would be deleted in the other.",
-            name(side)
-        ),
-        Hold::Deleted { side, files, bytes } => {
-            format!(
-                "{files} files ({}) would be deleted in {}.",
-                human::bytes(*bytes),
-                name(side)
-            )
-        }
-        Hold::Changed { side, files } => format!("{files} files would be changed in {}.", name(side)),
-        _ => "Much would be changed.".to_owned(),
-    }
-}
-
-fn notice(told: &Told) -> String {
-    match told {
-        Told::Conflict { path, copy } => format!(
-            "{} was changed in both folders. One of them is now {}.",
-            human::printable(path),
-            human::printable(copy)
-        ),
-        Told::Restored { path } => {
-            format!(
-                "{} was deleted in one folder and changed in the other; it is back.",
-                human::printable(path)
-            )
-        }
-        Told::Left { path, why } => format!("{} was left alone ({why}).", human::printable(path)),
-        _ => "something else happened".to_owned(),
-    }
 }

@@ -1,36 +1,60 @@
-//! `gobag-sync versions` and `gobag-sync restore`.
+//! `gobag-sync versions`.
 
-use std::path::PathBuf;
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    os::unix::ffi::OsStrExt as _,
+    path::{Path, PathBuf},
+};
 
-use gobag_files::{Changes, Root, Version};
+use gobag_files::{Kept, Pruned, Root, all_versions, is_there, prune, run_time};
 use gobag_reconcile::RelPath;
 use gobag_term::{CliError, ExitCode, Ui, human};
+use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::{error::OrExplain as _, time::run_name};
+use crate::{error::OrExplain as _, time::local, units::KeepArgs};
 
-/// List what a file was before
+/// List what a file was before, or what was deleted
+///
+/// Of a file, all that is kept of it, the oldest first. Of a folder, or without a path, the files that were deleted in it lately, the last one first, for those who
+/// do not know the name any more. `gobag-sync restore` puts one back.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct VersionsArgs {
     /// The folder that is kept the same as another
-    folder: PathBuf,
-    /// The file's path in it
-    file: String,
+    #[arg(required = true)]
+    folder: Option<PathBuf>,
+    /// The path in it of a file or a folder
+    path: Option<OsString>,
+    /// Everything of which something is kept, however long ago, also what is still there
+    #[arg(long)]
+    all: bool,
+    #[command(subcommand)]
+    what: Option<What>,
 }
 
-/// Put an earlier version of a file back in its place
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    Prune(PruneArgs),
+}
+
+/// Let go earlier versions that nobody needs any more
 ///
-/// What is there now becomes a version in turn. The other folder gets it with the next `gobag-sync sync`.
+/// `gobag-sync sync` does so by itself, at most once an hour, and not before the clock has gone on evenly for a day. There is no limit of space.
 #[derive(Debug, clap::Args)]
-pub(crate) struct RestoreArgs {
+struct PruneArgs {
     /// The folder that is kept the same as another
     folder: PathBuf,
-    /// The file's path in it
-    file: String,
-    /// The version's name, as `gobag-sync versions` lists it; the newest without it
-    #[arg(long, value_name = "NAME")]
-    version: Option<String>,
+    /// Only say what would go
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    keep: KeepArgs,
 }
+
+/// What was deleted in so many days is listed without `--all`.
+const LATELY_S: i64 = 90 * 24 * 60 * 60;
 
 #[derive(Serialize)]
 struct Listed {
@@ -39,76 +63,141 @@ struct Listed {
 
 #[derive(Serialize)]
 struct Line {
+    path: String,
     version: String,
+    /// When it was replaced or deleted: seconds since 1970 UTC; none: not known.
+    replaced_s: Option<i64>,
     bytes: u64,
+    /// Whether something is at the path now.
+    is_there: bool,
 }
 
 #[derive(Serialize)]
-struct Restored {
-    file: String,
-    version: String,
+struct Gone {
+    dry_run: bool,
+    files: u64,
+    bytes: u64,
+    kept: u64,
 }
 
 pub(crate) fn versions(args: &VersionsArgs, ui: &Ui) -> Result<ExitCode, CliError> {
-    let (_, _, found) = find(&args.folder, &args.file)?;
-    let line = |version: Version| Line {
-        version: version.run,
-        bytes: version.stamp.size,
+    match (&args.what, &args.folder) {
+        (Some(What::Prune(args)), _) => let_go(args, ui),
+        (None, Some(folder)) => list(folder, args, ui),
+        (None, None) => Ok(ExitCode::Usage),
+    }
+}
+
+fn list(folder: &Path, args: &VersionsArgs, ui: &Ui) -> Result<ExitCode, CliError> {
+    let root = Root::open_known(folder).or_explain()?;
+    let under = RelPath::new(args.path.as_deref().unwrap_or_default().as_bytes()).or_explain()?;
+    let found = all_versions(&root, &under).or_explain()?;
+    let is_file = !under.is_root() && found.iter().any(|kept| kept.path == under);
+    let lines = match is_file {
+        true => of_file(&root, found, &under),
+        false => of_folder(&root, found, args.all),
     };
-    let listed = Listed {
-        versions: found.into_iter().map(line).collect(),
-    };
-    ui.answer(&listed, |listed| {
-        let line = |line: &Line| {
-            format!(
-                "{}  {}\n",
-                human::printable(&line.version),
-                human::bytes(line.bytes)
-            )
-        };
-        match listed.versions.is_empty() {
-            true => "No earlier version is kept here. Look in the other folder, too.\n".to_owned(),
-            false => listed.versions.iter().map(line).collect(),
-        }
+    ui.answer(&Listed { versions: lines }, |listed| match listed.versions.is_empty() {
+        true if !under.is_root() => "No earlier version is kept here. Look in the other folder, too.\n".to_owned(),
+        true => "Nothing was deleted here lately. Look in the other folder, too, or further back with `--all`.\n".to_owned(),
+        false => listed.versions.iter().map(|line| text(line, is_file)).collect(),
     })?;
     Ok(ExitCode::Ok)
 }
 
-pub(crate) fn restore(args: &RestoreArgs, ui: &Ui) -> Result<ExitCode, CliError> {
-    let (root, path, found) = find(&args.folder, &args.file)?;
-    let wanted = match &args.version {
-        None => found.last(),
-        Some(name) => found.iter().find(|version| version.run == *name),
+fn of_file(root: &Root, found: Vec<Kept>, path: &RelPath) -> Vec<Line> {
+    let is_there = is_there(root, path);
+    let own = found.into_iter().filter(|kept| kept.path == *path);
+    own.map(|kept| line(&kept, is_there)).collect()
+}
+
+/// The newest version of each that is not there; with `all`, all of each.
+fn of_folder(root: &Root, found: Vec<Kept>, all: bool) -> Vec<Line> {
+    let since_s = Timestamp::now().as_second().saturating_sub(LATELY_S);
+    let mut of_path: BTreeMap<RelPath, Vec<Kept>> = BTreeMap::new();
+    for kept in found {
+        of_path.entry(kept.path.clone()).or_default().push(kept);
+    }
+    let mut lines = Vec::new();
+    for (path, mut versions) in of_path {
+        let is_there = is_there(root, &path);
+        if all {
+            lines.extend(versions.iter().map(|kept| line(kept, is_there)));
+        } else if let (false, Some(newest)) = (is_there, versions.pop()) {
+            lines.push(line(&newest, is_there));
+        }
+    }
+    // What nobody knows the time of is never too old.
+    lines.retain(|line| all || line.replaced_s.is_none_or(|replaced_s| replaced_s >= since_s));
+    lines.sort_by(|one, other| (&other.version, &one.path).cmp(&(&one.version, &other.path)));
+    lines
+}
+
+fn line(kept: &Kept, is_there: bool) -> Line {
+    Line {
+        path: kept.path.to_string(),
+        version: kept.version.run.clone(),
+        replaced_s: run_time(&kept.version.run).map(Timestamp::as_second),
+        bytes: kept.version.stamp.size,
+        is_there,
+    }
+}
+
+fn text(line: &Line, is_file: bool) -> String {
+    let when = run_time(&line.version).map_or_else(|| "an unknown time   ".to_owned(), local);
+    let bytes = human::bytes(line.bytes);
+    match is_file {
+        true => format!("{when}  {bytes:>9}  {}\n", human::printable(&line.version)),
+        false => format!("{when}  {bytes:>9}  {}\n", human::printable(&line.path)),
+    }
+}
+
+fn let_go(args: &PruneArgs, ui: &Ui) -> Result<ExitCode, CliError> {
+    let root = Root::open_known(&args.folder).or_explain()?;
+    let now = Timestamp::now();
+    let would = match args.keep.rules() {
+        Some(rules) => prune(&root, &rules, now, true).or_explain()?,
+        None => Pruned::default(),
     };
-    let Some(Version { run, .. }) = wanted else {
+    if would.is_clock_behind {
         let error = CliError::new(
             ExitCode::Failed,
-            "sync.no-version",
-            "there is no such version of this file",
+            "sync.clock",
+            "there are versions that are later than the clock of this computer",
         );
-        return Err(error.hint("list them with `gobag-sync versions FOLDER FILE`, in the other folder, too"));
+        return Err(error.hint("set the clock right; nothing was let go"));
+    }
+    let mut gone = would;
+    if let (false, true, Some(rules)) = (args.dry_run, would.files > 0, args.keep.rules()) {
+        let question = format!(
+            "Delete {} earlier versions ({}) for good; it is {} by the clock",
+            would.files,
+            human::bytes(would.bytes),
+            local(now)
+        );
+        if !ui.confirm(&question)? {
+            return Err(CliError::new(
+                ExitCode::Failed,
+                "sync.not-confirmed",
+                "nothing was let go",
+            ));
+        }
+        gone = prune(&root, &rules, now, false).or_explain()?;
+    }
+    let gone = Gone {
+        dry_run: args.dry_run,
+        files: gone.files,
+        bytes: gone.bytes,
+        kept: gone.kept,
     };
-    let name = run_name();
-    // A pass may be under way; nothing of it is touched.
-    let changes = Changes::begin(&root, &name, &format!("restore-{name}")).or_explain()?;
-    gobag_files::restore(&root, &changes, &path, run).or_explain()?;
-    let restored = Restored {
-        file: args.file.clone(),
-        version: run.clone(),
-    };
-    ui.answer(&restored, |restored| {
+    ui.answer(&gone, |gone| {
+        let would = if gone.dry_run { "would be " } else { "" };
         format!(
-            "ok   {} is as it was before {}.\n",
-            human::printable(&restored.file),
-            human::printable(&restored.version)
+            "ok   {} earlier versions ({}) {would}let go; {} stay.\n",
+            gone.files,
+            human::bytes(gone.bytes),
+            gone.kept
         )
     })?;
     Ok(ExitCode::Ok)
-}
-
-fn find(folder: &std::path::Path, file: &str) -> Result<(Root, RelPath, Vec<Version>), CliError> {
-    let path = RelPath::new(file.as_bytes()).or_explain()?;
-    let root = Root::open_known(folder).or_explain()?;
-    let found = gobag_files::versions(&root, &path).or_explain()?;
-    Ok((root, path, found))
 }

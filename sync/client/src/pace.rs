@@ -38,7 +38,7 @@ impl UploadLimit {
     }
 
     /// Takes a turn for so many bytes; returns how long to wait for it.
-    fn reserve(&self, bytes: usize) -> Duration {
+    pub fn reserve(&self, bytes: usize) -> Duration {
         let mut limit = lock(&self.0);
         let Some(rate) = limit.bytes_per_s else {
             limit.next = None;

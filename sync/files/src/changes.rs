@@ -8,7 +8,7 @@
 //! 4. A second flush, after which the caller notes it.
 //!
 //! Cut off before 3, nothing has changed. Cut off in it, what came out of its place is among what is being made, whence the owner's next
-//! [`Changes::begin`] moves it to the version store. Deleted is only what was made here and is not complete, or did not come into its place.
+//! [`Changes::begin`] moves it to the version store; anybody's next, if the owner comes only once. Deleted is only what was made here and is not complete, or did not come into its place.
 
 use std::{
     cell::Cell,
@@ -25,7 +25,7 @@ use rustix::{
     io::Errno,
 };
 
-use crate::{FilesError, Known, Root, Stamp, content_of, limits, root::subfolder};
+use crate::{FilesError, Known, Root, Stamp, content_of, limits, root::subfolder, stage};
 
 /// Being written; gone when a run begins.
 const PART: &str = "part-";
@@ -72,40 +72,42 @@ impl<'a> Changes<'a> {
         let (run, owner) = (run.replace('/', "-"), owner.replace('/', "-"));
         let changes = Self {
             root,
-            stage: root.stage(&owner).map_err(&failed)?,
+            stage: stage::take(root, &owner).map_err(&failed)?,
             versions: root.versions().map_err(&failed)?,
             run,
             owner,
             serial: Cell::new(0),
         };
-        changes.sweep().map_err(failed)?;
+        changes.sweep(&changes.stage).map_err(&failed)?;
+        for (owner, stage) in stage::abandoned(root, &changes.owner).map_err(&failed)? {
+            changes.sweep(&stage).map_err(&failed)?;
+            let _ = root.end_stage(&owner);
+        }
         Ok(changes)
     }
 
-    /// What an interrupted run of the same owner left behind.
-    fn sweep(&self) -> Result<(), Errno> {
-        for entry in rustix::fs::Dir::read_from(&self.stage)? {
+    /// What an interrupted run left behind in this folder, which is ours alone.
+    fn sweep(&self, stage: &OwnedFd) -> Result<(), Errno> {
+        for entry in rustix::fs::Dir::read_from(stage)? {
             let entry = entry?;
             let name = entry.file_name().to_bytes();
             if matches!(name, b"." | b"..") {
                 continue;
             }
             let is_part = name.starts_with(PART.as_bytes());
-            if is_part && unlinkat(&self.stage, name, AtFlags::empty()).is_ok() {
+            if is_part && unlinkat(stage, name, AtFlags::empty()).is_ok() {
                 continue;
             }
-            self.rescue(name)?;
+            self.rescue(stage, name)?;
         }
         Ok(())
     }
 
     /// Puts something that is being made, and may be what somebody wrote, into the version store.
-    fn rescue(&self, name: &[u8]) -> Result<(), Errno> {
+    fn rescue(&self, stage: &OwnedFd, name: &[u8]) -> Result<(), Errno> {
         let path = RelPath::new(&[b"interrupted-", name].concat()).map_err(|_| Errno::INVAL)?;
-        self.keep(&path, |versions, kept| {
-            self.shift(&self.stage, name, versions, kept)
-        })
-        .map(drop)
+        self.keep(&path, |versions, kept| self.shift(stage, name, versions, kept))
+            .map(drop)
     }
 
     /// Writes what is to come to `path`; it has to be `file`. Who may do what with it is as with the file that it replaces, or else as `mode` says, but for
@@ -190,7 +192,7 @@ impl<'a> Changes<'a> {
             // It is complete and can come again, if it is what was made: a place that somebody else was at may have given theirs.
             let left = match is(&self.stage, name, &staged.stamp) {
                 Ok(true) => unlinkat(&self.stage, name, AtFlags::empty()),
-                Ok(false) => self.rescue(name),
+                Ok(false) => self.rescue(&self.stage, name),
                 Err(_) => Ok(()),
             };
             if let Err(errno) = left {
@@ -446,7 +448,7 @@ impl<'a> Changes<'a> {
         // Somebody else's: back where it was, or, if there is a third by now, into the version store.
         match linkat(&self.stage, &first, folder, at, AtFlags::empty()) {
             Ok(()) => unlinkat(&self.stage, &first, AtFlags::empty())?,
-            Err(_) => self.rescue(first.as_bytes())?,
+            Err(_) => self.rescue(&self.stage, first.as_bytes())?,
         }
         Err(Errno::EXIST)
     }

@@ -13,16 +13,24 @@
 mod changes;
 mod error;
 mod hash;
+mod keep;
 mod limits;
 mod root;
+mod run;
 mod scan;
+mod stage;
 mod stamp;
+mod store;
 mod versions;
 
 pub use changes::{Changes, Ready, Staged};
 pub use error::FilesError;
 pub use hash::{Reading, content_of};
+pub use keep::{KeepRules, Step, keep};
 pub use root::{OURS, Root, RootId};
+pub use run::{run_name, run_time};
 pub use scan::{Base, Found, Known, Scan, ScanError, scan};
+pub use stage::once;
 pub use stamp::Stamp;
-pub use versions::{Version, restore, versions};
+pub use store::{Kept, Pruned, all_versions, is_there, prune};
+pub use versions::{Version, known, replace, restore, versions};

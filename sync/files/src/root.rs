@@ -137,14 +137,17 @@ impl Root {
 
     /// Where `owner` makes what is to come; others may do the same beside it.
     pub(crate) fn stage(&self, owner: &str) -> Result<OwnedFd, Errno> {
-        let stage = subfolder(self.ours.as_fd(), STAGE.as_bytes())?;
-        subfolder(stage.as_fd(), owner.as_bytes())
+        subfolder(self.stages()?.as_fd(), owner.as_bytes())
+    }
+
+    /// The folder that those are in.
+    pub(crate) fn stages(&self) -> Result<OwnedFd, Errno> {
+        subfolder(self.ours.as_fd(), STAGE.as_bytes())
     }
 
     /// Takes that folder away, if it is empty.
     pub(crate) fn end_stage(&self, owner: &str) -> Result<(), Errno> {
-        let stage = subfolder(self.ours.as_fd(), STAGE.as_bytes())?;
-        rustix::fs::unlinkat(&stage, owner, AtFlags::REMOVEDIR)
+        rustix::fs::unlinkat(self.stages()?, owner, AtFlags::REMOVEDIR)
     }
 
     /// Where what was is kept.

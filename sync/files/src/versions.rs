@@ -8,7 +8,7 @@ use rustix::{
     io::Errno,
 };
 
-use crate::{Changes, FilesError, Known, Root, Stamp, content_of, hash, root::folder_flags};
+use crate::{Changes, FilesError, Known, Reading, Root, Staged, Stamp, content_of, hash, root::folder_flags};
 
 /// An earlier file or link of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,14 +74,7 @@ pub fn restore(root: &Root, changes: &Changes<'_>, path: &RelPath, run: &str) ->
             )?
         }
     };
-    let now = match content_of(root, path) {
-        Ok((file, stamp)) => Some(Known {
-            item: Item::File(file),
-            stamp: Some(stamp),
-        }),
-        // Nothing is there; or something that is no file, and then it stays.
-        Err(_) => None,
-    };
+    let now = known(root, path)?;
     let mut folders: Vec<RelPath> = std::iter::successors(path.parent(), RelPath::parent).collect();
     folders.retain(|folder| !folder.is_root());
     // They may have gone with it.
@@ -89,10 +82,66 @@ pub fn restore(root: &Root, changes: &Changes<'_>, path: &RelPath, run: &str) ->
         .iter()
         .rev()
         .try_for_each(|folder| changes.make_folder(folder))?;
+    put(changes, staged, now.as_ref())
+}
+
+/// Puts what is at `from` in the place of what is at `to`, which goes to the version store; and what is at `from`, too, once it is there.
+pub fn replace(root: &Root, changes: &Changes<'_>, from: &RelPath, to: &RelPath) -> Result<(), FilesError> {
+    let was = known(root, from)?.ok_or_else(|| FilesError::of("read", from, Errno::NOENT))?;
+    let staged = match &was.item {
+        Item::File(file) => {
+            let mut reading = Reading::open(root, from)?;
+            let (mtime, mode) = (reading.stamp().mtime, reading.mode());
+            let staged = changes.stage(to, file, mtime, mode, &mut reading)?;
+            reading.finish()?;
+            staged
+        }
+        Item::Link(text) => changes.stage_link(to, text)?,
+        Item::Folder => return Err(FilesError::of("read", from, Errno::ISDIR)),
+    };
+    put(changes, staged, known(root, to)?.as_ref())?;
+    changes.remove(from, &was)?;
+    changes.flush(Vec::new()).map(drop)
+}
+
+/// Puts it in its place, durably.
+fn put(changes: &Changes<'_>, staged: Staged, now: Option<&Known>) -> Result<(), FilesError> {
     for ready in changes.flush(vec![staged])? {
-        changes.place(ready, now.as_ref())?;
+        changes.place(ready, now)?;
     }
     changes.flush(Vec::new()).map(drop)
+}
+
+/// The file or link that is at `path`; none: nothing is there. A folder, or something else, is an error: nothing comes in its place.
+pub fn known(root: &Root, path: &RelPath) -> Result<Option<Known>, FilesError> {
+    let failed = |errno| FilesError::of("look at", path, errno);
+    let name = path.name().ok_or_else(|| failed(Errno::ISDIR))?;
+    let stat = root
+        .open_parent(path)
+        .and_then(|folder| Ok((statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW)?, folder)));
+    let (stat, folder) = match stat {
+        Ok(found) => found,
+        Err(Errno::NOENT) => return Ok(None),
+        Err(errno) => return Err(failed(errno)),
+    };
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => {
+            let (file, stamp) = content_of(root, path)?;
+            Ok(Some(Known {
+                item: Item::File(file),
+                stamp: Some(stamp),
+            }))
+        }
+        FileType::Symlink => {
+            let text = rustix::fs::readlinkat(&folder, name, Vec::new()).map_err(failed)?;
+            Ok(Some(Known {
+                item: Item::Link(text.as_bytes().into()),
+                stamp: None,
+            }))
+        }
+        FileType::Directory => Err(failed(Errno::ISDIR)),
+        _ => Err(failed(Errno::INVAL)),
+    }
 }
 
 fn version(run: &str, path: &RelPath) -> Result<RelPath, Errno> {

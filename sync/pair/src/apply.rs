@@ -1,14 +1,16 @@
 //! Carrying out a plan, in batches whose end is durable on both sides before the base says so.
 
-use std::{collections::BTreeMap, io::Read};
+use std::collections::BTreeMap;
 
 use gobag_files::Known;
 use gobag_format::Monitor;
 use gobag_reconcile::{Item, Operation, RelPath, Side};
 
 use crate::{
-    Failure, PairError, Report,
+    Failure, Pace, PairError, Report,
     base::{Base, Change, at},
+    error::whole,
+    paced::Paced,
     side::{Made, Mark, Placing, SideError, Target},
 };
 
@@ -29,6 +31,9 @@ pub(crate) struct Apply<'a> {
     made_bytes: u64,
     noted: Vec<Change>,
     noted_bytes: u64,
+    pace: &'a Pace,
+    /// Bytes of the operation under way that the monitor knows of.
+    advanced: u64,
 }
 
 /// Something made that waits for its batch.
@@ -38,7 +43,12 @@ struct Waiting<'a> {
 }
 
 impl<'a> Apply<'a> {
-    pub(crate) fn begin(sides: [Box<dyn Target + 'a>; 2], base: &'a mut Base, marks: Marks) -> Self {
+    pub(crate) fn begin(
+        sides: [Box<dyn Target + 'a>; 2],
+        base: &'a mut Base,
+        marks: Marks,
+        pace: &'a Pace,
+    ) -> Self {
         Self {
             sides,
             base,
@@ -47,6 +57,8 @@ impl<'a> Apply<'a> {
             made_bytes: 0,
             noted: Vec::new(),
             noted_bytes: 0,
+            pace,
+            advanced: 0,
         }
     }
 
@@ -66,11 +78,19 @@ impl<'a> Apply<'a> {
             if !matches!(operation, Operation::Put { .. }) {
                 self.place(report)?;
             }
-            let done = self.one(operation);
-            monitor.advance(bytes_of(operation));
+            let done = self.one(operation, monitor);
+            let advanced = std::mem::take(&mut self.advanced);
+            if !monitor.is_cancelled() {
+                monitor.advance(bytes_of(operation).saturating_sub(advanced));
+            }
             match done {
                 Ok(true) => report.count(operation),
                 Ok(false) => {}
+                // In the middle of a file: what was made of it goes.
+                Err(_) if monitor.is_cancelled() => {
+                    report.ended = true;
+                    break;
+                }
                 Err(error) if error.is_full() => {
                     self.place(report)?;
                     fail(report, operation, &error);
@@ -90,7 +110,7 @@ impl<'a> Apply<'a> {
     }
 
     /// Whether it is done; else it waits for its batch.
-    fn one(&mut self, operation: &'a Operation) -> Result<bool, SideError> {
+    fn one(&mut self, operation: &'a Operation, monitor: &dyn Monitor) -> Result<bool, SideError> {
         match operation {
             Operation::SetAside { on, from, to, item } => {
                 let mark = self.sides[at(*on)].rename(from, to, &self.known(*on, from, item))?;
@@ -112,7 +132,7 @@ impl<'a> Apply<'a> {
                 path,
                 expect,
                 item,
-            } => return self.put(operation, *to, path, expect.as_ref(), item),
+            } => return self.put(operation, *to, path, expect.as_ref(), item, monitor),
             Operation::Remove { on, path, item } => {
                 self.sides[at(*on)].remove(path, &self.known(*on, path, item))?;
                 self.noted.push(Change::Gone(path.clone()));
@@ -134,6 +154,7 @@ impl<'a> Apply<'a> {
         path: &RelPath,
         expect: Option<&Item>,
         item: &Item,
+        monitor: &dyn Monitor,
     ) -> Result<bool, SideError> {
         let known = expect.map(|expect| self.known(to, path, expect));
         let made = match item {
@@ -155,9 +176,10 @@ impl<'a> Apply<'a> {
                 }
                 let mut from = self.sides[at(to.other())].open(path)?;
                 let (mtime, mode) = (from.mtime, from.mode);
-                let from_there: &mut dyn Read = &mut from;
-                let made =
-                    self.sides[at(to)].make_file(path, known.as_ref(), file, from_there, mtime, mode)?;
+                let mut paced = Paced::new(&mut from, self.pace, monitor);
+                let made = self.sides[at(to)].make_file(path, known.as_ref(), file, &mut paced, mtime, mode);
+                self.advanced = paced.read_bytes();
+                let made = made?;
                 from.finish()?;
                 self.made_bytes += file.len;
                 made
@@ -264,15 +286,9 @@ fn bytes_of(operation: &Operation) -> u64 {
 }
 
 fn fail(report: &mut Report, operation: &Operation, error: &SideError) {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
     report.failures.push(Failure {
         path: operation.path().to_string(),
         code: error.code().to_owned(),
-        text,
+        text: whole(error),
     });
 }

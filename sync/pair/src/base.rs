@@ -28,6 +28,8 @@ const TABLES: &str = "
         digest BLOB NOT NULL,
         PRIMARY KEY (folder, name)
     ) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS conflicts (copy BLOB PRIMARY KEY, path BLOB NOT NULL, run TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS history (number INTEGER PRIMARY KEY, agreed INTEGER NOT NULL, told TEXT NOT NULL);
 ";
 
 /// Bytes of a row's digest.
@@ -145,19 +147,41 @@ impl Base {
         self.set("lost", i64::from(lost))
     }
 
-    fn setting<T: rusqlite::types::FromSql>(&self, name: &str) -> Result<Option<T>, PairError> {
+    pub(crate) fn setting<T: rusqlite::types::FromSql>(&self, name: &str) -> Result<Option<T>, PairError> {
         let sql = "SELECT value FROM settings WHERE name = ?1";
-        let value = self
-            .connection
-            .query_row(sql, [name], |row| row.get(0))
-            .optional();
-        value.map_err(|error| failed(&self.path, error))
+        self.ask(|connection| connection.query_row(sql, [name], |row| row.get(0)).optional())
     }
 
-    fn set(&self, name: &str, value: impl rusqlite::ToSql) -> Result<(), PairError> {
+    pub(crate) fn set(&self, name: &str, value: impl rusqlite::ToSql) -> Result<(), PairError> {
         let sql = "INSERT OR REPLACE INTO settings (name, value) VALUES (?1, ?2)";
-        let done = self.connection.execute(sql, params![name, value]);
-        done.map(drop).map_err(|error| failed(&self.path, error))
+        self.ask(|connection| connection.execute(sql, params![name, value]))
+            .map(drop)
+    }
+
+    pub(crate) fn unset(&self, name: &str) -> Result<(), PairError> {
+        self.ask(|connection| connection.execute("DELETE FROM settings WHERE name = ?1", [name]))
+            .map(drop)
+    }
+
+    /// Asks the database something.
+    pub(crate) fn ask<T>(
+        &self,
+        ask: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, PairError> {
+        ask(&self.connection).map_err(|error| failed(&self.path, error))
+    }
+
+    /// Does all of it or nothing, durably.
+    pub(crate) fn at_once(
+        &mut self,
+        make: impl FnOnce(&Connection) -> rusqlite::Result<()>,
+    ) -> Result<(), PairError> {
+        let path = self.path.clone();
+        let done = self.connection.transaction().and_then(|transaction| {
+            make(&transaction)?;
+            transaction.commit()
+        });
+        done.map_err(|error| failed(&path, error))
     }
 
     /// What it has at `path`.
@@ -200,15 +224,7 @@ impl Base {
 
     /// Makes these changes, all or none, durably.
     pub(crate) fn change(&mut self, changes: &[Change]) -> Result<(), PairError> {
-        let path = self.path.clone();
-        let done = (|| {
-            let transaction = self.connection.transaction()?;
-            for change in changes {
-                apply(&transaction, change)?;
-            }
-            transaction.commit()
-        })();
-        done.map_err(|error| failed(&path, error))
+        self.at_once(|connection| changes.iter().try_for_each(|change| apply(connection, change)))
     }
 
     /// All that one side has, in the order of folders, and of names in each: `each` is given what gives the next.

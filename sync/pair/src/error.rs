@@ -86,6 +86,12 @@ impl From<SideError> for PairError {
     }
 }
 
+/// An error's text with those of its causes.
+pub(crate) fn whole(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
 impl From<ScanError<Self>> for PairError {
     fn from(error: ScanError<Self>) -> Self {
         match error {

@@ -11,12 +11,13 @@ use gobag_workspace::{StoreError, WorkspaceError};
 use rustix::fs::FlockOperation;
 
 use crate::{
-    Other, PairError, Report, Told,
+    Agreement, Other, PairError, Report, Told,
     apply::{Apply, Marks},
     aside::{BASE, ENDINGS, FRESH, put_aside, remove, rename, with},
     base::{Base, Both, Change, at},
+    book::{left_base, left_root},
     right::Right,
-    side::{Folder, Mark},
+    side::{Folder, Mark, Target},
 };
 
 /// Whoever makes a pass has this file locked.
@@ -37,14 +38,20 @@ pub struct Options {
     pub limits: HoldLimits,
 }
 
+/// Called with so many bytes before they are copied; waits until they may be.
+pub type Pace = dyn Fn(usize) + Send + Sync;
+
 /// Passes that are begun anew because others changed a workspace at the same moment.
 const RACES: usize = 16;
 
 /// A folder and what it is kept the same as, which is the company's.
 pub struct Pair {
-    left: Root,
-    right: Right,
-    base: Base,
+    pub(crate) left: Root,
+    pub(crate) right: Right,
+    pub(crate) base: Base,
+    /// What the last pass was let through by.
+    pub(crate) agreed: Option<Agreement>,
+    pace: Box<Pace>,
     /// Held for as long as the pair is open.
     _lock: fs::File,
 }
@@ -83,6 +90,8 @@ impl Pair {
             left,
             right,
             base,
+            agreed: None,
+            pace: Box::new(|_| ()),
             _lock: lock,
         })
     }
@@ -100,27 +109,23 @@ impl Pair {
     pub fn open(left: &Path, right: impl Into<Other>) -> Result<Self, PairError> {
         let right = right.into();
         check_apart(left, &right)?;
-        let path = left.join(OURS).join(BASE);
-        if !path.exists() {
-            // A drive that is not there must not look like one that is empty.
-            let path = left.to_owned();
-            return Err(PairError::NotPaired { path });
-        }
-        let left = Root::open_known(left)?;
+        let left = left_root(left)?;
         let lock = lock(&left)?;
-        let base = Base::open(&path)?;
-        let Some(known) = base.roots()? else {
-            let path = left.path().to_owned();
-            return Err(PairError::NotPaired { path });
-        };
-        check_root(&left, Some(known))?;
+        let (base, known) = left_base(&left)?;
         let right = Right::open(right, known[1], Some(known[1]))?;
         Ok(Self {
             left,
             right,
             base,
+            agreed: None,
+            pace: Box::new(|_| ()),
             _lock: lock,
         })
+    }
+
+    /// From now on files are copied no faster than this.
+    pub fn set_pace(&mut self, pace: Box<Pace>) {
+        self.pace = pace;
     }
 
     /// Makes both the same, as far as nothing is in the way. Ended early, what was done stays, and the next pass goes on from there.
@@ -197,9 +202,7 @@ impl Pair {
             true => Totals::default(),
             false => self.base.totals()?,
         };
-        if !options.confirmed {
-            report.holds = holds(&plan, &totals, &options.limits);
-        }
+        report.holds = self.not_agreed(holds(&plan, &totals, &options.limits), options)?;
         if options.dry_run {
             plan.operations
                 .iter()
@@ -286,10 +289,12 @@ impl Pair {
             return Ok(());
         }
         self.right.count(self.left.id(), &self.base)?;
+        self.base.note_conflicts(&plan.notices, &options.run)?;
         let owner = self.left.id().to_string();
         let left = Folder::begin(&self.left, &scans[0], &options.run, &owner)?;
         let right = self.right.target(&scans[1], &options.run, &owner)?;
-        let mut apply = Apply::begin([Box::new(left), right], &mut self.base, marks);
+        let sides: [Box<dyn Target + '_>; 2] = [Box::new(left), right];
+        let mut apply = Apply::begin(sides, &mut self.base, marks, &*self.pace);
         apply.all(&plan.operations, monitor, report)
     }
 
@@ -300,11 +305,12 @@ impl Pair {
         for ending in ENDINGS {
             remove(&with(&fresh, ending))?;
         }
-        // The damaged one is closed here.
-        self.base = Base::open(&fresh)?;
+        let damaged = std::mem::replace(&mut self.base, Base::open(&fresh)?);
         self.base.set_lost(true)?;
         self.base.set_roots([self.left.id(), self.right.id()])?;
         self.base.set_passes(self.right.passes(self.left.id())?, false)?;
+        self.base.take_over(&damaged)?;
+        drop(damaged);
         self.base = Base::nowhere()?;
         put_aside(&path, run)?;
         rename(&fresh, &path)?;
@@ -347,7 +353,7 @@ fn mark(scan: &Scan, path: &RelPath, base: Option<&Both>, side: Side) -> Option<
 }
 
 /// A base belongs to the folder that it was made in.
-fn check_root(left: &Root, known: Option<[RootId; 2]>) -> Result<(), PairError> {
+pub(crate) fn check_root(left: &Root, known: Option<[RootId; 2]>) -> Result<(), PairError> {
     match known {
         Some([known, _]) if known != left.id() => {
             let path = left.path().to_owned();
@@ -372,7 +378,7 @@ fn check_apart(left: &Path, right: &Other) -> Result<(), PairError> {
     }
 }
 
-fn lock(root: &Root) -> Result<fs::File, PairError> {
+pub(crate) fn lock(root: &Root) -> Result<fs::File, PairError> {
     let path = root.path().join(OURS).join(LOCK);
     let opened = fs::File::options()
         .create(true)

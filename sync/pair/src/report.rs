@@ -1,11 +1,12 @@
 //! What a pass found and did.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use gobag_reconcile::{Hold, Notice, Operation, Side};
 
 /// What was done on one side, or would be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Counts {
     /// Files and links that came.
     pub put: u64,
@@ -83,7 +84,8 @@ impl Told {
 }
 
 /// What could not be done; it is tried again with the next pass.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Failure {
     /// The path.
     pub path: String,

@@ -1,6 +1,9 @@
 //! The right side of a pair: another folder, or a workspace.
 
-use std::path::{Path, PathBuf};
+use std::{
+    os::unix::ffi::OsStringExt as _,
+    path::{Path, PathBuf},
+};
 
 use gobag_files::{Root, RootId, Scan};
 use gobag_workspace::{Workspace, WorkspaceError};
@@ -57,6 +60,26 @@ impl Right {
         match self {
             Self::Folder(root) => root.id(),
             Self::Workspace(workspace) => RootId(workspace.id().0),
+        }
+    }
+
+    /// The folder, if it is one.
+    pub(crate) fn folder(&self) -> Option<&Root> {
+        match self {
+            Self::Folder(root) => Some(root),
+            Self::Workspace(_) => None,
+        }
+    }
+
+    /// Where it is, as it is noted for people: a path, or `workspace:` and a name.
+    pub(crate) fn place(&self) -> Vec<u8> {
+        match self {
+            Self::Folder(root) => {
+                let path = root.path();
+                let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+                path.into_os_string().into_vec()
+            }
+            Self::Workspace(workspace) => format!("workspace:{}", workspace.name()).into_bytes(),
         }
     }
 

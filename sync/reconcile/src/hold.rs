@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{Operation, Plan, RelPath, Side};
 
@@ -42,20 +42,22 @@ impl Default for HoldLimits {
 }
 
 /// A reason not to go on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "hold")]
 #[non_exhaustive]
 pub enum Hold {
     /// Nothing is left on a side that had something.
     Emptied {
         /// Which.
-        #[serde(serialize_with = "shown")]
         side: Side,
+        /// So many would be deleted on the other one.
+        files: u64,
+        /// Bytes in them.
+        bytes: u64,
     },
     /// Many files would be deleted.
     Deleted {
         /// On which side.
-        #[serde(serialize_with = "shown")]
         side: Side,
         /// So many.
         files: u64,
@@ -65,15 +67,24 @@ pub enum Hold {
     /// Many files would be replaced.
     Changed {
         /// On which side.
-        #[serde(serialize_with = "shown")]
         side: Side,
         /// So many.
         files: u64,
     },
 }
 
-fn shown<S: serde::Serializer>(side: &Side, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(side)
+impl Hold {
+    /// Whether somebody who agreed to this has agreed to `other`: the same on the same side, and no more of it.
+    pub fn covers(&self, other: &Self) -> bool {
+        let parts = |hold: &Self| match *hold {
+            Self::Emptied { side, files, bytes } => (0, side, files, bytes),
+            Self::Deleted { side, files, bytes } => (1, side, files, bytes),
+            Self::Changed { side, files } => (2, side, files, 0),
+        };
+        let ((kind, side, files, bytes), (its_kind, its_side, its_files, its_bytes)) =
+            (parts(self), parts(other));
+        (kind, side) == (its_kind, its_side) && files >= its_files && bytes >= its_bytes
+    }
 }
 
 /// Why this plan has to wait; none: it need not. Moves count as nothing.
@@ -99,7 +110,11 @@ pub fn holds(plan: &Plan, base: &Totals, limits: &HoldLimits) -> Vec<Hold> {
             }
         }
         if base.at_top >= 2 && at_top.len() as u64 >= base.at_top {
-            found.push(Hold::Emptied { side: side.other() });
+            found.push(Hold::Emptied {
+                side: side.other(),
+                files: deleted,
+                bytes,
+            });
         }
         let is_more = |part: u64, percent: u64, whole: u64| {
             u128::from(part) * 100 > u128::from(whole) * u128::from(percent)
@@ -117,4 +132,62 @@ pub fn holds(plan: &Plan, base: &Totals, limits: &HoldLimits) -> Vec<Hold> {
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_agreed_to_much_agreed_to_less_of_the_same() {
+        let (side, other) = (Side::Left, Side::Right);
+        let deleted = |side, files, bytes| Hold::Deleted { side, files, bytes };
+        let agreed = deleted(side, 60, 100);
+        for (asked, covered) in [
+            (agreed, true),
+            (deleted(side, 59, 99), true),
+            (deleted(side, 61, 1), false),
+            (deleted(side, 60, 101), false),
+            (deleted(other, 1, 1), false),
+            (Hold::Changed { side, files: 1 }, false),
+            (
+                Hold::Emptied {
+                    side,
+                    files: 1,
+                    bytes: 1,
+                },
+                false,
+            ),
+        ] {
+            assert_eq!(agreed.covers(&asked), covered, "{asked:?}");
+        }
+        let emptied = |files| Hold::Emptied {
+            side,
+            files,
+            bytes: 0,
+        };
+        assert!(emptied(5).covers(&emptied(5)) && !emptied(5).covers(&emptied(6)));
+    }
+
+    #[test]
+    fn what_was_written_down_is_read_again() {
+        for hold in [
+            Hold::Emptied {
+                side: Side::Left,
+                files: 3,
+                bytes: 4,
+            },
+            Hold::Changed {
+                side: Side::Right,
+                files: 2,
+            },
+        ] {
+            let text = serde_json::to_string(&hold).unwrap();
+            assert_eq!(serde_json::from_str::<Hold>(&text).unwrap(), hold, "{text}");
+            assert!(
+                text.contains("\"stick\"") || text.contains("\"company\""),
+                "{text}"
+            );
+        }
+    }
 }

@@ -6,14 +6,18 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{ConflictNames, File, Item, Merged, Name, RelPath, Unknown, merge::Node, moves};
 
 /// One of the two.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Side {
     /// The stick's.
+    #[serde(rename = "stick")]
     Left,
     /// The company's, which keeps the name where both changed.
+    #[serde(rename = "company")]
     Right,
 }
 

@@ -5,7 +5,7 @@ use std::{collections::HashSet, io::Read, sync::Arc};
 use gobag_format::{
     crypto::{Key, Random},
     digest::Digest,
-    ids::{WorkspaceId, PointId},
+    ids::{PointId, WorkspaceId},
     workspace::{
         BlobKind, Body, Entry, EntryKind, PackList, PackedIn, WorkspaceError as Format, WorkspaceHead,
         WorkspaceKeys,
@@ -34,6 +34,8 @@ pub struct Options<'a> {
     pub store: Arc<dyn Store>,
     /// What keeps its pages here.
     pub cache: Arc<dyn PageCache>,
+    /// By what name it goes here.
+    pub name: String,
     /// By what name this member goes.
     pub by: String,
     /// For names of attempts.
@@ -43,6 +45,7 @@ pub struct Options<'a> {
 /// An open workspace: its newest point, and what is changed on the way to the next.
 pub struct Workspace {
     id: WorkspaceId,
+    name: String,
     /// By what name this member goes.
     by: String,
     fetcher: Arc<Fetcher>,
@@ -59,6 +62,7 @@ impl Workspace {
         let fetcher = Arc::new(Fetcher::new(options.store, keys, options.cache));
         Self {
             id: options.id,
+            name: options.name,
             by: options.by,
             packer: Packer::new(Arc::clone(&fetcher), Arc::clone(&options.random)),
             random: options.random,
@@ -71,6 +75,11 @@ impl Workspace {
     /// Which it is.
     pub fn id(&self) -> WorkspaceId {
         self.id
+    }
+
+    /// By what name it goes here.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// The newest point that it knows: its generation and the attempt that made it.

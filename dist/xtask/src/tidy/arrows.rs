@@ -66,6 +66,8 @@ const BORDERS: &[Border] = &[
         "gobag-sync",
         6,
         &[
+            // how fast bytes leave
+            "gobag-client",
             "gobag-files",
             // of format only the progress monitor
             "gobag-format",

@@ -28,32 +28,13 @@ impl SendingArgs {
     }
 }
 
-/// Reads `500kB`, `2 MB`, `1MiB`, `1.5MB/s`, a number of bytes, or `none`.
+/// Reads a speed, or `none`.
 fn wish(text: &str) -> Result<Wish, String> {
     let wrong = || format!("`{text}` is no speed; say for instance 500kB, 2MB or none");
     if text == "none" {
         return Ok(Wish::Anything);
     }
-    let text = text.strip_suffix("/s").unwrap_or(text);
-    let digits = text.find(|character: char| !character.is_ascii_digit() && character != '.');
-    let (number, unit) = text.split_at(digits.unwrap_or(text.len()));
-    let unit: u32 = match unit.trim().to_ascii_lowercase().as_str() {
-        "" | "b" => 1,
-        "k" | "kb" => 1000,
-        "kib" => 1 << 10,
-        "m" | "mb" => 1_000_000,
-        "mib" => 1 << 20,
-        "g" | "gb" => 1_000_000_000,
-        "gib" => 1 << 30,
-        _ => return Err(wrong()),
-    };
-    let number: f64 = number.parse().map_err(|_| wrong())?;
-    let bytes_per_s = number * f64::from(unit);
-    // Whatever a line is that is faster, it needs no limit.
-    match (0.0..1e15).contains(&bytes_per_s) {
-        true => Ok(Wish::AtMost(bytes_per_s as u64)),
-        false => Err(wrong()),
-    }
+    human::parse_speed(text).map(Wish::AtMost).ok_or_else(wrong)
 }
 
 /// What decides about a session's sending. IT's words that cannot be used change nothing; it is said.

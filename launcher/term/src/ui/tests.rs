@@ -66,6 +66,17 @@ fn an_answer_is_text_or_one_json_document() {
     }
 }
 
+#[test]
+fn of_many_answers_each_is_a_line_and_the_error_after_them_is_text() {
+    let (ui, captured) = Ui::captured(&args(true, true));
+    for sticks in [1, 2] {
+        ui.answer_line(&Report { sticks }, text).expect("answers");
+    }
+    ui.error(&report());
+    assert_eq!(captured.stdout(), "{\"sticks\":1}\n{\"sticks\":2}\n");
+    assert!(captured.stderr().starts_with("error: "), "{}", captured.stderr());
+}
+
 fn report() -> ErrorReport {
     ErrorReport {
         message: "bundle on /media/stick is damaged".into(),

@@ -3,61 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 #![expect(clippy::disallowed_methods, reason = "the test is the user, at a shell")]
 
-use std::{
-    fs,
-    path::Path,
-    process::{Command, Output},
-};
+mod deciding;
+mod desk;
+mod earlier;
+mod watching;
 
-use tempfile::TempDir;
+use std::fs;
 
-struct Desk(TempDir);
-
-impl Desk {
-    fn new() -> Self {
-        let desk = Self(TempDir::new().unwrap());
-        for folder in ["mine", "office"] {
-            fs::create_dir(desk.at(folder)).unwrap();
-        }
-        desk
-    }
-
-    fn at(&self, path: &str) -> std::path::PathBuf {
-        self.0.path().join(path)
-    }
-
-    fn write(&self, path: &str, text: &str) {
-        fs::create_dir_all(self.at(path).parent().unwrap()).unwrap();
-        fs::write(self.at(path), text).unwrap();
-    }
-
-    fn read(&self, path: &str) -> String {
-        fs::read_to_string(self.at(path)).unwrap()
-    }
-
-    /// Runs it in the folder of the desk; what it says, standard error after standard output, and how it ended.
-    fn run(&self, words: &str) -> (i32, String) {
-        let Output {
-            status,
-            stdout,
-            stderr,
-        } = Command::new(env!("CARGO_BIN_EXE_gobag-sync"))
-            .current_dir(self.0.path())
-            .args(words.split(' '))
-            .output()
-            .unwrap();
-        let text = [stdout, stderr].concat();
-        (status.code().unwrap(), String::from_utf8(text).unwrap())
-    }
-
-    fn is(&self, words: &str, code: i32, said: &[&str]) {
-        let (found, text) = self.run(words);
-        assert_eq!(found, code, "{text}");
-        for said in said {
-            assert!(text.contains(said), "no `{said}` in {text}");
-        }
-    }
-}
+use crate::desk::Desk;
 
 #[test]
 fn from_two_folders_to_a_version_of_last_week() {
@@ -87,16 +40,11 @@ fn from_two_folders_to_a_version_of_last_week() {
     desk.is(
         "sync mine office",
         3,
-        &["warn letter was changed in both folders. One of them is now letter (conflict mine "],
+        &["warn letter was changed in both folders. The one of your folder is now letter (conflict mine "],
     );
     assert_eq!(desk.read("mine/letter"), "theirs");
-    let (code, text) = desk.run("versions mine letter --json");
-    let listed: serde_json::Value = serde_json::from_str(&text).unwrap();
-    assert_eq!(
-        (code, listed["versions"].as_array().unwrap().len()),
-        (0, 1),
-        "{listed}"
-    );
+    let listed = desk.json("versions mine letter", 0);
+    assert_eq!(listed["versions"].as_array().unwrap().len(), 1, "{listed}");
     desk.is("restore mine letter", 0, &["ok   letter is as it was before "]);
     assert_eq!(desk.read("mine/letter"), "first");
     desk.is("sync mine office", 0, &[]);
@@ -151,5 +99,5 @@ fn what_takes_everything_away_waits_and_a_missing_drive_is_not_empty() {
     desk.is("pair mine office --again", 0, &[]);
     desk.is("sync mine office", 0, &[]);
     desk.is("pair mine mine", 2, &["in each other"]);
-    assert!(Path::new(&desk.at("mine/.gobag-sync")).exists());
+    assert!(desk.at("mine/.gobag-sync").exists());
 }

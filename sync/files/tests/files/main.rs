@@ -9,3 +9,4 @@
 mod changing;
 mod lab;
 mod scanning;
+mod storing;

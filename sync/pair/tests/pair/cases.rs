@@ -7,7 +7,6 @@ use std::{
 
 use gobag_pair::{Report, Told};
 
-
 #[test]
 fn s21_a_first_pass_brings_everything_and_changes_go_both_ways() {
     let mut lab = super::lab(&[("a", "1"), ("d/b", "2"), ("d/e/c", "3")]);

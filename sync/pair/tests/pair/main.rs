@@ -6,29 +6,11 @@
     reason = "the tests are the users who change the folders"
 )]
 
+mod book;
+mod folders;
 mod killed;
 mod lab;
 mod office;
 mod share;
 mod trouble;
-
-/// Two folders.
-mod folders {
-    #[path = "../cases.rs"]
-    mod cases;
-
-    fn lab(files: &[(&str, &str)]) -> crate::lab::Lab {
-        crate::lab::Lab::paired(files)
-    }
-}
-
-/// A folder and a workspace, which another member's folder is in step with.
-#[expect(clippy::duplicate_mod, reason = "the same is to come of the same")]
-mod workspace {
-    #[path = "../cases.rs"]
-    mod cases;
-
-    fn lab(files: &[(&str, &str)]) -> crate::lab::Lab {
-        crate::lab::Lab::shared(files)
-    }
-}
+mod workspace;

@@ -78,6 +78,7 @@ impl Office {
             key: &self.letter.key,
             store,
             cache: Arc::new(NoCache),
+            name: "sales".to_owned(),
             by: "Ada".to_owned(),
             random: Arc::new(Counted),
         })
@@ -90,8 +91,17 @@ impl Office {
         self.pair_by(folder, number, store)
     }
 
-    pub(crate) fn pair_by(&self, folder: &Path, number: u8, store: Arc<dyn Store>) -> Result<Pair, PairError> {
-        Pair::make(folder, self.workspace(store), [RootId([number; 16]), RootId([0; 16])])
+    pub(crate) fn pair_by(
+        &self,
+        folder: &Path,
+        number: u8,
+        store: Arc<dyn Store>,
+    ) -> Result<Pair, PairError> {
+        Pair::make(
+            folder,
+            self.workspace(store),
+            [RootId([number; 16]), RootId([0; 16])],
+        )
     }
 }
 

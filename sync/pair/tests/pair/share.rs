@@ -37,7 +37,9 @@ impl<S: Store> Between<S> {
     }
 
     fn call(&self) -> Result<(), StoreError> {
-        let left = self.works.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1));
+        let left = self
+            .works
+            .fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1));
         left.map(drop)
             .map_err(|_| StoreError::Offline("the line is cut".into()))
     }
@@ -92,7 +94,11 @@ fn s39_two_members_at_the_same_moment_lose_nothing() {
         assert!(right.pass(&options, &Silent).unwrap().is_in_step());
     }));
     let options = lab.options();
-    let report = lab.pair_by("left", between).unwrap().pass(&options, &Silent).unwrap();
+    let report = lab
+        .pair_by("left", between)
+        .unwrap()
+        .pass(&options, &Silent)
+        .unwrap();
     assert!(report.is_in_step() && report.notices.len() == 1, "{report:?}");
     lab.pass();
     let tree = lab.tree("left");
@@ -120,7 +126,9 @@ fn s41_a_lost_answer_is_no_second_point_and_no_conflict() {
 fn is_offline<T>(ended: &Result<T, PairError>) -> bool {
     matches!(
         ended,
-        Err(PairError::Workspace(WorkspaceError::Store(StoreError::Offline(_))))
+        Err(PairError::Workspace(WorkspaceError::Store(StoreError::Offline(
+            _
+        ))))
     )
 }
 
@@ -144,7 +152,13 @@ fn cut_off_after_any_call_nothing_is_lost_and_the_next_pass_goes_on() {
         assert!(is_over || is_offline(&passed), "{passed:?}");
         lab.pass();
         let tree = lab.tree("left");
-        let files = ["d/b=changed on the right", "a=changed on the right, too", "=changed on the left", "new/f=4", "e=5"];
+        let files = [
+            "d/b=changed on the right",
+            "a=changed on the right, too",
+            "=changed on the left",
+            "new/f=4",
+            "e=5",
+        ];
         assert!(files.iter().all(|file| tree.contains(file)), "{tree}");
         assert!(tree.matches('=').count() == files.len(), "{tree}");
         if is_over {
@@ -181,7 +195,11 @@ fn s35_without_a_base_what_is_the_same_is_not_sent() {
     }
     lab.write("left", "d/b", "other");
     let report = lab.pass();
-    assert_eq!((report.right.put, report.right.removed, report.notices.len()), (1, 0, 1), "{report:?}");
+    assert_eq!(
+        (report.right.put, report.right.removed, report.notices.len()),
+        (1, 0, 1),
+        "{report:?}"
+    );
     assert_eq!(lab.tree("left").matches('=').count(), 3);
 }
 
@@ -191,7 +209,11 @@ fn a_folder_is_paired_with_one_workspace() {
     let other = Lab::shared(&[]);
     let store = Arc::new(other.store("left"));
     let refused = other.pair_with(&lab.at("left"), store);
-    assert!(matches!(refused, Err(PairError::OtherWorkspace)), "{:?}", refused.err());
+    assert!(
+        matches!(refused, Err(PairError::OtherWorkspace)),
+        "{:?}",
+        refused.err()
+    );
 }
 
 #[test]
@@ -202,6 +224,10 @@ fn nothing_is_asked_of_a_server_that_has_nothing_new_but_its_newest_point() {
     // Which is the newest point, and its head.
     between.works.store(1, SeqCst);
     let options = lab.options();
-    let report = lab.pair_by("left", between).unwrap().pass(&options, &Silent).unwrap();
+    let report = lab
+        .pair_by("left", between)
+        .unwrap()
+        .pass(&options, &Silent)
+        .unwrap();
     assert!(report.is_in_step());
 }

@@ -224,7 +224,7 @@ fn s32_s33_what_takes_much_away_waits() {
     assert!(matches!(
         held(&all, "")[..],
         [
-            Hold::Emptied { side: Side::Left },
+            Hold::Emptied { side: Side::Left, .. },
             Hold::Deleted { files: 250, .. }
         ]
     ));

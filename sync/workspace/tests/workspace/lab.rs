@@ -117,6 +117,7 @@ pub(crate) fn member(store: &Arc<Memory>) -> Workspace {
         key: &Key::from_bytes([5; 32]),
         store: Arc::clone(store) as Arc<dyn Store>,
         cache: Arc::new(NoCache),
+        name: "sales".to_owned(),
         by: "Ada".to_owned(),
         random: Arc::new(Counted),
     })

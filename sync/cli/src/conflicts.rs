@@ -1,0 +1,160 @@
+//! `gobag-sync conflicts`.
+
+use std::{
+    ffi::{OsStr, OsString},
+    os::unix::ffi::OsStrExt as _,
+    path::{Path, PathBuf},
+};
+
+use gobag_files::run_time;
+use gobag_pair::{Book, Conflict, Keep};
+use gobag_reconcile::RelPath;
+use gobag_term::{CliError, ExitCode, Ui, human};
+use serde::Serialize;
+
+use crate::{
+    error::OrExplain as _,
+    text,
+    time::{local, run_now},
+};
+
+/// List files that were changed in both folders, and of which both are kept
+///
+/// The other folder's has the name, and yours is beside it. One that you deleted, moved or gave another name is not listed any more. Exit code 3 means that there are
+/// some.
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct ConflictsArgs {
+    /// Your folder
+    #[arg(required = true)]
+    left: Option<PathBuf>,
+    #[command(subcommand)]
+    what: Option<What>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    Resolve(ResolveArgs),
+}
+
+/// Say which one is to stay
+///
+/// Nothing is deleted: what goes from its place is kept as a version, and `gobag-sync restore` brings it back. The other folder gets it with the next pass.
+#[derive(Debug, clap::Args)]
+struct ResolveArgs {
+    /// Your folder
+    left: PathBuf,
+    /// The path of the file in it, or of the one beside it
+    path: OsString,
+    /// `mine`: yours takes the name; `theirs`: yours goes; `both`: both stay as they are, and it is listed no more
+    #[arg(long, value_enum, value_name = "WHICH")]
+    keep: Which,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Which {
+    Mine,
+    Theirs,
+    Both,
+}
+
+#[derive(Serialize)]
+struct Listed {
+    conflicts: Vec<Line>,
+}
+
+/// A conflict copy.
+#[derive(Serialize)]
+pub(crate) struct Line {
+    path: String,
+    copy: String,
+    /// The pass that made it.
+    run: String,
+}
+
+impl Line {
+    pub(crate) fn of(conflict: &Conflict) -> Self {
+        Self {
+            path: conflict.path.to_string(),
+            copy: conflict.copy.to_string(),
+            run: conflict.run.clone(),
+        }
+    }
+
+    /// In plain words.
+    pub(crate) fn text(&self) -> String {
+        let when = run_time(&self.run).map_or_else(String::new, |time| format!(" ({})", local(time)));
+        format!("warn {}{when}\n", text::conflict(&self.path, &self.copy))
+    }
+}
+
+pub(crate) fn conflicts(args: &ConflictsArgs, ui: &Ui) -> Result<ExitCode, CliError> {
+    match (&args.what, &args.left) {
+        (Some(What::Resolve(args)), _) => resolve(args, ui),
+        (None, Some(left)) => list(left, ui),
+        (None, None) => Ok(ExitCode::Usage),
+    }
+}
+
+fn list(left: &Path, ui: &Ui) -> Result<ExitCode, CliError> {
+    let found = Book::open(left).and_then(|book| book.conflicts()).or_explain()?;
+    let listed = Listed {
+        conflicts: found.iter().map(Line::of).collect(),
+    };
+    ui.answer(&listed, |listed| match listed.conflicts.is_empty() {
+        true => "ok   There are no conflicts.\n".to_owned(),
+        false => {
+            let lines: String = listed.conflicts.iter().map(Line::text).collect();
+            lines + "Look at both. Then: `gobag-sync conflicts resolve LEFT PATH --keep mine`, or `theirs`, or `both`. Nothing is deleted.\n"
+        }
+    })?;
+    Ok(match found.is_empty() {
+        true => ExitCode::Ok,
+        false => ExitCode::Findings,
+    })
+}
+
+fn resolve(args: &ResolveArgs, ui: &Ui) -> Result<ExitCode, CliError> {
+    let path = RelPath::new(args.path.as_bytes()).or_explain()?;
+    let mut book = Book::open(&args.left).or_explain()?;
+    let conflict = one(book.conflicts().or_explain()?, &path, &args.path)?;
+    let keep = match args.keep {
+        Which::Mine => Keep::Mine,
+        Which::Theirs => Keep::Theirs,
+        Which::Both => Keep::Both,
+    };
+    book.resolve(&conflict, keep, &run_now()).or_explain()?;
+    ui.answer(&Line::of(&conflict), |line| {
+        let (path, copy) = (human::printable(&line.path), human::printable(&line.copy));
+        match args.keep {
+            Which::Mine => format!("ok   {path} is yours now. The other one is kept as a version.\n"),
+            Which::Theirs => {
+                format!("ok   {path} stays the other one. Yours, {copy}, is kept as a version.\n")
+            }
+            Which::Both => format!("ok   {path} and {copy} both stay.\n"),
+        }
+    })?;
+    Ok(ExitCode::Ok)
+}
+
+/// The one that is meant by this path.
+fn one(mut conflicts: Vec<Conflict>, path: &RelPath, said: &OsStr) -> Result<Conflict, CliError> {
+    if let Some(at) = conflicts.iter().position(|conflict| conflict.copy == *path) {
+        return Ok(conflicts.swap_remove(at));
+    }
+    conflicts.retain(|conflict| conflict.path == *path);
+    let said = said.to_string_lossy();
+    match (conflicts.pop(), conflicts.is_empty()) {
+        (Some(conflict), true) => Ok(conflict),
+        (None, _) => {
+            let error = format!("`{said}` is in no conflict");
+            let error = CliError::new(ExitCode::Failed, "sync.no-conflict", error);
+            Err(error.hint("`gobag-sync conflicts LEFT` lists those that there are"))
+        }
+        (Some(_), false) => {
+            let error = format!("`{said}` is in several conflicts");
+            let error = CliError::new(ExitCode::Failed, "sync.several-conflicts", error);
+            Err(error.hint("name the file that is beside it, as `gobag-sync conflicts LEFT` lists it"))
+        }
+    }
+}

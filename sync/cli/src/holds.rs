@@ -1,0 +1,97 @@
+//! `gobag-sync holds`.
+
+use std::path::PathBuf;
+
+use gobag_pair::{Agreement, Book};
+use gobag_reconcile::Hold;
+use gobag_term::{CliError, ExitCode, Ui};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::{error::OrExplain as _, text, who::who};
+
+/// List what waits for you: it would delete or change much
+///
+/// Nothing is done in either folder as long as something waits. If it is not meant, put back what is missing; nothing was deleted. Exit code 3 means that something
+/// waits.
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct HoldsArgs {
+    /// Your folder
+    #[arg(required = true)]
+    left: Option<PathBuf>,
+    #[command(subcommand)]
+    what: Option<What>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// Let exactly that through, once
+    ///
+    /// The next pass does it, if it is still that and no more; else it waits again. That you said so is written down.
+    Confirm {
+        /// Your folder
+        left: PathBuf,
+    },
+}
+
+#[derive(Serialize)]
+struct Report {
+    holds: Vec<Hold>,
+    /// What the next pass may do.
+    agreed: Option<Agreement>,
+}
+
+pub(crate) fn holds(args: &HoldsArgs, ui: &Ui) -> Result<ExitCode, CliError> {
+    match (&args.what, &args.left) {
+        (Some(What::Confirm { left }), _) => confirm(&Book::open(left).or_explain()?, ui),
+        (None, Some(left)) => list(&Book::open(left).or_explain()?, ui),
+        (None, None) => Ok(ExitCode::Usage),
+    }
+}
+
+fn report(book: &Book) -> Result<Report, CliError> {
+    Ok(Report {
+        holds: book.holds().or_explain()?,
+        agreed: book.agreement().or_explain()?,
+    })
+}
+
+fn list(book: &Book, ui: &Ui) -> Result<ExitCode, CliError> {
+    let report = report(book)?;
+    let exit = match report.holds.is_empty() {
+        true => ExitCode::Ok,
+        false => ExitCode::Findings,
+    };
+    ui.answer(&report, |report| {
+        let mut text: String = report.holds.iter().map(line).collect();
+        text.push_str(match (report.holds.is_empty(), &report.agreed) {
+            (true, _) => "ok   Nothing waits for you.\n",
+            (false, Some(_)) => "You have let it through; the next pass does it.\n",
+            (false, None) => "Nothing was done in either folder. If it is meant: `gobag-sync holds confirm LEFT`. If not, put back what is missing.\n",
+        });
+        text
+    })?;
+    Ok(exit)
+}
+
+fn line(hold: &Hold) -> String {
+    format!("FAIL {}\n", text::held(hold))
+}
+
+fn confirm(book: &Book, ui: &Ui) -> Result<ExitCode, CliError> {
+    let agreed = book.agree(&who(), Timestamp::now()).or_explain()?;
+    if agreed.is_empty() {
+        let error = CliError::new(ExitCode::Failed, "sync.no-hold", "nothing waits for you there");
+        return Err(error.hint("`gobag-sync sync LEFT RIGHT` looks whether something does"));
+    }
+    ui.answer(&report(book)?, |report| {
+        let what: String = report
+            .holds
+            .iter()
+            .map(|hold| format!("     {}\n", text::held(hold)))
+            .collect();
+        format!("ok   The next pass does this, once, and no more than this:\n{what}")
+    })?;
+    Ok(ExitCode::Ok)
+}

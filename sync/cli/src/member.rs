@@ -1,0 +1,114 @@
+//! `gobag-sync enrol` and `gobag-sync join`: becoming a member of the company's workspaces.
+
+use std::{
+    fs,
+    io::Read as _,
+    path::{Path, PathBuf},
+};
+
+use gobag_member::{MAX_LETTER_BYTES as MAX_WORKSPACE_LETTER, Membership, WorkspaceLetter};
+use gobag_protocol::{letter::EnrolmentLetter, limits::MAX_LETTER_BYTES};
+use gobag_term::{CliError, ExitCode, Ui, human};
+use serde::Serialize;
+
+use crate::{environment::state_folder, error::OrExplain as _, random::SystemRandom};
+
+/// Where this computer keeps who it is to your company.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct StateArgs {
+    /// Where to keep the keys for your company's server; only you may read them. Else in your home folder
+    #[arg(long, value_name = "FOLDER")]
+    state: Option<PathBuf>,
+}
+
+impl StateArgs {
+    pub(crate) fn open(&self) -> Result<Membership, CliError> {
+        let folder = self.state.clone().or_else(state_folder).ok_or_else(|| {
+            CliError::new(ExitCode::Usage, "sync.no-home", "there is no home folder to keep keys in")
+                .hint("name a folder: `--state FOLDER`")
+        })?;
+        Membership::open(&folder).or_explain()
+    }
+}
+
+/// Make this computer known to your company's server, with the letter that IT gave you
+///
+/// Needed once, for workspaces. The letter counts for 15 minutes; if this is cut off, run it again.
+#[derive(Debug, clap::Args)]
+pub(crate) struct EnrolArgs {
+    /// The letter, as `gobag-server enrol` or IT made it
+    letter: PathBuf,
+    #[command(flatten)]
+    state: StateArgs,
+}
+
+/// Take the key of a workspace, from the letter that IT gave you
+///
+/// Then `gobag-sync pair LEFT workspace:NAME`. IT has to admit this computer, too; `gobag-sync enrol` says its number.
+#[derive(Debug, clap::Args)]
+pub(crate) struct JoinArgs {
+    /// The workspace letter; keep it from others
+    letter: PathBuf,
+    #[command(flatten)]
+    state: StateArgs,
+}
+
+#[derive(Serialize)]
+struct Enrolled {
+    server: String,
+    bundle: String,
+}
+
+#[derive(Serialize)]
+struct Joined {
+    workspace: String,
+    id: String,
+}
+
+pub(crate) fn enrol(args: &EnrolArgs, ui: &Ui) -> Result<ExitCode, CliError> {
+    let letter = EnrolmentLetter::parse(&read(&args.letter, MAX_LETTER_BYTES)?)
+        .map_err(|error| CliError::new(ExitCode::Failed, error.code(), error).hint("ask IT for the letter again"))?;
+    let mut member = args.state.open()?;
+    let server = member.enrol(&letter, &SystemRandom).or_explain()?;
+    let enrolled = Enrolled {
+        server,
+        bundle: letter.bundle.to_string(),
+    };
+    ui.answer(&enrolled, |enrolled| {
+        format!(
+            "ok   This computer is known to your company's server ({}), by the number {}. IT admits it to workspaces by that.\n",
+            human::printable(&enrolled.server),
+            enrolled.bundle
+        )
+    })?;
+    Ok(ExitCode::Ok)
+}
+
+pub(crate) fn join(args: &JoinArgs, ui: &Ui) -> Result<ExitCode, CliError> {
+    let letter = WorkspaceLetter::parse(&read(&args.letter, MAX_WORKSPACE_LETTER)?).or_explain()?;
+    args.state.open()?.join(&letter).or_explain()?;
+    let joined = Joined {
+        workspace: letter.name.to_string(),
+        id: letter.workspace.to_string(),
+    };
+    ui.answer(&joined, |joined| {
+        format!(
+            "ok   This computer has the key of `{0}`. To pair a folder with it: `gobag-sync pair LEFT workspace:{0}`.\n",
+            joined.workspace
+        )
+    })?;
+    Ok(ExitCode::Ok)
+}
+
+fn read(path: &Path, most: usize) -> Result<Vec<u8>, CliError> {
+    let mut text = Vec::new();
+    let read = fs::File::open(path).and_then(|file| file.take(most as u64 + 1).read_to_end(&mut text));
+    match read {
+        Ok(_) => Ok(text),
+        Err(error) => {
+            let text = format!("cannot read the letter in {}", path.display());
+            let error = std::io::Error::new(error.kind(), format!("{text}: {error}"));
+            Err(CliError::new(ExitCode::Failed, "sync.letter-file", error).hint("see that the file is there"))
+        }
+    }
+}

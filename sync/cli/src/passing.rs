@@ -1,0 +1,65 @@
+//! One pass over two paired folders, as the options say, remembered for those who ask later.
+
+use std::path::Path;
+
+use gobag_client::UploadLimit;
+use gobag_files::KeepRules;
+use gobag_format::Monitor;
+use gobag_pair::{Book, Notes, Options, Pair, PairError, Report};
+use gobag_reconcile::HoldLimits;
+use gobag_term::Ui;
+use jiff::Timestamp;
+
+use crate::{time::run_now, who::who};
+
+/// How passes are made.
+pub(crate) struct Passing<'a> {
+    pub(crate) left: &'a Path,
+    pub(crate) right: &'a Path,
+    /// By what name the left side of a conflict goes.
+    pub(crate) label: &'a str,
+    pub(crate) confirmed: bool,
+    pub(crate) dry_run: bool,
+    /// None: every earlier version is kept.
+    pub(crate) keep: Option<KeepRules>,
+    /// By all passes together.
+    pub(crate) limit: UploadLimit,
+}
+
+impl Passing<'_> {
+    /// Makes one.
+    pub(crate) fn pass(&self, ui: &Ui, monitor: &dyn Monitor) -> Result<Report, PairError> {
+        let mut pair = Pair::open(self.left, self.right).inspect_err(|error| self.note(error))?;
+        let (limit, interrupt) = (self.limit.clone(), ui.interrupt());
+        pair.set_pace(Box::new(move |bytes| {
+            let wait = limit.reserve(bytes);
+            if let (false, Some(interrupt)) = (wait.is_zero(), &interrupt) {
+                let _ = interrupt.wait(Some(wait));
+            }
+        }));
+        let options = Options {
+            label: self.label.to_owned(),
+            run: run_now(),
+            confirmed: self.confirmed,
+            dry_run: self.dry_run,
+            limits: HoldLimits::default(),
+        };
+        let notes = Notes {
+            who: &who(),
+            clock: &Timestamp::now,
+            keep: self.keep.as_ref(),
+        };
+        pair.noted_pass(&options, &notes, monitor)
+    }
+
+    /// Remembers that there was none, if the left folder is there.
+    fn note(&self, error: &PairError) {
+        if self.dry_run || matches!(error, PairError::Busy { .. } | PairError::Overlap { .. }) {
+            return;
+        }
+        let noted = Book::open(self.left).and_then(|mut book| book.note_failed(error, Timestamp::now()));
+        if let Err(error) = noted {
+            tracing::debug!(%error, "that no pass could be made is not remembered");
+        }
+    }
+}

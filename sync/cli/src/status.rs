@@ -1,0 +1,256 @@
+//! `gobag-sync status`.
+
+use std::path::{Path, PathBuf};
+
+use gobag_client::UploadLimit;
+use gobag_pair::{Agreement, Book, Counts, LeftAlone, Outcome, Past, Report};
+use gobag_reconcile::Hold;
+use gobag_term::{CliError, ErrorReport, ExitCode, Ui, human};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::{conflicts, error::OrExplain as _, passing::Passing, progress::Progress, text, time::local_s};
+
+/// Say how two folders stand: when they were last the same, and what waits
+///
+/// Changes nothing, and reads no folder without `--look`. Exit code 3 means that something waits for you, or that they are not the same.
+#[derive(Debug, clap::Args)]
+pub(crate) struct StatusArgs {
+    /// Your folder
+    left: PathBuf,
+    /// The other one; without it, where it was last
+    right: Option<PathBuf>,
+    /// Look at both folders now, and say what there is to do
+    #[arg(long)]
+    look: bool,
+}
+
+#[derive(Serialize)]
+struct Standing {
+    left: String,
+    right: Option<String>,
+    /// Whether the other folder can be reached; none: it is not known where it is.
+    is_reachable: Option<bool>,
+    unreachable: Option<ErrorReport>,
+    /// When both were last the same: seconds since 1970 UTC.
+    in_step_s: Option<i64>,
+    now_s: i64,
+    last: Option<Past>,
+    /// Passes that somebody let through, the newest first.
+    overridden: Vec<Past>,
+    holds: Vec<Hold>,
+    agreed: Option<Agreement>,
+    conflicts: Vec<conflicts::Line>,
+    /// What there is to do, with `--look`.
+    to_do: Option<Report>,
+}
+
+/// Passes that are looked through for those that somebody let through.
+const LOOKED_THROUGH: usize = 100;
+
+pub(crate) fn status(args: &StatusArgs, ui: &Ui) -> Result<ExitCode, CliError> {
+    let book = Book::open(&args.left).or_explain()?;
+    let right = match &args.right {
+        Some(right) => Some(right.clone()),
+        None => book.right().or_explain()?,
+    };
+    let reached = right.as_deref().map(|right| book.reach(right).or_explain());
+    let is_reachable = reached.as_ref().map(Result::is_ok);
+    let past = book.past(LOOKED_THROUGH).or_explain()?;
+    let to_do = match (args.look, is_reachable, &right) {
+        (true, Some(true), Some(right)) => Some(look(&args.left, right, ui)?),
+        _ => None,
+    };
+    let standing = Standing {
+        left: args.left.display().to_string(),
+        right: right.map(|right| right.display().to_string()),
+        is_reachable,
+        unreachable: reached.and_then(Result::err).map(|error| error.report()),
+        in_step_s: book.in_step_s().or_explain()?,
+        now_s: Timestamp::now().as_second(),
+        last: past.first().cloned(),
+        overridden: past.into_iter().filter(|past| past.agreed.is_some()).collect(),
+        holds: book.holds().or_explain()?,
+        agreed: book.agreement().or_explain()?,
+        conflicts: book
+            .conflicts()
+            .or_explain()?
+            .iter()
+            .map(conflicts::Line::of)
+            .collect(),
+        to_do,
+    };
+    ui.answer(&standing, page)?;
+    Ok(match standing.is_well() {
+        true => ExitCode::Ok,
+        false => ExitCode::Findings,
+    })
+}
+
+fn look(left: &Path, right: &Path, ui: &Ui) -> Result<Report, CliError> {
+    let passing = Passing {
+        left,
+        right,
+        label: "",
+        confirmed: false,
+        dry_run: true,
+        keep: None,
+        limit: UploadLimit::default(),
+    };
+    let progress = Progress::new(ui);
+    let report = passing.pass(ui, &progress).or_explain()?;
+    progress.finish();
+    Ok(report)
+}
+
+impl Standing {
+    fn is_well(&self) -> bool {
+        let last_is = self
+            .last
+            .as_ref()
+            .is_some_and(|last| last.outcome == Outcome::InStep && last.left_alone.is_empty());
+        let has_nothing_to_do = self.to_do.as_ref().is_none_or(|report| !has_work(report));
+        last_is && has_nothing_to_do && self.conflicts.is_empty() && self.is_reachable != Some(false)
+    }
+}
+
+fn has_work(report: &Report) -> bool {
+    [report.left, report.right] != [Counts::default(); 2] || report.base_lost || !report.notices.is_empty()
+}
+
+fn page(standing: &Standing) -> String {
+    let mut text = String::new();
+    let Some(last) = &standing.last else {
+        text.push_str(
+            "warn These folders were never made the same. To do so: `gobag-sync sync LEFT RIGHT`.\n",
+        );
+        text.push_str(&other(standing));
+        return text;
+    };
+    match standing.in_step_s {
+        Some(at_s) => {
+            let ago = std::time::Duration::from_secs(standing.now_s.abs_diff(at_s));
+            let mark = if last.outcome == Outcome::InStep {
+                "ok  "
+            } else {
+                "warn"
+            };
+            text.push_str(&format!(
+                "{mark} Both folders were last the same at {} ({} ago).\n",
+                local_s(at_s),
+                human::duration(ago)
+            ));
+        }
+        None => text.push_str("warn Both folders were never the same yet.\n"),
+    }
+    let times = match last.times {
+        0 | 1 => String::new(),
+        times => format!(
+            ", like the {} before it since {}",
+            times - 1,
+            local_s(last.since_s)
+        ),
+    };
+    text.push_str(&format!(
+        "     The last pass was at {}: {}{times}.\n",
+        local_s(last.ended_s),
+        ended(last)
+    ));
+    text.push_str(&text::done(&last.left, &last.right, false));
+    text.push_str(&waiting(standing, last));
+    text.push_str(&other(standing));
+    if let Some(report) = &standing.to_do {
+        text.push_str(&to_do(report));
+    }
+    text
+}
+
+fn ended(past: &Past) -> &'static str {
+    match past.outcome {
+        Outcome::InStep if past.left_alone.is_empty() => "all was done",
+        Outcome::InStep => "all was done but for what was left alone",
+        Outcome::Incomplete => "not all could be done",
+        Outcome::Held => "nothing was done, it waits for you",
+        Outcome::Ended => "it was ended early",
+        Outcome::Failed => "nothing could be done",
+        _ => "how it ended is not known to this version of the program",
+    }
+}
+
+/// What waits for somebody.
+fn waiting(standing: &Standing, last: &Past) -> String {
+    let mut text = String::new();
+    for hold in &standing.holds {
+        text.push_str(&format!("FAIL {}\n", text::held(hold)));
+    }
+    match (&standing.agreed, standing.holds.is_empty()) {
+        (Some(agreed), _) => text.push_str(&format!(
+            "     {} has let it through at {}; the next pass does it.\n",
+            human::printable(&agreed.by),
+            local_s(agreed.at_s)
+        )),
+        (None, false) => text.push_str("     If that is meant: `gobag-sync holds confirm LEFT`.\n"),
+        (None, true) => {}
+    }
+    for error in last.error.iter().chain(&last.failures) {
+        text.push_str(&format!("FAIL {}\n", text::failed(error)));
+    }
+    text.push_str(&more(last.failures_count, last.failures.len()));
+    for conflict in &standing.conflicts {
+        text.push_str(&conflict.text());
+    }
+    if !standing.conflicts.is_empty() {
+        text.push_str("     Say which is to stay: `gobag-sync conflicts resolve LEFT PATH --keep mine`, or `theirs`, or `both`.\n");
+    }
+    let left: String = last.left_alone.iter().map(left_line).collect();
+    text + &left + &more(last.left_alone_count, last.left_alone.len())
+}
+
+fn left_line(left: &LeftAlone) -> String {
+    format!("warn {}\n", text::left_alone(left))
+}
+
+fn more(all: u64, listed: usize) -> String {
+    match all.checked_sub(listed as u64) {
+        None | Some(0) => String::new(),
+        Some(more) => format!("     and {more} more\n"),
+    }
+}
+
+/// Whether the other folder is there.
+fn other(standing: &Standing) -> String {
+    let right = standing.right.as_deref().unwrap_or_default();
+    let right = human::printable(right);
+    match (&standing.unreachable, standing.is_reachable) {
+        (Some(error), _) => {
+            let hints: String = error.hints.iter().map(|hint| format!("     {hint}\n")).collect();
+            format!(
+                "FAIL The other folder cannot be used now: {}.\n{}",
+                human::printable(&error.message),
+                human::printable(&hints)
+            )
+        }
+        (None, Some(_)) => format!("ok   The other folder is there: {right}\n"),
+        (None, None) => "     Where the other folder is was never noted; name it as RIGHT.\n".to_owned(),
+    }
+}
+
+fn to_do(report: &Report) -> String {
+    if !has_work(report) {
+        return "ok   There is nothing to do.\n".to_owned();
+    }
+    let holds = report
+        .holds
+        .iter()
+        .map(|hold| format!("FAIL {}\n", text::held(hold)));
+    let notices = report
+        .notices
+        .iter()
+        .map(|told| format!("warn {}\n", text::notice(told)));
+    let lost = if report.base_lost { text::LOST } else { "" };
+    let lines: String = holds.chain(notices).collect();
+    format!(
+        "     To do:\n{lost}{}{lines}",
+        text::done(&report.left, &report.right, true)
+    )
+}

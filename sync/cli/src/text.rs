@@ -1,0 +1,135 @@
+//! What a pass came to, in plain words.
+
+use gobag_pair::{Counts, Failure, LeftAlone, Report, Told};
+use gobag_reconcile::{Hold, Side};
+use gobag_term::human;
+
+/// The page of one pass.
+pub(crate) fn page(report: &Report) -> String {
+    let mut text = String::new();
+    if report.base_lost {
+        text.push_str(LOST);
+    }
+    for hold in &report.holds {
+        text.push_str(&format!("FAIL {}\n", held(hold)));
+    }
+    if !report.holds.is_empty() && !report.dry_run {
+        text.push_str("Nothing was done. If this is meant: `gobag-sync holds confirm LEFT`, and run it again; or run it again with `--confirm`. `--dry-run` says what it would do.\n");
+        return text;
+    }
+    text.push_str(&done(&report.left, &report.right, report.dry_run));
+    for told in &report.notices {
+        text.push_str(&format!("warn {}\n", notice(told)));
+    }
+    for failure in &report.failures {
+        text.push_str(&format!("FAIL {}\n", failed(failure)));
+    }
+    text.push_str(match (report.dry_run, report.ended, report.failures.is_empty()) {
+        (true, ..) => "Nothing was done.\n",
+        (_, true, _) => "It was ended early. What was done is whole; run it again to go on.\n",
+        (_, _, true) if has_left(report) => "ok   Both folders are the same but for what was left alone.\n",
+        (_, _, true) => "ok   Both folders are the same.\n",
+        _ => "The rest is the same. Run it again for what is listed.\n",
+    });
+    text
+}
+
+/// What both had last was not to be used.
+pub(crate) const LOST: &str = "warn What both folders had last is not to be used: it was damaged, or one of them was put back to an earlier state. Nothing is deleted then, and what differs is there twice.\n";
+
+/// Whether something was left alone.
+fn has_left(report: &Report) -> bool {
+    report
+        .notices
+        .iter()
+        .any(|told| matches!(told, Told::Left { .. }))
+}
+
+/// What was done on both sides, or would be; empty: nothing.
+pub(crate) fn done(left: &Counts, right: &Counts, would_be: bool) -> String {
+    let will = if would_be { "would be " } else { "" };
+    let line = |(counts, side): (&Counts, &str)| match *counts == Counts::default() {
+        true => String::new(),
+        false => format!(
+            "     In {side} {will}{} put ({}), {} moved, {} deleted and kept as versions, {} folders made or removed.\n",
+            counts.put,
+            human::bytes(counts.put_bytes),
+            counts.moved,
+            counts.removed,
+            counts.folders
+        ),
+    };
+    [(left, "your folder"), (right, "the other folder")]
+        .map(line)
+        .concat()
+}
+
+/// Why nothing is done.
+pub(crate) fn held(hold: &Hold) -> String {
+    let name = |side: &Side| match side {
+        Side::Left => "your folder",
+        Side::Right => "the other folder",
+    };
+    match hold {
+        Hold::Emptied { side, files, bytes } => format!(
+            "Nothing is left in {}. Everything would be deleted in {}: {files} files ({}).",
+            name(side),
+            name(&side.other()),
+            human::bytes(*bytes)
+        ),
+        Hold::Deleted { side, files, bytes } => {
+            format!(
+                "{files} files ({}) would be deleted in {}.",
+                human::bytes(*bytes),
+                name(side)
+            )
+        }
+        Hold::Changed { side, files } => format!("{files} files would be changed in {}.", name(side)),
+        _ => "Much would be changed.".to_owned(),
+    }
+}
+
+/// Something that people are to know.
+pub(crate) fn notice(told: &Told) -> String {
+    match told {
+        Told::Conflict { path, copy } => conflict(path, copy),
+        Told::Restored { path } => {
+            format!(
+                "{} was deleted in one folder and changed in the other; it is back.",
+                human::printable(path)
+            )
+        }
+        Told::Left { path, why } => left_alone(&LeftAlone {
+            path: path.clone(),
+            why: why.clone(),
+        }),
+        _ => "something else happened".to_owned(),
+    }
+}
+
+/// A conflict copy.
+pub(crate) fn conflict(path: &str, copy: &str) -> String {
+    format!(
+        "{} was changed in both folders. The one of your folder is now {}.",
+        human::printable(path),
+        human::printable(copy)
+    )
+}
+
+/// Something that was left alone.
+pub(crate) fn left_alone(left: &LeftAlone) -> String {
+    format!(
+        "{} was left alone ({}).",
+        human::printable(&left.path),
+        human::printable(&left.why)
+    )
+}
+
+/// What could not be done.
+pub(crate) fn failed(failure: &Failure) -> String {
+    let what = human::printable(&failure.text);
+    match failure.path.is_empty() {
+        true => what.into_owned(),
+        false => format!("{}: {what}", human::printable(&failure.path)),
+    }
+}

@@ -1,0 +1,32 @@
+//! Who runs this program.
+
+/// `ada (user 1000)`, or only the number where it has no name on this computer.
+pub(crate) fn who() -> String {
+    let uid = rustix::process::getuid().as_raw();
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    match name_of(&users, uid) {
+        Some(name) => format!("{name} (user {uid})"),
+        None => format!("user {uid}"),
+    }
+}
+
+fn name_of(users: &str, uid: u32) -> Option<&str> {
+    users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(uid)).then_some(name)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_has_a_name_or_none() {
+        let users = "root:x:0:0::/root:/bin/sh\nbroken\nada:x:1000:1000:Ada:/home/ada:/bin/sh\n";
+        assert_eq!(name_of(users, 1000), Some("ada"));
+        assert_eq!(name_of(users, 0), Some("root"));
+        assert_eq!(name_of(users, 5), None);
+    }
+}

@@ -1,0 +1,145 @@
+//! The left folder alone, with what its passes came to: for looking at, and for what a person decides.
+
+use std::{
+    ffi::OsString,
+    os::unix::ffi::OsStringExt as _,
+    path::{Path, PathBuf},
+};
+
+use gobag_files::{Changes, OURS, Root, RootId, is_there, known, once, replace};
+use gobag_reconcile::Hold;
+use jiff::Timestamp;
+
+use crate::{
+    Agreement, Conflict, Outcome, PairError, Past,
+    aside::BASE,
+    base::Base,
+    pass::{check_root, lock},
+};
+
+/// What becomes of a conflict copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// It takes the name; what has it goes to the version store.
+    Mine,
+    /// It goes to the version store.
+    Theirs,
+    /// Both stay where they are, and it is no conflict copy any more.
+    Both,
+}
+
+/// The left folder of a pair. Passes may be under way meanwhile.
+pub struct Book {
+    root: Root,
+    base: Base,
+    roots: [RootId; 2],
+}
+
+impl Book {
+    /// Opens it; it has to be the one that was paired.
+    pub fn open(left: &Path) -> Result<Self, PairError> {
+        let root = left_root(left)?;
+        let (base, roots) = left_base(&root)?;
+        Ok(Self { root, base, roots })
+    }
+
+    /// Where the right folder was last.
+    pub fn right(&self) -> Result<Option<PathBuf>, PairError> {
+        let path = self.base.right_path()?;
+        Ok(path.map(|path| PathBuf::from(OsString::from_vec(path))))
+    }
+
+    /// Whether the right folder is there, and the one it was.
+    pub fn reach(&self, right: &Path) -> Result<(), PairError> {
+        let id = self.roots[1];
+        Ok(Root::open(right, id, Some(id)).map(drop)?)
+    }
+
+    /// The newest passes, the newest first.
+    pub fn past(&self, most: usize) -> Result<Vec<Past>, PairError> {
+        self.base.past(most)
+    }
+
+    /// When both were last the same: seconds since 1970 UTC.
+    pub fn in_step_s(&self) -> Result<Option<i64>, PairError> {
+        self.base.in_step_s()
+    }
+
+    /// The conflict copies that are still there.
+    pub fn conflicts(&self) -> Result<Vec<Conflict>, PairError> {
+        let mut conflicts = self.base.conflicts()?;
+        conflicts.retain(|conflict| is_there(&self.root, &conflict.copy));
+        Ok(conflicts)
+    }
+
+    /// What holds passes now.
+    pub fn holds(&self) -> Result<Vec<Hold>, PairError> {
+        let last = self.base.past(1)?.pop();
+        Ok(last
+            .filter(|past| past.outcome == Outcome::Held)
+            .map_or_else(Vec::new, |past| past.holds))
+    }
+
+    /// To what somebody has agreed, for the next pass.
+    pub fn agreement(&self) -> Result<Option<Agreement>, PairError> {
+        self.base.agreement()
+    }
+
+    /// Lets the next pass do what the last one was held for, and no more. Gives what that is; nothing: there was none.
+    pub fn agree(&self, by: &str, now: Timestamp) -> Result<Vec<Hold>, PairError> {
+        let holds = self.holds()?;
+        if !holds.is_empty() {
+            self.base.agree(&Agreement {
+                holds: holds.clone(),
+                by: by.to_owned(),
+                at_s: now.as_second(),
+            })?;
+        }
+        Ok(holds)
+    }
+
+    /// Decides about a conflict copy. Nothing is deleted: what goes from its place is in the version store, under the name `run`.
+    pub fn resolve(&mut self, conflict: &Conflict, keep: Keep, run: &str) -> Result<(), PairError> {
+        let _lock = lock(&self.root)?;
+        let Conflict { path, copy, .. } = conflict;
+        if keep != Keep::Both {
+            let changes = Changes::begin(&self.root, run, &once(run))?;
+            match keep {
+                Keep::Mine => replace(&self.root, &changes, copy, path)?,
+                _ => {
+                    if let Some(known) = known(&self.root, copy)? {
+                        changes.remove(copy, &known)?;
+                    }
+                    let _ = changes.flush(Vec::new())?;
+                }
+            }
+        }
+        self.base.forget_conflicts(std::slice::from_ref(copy))
+    }
+
+    /// Remembers that no pass could be made.
+    pub fn note_failed(&mut self, error: &PairError, now: Timestamp) -> Result<(), PairError> {
+        self.base.remember(Past::failed(error).at(now, now))
+    }
+}
+
+/// The left folder, if it was ever paired.
+pub(crate) fn left_root(left: &Path) -> Result<Root, PairError> {
+    if !left.join(OURS).join(BASE).exists() {
+        // A drive that is not there must not look like one that is empty.
+        let path = left.to_owned();
+        return Err(PairError::NotPaired { path });
+    }
+    Ok(Root::open_known(left)?)
+}
+
+/// Its base, and what roots that is of.
+pub(crate) fn left_base(root: &Root) -> Result<(Base, [RootId; 2]), PairError> {
+    let base = Base::open(&root.path().join(OURS).join(BASE))?;
+    let Some(known) = base.roots()? else {
+        let path = root.path().to_owned();
+        return Err(PairError::NotPaired { path });
+    };
+    check_root(root, Some(known))?;
+    Ok((base, known))
+}

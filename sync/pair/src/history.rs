@@ -1,0 +1,447 @@
+//! What passes came to, for people: the newest of them, the conflict copies that were made, and what somebody has agreed to.
+//!
+//! Nothing of it decides what a pass does, but for an agreement, which counts once. It is in the base's database; a base that is lost leaves it to the next.
+
+use gobag_files::{KeepRules, is_there, prune};
+use gobag_format::Monitor;
+use gobag_reconcile::{Hold, Notice, RelPath};
+use jiff::Timestamp;
+use rusqlite::params;
+use serde::{Deserialize, Serialize};
+
+use crate::{Counts, Failure, Options, Pair, PairError, Report, Told, base::Base, error::whole, steady};
+
+/// Passes that are remembered; those that somebody agreed to stay beside them.
+const PASSES: i64 = 1000;
+/// Most paths of a kind that a pass is remembered with.
+const PATHS: usize = 200;
+
+const RIGHT: &str = "right-path";
+const IN_STEP: &str = "in-step";
+const AGREED: &str = "agreed";
+
+/// How a pass ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Outcome {
+    /// Both were the same then.
+    InStep,
+    /// It was done but for what is listed.
+    Incomplete,
+    /// Nothing was done: it waits for somebody.
+    Held,
+    /// Somebody ended it.
+    Ended,
+    /// Nothing could be done.
+    Failed,
+    /// What a later version of this program calls otherwise.
+    #[default]
+    #[serde(other)]
+    Unknown,
+}
+
+impl Outcome {
+    /// How a pass ended that came to this.
+    pub fn of(report: &Report) -> Self {
+        match () {
+            () if report.ended => Self::Ended,
+            () if !report.holds.is_empty() => Self::Held,
+            () if report.is_in_step() => Self::InStep,
+            () => Self::Incomplete,
+        }
+    }
+}
+
+/// Something that was left alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LeftAlone {
+    /// The path.
+    pub path: String,
+    /// Why, in a word.
+    pub why: String,
+}
+
+/// Somebody's word that a pass may do what would hold it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Agreement {
+    /// That, and no more.
+    pub holds: Vec<Hold>,
+    /// Who said so.
+    pub by: String,
+    /// When: seconds since 1970 UTC.
+    pub at_s: i64,
+}
+
+/// A pass that was, or several in a row that came to the same and changed nothing. Times are seconds since 1970 UTC.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Past {
+    /// When the last of them began.
+    pub began_s: i64,
+    /// When it ended.
+    pub ended_s: i64,
+    /// When the first of them began.
+    pub since_s: i64,
+    /// How many they are.
+    pub times: u64,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Done on the left side.
+    pub left: Counts,
+    /// Done on the right side.
+    pub right: Counts,
+    /// Why it was held.
+    pub holds: Vec<Hold>,
+    /// Who let it through.
+    pub agreed: Option<Agreement>,
+    /// What was left alone, the first of it.
+    pub left_alone: Vec<LeftAlone>,
+    /// How much that is in all.
+    pub left_alone_count: u64,
+    /// What could not be done, the first of it.
+    pub failures: Vec<Failure>,
+    /// How much that is in all.
+    pub failures_count: u64,
+    /// Why nothing could be done.
+    pub error: Option<Failure>,
+    /// What both had last was not to be used, so nothing was deleted.
+    pub base_lost: bool,
+    /// Earlier versions that were let go.
+    pub pruned: u64,
+}
+
+impl Past {
+    fn of(report: &Report) -> Self {
+        let left_alone: Vec<LeftAlone> = report.notices.iter().filter_map(left_alone).collect();
+        Self {
+            outcome: Outcome::of(report),
+            left: report.left,
+            right: report.right,
+            holds: report.holds.clone(),
+            left_alone_count: left_alone.len() as u64,
+            left_alone: left_alone.into_iter().take(PATHS).collect(),
+            failures_count: report.failures.len() as u64,
+            failures: report.failures.iter().take(PATHS).cloned().collect(),
+            base_lost: report.base_lost,
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn failed(error: &PairError) -> Self {
+        Self {
+            outcome: match error {
+                PairError::Ended => Outcome::Ended,
+                _ => Outcome::Failed,
+            },
+            error: Some(Failure {
+                path: String::new(),
+                code: error.code().to_owned(),
+                text: whole(error),
+            }),
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn at(mut self, began: Timestamp, ended: Timestamp) -> Self {
+        (self.began_s, self.ended_s) = (began.as_second(), ended.as_second());
+        (self.since_s, self.times) = (self.began_s, 1);
+        self
+    }
+
+    /// Whether it came to the same as an earlier one, and did nothing.
+    fn repeats(&self, earlier: &Self) -> bool {
+        let bare = |past: &Self| Self {
+            began_s: 0,
+            ended_s: 0,
+            since_s: 0,
+            times: 0,
+            left: Counts::default(),
+            right: Counts::default(),
+            pruned: 0,
+            ..past.clone()
+        };
+        let did_nothing = (self.left, self.right, self.pruned) == (Counts::default(), Counts::default(), 0);
+        did_nothing
+            && earlier.agreed.is_none()
+            && bare(self) == bare(earlier)
+            && self.left == earlier.left
+            && self.right == earlier.right
+    }
+}
+
+fn left_alone(told: &Told) -> Option<LeftAlone> {
+    match told {
+        Told::Left { path, why } => Some(LeftAlone {
+            path: path.clone(),
+            why: why.clone(),
+        }),
+        _ => None,
+    }
+}
+
+/// A conflict copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conflict {
+    /// What both sides had changed; the right one's has kept the name.
+    pub path: RelPath,
+    /// Where the left one's is.
+    pub copy: RelPath,
+    /// The pass that made it, named by its time.
+    pub run: String,
+}
+
+/// What is noted of a pass besides what it came to.
+pub struct Notes<'a> {
+    /// Who lets it run.
+    pub who: &'a str,
+    /// What time it is.
+    pub clock: &'a dyn Fn() -> Timestamp,
+    /// How long earlier versions are kept; none: nothing is let go.
+    pub keep: Option<&'a KeepRules>,
+}
+
+impl Pair {
+    /// A pass that is remembered. At its end what nobody needs any more is let go, at most once an hour.
+    pub fn noted_pass(
+        &mut self,
+        options: &Options,
+        notes: &Notes<'_>,
+        monitor: &dyn Monitor,
+    ) -> Result<Report, PairError> {
+        let began = (notes.clock)();
+        let passed = self.pass(options, monitor);
+        if options.dry_run {
+            return passed;
+        }
+        let mut past = match &passed {
+            Ok(report) => Past::of(report),
+            Err(error) => Past::failed(error),
+        };
+        past.agreed = self.agreed.take().map(|agreed| match agreed.by.is_empty() {
+            true => Agreement {
+                by: notes.who.to_owned(),
+                at_s: began.as_second(),
+                ..agreed
+            },
+            false => agreed,
+        });
+        let is_over = passed.as_ref().is_ok_and(Report::is_over);
+        // What was done is done, whether it can be written down or not.
+        if let Err(error) = self.note(past, began, is_over, notes) {
+            tracing::warn!(error = whole(&error), "what the pass came to is not remembered");
+        }
+        passed
+    }
+
+    fn note(
+        &mut self,
+        past: Past,
+        began: Timestamp,
+        is_over: bool,
+        notes: &Notes<'_>,
+    ) -> Result<(), PairError> {
+        self.base.set(RIGHT, self.right.place())?;
+        let now = (notes.clock)();
+        let mut past = past.at(began, now);
+        if past.outcome == Outcome::InStep {
+            self.base.set(IN_STEP, past.ended_s)?;
+        }
+        let may_prune = self.base.is_steady(now.as_second())?;
+        if is_over {
+            let gone: Vec<RelPath> = self
+                .base
+                .conflicts()?
+                .into_iter()
+                .map(|conflict| conflict.copy)
+                .filter(|copy| !is_there(&self.left, copy))
+                .collect();
+            self.base.forget_conflicts(&gone)?;
+            if let (true, Some(rules)) = (may_prune, notes.keep) {
+                past.pruned = self.prune(rules, now)?;
+                self.base.set(steady::PRUNED, now.as_second())?;
+            }
+        }
+        self.base.remember(past)
+    }
+
+    fn prune(&self, rules: &KeepRules, now: Timestamp) -> Result<u64, PairError> {
+        let mut files = 0;
+        for root in std::iter::once(&self.left).chain(self.right.folder()) {
+            let pruned = prune(root, rules, now, false)?;
+            if pruned.is_clock_behind {
+                tracing::warn!(root = %root.path().display(), "versions are later than the clock, so none is let go");
+            }
+            files += pruned.files;
+        }
+        Ok(files)
+    }
+
+    /// What still holds a pass. An agreement counts once: it is gone then, whether it was to this or not.
+    pub(crate) fn not_agreed(&mut self, holds: Vec<Hold>, options: &Options) -> Result<Vec<Hold>, PairError> {
+        if options.dry_run {
+            return Ok(if options.confirmed { Vec::new() } else { holds });
+        }
+        // That of a pass that was begun anew counts on.
+        let agreed = match (
+            self.base.take_agreement()?.or(self.agreed.take()),
+            options.confirmed,
+        ) {
+            (_, true) => Some(Agreement {
+                holds: holds.clone(),
+                ..Agreement::default()
+            }),
+            (agreed, false) => agreed,
+        };
+        let is_agreed = |hold: &Hold| {
+            let agreed = agreed.iter().flat_map(|agreed| &agreed.holds);
+            agreed.into_iter().any(|agreed| agreed.covers(hold))
+        };
+        if !holds.iter().all(is_agreed) {
+            return Ok(holds);
+        }
+        self.agreed = agreed.filter(|_| !holds.is_empty());
+        Ok(Vec::new())
+    }
+}
+
+impl Base {
+    /// Writes down conflict copies that are about to be made; one that is not made is on no list.
+    pub(crate) fn note_conflicts(&mut self, notices: &[Notice], run: &str) -> Result<(), PairError> {
+        let sql = "INSERT OR REPLACE INTO conflicts (copy, path, run) VALUES (?1, ?2, ?3)";
+        self.at_once(|connection| {
+            for notice in notices {
+                if let Notice::Conflict { path, copy } = notice {
+                    connection.execute(sql, params![copy.as_bytes(), path.as_bytes(), run])?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Those that were written down, in the order of their paths.
+    pub(crate) fn conflicts(&self) -> Result<Vec<Conflict>, PairError> {
+        let rows = self.ask(|connection| {
+            let mut statement =
+                connection.prepare("SELECT path, copy, run FROM conflicts ORDER BY path, copy")?;
+            let row = |row: &rusqlite::Row<'_>| {
+                Ok((
+                    row.get::<_, Vec<u8>>(0)?,
+                    row.get::<_, Vec<u8>>(1)?,
+                    row.get::<_, String>(2)?,
+                ))
+            };
+            statement
+                .query_map([], row)?
+                .collect::<rusqlite::Result<Vec<_>>>()
+        })?;
+        let conflict = |(path, copy, run): (Vec<u8>, Vec<u8>, String)| {
+            Some(Conflict {
+                path: RelPath::new(&path).ok()?,
+                copy: RelPath::new(&copy).ok()?,
+                run,
+            })
+        };
+        Ok(rows.into_iter().filter_map(conflict).collect())
+    }
+
+    pub(crate) fn forget_conflicts(&mut self, copies: &[RelPath]) -> Result<(), PairError> {
+        self.at_once(|connection| {
+            for copy in copies {
+                connection.execute("DELETE FROM conflicts WHERE copy = ?1", [copy.as_bytes()])?;
+            }
+            Ok(())
+        })
+    }
+
+    pub(crate) fn remember(&mut self, past: Past) -> Result<(), PairError> {
+        let last = self.past(1)?.pop();
+        let (past, again) = match last {
+            Some(last) if past.repeats(&last) => (
+                Past {
+                    since_s: last.since_s,
+                    times: last.times + 1,
+                    ..past
+                },
+                true,
+            ),
+            _ => (past, false),
+        };
+        let agreed = past.agreed.is_some();
+        let told = serde_json::to_string(&past).unwrap_or_default();
+        self.at_once(|connection| {
+            if again {
+                connection.execute(
+                    "DELETE FROM history WHERE number = (SELECT MAX(number) FROM history)",
+                    [],
+                )?;
+            }
+            connection.execute(
+                "INSERT INTO history (agreed, told) VALUES (?1, ?2)",
+                params![agreed, told],
+            )?;
+            let sql =
+                "DELETE FROM history WHERE NOT agreed AND number <= (SELECT MAX(number) FROM history) - ?1";
+            connection.execute(sql, [PASSES]).map(drop)
+        })
+    }
+
+    /// The newest passes, the newest first. One that a later version of this program wrote otherwise is left out.
+    pub(crate) fn past(&self, most: usize) -> Result<Vec<Past>, PairError> {
+        let told = self.ask(|connection| {
+            let mut statement =
+                connection.prepare("SELECT told FROM history ORDER BY number DESC LIMIT ?1")?;
+            let rows = statement.query_map([most as i64], |row| row.get::<_, String>(0))?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
+        })?;
+        Ok(told
+            .iter()
+            .filter_map(|told| serde_json::from_str(told).ok())
+            .collect())
+    }
+
+    pub(crate) fn in_step_s(&self) -> Result<Option<i64>, PairError> {
+        self.setting(IN_STEP)
+    }
+
+    /// Where the right root was last.
+    pub(crate) fn right_path(&self) -> Result<Option<Vec<u8>>, PairError> {
+        self.setting(RIGHT)
+    }
+
+    pub(crate) fn agreement(&self) -> Result<Option<Agreement>, PairError> {
+        let text: Option<String> = self.setting(AGREED)?;
+        Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+    }
+
+    pub(crate) fn agree(&self, agreement: &Agreement) -> Result<(), PairError> {
+        self.set(AGREED, serde_json::to_string(agreement).unwrap_or_default())
+    }
+
+    fn take_agreement(&self) -> Result<Option<Agreement>, PairError> {
+        let agreement = self.agreement()?;
+        self.unset(AGREED)?;
+        Ok(agreement)
+    }
+
+    /// What another base remembered, as far as it can be read. No agreement: it was to something else.
+    pub(crate) fn take_over(&mut self, other: &Self) -> Result<(), PairError> {
+        for past in other.past(PASSES as usize).unwrap_or_default().into_iter().rev() {
+            self.remember(past)?;
+        }
+        for Conflict { path, copy, run } in other.conflicts().unwrap_or_default() {
+            self.note_conflicts(&[Notice::Conflict { path, copy }], &run)?;
+        }
+        for name in [IN_STEP, steady::SEEN, steady::SINCE, steady::PRUNED] {
+            if let Ok(Some(value)) = other.setting::<i64>(name) {
+                self.set(name, value)?;
+            }
+        }
+        match other.right_path() {
+            Ok(Some(path)) => self.set(RIGHT, path),
+            _ => Ok(()),
+        }
+    }
+}

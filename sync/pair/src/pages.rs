@@ -1,0 +1,82 @@
+//! Sealed pages of a workspace's tree that were read before, in our folder of the left root. What is lost of it is asked for again.
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use gobag_files::OURS;
+use gobag_format::workspace::BlobName;
+use gobag_workspace::{NoCache, PageCache};
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+/// The database.
+const FILE: &str = "pages.db";
+/// Bytes from which it is begun anew.
+const MOST: u64 = 512 << 20;
+
+const TABLES: &str = "
+    PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = OFF;
+    CREATE TABLE IF NOT EXISTS pages (name BLOB PRIMARY KEY, sealed BLOB NOT NULL) WITHOUT ROWID;
+";
+
+struct Pages(Mutex<Connection>);
+
+/// What keeps them for the left root at this path; where that cannot be, nothing does.
+pub fn pages(left: &Path) -> Arc<dyn PageCache> {
+    let path = left.join(OURS).join(FILE);
+    let opened = || {
+        if std::fs::metadata(&path).is_ok_and(|kept| kept.len() > MOST) {
+            forget(&path);
+        }
+        let open = || {
+            let connection = Connection::open(&path)?;
+            connection.busy_timeout(std::time::Duration::from_secs(1))?;
+            connection.execute_batch(TABLES).map(|()| connection)
+        };
+        open().or_else(|_| {
+            // Damaged: there is nothing in it that cannot be had again.
+            forget(&path);
+            open()
+        })
+    };
+    match path.parent().is_some_and(Path::is_dir).then(opened) {
+        Some(Ok(connection)) => Arc::new(Pages(Mutex::new(connection))),
+        Some(Err(error)) => {
+            tracing::debug!(%error, "no pages are kept");
+            Arc::new(NoCache)
+        }
+        None => Arc::new(NoCache),
+    }
+}
+
+fn forget(path: &Path) {
+    for ending in crate::aside::ENDINGS {
+        let _ = std::fs::remove_file(crate::aside::with(path, ending));
+    }
+}
+
+impl PageCache for Pages {
+    fn get(&self, name: &BlobName) -> Option<Vec<u8>> {
+        let connection = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut statement = connection
+            .prepare_cached("SELECT sealed FROM pages WHERE name = ?1")
+            .ok()?;
+        statement
+            .query_row([name.0], |row| row.get(0))
+            .optional()
+            .ok()
+            .flatten()
+    }
+
+    fn put(&self, name: &BlobName, sealed: &[u8]) {
+        let connection = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let put = connection
+            .prepare_cached("INSERT OR REPLACE INTO pages (name, sealed) VALUES (?1, ?2)")
+            .and_then(|mut statement| statement.execute(params![name.0, sealed]));
+        if let Err(error) = put {
+            tracing::debug!(%error, "a page is not kept");
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! What passes came to: what is remembered, what somebody agrees to, and what is let go.
+
+use std::cell::Cell;
+
+use gobag_files::{KeepRules, run_name};
+use gobag_format::Silent;
+use gobag_pair::{Book, Notes, Outcome, Pair, PairError, Past, Report};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::lab::Lab;
+
+/// A clock that goes when it is told to.
+struct Clock(Cell<Timestamp>);
+
+impl Clock {
+    fn new() -> Self {
+        Self(Cell::new("2026-11-22T09:00:00Z".parse().unwrap()))
+    }
+
+    fn go(&self, hours: i64) {
+        let later = self.0.get().checked_add(SignedDuration::from_hours(hours));
+        self.0.set(later.unwrap());
+    }
+}
+
+fn pass(lab: &mut Lab, clock: &Clock) -> Result<Report, PairError> {
+    let mut options = lab.options();
+    options.run = run_name(clock.0.get());
+    let now = || clock.0.get();
+    let notes = Notes {
+        who: "ada",
+        clock: &now,
+        keep: Some(&KeepRules::default()),
+    };
+    Pair::open(&lab.at("left"), &lab.at("right"))?.noted_pass(&options, &notes, &Silent)
+}
+
+fn book(lab: &Lab) -> Book {
+    Book::open(&lab.at("left")).unwrap()
+}
+
+fn last(lab: &Lab) -> Past {
+    book(lab).past(1).unwrap().pop().unwrap()
+}
+
+#[test]
+fn s33_an_agreement_is_to_that_and_no_more_and_counts_once() {
+    let clock = Clock::new();
+    let mut lab = Lab::paired(&[]);
+    let names: Vec<String> = (0..120).map(|number| format!("f{number}")).collect();
+    for name in &names {
+        lab.write("left", name, name);
+    }
+    let mut held = |lab: &mut Lab| !pass(lab, &clock).unwrap().holds.is_empty();
+    assert!(!held(&mut lab));
+    names[..60].iter().for_each(|name| lab.remove("left", name));
+    assert!(held(&mut lab));
+    assert_eq!(book(&lab).agree("ada", Timestamp::UNIX_EPOCH).unwrap().len(), 1);
+    // One more than agreed: it waits again, and the word is spent.
+    lab.remove("left", &names[60]);
+    assert!(held(&mut lab));
+    assert_eq!(book(&lab).agreement().unwrap(), None);
+    lab.write("left", &names[60], &names[60]);
+    assert!(held(&mut lab), "also if it is what was agreed to by now");
+    book(&lab).agree("ada", Timestamp::UNIX_EPOCH).unwrap();
+    lab.write("left", &names[0], &names[0]);
+    assert!(!held(&mut lab), "fewer than agreed");
+    assert_eq!(lab.tree("left"), lab.tree("right"));
+    let agreed = last(&lab).agreed.unwrap();
+    assert_eq!((agreed.by.as_str(), agreed.holds.len()), ("ada", 1));
+    assert!(book(&lab).agree("ada", Timestamp::UNIX_EPOCH).unwrap().is_empty());
+}
+
+#[test]
+fn a_dry_run_spends_no_agreement_and_is_no_pass() {
+    let clock = Clock::new();
+    let mut lab = Lab::paired(&[("a", "1"), ("b", "2")]);
+    lab.remove("left", "a");
+    lab.remove("left", "b");
+    assert_eq!(pass(&mut lab, &clock).unwrap().holds.len(), 1);
+    book(&lab).agree("ada", clock.0.get()).unwrap();
+    let report = lab.pass_with(|options| options.dry_run = true).unwrap();
+    assert_eq!(report.holds.len(), 1);
+    assert_eq!((last(&lab).outcome, last(&lab).times), (Outcome::Held, 1));
+    assert!(pass(&mut lab, &clock).unwrap().is_in_step());
+}
+
+#[test]
+fn passes_that_come_to_the_same_and_do_nothing_are_one() {
+    let clock = Clock::new();
+    let mut lab = Lab::paired(&[]);
+    for _ in 0..3 {
+        pass(&mut lab, &clock).unwrap();
+        clock.go(1);
+    }
+    lab.write("left", "a", "1");
+    pass(&mut lab, &clock).unwrap();
+    std::fs::rename(lab.at("right"), lab.at("away")).unwrap();
+    let error = pass(&mut lab, &clock).unwrap_err();
+    book(&lab).note_failed(&error, clock.0.get()).unwrap();
+    let past = book(&lab).past(10).unwrap();
+    let told: Vec<_> = past
+        .iter()
+        .map(|past| (past.outcome, past.times, past.right.put))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (Outcome::Failed, 1, 0),
+            (Outcome::InStep, 1, 1),
+            (Outcome::InStep, 3, 0)
+        ]
+    );
+    let three = &past[2];
+    assert_eq!(
+        (three.began_s - three.since_s, three.ended_s),
+        (7200, three.began_s)
+    );
+    assert_eq!(past[0].error.as_ref().unwrap().code, "files.root");
+    assert_eq!(book(&lab).in_step_s().unwrap(), Some(past[1].ended_s));
+    assert_eq!(
+        book(&lab).reach(&lab.at("right")).unwrap_err().code(),
+        "files.root"
+    );
+    assert!(book(&lab).right().unwrap().unwrap().ends_with("right"));
+}
+
+#[test]
+fn a_base_that_is_lost_leaves_its_history_and_conflicts_to_the_next() {
+    let clock = Clock::new();
+    let mut lab = Lab::paired(&[("a", "1")]);
+    lab.write("left", "a", "2");
+    lab.write("right", "a", "3");
+    pass(&mut lab, &clock).unwrap();
+    assert_eq!(book(&lab).conflicts().unwrap().len(), 1);
+    let counters = std::fs::read_dir(lab.at("right/.gobag-sync/passes")).unwrap();
+    for counter in counters {
+        std::fs::write(counter.unwrap().path(), "0\n").unwrap();
+    }
+    assert!(pass(&mut lab, &clock).unwrap().base_lost);
+    assert_eq!(book(&lab).conflicts().unwrap().len(), 1);
+    assert_eq!(book(&lab).past(10).unwrap().len(), 2);
+    assert!(last(&lab).base_lost);
+}
+
+#[test]
+fn what_nobody_needs_goes_once_the_clock_went_on_for_a_day() {
+    let clock = Clock::new();
+    let mut lab = Lab::paired(&[("a", "0")]);
+    for text in ["1", "2", "3"] {
+        lab.write("right", "a", text);
+        pass(&mut lab, &clock).unwrap();
+        // All within an hour.
+        clock.0.set(clock.0.get() + SignedDuration::from_mins(5));
+    }
+    let kept = |lab: &Lab| lab.kept("left").matches("a=").count();
+    assert_eq!(kept(&lab), 3);
+    clock.go(12);
+    assert_eq!(
+        (pass(&mut lab, &clock).unwrap().ended, kept(&lab)),
+        (false, 3),
+        "half a day"
+    );
+    clock.go(48);
+    pass(&mut lab, &clock).unwrap();
+    assert_eq!(kept(&lab), 3, "a leap, or a holiday");
+    clock.go(24);
+    pass(&mut lab, &clock).unwrap();
+    assert_eq!(lab.kept("left").matches("a=2").count(), 1);
+    assert_eq!((kept(&lab), last(&lab).pruned), (1, 2));
+}
