@@ -51,15 +51,23 @@ impl<T> OrExplain<T> for Result<T, BadName> {
 }
 
 fn files(error: FilesError) -> CliError {
+    let exit = match &error {
+        FilesError::Busy { .. } => ExitCode::Busy,
+        _ => ExitCode::Failed,
+    };
     let hint = match &error {
+        FilesError::Busy { .. } => "wait until it has ended; nothing was changed",
         FilesError::Root { .. } => {
             "see that the folder is there and may be written to, and its drive is plugged in"
         }
         FilesError::OtherRoot { .. } => {
             "another drive may be plugged in; nothing was changed. To take this folder from now on: `gobag-sync pair LEFT RIGHT --again`"
         }
+        FilesError::File { source, .. } if source.kind() == std::io::ErrorKind::IsADirectory => {
+            "a folder has that name, and stays; give it another name first, or say `--keep both`"
+        }
         FilesError::Changed { .. } => "somebody is at work there; run the same again",
         _ => "nothing was changed that is not whole",
     };
-    CliError::new(ExitCode::Failed, error.code(), error).hint(hint)
+    CliError::new(exit, error.code(), error).hint(hint)
 }

@@ -12,6 +12,8 @@ use crate::error::OrExplain as _;
 ///
 /// Changes nothing in them but the folder `.gobag-sync`, by which they are known again. Whatever is in either stays: with the first `gobag-sync sync` each gets what
 /// only the other has, and of what differs both are kept.
+///
+/// Exit codes: 0: they are a pair. 1: one of them is not there, or was paired with another folder. 2: one is in the other. 7: another program is at it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct PairArgs {
     /// Your folder

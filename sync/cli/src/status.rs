@@ -13,7 +13,7 @@ use crate::{conflicts, error::OrExplain as _, passing::Passing, progress::Progre
 
 /// Say how two folders stand: when they were last the same, and what waits
 ///
-/// Changes nothing, and reads no folder without `--look`. Exit code 3 means that something waits for you, or that they are not the same.
+/// Changes nothing, and reads no folder without `--look`. Exit codes: 0: all is well. 3: something waits for you, or they are not the same. 1: the folder was never paired, or is not there.
 #[derive(Debug, clap::Args)]
 pub(crate) struct StatusArgs {
     /// Your folder
@@ -157,6 +157,9 @@ fn page(standing: &Standing) -> String {
         ended(last)
     ));
     text.push_str(&text::done(&last.left, &last.right, false));
+    for past in standing.overridden.iter().take(1) {
+        text.push_str(&let_through(past));
+    }
     text.push_str(&waiting(standing, last));
     text.push_str(&other(standing));
     if let Some(report) = &standing.to_do {
@@ -175,6 +178,20 @@ fn ended(past: &Past) -> &'static str {
         Outcome::Failed => "nothing could be done",
         _ => "how it ended is not known to this version of the program",
     }
+}
+
+/// What somebody let through.
+fn let_through(past: &Past) -> String {
+    let Some(agreed) = &past.agreed else {
+        return String::new();
+    };
+    let what: Vec<String> = agreed.holds.iter().map(text::held).collect();
+    format!(
+        "     The last that was let through, by {} at {}: {}\n",
+        human::printable(&agreed.by),
+        local_s(agreed.at_s),
+        what.join(" ")
+    )
 }
 
 /// What waits for somebody.

@@ -17,6 +17,9 @@ use crate::{
     pass::{check_root, lock},
 };
 
+/// Passes that are looked through for one that came to something.
+const LOOKED_THROUGH: usize = 100;
+
 /// What becomes of a conflict copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keep {
@@ -72,9 +75,11 @@ impl Book {
         Ok(conflicts)
     }
 
-    /// What holds passes now.
+    /// What holds passes now: one that failed or was ended since then changes nothing of it.
     pub fn holds(&self) -> Result<Vec<Hold>, PairError> {
-        let last = self.base.past(1)?.pop();
+        let says_nothing = |past: &Past| matches!(past.outcome, Outcome::Failed | Outcome::Ended);
+        let past = self.base.past(LOOKED_THROUGH)?;
+        let last = past.into_iter().find(|past| !says_nothing(past));
         Ok(last
             .filter(|past| past.outcome == Outcome::Held)
             .map_or_else(Vec::new, |past| past.holds))

@@ -17,6 +17,7 @@ mod base;
 mod book;
 mod error;
 mod history;
+mod memory;
 mod paced;
 mod pass;
 mod report;
