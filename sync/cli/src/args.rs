@@ -3,12 +3,12 @@
 use clap::{CommandFactory as _, Parser, Subcommand};
 use gobag_term::{CliError, DocsArgs, ExitCode, GlobalArgs, Interrupt, Ui};
 
-use crate::{conflicts, holds, pair, restore, status, sync, versions};
+use crate::{conflicts, holds, member, pair, restore, status, sync, versions};
 
 /// Keeps two folders the same, whatever happens in either
 ///
 /// What changed in one is done in the other. Where both changed the same file, the second folder's keeps the name and the first one's is put beside it. What is
-/// replaced or deleted is kept in the folder `.gobag-sync/versions` at the top of each. In the help LEFT is your folder, and RIGHT the other one.
+/// replaced or deleted is kept in the folder `.gobag-sync/versions` at the top of each. In the help LEFT is your folder, and RIGHT the other one, or `workspace:NAME` for what the company's server keeps for several.
 #[derive(Debug, Parser)]
 #[command(name = "gobag-sync", version, arg_required_else_help = true)]
 struct Args {
@@ -20,6 +20,8 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Enrol(member::EnrolArgs),
+    Join(member::JoinArgs),
     Pair(pair::PairArgs),
     Sync(Box<sync::SyncArgs>),
     Status(status::StatusArgs),
@@ -46,6 +48,8 @@ fn dispatch(args: &Args, ui: &Ui) -> Result<ExitCode, CliError> {
     let interrupt = Interrupt::install()?;
     ui.set_interrupt(&interrupt);
     match &args.command {
+        Command::Enrol(args) => member::enrol(args, ui),
+        Command::Join(args) => member::join(args, ui),
         Command::Pair(args) => pair::pair(args, ui),
         Command::Sync(args) => sync::sync(args, ui),
         Command::Status(args) => status::status(args, ui),

@@ -20,8 +20,9 @@ use crate::{
 
 /// List files that were changed in both folders, and of which both are kept
 ///
-/// The other folder's has the name, and yours is beside it. One that you deleted, moved or gave another name is not listed any more. Exit code 3 means that there are
-/// some.
+/// The other folder's has the name, and yours is beside it. One that you deleted, moved or gave another name is not listed any more.
+///
+/// Exit codes: 0: there are none. 3: there are some.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct ConflictsArgs {
@@ -40,6 +41,8 @@ enum What {
 /// Say which one is to stay
 ///
 /// Nothing is deleted: what goes from its place is kept as a version, and `gobag-sync restore` brings it back. The other folder gets it with the next pass.
+///
+/// Exit codes: 0: done. 1: there is no such conflict, or somebody is writing to the file. 7: a pass is under way.
 #[derive(Debug, clap::Args)]
 struct ResolveArgs {
     /// Your folder

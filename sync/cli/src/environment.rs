@@ -8,7 +8,11 @@ use std::{env, path::PathBuf};
 
 /// Where this user's programs keep what they know from run to run; none: there is no home folder.
 pub(crate) fn state_folder() -> Option<PathBuf> {
-    let folder = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let folder = |name| {
+        env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
     let state = folder("XDG_STATE_HOME").or_else(|| Some(folder("HOME")?.join(".local/state")));
     state.map(|state| state.join("gobag-sync"))
 }

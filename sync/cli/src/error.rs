@@ -1,9 +1,12 @@
 //! Every library error's exit code and hint: the one place.
 
 use gobag_files::FilesError;
+use gobag_format::workspace::WorkspaceError as FormatError;
+use gobag_member::MemberError;
 use gobag_pair::PairError;
 use gobag_reconcile::BadName;
 use gobag_term::{CliError, ExitCode};
+use gobag_workspace::{StoreError, WorkspaceError};
 
 /// From an error to what the program ends with.
 pub(crate) trait OrExplain<T> {
@@ -26,6 +29,14 @@ impl<T> OrExplain<T> for Result<T, PairError> {
                         ExitCode::Damaged,
                         "`gobag-sync pair LEFT RIGHT` begins anew: nothing is deleted then, and what differs is there twice",
                     ),
+                    PairError::Right { source, .. } => source
+                        .downcast_ref()
+                        .map_or((ExitCode::Failed, "run the same again"), member),
+                    PairError::OtherWorkspace => (
+                        ExitCode::Failed,
+                        "to take this workspace from now on: `gobag-sync pair LEFT workspace:NAME --again`",
+                    ),
+                    PairError::Workspace(error) => (ExitCode::Failed, workspace(error)),
                     PairError::Ended => (ExitCode::Interrupted, "run the same again; it goes on where it was"),
                     _ => (ExitCode::Failed, "nothing was changed that is not whole; run the same again"),
                 };
@@ -50,16 +61,87 @@ impl<T> OrExplain<T> for Result<T, BadName> {
     }
 }
 
+impl<T> OrExplain<T> for Result<T, MemberError> {
+    fn or_explain(self) -> Result<T, CliError> {
+        self.map_err(|error| {
+            let (exit, hint) = member(&error);
+            CliError::new(exit, error.code(), error).hint(hint)
+        })
+    }
+}
+
+fn member(error: &MemberError) -> (ExitCode, &'static str) {
+    match error {
+        MemberError::NoFolder => (ExitCode::Usage, "name a folder: `--state FOLDER`"),
+        MemberError::NotEnrolled => (
+            ExitCode::Failed,
+            "ask IT for an enrolment letter, then once: `gobag-sync enrol LETTER`",
+        ),
+        MemberError::NotJoined { .. } => (
+            ExitCode::Failed,
+            "ask IT for the workspace's letter, then once: `gobag-sync join LETTER`",
+        ),
+        MemberError::NoLetter | MemberError::OtherJoined { .. } => {
+            (ExitCode::Failed, "ask IT whether it is the right letter")
+        }
+        MemberError::NewerLetter | MemberError::Newer { .. } => {
+            (ExitCode::Failed, "get the newest version of this program")
+        }
+        MemberError::Damaged { .. } => (
+            ExitCode::Damaged,
+            "put that file aside; then enrol and join again with new letters",
+        ),
+        MemberError::Client(error) if error.is_transient() => (
+            ExitCode::Failed,
+            "your files stay as they are; run the same again when this computer is online",
+        ),
+        _ => (
+            ExitCode::Failed,
+            "tell IT what stands here; your files stay as they are",
+        ),
+    }
+}
+
+fn workspace(error: &WorkspaceError) -> &'static str {
+    match error {
+        WorkspaceError::Store(StoreError::Offline(_)) => {
+            "what was done is whole; run the same again when this computer is online"
+        }
+        WorkspaceError::Store(StoreError::Raced | StoreError::Gone) => {
+            "many work there at once; run the same again"
+        }
+        WorkspaceError::Store(StoreError::Full(_)) => "ask IT for more room at the company's server",
+        WorkspaceError::Store(StoreError::Refused(_)) => {
+            "ask IT whether this computer is still admitted to the workspace, and may write there"
+        }
+        WorkspaceError::Format(FormatError::Newer) => {
+            "get the newest version of this program; nothing was changed"
+        }
+        WorkspaceError::Store(StoreError::Missing) | WorkspaceError::Format(_) => {
+            "nothing was changed; tell IT that the workspace is damaged, or its letter is another one's"
+        }
+        _ => "what was done is whole; run the same again",
+    }
+}
+
 fn files(error: FilesError) -> CliError {
+    let exit = match &error {
+        FilesError::Busy { .. } => ExitCode::Busy,
+        _ => ExitCode::Failed,
+    };
     let hint = match &error {
+        FilesError::Busy { .. } => "wait until it has ended; nothing was changed",
         FilesError::Root { .. } => {
             "see that the folder is there and may be written to, and its drive is plugged in"
         }
         FilesError::OtherRoot { .. } => {
             "another drive may be plugged in; nothing was changed. To take this folder from now on: `gobag-sync pair LEFT RIGHT --again`"
         }
+        FilesError::File { source, .. } if source.kind() == std::io::ErrorKind::IsADirectory => {
+            "a folder has that name, and stays; give it another name first, or say `--keep both`"
+        }
         FilesError::Changed { .. } => "somebody is at work there; run the same again",
         _ => "nothing was changed that is not whole",
     };
-    CliError::new(ExitCode::Failed, error.code(), error).hint(hint)
+    CliError::new(exit, error.code(), error).hint(hint)
 }

@@ -12,8 +12,9 @@ use crate::{error::OrExplain as _, text, who::who};
 
 /// List what waits for you: it would delete or change much
 ///
-/// Nothing is done in either folder as long as something waits. If it is not meant, put back what is missing; nothing was deleted. Exit code 3 means that something
-/// waits.
+/// Nothing is done in either folder as long as something waits. If it is not meant, put back what is missing; nothing was deleted.
+///
+/// Exit codes: 0: nothing waits. 3: something does.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct HoldsArgs {
@@ -29,6 +30,8 @@ enum What {
     /// Let exactly that through, once
     ///
     /// The next pass does it, if it is still that and no more; else it waits again. That you said so is written down.
+    ///
+    /// Exit codes: 0: done. 1: nothing waits.
     Confirm {
         /// Your folder
         left: PathBuf,

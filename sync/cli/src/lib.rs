@@ -3,11 +3,15 @@
 
 mod args;
 mod conflicts;
+mod environment;
 mod error;
 mod holds;
+mod member;
+mod other;
 mod pair;
 mod passing;
 mod progress;
+mod random;
 mod restore;
 mod status;
 mod sync;

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gobag_member::{MAX_LETTER_BYTES as MAX_WORKSPACE_LETTER, Membership, WorkspaceLetter};
+use gobag_member::{MAX_LETTER_BYTES as MAX_WORKSPACE_LETTER, MemberError, Membership, WorkspaceLetter};
 use gobag_protocol::{letter::EnrolmentLetter, limits::MAX_LETTER_BYTES};
 use gobag_term::{CliError, ExitCode, Ui, human};
 use serde::Serialize;
@@ -22,12 +22,9 @@ pub(crate) struct StateArgs {
 }
 
 impl StateArgs {
-    pub(crate) fn open(&self) -> Result<Membership, CliError> {
-        let folder = self.state.clone().or_else(state_folder).ok_or_else(|| {
-            CliError::new(ExitCode::Usage, "sync.no-home", "there is no home folder to keep keys in")
-                .hint("name a folder: `--state FOLDER`")
-        })?;
-        Membership::open(&folder).or_explain()
+    pub(crate) fn open(&self) -> Result<Membership, MemberError> {
+        let folder = self.state.clone().or_else(state_folder);
+        Membership::open(&folder.ok_or(MemberError::NoFolder)?)
     }
 }
 
@@ -66,9 +63,10 @@ struct Joined {
 }
 
 pub(crate) fn enrol(args: &EnrolArgs, ui: &Ui) -> Result<ExitCode, CliError> {
-    let letter = EnrolmentLetter::parse(&read(&args.letter, MAX_LETTER_BYTES)?)
-        .map_err(|error| CliError::new(ExitCode::Failed, error.code(), error).hint("ask IT for the letter again"))?;
-    let mut member = args.state.open()?;
+    let letter = EnrolmentLetter::parse(&read(&args.letter, MAX_LETTER_BYTES)?).map_err(|error| {
+        CliError::new(ExitCode::Failed, error.code(), error).hint("ask IT for the letter again")
+    })?;
+    let mut member = args.state.open().or_explain()?;
     let server = member.enrol(&letter, &SystemRandom).or_explain()?;
     let enrolled = Enrolled {
         server,
@@ -86,7 +84,7 @@ pub(crate) fn enrol(args: &EnrolArgs, ui: &Ui) -> Result<ExitCode, CliError> {
 
 pub(crate) fn join(args: &JoinArgs, ui: &Ui) -> Result<ExitCode, CliError> {
     let letter = WorkspaceLetter::parse(&read(&args.letter, MAX_WORKSPACE_LETTER)?).or_explain()?;
-    args.state.open()?.join(&letter).or_explain()?;
+    args.state.open().or_explain()?.join(&letter).or_explain()?;
     let joined = Joined {
         workspace: letter.name.to_string(),
         id: letter.workspace.to_string(),

@@ -2,25 +2,31 @@
 
 use std::path::PathBuf;
 
+use gobag_client::UploadLimit;
+use gobag_format::crypto::random_bytes;
 use gobag_pair::{Pair, RootId};
 use gobag_term::{CliError, ExitCode, Ui};
 use serde::Serialize;
 
-use crate::error::OrExplain as _;
+use crate::{error::OrExplain as _, member::StateArgs, other::Right, random::SystemRandom};
 
 /// Say that two folders are to be the same from now on
 ///
 /// Changes nothing in them but the folder `.gobag-sync`, by which they are known again. Whatever is in either stays: with the first `gobag-sync sync` each gets what
 /// only the other has, and of what differs both are kept.
+///
+/// Exit codes: 0: they are a pair. 1: one of them is not there, or was paired with another folder. 2: one is in the other. 7: another program is at it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct PairArgs {
     /// Your folder
     left: PathBuf,
-    /// The folder whose files keep their names where both changed, such as the company's share
-    right: PathBuf,
+    /// The folder whose files keep their names where both changed, such as the company's share; or `workspace:NAME`, at the company's server
+    right: Right,
     /// The second folder is another one now
     #[arg(long)]
     again: bool,
+    #[command(flatten)]
+    state: StateArgs,
 }
 
 #[derive(Serialize)]
@@ -30,13 +36,17 @@ struct Report {
 }
 
 pub(crate) fn pair(args: &PairArgs, ui: &Ui) -> Result<ExitCode, CliError> {
+    let right = args
+        .right
+        .open(&args.left, &args.state, &UploadLimit::default())
+        .or_explain()?;
     if args.again {
-        Pair::forget(&args.left, fresh()?).or_explain()?;
+        Pair::forget(&args.left, fresh()).or_explain()?;
     }
-    Pair::make(&args.left, &args.right, [fresh()?, fresh()?]).or_explain()?;
+    Pair::make(&args.left, right, [fresh(), fresh()]).or_explain()?;
     let report = Report {
         left: args.left.display().to_string(),
-        right: args.right.display().to_string(),
+        right: args.right.to_string(),
     };
     ui.answer(&report, |report| {
         format!(
@@ -47,13 +57,6 @@ pub(crate) fn pair(args: &PairArgs, ui: &Ui) -> Result<ExitCode, CliError> {
     Ok(ExitCode::Ok)
 }
 
-fn fresh() -> Result<RootId, CliError> {
-    let mut id = [0; 16];
-    let mut filled = 0;
-    while filled < id.len() {
-        let got = rustix::rand::getrandom(&mut id[filled..], rustix::rand::GetRandomFlags::empty());
-        filled +=
-            got.map_err(|error| CliError::new(ExitCode::Failed, "sync.random", std::io::Error::from(error)))?;
-    }
-    Ok(RootId(id))
+fn fresh() -> RootId {
+    RootId(random_bytes(&SystemRandom))
 }

@@ -10,12 +10,14 @@ use gobag_reconcile::HoldLimits;
 use gobag_term::Ui;
 use jiff::Timestamp;
 
-use crate::{time::run_now, who::who};
+use crate::{member::StateArgs, other::Right, time::run_now, who::who};
 
 /// How passes are made.
 pub(crate) struct Passing<'a> {
     pub(crate) left: &'a Path,
-    pub(crate) right: &'a Path,
+    pub(crate) right: &'a Right,
+    /// Where the keys of workspaces are.
+    pub(crate) state: &'a StateArgs,
     /// By what name the left side of a conflict goes.
     pub(crate) label: &'a str,
     pub(crate) confirmed: bool,
@@ -29,7 +31,10 @@ pub(crate) struct Passing<'a> {
 impl Passing<'_> {
     /// Makes one.
     pub(crate) fn pass(&self, ui: &Ui, monitor: &dyn Monitor) -> Result<Report, PairError> {
-        let mut pair = Pair::open(self.left, self.right).inspect_err(|error| self.note(error))?;
+        let right = self.right.open(self.left, self.state, &self.limit);
+        let mut pair = right
+            .and_then(|right| Pair::open(self.left, right))
+            .inspect_err(|error| self.note(error))?;
         let (limit, interrupt) = (self.limit.clone(), ui.interrupt());
         pair.set_pace(Box::new(move |bytes| {
             let wait = limit.reserve(bytes);

@@ -11,7 +11,8 @@ impl Random for SystemRandom {
         let mut filled = 0;
         while filled < out.len() {
             // Nothing safe can be done without it.
-            filled += getrandom(&mut out[filled..], GetRandomFlags::empty()).expect("the system gives randomness");
+            filled +=
+                getrandom(&mut out[filled..], GetRandomFlags::empty()).expect("the system gives randomness");
         }
     }
 }

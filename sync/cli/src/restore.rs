@@ -17,6 +17,8 @@ use crate::{
 ///
 /// What is there now becomes a version in turn. The other folder gets it with the next `gobag-sync sync`. With `FILE@2026-11-22T09:15` it is what the file was at
 /// that time, as far as it was there then.
+///
+/// Exit codes: 0: it is so now. 1: there is no such version, or somebody is writing to the file.
 #[derive(Debug, clap::Args)]
 pub(crate) struct RestoreArgs {
     /// The folder that is kept the same as another

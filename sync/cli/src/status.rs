@@ -1,6 +1,6 @@
 //! `gobag-sync status`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use gobag_client::UploadLimit;
 use gobag_pair::{Agreement, Book, Counts, LeftAlone, Outcome, Past, Report};
@@ -9,20 +9,25 @@ use gobag_term::{CliError, ErrorReport, ExitCode, Ui, human};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::{conflicts, error::OrExplain as _, passing::Passing, progress::Progress, text, time::local_s};
+use crate::{
+    conflicts, error::OrExplain as _, member::StateArgs, other::Right, passing::Passing, progress::Progress,
+    text, time::local_s,
+};
 
 /// Say how two folders stand: when they were last the same, and what waits
 ///
-/// Changes nothing, and reads no folder without `--look`. Exit code 3 means that something waits for you, or that they are not the same.
+/// Changes nothing, and reads no folder without `--look`. Exit codes: 0: all is well. 3: something waits for you, or they are not the same. 1: the folder was never paired, or is not there.
 #[derive(Debug, clap::Args)]
 pub(crate) struct StatusArgs {
     /// Your folder
     left: PathBuf,
-    /// The other one; without it, where it was last
-    right: Option<PathBuf>,
+    /// The other one, or `workspace:NAME`; without it, where it was last
+    right: Option<Right>,
     /// Look at both folders now, and say what there is to do
     #[arg(long)]
     look: bool,
+    #[command(flatten)]
+    state: StateArgs,
 }
 
 #[derive(Serialize)]
@@ -52,18 +57,24 @@ pub(crate) fn status(args: &StatusArgs, ui: &Ui) -> Result<ExitCode, CliError> {
     let book = Book::open(&args.left).or_explain()?;
     let right = match &args.right {
         Some(right) => Some(right.clone()),
-        None => book.right().or_explain()?,
+        None => book.right().or_explain()?.map(Right::from),
     };
-    let reached = right.as_deref().map(|right| book.reach(right).or_explain());
+    let reach = |right: &Right| match right.folder() {
+        Some(folder) => book.reach(folder),
+        None => right
+            .open(&args.left, &args.state, &UploadLimit::default())
+            .map(drop),
+    };
+    let reached = right.as_ref().map(|right| reach(right).or_explain());
     let is_reachable = reached.as_ref().map(Result::is_ok);
     let past = book.past(LOOKED_THROUGH).or_explain()?;
     let to_do = match (args.look, is_reachable, &right) {
-        (true, Some(true), Some(right)) => Some(look(&args.left, right, ui)?),
+        (true, Some(true), Some(right)) => Some(look(args, right, ui)?),
         _ => None,
     };
     let standing = Standing {
         left: args.left.display().to_string(),
-        right: right.map(|right| right.display().to_string()),
+        right: right.map(|right| right.to_string()),
         is_reachable,
         unreachable: reached.and_then(Result::err).map(|error| error.report()),
         in_step_s: book.in_step_s().or_explain()?,
@@ -87,10 +98,11 @@ pub(crate) fn status(args: &StatusArgs, ui: &Ui) -> Result<ExitCode, CliError> {
     })
 }
 
-fn look(left: &Path, right: &Path, ui: &Ui) -> Result<Report, CliError> {
+fn look(args: &StatusArgs, right: &Right, ui: &Ui) -> Result<Report, CliError> {
     let passing = Passing {
-        left,
+        left: &args.left,
         right,
+        state: &args.state,
         label: "",
         confirmed: false,
         dry_run: true,
@@ -157,6 +169,9 @@ fn page(standing: &Standing) -> String {
         ended(last)
     ));
     text.push_str(&text::done(&last.left, &last.right, false));
+    for past in standing.overridden.iter().take(1) {
+        text.push_str(&let_through(past));
+    }
     text.push_str(&waiting(standing, last));
     text.push_str(&other(standing));
     if let Some(report) = &standing.to_do {
@@ -175,6 +190,20 @@ fn ended(past: &Past) -> &'static str {
         Outcome::Failed => "nothing could be done",
         _ => "how it ended is not known to this version of the program",
     }
+}
+
+/// What somebody let through.
+fn let_through(past: &Past) -> String {
+    let Some(agreed) = &past.agreed else {
+        return String::new();
+    };
+    let what: Vec<String> = agreed.holds.iter().map(text::held).collect();
+    format!(
+        "     The last that was let through, by {} at {}: {}\n",
+        human::printable(&agreed.by),
+        local_s(agreed.at_s),
+        what.join(" ")
+    )
 }
 
 /// What waits for somebody.

@@ -7,6 +7,8 @@ use gobag_term::{CliError, ExitCode, Ui};
 
 use crate::{
     error::OrExplain as _,
+    member::StateArgs,
+    other::Right,
     passing::Passing,
     progress::Progress,
     text::page,
@@ -24,8 +26,8 @@ use crate::{
 pub(crate) struct SyncArgs {
     /// Your folder
     left: PathBuf,
-    /// The other one
-    right: PathBuf,
+    /// The other one; or `workspace:NAME`
+    right: Right,
     /// Once, as without `--watch`
     #[arg(long)]
     once: bool,
@@ -54,12 +56,15 @@ pub(crate) struct SyncArgs {
     label: String,
     #[command(flatten)]
     keep: KeepArgs,
+    #[command(flatten)]
+    state: StateArgs,
 }
 
 pub(crate) fn sync(args: &SyncArgs, ui: &Ui) -> Result<ExitCode, CliError> {
     let passing = Passing {
         left: &args.left,
         right: &args.right,
+        state: &args.state,
         label: &args.label,
         confirmed: args.confirm,
         dry_run: args.dry_run,

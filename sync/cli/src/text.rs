@@ -1,8 +1,10 @@
 //! What a pass came to, in plain words.
 
+use std::collections::BTreeSet;
+
 use gobag_pair::{Counts, Failure, LeftAlone, Report, Told};
 use gobag_reconcile::{Hold, Side};
-use gobag_term::human;
+use gobag_term::{ErrorReport, human};
 
 /// The page of one pass.
 pub(crate) fn page(report: &Report) -> String {
@@ -27,8 +29,7 @@ pub(crate) fn page(report: &Report) -> String {
     text.push_str(match (report.dry_run, report.ended, report.failures.is_empty()) {
         (true, ..) => "Nothing was done.\n",
         (_, true, _) => "It was ended early. What was done is whole; run it again to go on.\n",
-        (_, _, true) if has_left(report) => "ok   Both folders are the same but for what was left alone.\n",
-        (_, _, true) => "ok   Both folders are the same.\n",
+        (_, _, true) => same(report),
         _ => "The rest is the same. Run it again for what is listed.\n",
     });
     text
@@ -37,12 +38,13 @@ pub(crate) fn page(report: &Report) -> String {
 /// What both had last was not to be used.
 pub(crate) const LOST: &str = "warn What both folders had last is not to be used: it was damaged, or one of them was put back to an earlier state. Nothing is deleted then, and what differs is there twice.\n";
 
-/// Whether something was left alone.
-fn has_left(report: &Report) -> bool {
-    report
-        .notices
-        .iter()
-        .any(|told| matches!(told, Told::Left { .. }))
+/// That both are the same, as far as they are.
+pub(crate) fn same(report: &Report) -> &'static str {
+    let is_left = |told: &Told| matches!(told, Told::Left { .. });
+    match report.notices.iter().any(is_left) {
+        true => "ok   Both folders are the same but for what was left alone.\n",
+        false => "ok   Both folders are the same.\n",
+    }
 }
 
 /// What was done on both sides, or would be; empty: nothing.
@@ -118,10 +120,16 @@ pub(crate) fn conflict(path: &str, copy: &str) -> String {
 
 /// Something that was left alone.
 pub(crate) fn left_alone(left: &LeftAlone) -> String {
+    let why = match left.why.as_str() {
+        "unreadable" => "it cannot be read",
+        "special" => "it is no file, folder or link",
+        "busy" => "somebody is writing to it",
+        other => other,
+    };
     format!(
-        "{} was left alone ({}).",
+        "{} was left alone: {}.",
         human::printable(&left.path),
-        human::printable(&left.why)
+        human::printable(why)
     )
 }
 
@@ -132,4 +140,49 @@ pub(crate) fn failed(failure: &Failure) -> String {
         true => what.into_owned(),
         false => format!("{}: {what}", human::printable(&failure.path)),
     }
+}
+
+/// What happened in this pass.
+pub(crate) fn news(report: &Report) -> String {
+    let mut text = String::new();
+    if report.base_lost {
+        text.push_str(LOST);
+    }
+    text.push_str(&done(&report.left, &report.right, false));
+    for told in &report.notices {
+        if !matches!(told, Told::Left { .. }) {
+            text.push_str(&format!("warn {}\n", notice(told)));
+        }
+    }
+    text
+}
+
+/// What is so until somebody does something about it.
+pub(crate) fn wrong(report: &Report) -> BTreeSet<String> {
+    let hold = |hold| {
+        format!(
+            "FAIL {} Nothing is done until you say: `gobag-sync holds confirm LEFT`.\n",
+            held(hold)
+        )
+    };
+    let failure = |failure| format!("FAIL {}\n", failed(failure));
+    let left = |told: &Told| matches!(told, Told::Left { .. }).then(|| format!("warn {}\n", notice(told)));
+    let holds = report.holds.iter().map(hold);
+    let failures = report.failures.iter().map(failure);
+    holds
+        .chain(failures)
+        .chain(report.notices.iter().filter_map(left))
+        .collect()
+}
+
+/// An error that ends nothing.
+pub(crate) fn explained(error: &ErrorReport) -> String {
+    let causes: String = error.causes.iter().map(|cause| format!(": {cause}")).collect();
+    let hints: String = error.hints.iter().map(|hint| format!("hint: {hint}\n")).collect();
+    let message = human::printable(&error.message).into_owned();
+    format!(
+        "FAIL {message}{}. It is tried again.\n{}",
+        human::printable(&causes),
+        human::printable(&hints)
+    )
 }

@@ -42,6 +42,8 @@ enum What {
 /// Let go earlier versions that nobody needs any more
 ///
 /// `gobag-sync sync` does so by itself, at most once an hour, and not before the clock has gone on evenly for a day. There is no limit of space.
+///
+/// Exit codes: 0: done. 1: nothing was let go, for you said no, or the clock is behind.
 #[derive(Debug, clap::Args)]
 struct PruneArgs {
     /// The folder that is kept the same as another

@@ -5,11 +5,12 @@
 
 use std::{
     collections::BTreeSet,
+    path::Path,
     time::{Duration, Instant},
 };
 
 use crossbeam_channel::{Receiver, Select};
-use gobag_pair::{Outcome, PairError, Report, Told};
+use gobag_pair::{Outcome, PairError, Report};
 use gobag_term::{CliError, ErrorReport, ExitCode, Signal, Ui, human};
 use jiff::{Timestamp, Zoned};
 use serde::Serialize;
@@ -69,7 +70,10 @@ pub(crate) fn watch(passing: &Passing<'_>, when: &When<'_>, ui: &Ui) -> Result<E
         is_closed: false,
         ui,
     };
-    let tops = [passing.left, passing.right];
+    let tops: Vec<&Path> = std::iter::once(passing.left)
+        .chain(passing.right.folder())
+        .collect();
+    let presences = || tops.iter().copied().map(presence).collect::<Vec<_>>();
     while !interrupt.is_set() {
         let open = standing(when.windows, &Zoned::now());
         if !open.is_open {
@@ -77,9 +81,9 @@ pub(crate) fn watch(passing: &Passing<'_>, when: &When<'_>, ui: &Ui) -> Result<E
             continue;
         }
         desk.is_closed = false;
-        watcher.refresh(tops);
+        watcher.refresh(&tops);
         desk.drain();
-        let was_there = tops.map(presence);
+        let was_there = presences();
         let quiet = Quiet {
             interrupt: Some(interrupt.clone()),
             until: open.lasts.map(|lasts| Instant::now() + lasts),
@@ -100,7 +104,7 @@ pub(crate) fn watch(passing: &Passing<'_>, when: &When<'_>, ui: &Ui) -> Result<E
             continue;
         }
         desk.tell(passed, began_s)?;
-        desk.wait(desk.pause(when.every), &|| tops.map(presence) != was_there);
+        desk.wait(desk.pause(when.every), &|| presences() != was_there);
     }
     desk.ui.say("Ended. What was done is whole.");
     Ok(ExitCode::Ok)
@@ -130,16 +134,16 @@ impl Desk<'_> {
             Err(_) => Outcome::Failed,
         };
         let is_well = matches!(outcome, Outcome::InStep | Outcome::Ended);
-        let (news, standing) = match &passed {
-            Ok(report) => (news(report), wrong(report)),
-            Err(_) => (String::new(), BTreeSet::new()),
+        let (news, standing, same) = match &passed {
+            Ok(report) => (text::news(report), text::wrong(report), text::same(report)),
+            Err(_) => (String::new(), BTreeSet::new(), ""),
         };
         let (report, error) = match passed.or_explain() {
             Ok(report) => (Some(report), None),
             Err(error) => (None, Some(error.report())),
         };
         let standing = match &error {
-            Some(error) => BTreeSet::from([explained(error)]),
+            Some(error) => BTreeSet::from([text::explained(error)]),
             None => standing,
         };
         let mut text = news;
@@ -148,9 +152,7 @@ impl Desk<'_> {
             (None | Some(false), Outcome::InStep) => {
                 text.push_str("ok   Both folders are the same; they are kept so.\n")
             }
-            (Some(true), Outcome::InStep) if !text.is_empty() => {
-                text.push_str("ok   Both folders are the same.\n")
-            }
+            (Some(true), Outcome::InStep) if !text.is_empty() => text.push_str(same),
             _ => {}
         }
         self.pauses = if is_well { 0 } else { self.pauses + 1 };
@@ -273,51 +275,6 @@ impl Rhythm {
             .map(|[first, last]| (last + QUIET).min(first + RESTLESS));
         quiet.map_or(self.latest, |quiet| quiet.min(self.latest))
     }
-}
-
-/// What happened in this pass.
-fn news(report: &Report) -> String {
-    let mut text = String::new();
-    if report.base_lost {
-        text.push_str(text::LOST);
-    }
-    text.push_str(&text::done(&report.left, &report.right, false));
-    for told in &report.notices {
-        if !matches!(told, Told::Left { .. }) {
-            text.push_str(&format!("warn {}\n", text::notice(told)));
-        }
-    }
-    text
-}
-
-/// What is so until somebody does something about it.
-fn wrong(report: &Report) -> BTreeSet<String> {
-    let held = |hold| {
-        format!(
-            "FAIL {} Nothing is done until you say: `gobag-sync holds confirm LEFT`.\n",
-            text::held(hold)
-        )
-    };
-    let failed = |failure| format!("FAIL {}\n", text::failed(failure));
-    let left =
-        |told: &Told| matches!(told, Told::Left { .. }).then(|| format!("warn {}\n", text::notice(told)));
-    let holds = report.holds.iter().map(held);
-    let failures = report.failures.iter().map(failed);
-    holds
-        .chain(failures)
-        .chain(report.notices.iter().filter_map(left))
-        .collect()
-}
-
-fn explained(error: &ErrorReport) -> String {
-    let causes: String = error.causes.iter().map(|cause| format!(": {cause}")).collect();
-    let hints: String = error.hints.iter().map(|hint| format!("hint: {hint}\n")).collect();
-    let message = human::printable(&error.message).into_owned();
-    format!(
-        "FAIL {message}{}. It is tried again.\n{}",
-        human::printable(&causes),
-        human::printable(&hints)
-    )
 }
 
 #[cfg(test)]

@@ -64,12 +64,12 @@ impl Watcher {
     }
 
     /// Watches all that is in these folders now.
-    pub(crate) fn refresh(&mut self, tops: [&Path; 2]) {
+    pub(crate) fn refresh(&mut self, tops: &[&Path]) {
         let Some(watcher) = &mut self.watcher else {
             return;
         };
         let mut are = BTreeMap::new();
-        for top in tops {
+        for top in tops.iter().copied() {
             are.extend(identity(top).map(|identity| (top.to_owned(), identity)));
             for entry in fs::read_dir(top).into_iter().flatten().flatten() {
                 let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());

@@ -21,6 +21,12 @@ pub enum FilesError {
         /// The system's reason.
         source: io::Error,
     },
+    /// Another program makes the same changes there, from another computer perhaps.
+    #[error("{} is being changed by another program", path.display())]
+    Busy {
+        /// The folder.
+        path: PathBuf,
+    },
     /// It is another folder than the one that was meant.
     #[error("{} is not the folder it was", path.display())]
     OtherRoot {
@@ -56,6 +62,7 @@ impl FilesError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Root { .. } => "files.root",
+            Self::Busy { .. } => "files.busy",
             Self::OtherRoot { .. } => "files.other-root",
             Self::File { source, .. } if is_full(source) => "files.full",
             Self::File { .. } => "files.file",
@@ -70,9 +77,14 @@ impl FilesError {
     }
 
     pub(crate) fn root(path: &Path) -> impl Fn(Errno) -> Self {
-        |errno| Self::Root {
-            path: path.to_owned(),
-            source: errno.into(),
+        |errno| match errno {
+            Errno::AGAIN => Self::Busy {
+                path: path.to_owned(),
+            },
+            _ => Self::Root {
+                path: path.to_owned(),
+                source: errno.into(),
+            },
         }
     }
 

@@ -17,19 +17,27 @@ pub fn once(run: &str) -> String {
     format!("{ONCE}{run}")
 }
 
-/// Takes the folder of `owner`, for as long as it is open. Where nobody can lock (some network file systems), it is not locked.
+/// Takes the folder of `owner`, for as long as it is open; `AGAIN` if somebody of that name is at work. Where nobody can lock (some network file systems), it is not
+/// locked.
 pub(crate) fn take(root: &Root, owner: &str) -> Result<OwnedFd, Errno> {
+    let how = match owner.starts_with(ONCE) {
+        // Only by who clears up, for a moment.
+        true => FlockOperation::LockExclusive,
+        false => FlockOperation::NonBlockingLockExclusive,
+    };
     let mut attempts = 0..16;
     loop {
         let folder = root.stage(owner)?;
-        if flock(&folder, FlockOperation::LockExclusive).is_err() || attempts.next().is_none() {
-            return Ok(folder);
+        match flock(&folder, how) {
+            Err(Errno::AGAIN) => return Err(Errno::AGAIN),
+            Err(_) => return Ok(folder),
+            Ok(()) => {}
         }
-        // Somebody who cleared up may have taken it away before it was locked.
+        // Who cleared up may have taken it away before it was locked.
         let stages = root.stages()?;
         let is_there = statat(&stages, owner, AtFlags::SYMLINK_NOFOLLOW)
             .is_ok_and(|stat| fstat(&folder).is_ok_and(|own| own.st_ino == stat.st_ino));
-        if is_there {
+        if is_there || attempts.next().is_none() {
             return Ok(folder);
         }
     }

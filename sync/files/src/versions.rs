@@ -4,11 +4,14 @@ use std::os::fd::OwnedFd;
 
 use gobag_reconcile::{Item, RelPath};
 use rustix::{
-    fs::{AtFlags, Dir, FileType, OFlags, statat},
+    fs::{AtFlags, FileType, OFlags, statat},
     io::Errno,
 };
 
-use crate::{Changes, FilesError, Known, Reading, Root, Staged, Stamp, content_of, hash, root::folder_flags};
+use crate::{
+    Changes, FilesError, Known, Reading, Root, Staged, Stamp, all_versions, content_of, hash,
+    root::folder_flags,
+};
 
 /// An earlier file or link of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,28 +24,9 @@ pub struct Version {
 
 /// All that is kept of what was at `path`, the oldest first.
 pub fn versions(root: &Root, path: &RelPath) -> Result<Vec<Version>, FilesError> {
-    let failed = |errno| FilesError::of("look for versions of", path, errno);
-    let store = root.versions().map_err(failed)?;
-    let mut found = Vec::new();
-    for entry in Dir::read_from(&store).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        let Ok(run) = entry.file_name().to_str() else {
-            continue;
-        };
-        if matches!(run, "." | "..") {
-            continue;
-        }
-        match stat(root, run, path) {
-            Ok(stamp) => found.extend(stamp.map(|stamp| Version {
-                run: run.to_owned(),
-                stamp,
-            })),
-            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {}
-            Err(errno) => return Err(failed(errno)),
-        }
-    }
-    found.sort_by(|one, other| one.run.cmp(&other.run));
-    Ok(found)
+    let found = all_versions(root, path)?.into_iter();
+    let own = found.filter(|kept| kept.path == *path);
+    Ok(own.map(|kept| kept.version).collect())
 }
 
 /// Puts the version of `path` that `run` replaced back in its place; what is there goes to the version store in turn.
@@ -152,16 +136,4 @@ fn version(run: &str, path: &RelPath) -> Result<RelPath, Errno> {
 fn folder(root: &Root, run: &str, path: &RelPath) -> Result<OwnedFd, Errno> {
     let parent = version(run, path)?.parent().unwrap_or_default();
     root.open_ours(&parent, folder_flags())
-}
-
-/// None: it is a folder.
-fn stat(root: &Root, run: &str, path: &RelPath) -> Result<Option<Stamp>, Errno> {
-    let folder = folder(root, run, path)?;
-    let stat = statat(
-        &folder,
-        path.name().ok_or(Errno::NOENT)?,
-        AtFlags::SYMLINK_NOFOLLOW,
-    )?;
-    let kind = FileType::from_raw_mode(stat.st_mode);
-    Ok((kind != FileType::Directory).then(|| Stamp::of(&stat)))
 }

@@ -9,6 +9,9 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum MemberError {
+    /// Nobody says where it is to be kept.
+    #[error("there is no home folder to keep keys in")]
+    NoFolder,
     /// It was never made known to a server.
     #[error("this computer is not known to your company's server")]
     NotEnrolled,
@@ -57,8 +60,9 @@ pub enum MemberError {
 
 impl MemberError {
     /// Stable code for scripts.
-    pub fn code(&self) -> &str {
+    pub fn code(&self) -> &'static str {
         match self {
+            Self::NoFolder => "member.no-folder",
             Self::NotEnrolled => "member.not-enrolled",
             Self::NotJoined { .. } => "member.not-joined",
             Self::OtherJoined { .. } => "member.other-joined",
@@ -67,7 +71,11 @@ impl MemberError {
             Self::Damaged { .. } => "member.damaged",
             Self::Newer { .. } => "member.newer",
             Self::File { .. } => "member.file",
-            Self::Client(error) => error.code(),
+            // A server's code may be one that this program does not know; it is in the message.
+            Self::Client(ClientError::Refused(_)) => "client.refused",
+            Self::Client(ClientError::Offline { .. }) => "client.offline",
+            Self::Client(ClientError::OtherServer { .. }) => "client.other-server",
+            Self::Client(_) => "client.failed",
         }
     }
 }

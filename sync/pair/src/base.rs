@@ -131,11 +131,11 @@ impl Base {
 
     /// The point that was in step with the base, if nothing was changed since.
     pub(crate) fn agreed(&self) -> Result<Option<PointId>, PairError> {
-        Ok(self.setting::<[u8; 16]>("agreed")?.map(PointId))
+        Ok(self.setting::<[u8; 16]>("agreed-point")?.map(PointId))
     }
 
     pub(crate) fn set_agreed(&self, point: Option<PointId>) -> Result<(), PairError> {
-        self.set("agreed", point.map(|point| point.0))
+        self.set("agreed-point", point.map(|point| point.0))
     }
 
     /// Whether it was begun in place of one that was lost, and nobody has been told.

@@ -3,7 +3,7 @@
 use std::{
     ffi::OsString,
     os::unix::ffi::OsStringExt as _,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use gobag_files::{Changes, OURS, Root, RootId, is_there, known, once, replace};
@@ -16,6 +16,9 @@ use crate::{
     base::Base,
     pass::{check_root, lock},
 };
+
+/// Passes that are looked through for one that came to something.
+const LOOKED_THROUGH: usize = 100;
 
 /// What becomes of a conflict copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,10 +46,10 @@ impl Book {
         Ok(Self { root, base, roots })
     }
 
-    /// Where the right folder was last.
-    pub fn right(&self) -> Result<Option<PathBuf>, PairError> {
-        let path = self.base.right_path()?;
-        Ok(path.map(|path| PathBuf::from(OsString::from_vec(path))))
+    /// Where the right side was last: a path, or `workspace:` and a name.
+    pub fn right(&self) -> Result<Option<OsString>, PairError> {
+        let place = self.base.right_place()?;
+        Ok(place.map(OsString::from_vec))
     }
 
     /// Whether the right folder is there, and the one it was.
@@ -72,9 +75,11 @@ impl Book {
         Ok(conflicts)
     }
 
-    /// What holds passes now.
+    /// What holds passes now: one that failed or was ended since then changes nothing of it.
     pub fn holds(&self) -> Result<Vec<Hold>, PairError> {
-        let last = self.base.past(1)?.pop();
+        let says_nothing = |past: &Past| matches!(past.outcome, Outcome::Failed | Outcome::Ended);
+        let past = self.base.past(LOOKED_THROUGH)?;
+        let last = past.into_iter().find(|past| !says_nothing(past));
         Ok(last
             .filter(|past| past.outcome == Outcome::Held)
             .map_or_else(Vec::new, |past| past.holds))

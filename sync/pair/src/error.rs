@@ -1,6 +1,6 @@
 //! What can go wrong with two folders.
 
-use std::path::PathBuf;
+use std::{error::Error, path::PathBuf};
 
 use gobag_files::{FilesError, ScanError};
 use gobag_workspace::WorkspaceError;
@@ -18,6 +18,14 @@ pub enum PairError {
     /// A workspace.
     #[error(transparent)]
     Workspace(#[from] WorkspaceError),
+    /// The right side cannot be opened, for a reason that whoever opens it knows.
+    #[error("{source}")]
+    Right {
+        /// Its code.
+        code: &'static str,
+        /// What it is.
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// They were never paired.
     #[error("{} is not paired with another folder", path.display())]
     NotPaired {
@@ -66,6 +74,7 @@ impl PairError {
         match self {
             Self::Files(error) => error.code(),
             Self::Workspace(error) => error.code(),
+            Self::Right { code, .. } => code,
             Self::NotPaired { .. } => "pair.not-paired",
             Self::OtherWorkspace => "pair.other-workspace",
             Self::Overlap { .. } => "pair.overlap",
@@ -88,8 +97,12 @@ impl From<SideError> for PairError {
 
 /// An error's text with those of its causes.
 pub(crate) fn whole(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |error| error.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+    let (mut text, mut cause) = (error.to_string(), error.source());
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }
 
 impl From<ScanError<Self>> for PairError {

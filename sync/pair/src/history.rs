@@ -1,24 +1,17 @@
 //! What passes came to, for people: the newest of them, the conflict copies that were made, and what somebody has agreed to.
 //!
-//! Nothing of it decides what a pass does, but for an agreement, which counts once. It is in the base's database; a base that is lost leaves it to the next.
+//! Nothing of it decides what a pass does, but for an agreement, which counts once.
 
 use gobag_files::{KeepRules, is_there, prune};
 use gobag_format::Monitor;
-use gobag_reconcile::{Hold, Notice, RelPath};
+use gobag_reconcile::{Hold, RelPath};
 use jiff::Timestamp;
-use rusqlite::params;
 use serde::{Deserialize, Serialize};
 
-use crate::{Counts, Failure, Options, Pair, PairError, Report, Told, base::Base, error::whole, steady};
+use crate::{Counts, Failure, Options, Pair, PairError, Report, Told, error::whole, steady};
 
-/// Passes that are remembered; those that somebody agreed to stay beside them.
-const PASSES: i64 = 1000;
 /// Most paths of a kind that a pass is remembered with.
-const PATHS: usize = 200;
-
-const RIGHT: &str = "right-path";
-const IN_STEP: &str = "in-step";
-const AGREED: &str = "agreed";
+const PATHS: usize = 100;
 
 /// How a pass ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -152,7 +145,7 @@ impl Past {
     }
 
     /// Whether it came to the same as an earlier one, and did nothing.
-    fn repeats(&self, earlier: &Self) -> bool {
+    pub(crate) fn repeats(&self, earlier: &Self) -> bool {
         let bare = |past: &Self| Self {
             began_s: 0,
             ended_s: 0,
@@ -243,12 +236,9 @@ impl Pair {
         is_over: bool,
         notes: &Notes<'_>,
     ) -> Result<(), PairError> {
-        self.base.set(RIGHT, self.right.place())?;
+        self.base.set_right_place(&self.right.place())?;
         let now = (notes.clock)();
         let mut past = past.at(began, now);
-        if past.outcome == Outcome::InStep {
-            self.base.set(IN_STEP, past.ended_s)?;
-        }
         let may_prune = self.base.is_steady(now.as_second())?;
         if is_over {
             let gone: Vec<RelPath> = self
@@ -260,7 +250,10 @@ impl Pair {
                 .collect();
             self.base.forget_conflicts(&gone)?;
             if let (true, Some(rules)) = (may_prune, notes.keep) {
-                past.pruned = self.prune(rules, now)?;
+                match self.prune(rules, now) {
+                    Ok(pruned) => past.pruned = pruned,
+                    Err(error) => tracing::warn!(error = whole(&error), "not all old versions are let go"),
+                }
                 self.base.set(steady::PRUNED, now.as_second())?;
             }
         }
@@ -304,144 +297,5 @@ impl Pair {
         }
         self.agreed = agreed.filter(|_| !holds.is_empty());
         Ok(Vec::new())
-    }
-}
-
-impl Base {
-    /// Writes down conflict copies that are about to be made; one that is not made is on no list.
-    pub(crate) fn note_conflicts(&mut self, notices: &[Notice], run: &str) -> Result<(), PairError> {
-        let sql = "INSERT OR REPLACE INTO conflicts (copy, path, run) VALUES (?1, ?2, ?3)";
-        self.at_once(|connection| {
-            for notice in notices {
-                if let Notice::Conflict { path, copy } = notice {
-                    connection.execute(sql, params![copy.as_bytes(), path.as_bytes(), run])?;
-                }
-            }
-            Ok(())
-        })
-    }
-
-    /// Those that were written down, in the order of their paths.
-    pub(crate) fn conflicts(&self) -> Result<Vec<Conflict>, PairError> {
-        let rows = self.ask(|connection| {
-            let mut statement =
-                connection.prepare("SELECT path, copy, run FROM conflicts ORDER BY path, copy")?;
-            let row = |row: &rusqlite::Row<'_>| {
-                Ok((
-                    row.get::<_, Vec<u8>>(0)?,
-                    row.get::<_, Vec<u8>>(1)?,
-                    row.get::<_, String>(2)?,
-                ))
-            };
-            statement
-                .query_map([], row)?
-                .collect::<rusqlite::Result<Vec<_>>>()
-        })?;
-        let conflict = |(path, copy, run): (Vec<u8>, Vec<u8>, String)| {
-            Some(Conflict {
-                path: RelPath::new(&path).ok()?,
-                copy: RelPath::new(&copy).ok()?,
-                run,
-            })
-        };
-        Ok(rows.into_iter().filter_map(conflict).collect())
-    }
-
-    pub(crate) fn forget_conflicts(&mut self, copies: &[RelPath]) -> Result<(), PairError> {
-        self.at_once(|connection| {
-            for copy in copies {
-                connection.execute("DELETE FROM conflicts WHERE copy = ?1", [copy.as_bytes()])?;
-            }
-            Ok(())
-        })
-    }
-
-    pub(crate) fn remember(&mut self, past: Past) -> Result<(), PairError> {
-        let last = self.past(1)?.pop();
-        let (past, again) = match last {
-            Some(last) if past.repeats(&last) => (
-                Past {
-                    since_s: last.since_s,
-                    times: last.times + 1,
-                    ..past
-                },
-                true,
-            ),
-            _ => (past, false),
-        };
-        let agreed = past.agreed.is_some();
-        let told = serde_json::to_string(&past).unwrap_or_default();
-        self.at_once(|connection| {
-            if again {
-                connection.execute(
-                    "DELETE FROM history WHERE number = (SELECT MAX(number) FROM history)",
-                    [],
-                )?;
-            }
-            connection.execute(
-                "INSERT INTO history (agreed, told) VALUES (?1, ?2)",
-                params![agreed, told],
-            )?;
-            let sql =
-                "DELETE FROM history WHERE NOT agreed AND number <= (SELECT MAX(number) FROM history) - ?1";
-            connection.execute(sql, [PASSES]).map(drop)
-        })
-    }
-
-    /// The newest passes, the newest first. One that a later version of this program wrote otherwise is left out.
-    pub(crate) fn past(&self, most: usize) -> Result<Vec<Past>, PairError> {
-        let told = self.ask(|connection| {
-            let mut statement =
-                connection.prepare("SELECT told FROM history ORDER BY number DESC LIMIT ?1")?;
-            let rows = statement.query_map([most as i64], |row| row.get::<_, String>(0))?;
-            rows.collect::<rusqlite::Result<Vec<_>>>()
-        })?;
-        Ok(told
-            .iter()
-            .filter_map(|told| serde_json::from_str(told).ok())
-            .collect())
-    }
-
-    pub(crate) fn in_step_s(&self) -> Result<Option<i64>, PairError> {
-        self.setting(IN_STEP)
-    }
-
-    /// Where the right root was last.
-    pub(crate) fn right_path(&self) -> Result<Option<Vec<u8>>, PairError> {
-        self.setting(RIGHT)
-    }
-
-    pub(crate) fn agreement(&self) -> Result<Option<Agreement>, PairError> {
-        let text: Option<String> = self.setting(AGREED)?;
-        Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
-    }
-
-    pub(crate) fn agree(&self, agreement: &Agreement) -> Result<(), PairError> {
-        self.set(AGREED, serde_json::to_string(agreement).unwrap_or_default())
-    }
-
-    fn take_agreement(&self) -> Result<Option<Agreement>, PairError> {
-        let agreement = self.agreement()?;
-        self.unset(AGREED)?;
-        Ok(agreement)
-    }
-
-    /// What another base remembered, as far as it can be read. No agreement: it was to something else.
-    pub(crate) fn take_over(&mut self, other: &Self) -> Result<(), PairError> {
-        for past in other.past(PASSES as usize).unwrap_or_default().into_iter().rev() {
-            self.remember(past)?;
-        }
-        for Conflict { path, copy, run } in other.conflicts().unwrap_or_default() {
-            self.note_conflicts(&[Notice::Conflict { path, copy }], &run)?;
-        }
-        for name in [IN_STEP, steady::SEEN, steady::SINCE, steady::PRUNED] {
-            if let Ok(Some(value)) = other.setting::<i64>(name) {
-                self.set(name, value)?;
-            }
-        }
-        match other.right_path() {
-            Ok(Some(path)) => self.set(RIGHT, path),
-            _ => Ok(()),
-        }
     }
 }

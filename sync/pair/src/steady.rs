@@ -2,8 +2,6 @@
 
 use crate::{PairError, base::Base};
 
-/// When a pass last looked at the clock.
-pub(crate) const SEEN: &str = "clock-seen";
 /// Since when it went on evenly.
 pub(crate) const SINCE: &str = "clock-since";
 /// When versions were last let go.
@@ -30,11 +28,14 @@ fn is_due(since_s: i64, pruned_s: Option<i64>, now_s: i64) -> bool {
 }
 
 impl Base {
-    /// Looks at the clock; says whether versions may be let go.
+    /// Looks at the clock, as the last pass did at its end; says whether versions may be let go.
     pub(crate) fn is_steady(&self, now_s: i64) -> Result<bool, PairError> {
-        let since_s = since(self.setting(SEEN)?, self.setting(SINCE)?, now_s);
-        self.set(SINCE, since_s)?;
-        self.set(SEEN, now_s)?;
+        let seen_s = self.past(1)?.pop().map(|past| past.ended_s);
+        let began_s = self.setting(SINCE)?;
+        let since_s = since(seen_s, began_s, now_s);
+        if began_s != Some(since_s) {
+            self.set(SINCE, since_s)?;
+        }
         Ok(is_due(since_s, self.setting(PRUNED)?, now_s))
     }
 }

@@ -94,6 +94,13 @@ fn one_that_was_deleted_or_moved_or_given_a_name_is_no_conflict_any_more() {
         0,
         &[],
     );
+    fs::rename(desk.at("mine/c"), desk.at("mine/old c")).unwrap();
+    fs::create_dir(desk.at("mine/c")).unwrap();
+    desk.is(
+        "conflicts resolve mine c --keep mine",
+        1,
+        &["cannot look at `c`", "a folder has that name"],
+    );
     desk.is("conflicts resolve mine c --keep theirs", 0, &[]);
     desk.is(
         "conflicts resolve mine ../x --keep both",
@@ -140,6 +147,14 @@ fn s33_what_somebody_let_through_is_done_once_and_written_down() {
     assert!(
         overridden["at_s"].as_i64().unwrap() > 0 && overridden["holds"][0]["files"] == 2,
         "{status}"
+    );
+    desk.is(
+        "status mine",
+        0,
+        &[
+            "The last that was let through, by ",
+            ": Nothing is left in your folder.",
+        ],
     );
     // The same again waits again.
     for name in ["mine/a", "mine/b"] {
@@ -202,7 +217,7 @@ fn how_it_stands_is_said_without_a_look_at_the_folders() {
         3,
         &[
             "all was done but for what was left alone",
-            "warn pipe was left alone",
+            "warn pipe was left alone: it is no file, folder or link.",
         ],
     );
 }

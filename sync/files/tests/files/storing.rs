@@ -40,6 +40,10 @@ fn whoever_changes_something_has_its_place_locked() {
     let place = fs::File::open(lab.at(".gobag-sync/stage/me")).unwrap();
     let lock = || rustix::fs::flock(&place, FlockOperation::NonBlockingLockExclusive);
     assert!(lock().is_err());
+    // The same left folder, copied to another computer.
+    let second = Changes::begin(&lab.root, "run", "me");
+    assert_eq!(second.err().unwrap().code(), "files.busy");
+    assert!(Changes::begin(&lab.root, "run", "you").is_ok());
     drop(changes);
     assert!(lock().is_ok());
 }

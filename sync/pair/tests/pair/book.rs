@@ -51,7 +51,7 @@ fn s33_an_agreement_is_to_that_and_no_more_and_counts_once() {
     for name in &names {
         lab.write("left", name, name);
     }
-    let mut held = |lab: &mut Lab| !pass(lab, &clock).unwrap().holds.is_empty();
+    let held = |lab: &mut Lab| !pass(lab, &clock).unwrap().holds.is_empty();
     assert!(!held(&mut lab));
     names[..60].iter().for_each(|name| lab.remove("left", name));
     assert!(held(&mut lab));
@@ -82,6 +82,9 @@ fn a_dry_run_spends_no_agreement_and_is_no_pass() {
     let report = lab.pass_with(|options| options.dry_run = true).unwrap();
     assert_eq!(report.holds.len(), 1);
     assert_eq!((last(&lab).outcome, last(&lab).times), (Outcome::Held, 1));
+    // Nor does one that could not be made.
+    book(&lab).note_failed(&PairError::Ended, clock.0.get()).unwrap();
+    assert_eq!(book(&lab).holds().unwrap().len(), 1);
     assert!(pass(&mut lab, &clock).unwrap().is_in_step());
 }
 
