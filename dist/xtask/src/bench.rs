@@ -12,6 +12,7 @@ mod replication;
 mod served;
 mod start;
 mod store;
+mod sync;
 
 use crate::error::{Error, Result};
 
@@ -41,6 +42,10 @@ const BENCHES: &[(&str, &str)] = &[
         "store",
         "the block layer beside gocryptfs, qcow2 with LUKS and others, on this disk and on models of sticks",
     ),
+    (
+        "sync",
+        "two folders kept the same beside rsync, Unison and rclone bisync: nothing to do, small edits, first copy, large files; time, work, memory",
+    ),
 ];
 
 pub(crate) fn run(args: &[&str]) -> Result<()> {
@@ -57,6 +62,7 @@ pub(crate) fn run(args: &[&str]) -> Result<()> {
         ["replication", rest @ ..] => replication::run(rest),
         ["start", rest @ ..] => start::run(rest),
         ["store", rest @ ..] => store::run(rest),
+        ["sync", rest @ ..] => sync::run(rest),
         [other, ..] => Err(Error::usage(format!("there is no bench `{other}`"))),
     }
 }

@@ -97,6 +97,16 @@ pub(crate) fn set_mode(path: &Path, mode: u32) -> Result<()> {
         .map_err(|cause| Error::because(format!("cannot set the mode of {}", path.display()), cause))
 }
 
+/// Sets when a file was last modified, seconds since 1970 UTC.
+pub(crate) fn set_modified(path: &Path, time_s: u64) -> Result<()> {
+    let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(time_s);
+    std::fs::OpenOptions::new()
+        .write(true)
+        .open(path)
+        .and_then(|file| file.set_modified(time))
+        .map_err(|cause| Error::because(format!("cannot set the time of {}", path.display()), cause))
+}
+
 /// Removes a file or a folder with all it holds; nothing there is fine.
 pub(crate) fn remove(path: &Path) -> Result<()> {
     let result = match std::fs::symlink_metadata(path) {

@@ -24,6 +24,7 @@ mod fuzz;
 mod guest_checks;
 mod packages;
 mod programs;
+mod rng;
 mod sh;
 mod soak;
 mod steps;

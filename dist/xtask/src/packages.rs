@@ -76,6 +76,13 @@ const PEERS: &[Package] = &[
     package("rsync", "rsync", "copies of changes"),
 ];
 
+/// What `bench sync` measures beside ours, and with.
+const SYNC_PEERS: &[Package] = &[
+    package("rsync", "rsync", "copies of changes"),
+    package("unison", "unison", "folders kept the same both ways"),
+    package("time", "time", "work and memory of programs that have ended"),
+];
+
 /// What `cross` builds for Windows with, and runs the result in.
 const CROSS: &[Package] = &[
     package(
@@ -94,6 +101,12 @@ pub(crate) fn ensure() -> Result<Vec<&'static str>> {
 /// The same for the systems that a bench compares ours with.
 pub(crate) fn ensure_peers() -> Result<Vec<&'static str>> {
     ensure_all(PEERS)
+}
+
+/// The same for those that keep folders the same; rclone is among the Python packages.
+pub(crate) fn ensure_sync_peers() -> Result<()> {
+    ensure_all(SYNC_PEERS)?;
+    python::STORES.ensure()
 }
 
 /// The same for building for Windows.

@@ -8,13 +8,12 @@ mod report;
 mod side;
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::document;
+use super::{document, machine};
 use crate::cargo::cargo;
 use crate::disk;
 use crate::error::{Error, Result};
@@ -143,14 +142,12 @@ fn measure(plan: &Plan, asked: &Asked, built: &std::path::Path) -> Result<Row> {
 
 /// What the machine was at, for whoever reads the figures.
 fn around(asked: &Asked) -> Result<String> {
-    let load = disk::read(&PathBuf::from("/proc/loadavg"))?;
-    let load: Vec<&str> = load.split_whitespace().take(3).collect();
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let cores = machine::cores();
     Ok(format!(
         "{} sticks, {} s each; {cores} cores, load average at the end {} (of that up to {cores} this bench)",
         asked.sticks,
         asked.seconds,
-        load.join(", ")
+        machine::load()?
     ))
 }
 

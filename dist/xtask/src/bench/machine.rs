@@ -1,4 +1,4 @@
-//! Processor time of measured programs, and caches that are forgotten.
+//! Processor time of measured programs, what else the machine is at, and caches that are forgotten.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,7 +8,8 @@ use crate::error::{Error, Result};
 use crate::sh::Cmd;
 
 /// One tick of the kernel's accounting: a hundredth of a second on every Linux.
-const TICK: Duration = Duration::from_millis(10);
+const TICK_MS: u64 = 10;
+const TICK: Duration = Duration::from_millis(TICK_MS);
 
 /// Processor time of all programs that this one has run to their end.
 pub(crate) fn ended_programs() -> Result<Duration> {
@@ -30,6 +31,35 @@ pub(crate) fn family(pid: u32) -> Result<Duration> {
         sum += ticks(Path::new(&format!("/proc/{child}/stat")), 13).unwrap_or_default();
     }
     Ok(sum)
+}
+
+/// Processor time of everything on this machine since it started, without waiting; also what a hypervisor took away.
+pub(crate) fn everything() -> Result<Duration> {
+    let stat = Path::new("/proc/stat");
+    busy(&disk::read(stat)?).ok_or_else(|| Error::new(format!("{} is not understood", stat.display())))
+}
+
+/// Of the first line: user, nice, system, idle, waiting for disks, interrupts of two kinds, and stolen.
+fn busy(text: &str) -> Option<Duration> {
+    let line = text.strip_prefix("cpu ")?.lines().next()?;
+    let words = line.split_whitespace();
+    // On a large machine that is long up, more of them than a `u32` holds.
+    let fields: Vec<u64> = words.map_while(|field| field.parse().ok()).collect();
+    let [user, nice, system, _, _, interrupts, soft, stolen] = *fields.first_chunk()?;
+    let ticks = user + nice + system + interrupts + soft + stolen;
+    Some(Duration::from_millis(TICK_MS * ticks))
+}
+
+/// Processors that this program may use.
+pub(crate) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// The load averages of 1, 5 and 15 minutes.
+pub(crate) fn load() -> Result<String> {
+    let load = disk::read(Path::new("/proc/loadavg"))?;
+    let load: Vec<&str> = load.split_whitespace().take(3).collect();
+    Ok(load.join(", "))
 }
 
 /// Most memory that a running program ever had, bytes.
@@ -75,6 +105,14 @@ mod tests {
         assert_eq!(sum(text, 13), Some(Duration::from_millis(1200)));
         assert_eq!(sum(text, 15), Some(Duration::from_millis(34_000)));
         assert_eq!(sum("7 (a", 13), None);
+    }
+
+    #[test]
+    fn waiting_is_no_work() {
+        let text = "cpu  100 20 30 9000 8000 4 5 41 7 7\ncpu0 1 1 1 1 1 1 1 1 1 1\n";
+        assert_eq!(busy(text), Some(Duration::from_secs(2)));
+        assert_eq!(busy("cpu  1 2\n"), None);
+        assert!(everything().unwrap() >= running_program(std::process::id()).unwrap());
     }
 
     #[test]

@@ -2,37 +2,12 @@
 
 use std::time::Duration;
 
+use crate::rng::Rng;
+
 /// How the kernel says that a stick is gone.
 const WORDS: &[&str] = &["eio", "enodev", "gone"];
 /// Ports that a stick can come back at.
 pub(super) const PLACES: usize = 2;
-
-/// Numbers without end from one seed (splitmix64).
-pub(super) struct Rng(u64);
-
-impl Rng {
-    pub(super) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut word = self.0;
-        word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        word ^ (word >> 31)
-    }
-
-    /// A number below `end`.
-    pub(super) fn below(&mut self, end: usize) -> usize {
-        // The remainder's bias is far below anything that shows here.
-        usize::try_from(self.next() % end.max(1) as u64).unwrap_or_default()
-    }
-
-    fn ms(&mut self, from: usize, to: usize) -> Duration {
-        Duration::from_millis((from + self.below(to - from)) as u64)
-    }
-}
 
 /// The stick is pulled out and comes back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,7 +71,7 @@ impl Plan {
         let boot = (rng.below(4) == 0 && self.sessions > 1).then(|| pull(rng, 0, 20_000));
         let pulls = 1 + rng.below(5);
         let pulls = (0..pulls).map(|_| pull(rng, 200, 9_000)).collect();
-        let last_work = rng.ms(200, 9_000);
+        let last_work = ms(rng, 200, 9_000);
         let ending = match rng.below(5) {
             0 => Ending::ShutDown,
             1 | 2 => Ending::Kill,
@@ -115,15 +90,19 @@ impl Plan {
     }
 }
 
+fn ms(rng: &mut Rng, from: usize, to: usize) -> Duration {
+    Duration::from_millis((from + rng.below(to - from)) as u64)
+}
+
 fn pull(rng: &mut Rng, from: usize, to: usize) -> Pull {
     Pull {
-        after: rng.ms(from, to),
+        after: ms(rng, from, to),
         word: WORDS[rng.below(WORDS.len())],
         // Half of the time it is back at once.
         away: if rng.below(2) == 0 {
             Duration::ZERO
         } else {
-            rng.ms(100, 8_000)
+            ms(rng, 100, 8_000)
         },
         place: rng.below(PLACES),
     }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::plan::Rng;
 use crate::demo::installable::{self, EDITOR, TOOLS};
+use crate::rng::Rng;
 
 /// Trees that are kept; the oldest goes when there are more.
 const MOST_TREES: usize = 10;

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::load::Content;
+use crate::bench::machine;
 use crate::disk;
 use crate::error::Result;
 
@@ -56,8 +57,6 @@ pub(super) fn render(rows: &[Row], seconds: u64) -> Result<String> {
             .map_or("unknown", |(_, value)| value.trim())
             .to_owned()
     };
-    let load = disk::read(Path::new("/proc/loadavg"))?;
-    let load: Vec<&str> = load.split_whitespace().take(3).collect();
     let lines: Vec<String> = rows.iter().map(Row::line).collect();
     Ok(format!(
         "{seconds} s at each rate; {} at {} MHz, load average at the end {}\n\n\
@@ -65,7 +64,7 @@ pub(super) fn render(rows: &[Row], seconds: u64) -> Result<String> {
          |---|---|---|---|---|---|---|---|\n{}",
         about("model name"),
         about("cpu MHz"),
-        load.join(", "),
+        machine::load()?,
         lines.join("\n")
     ))
 }
