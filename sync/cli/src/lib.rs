@@ -7,6 +7,7 @@ mod environment;
 mod error;
 mod holds;
 mod member;
+mod news;
 mod other;
 mod pair;
 mod passing;

@@ -8,8 +8,7 @@ use std::{
 };
 
 use gobag_client::{Options as ClientOptions, UploadLimit};
-use gobag_format::crypto::Random;
-use gobag_member::{MemberError, ServerStore};
+use gobag_member::{Joined, MemberError, Membership, ServerStore};
 use gobag_pair::{Other, PairError};
 use gobag_workspace::{Options, Workspace};
 use jiff::Timestamp;
@@ -67,6 +66,18 @@ impl Right {
         })
     }
 
+    /// The company's server as where this workspace is kept; none of a folder.
+    pub(crate) fn store(&self, state: &StateArgs) -> Result<Option<ServerStore>, MemberError> {
+        match self {
+            Self::Folder(_) => Ok(None),
+            Self::Workspace(name) => {
+                let mut member = state.open()?;
+                let joined = member.joined(name)?.clone();
+                Ok(Some(server(&mut member, &joined, &UploadLimit::default())?))
+            }
+        }
+    }
+
     fn opened(&self, left: &Path, state: &StateArgs, limit: &UploadLimit) -> Result<Other, MemberError> {
         let name = match self {
             Self::Folder(path) => return Ok(Other::from(path)),
@@ -74,13 +85,7 @@ impl Right {
         };
         let mut member = state.open()?;
         let joined = member.joined(name)?.clone();
-        let options = ClientOptions {
-            upload: limit.clone(),
-        };
-        let now_s = Timestamp::now().as_second().try_into().unwrap_or(0);
-        let random: Arc<dyn Random> = Arc::new(SystemRandom);
-        let client = member.connect(now_s, &options, &*random)?;
-        let store = ServerStore::new(client, joined.workspace, Arc::clone(&random));
+        let store = server(&mut member, &joined, limit)?;
         Ok(Other::from(Workspace::new(Options {
             id: joined.workspace,
             key: &joined.key,
@@ -88,7 +93,16 @@ impl Right {
             cache: gobag_pair::pages(left),
             name: name.clone(),
             by: who(),
-            random,
+            random: Arc::new(SystemRandom),
         })))
     }
+}
+
+fn server(member: &mut Membership, joined: &Joined, limit: &UploadLimit) -> Result<ServerStore, MemberError> {
+    let options = ClientOptions {
+        upload: limit.clone(),
+    };
+    let now_s = Timestamp::now().as_second().try_into().unwrap_or(0);
+    let client = member.connect(now_s, &options, &SystemRandom)?;
+    Ok(ServerStore::new(client, joined.workspace, Arc::new(SystemRandom)))
 }

@@ -36,12 +36,15 @@ impl Passing<'_> {
             .and_then(|right| Pair::open(self.left, right))
             .inspect_err(|error| self.note(error))?;
         let (limit, interrupt) = (self.limit.clone(), ui.interrupt());
-        pair.set_pace(Box::new(move |bytes| {
-            let wait = limit.reserve(bytes);
-            if let (false, Some(interrupt)) = (wait.is_zero(), &interrupt) {
-                let _ = interrupt.wait(Some(wait));
-            }
-        }));
+        // What goes to a workspace is limited where it leaves this computer: not all that is read is sent.
+        if self.right.folder().is_some() {
+            pair.set_pace(Box::new(move |bytes| {
+                let wait = limit.reserve(bytes);
+                if let (false, Some(interrupt)) = (wait.is_zero(), &interrupt) {
+                    let _ = interrupt.wait(Some(wait));
+                }
+            }));
+        }
         let options = Options {
             label: self.label.to_owned(),
             run: run_now(),

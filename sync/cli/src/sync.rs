@@ -42,7 +42,7 @@ pub(crate) struct SyncArgs {
     /// With `--watch`: only in this part of the day, by the clock of this computer; may be given several times
     #[arg(long, value_name = "FROM-TO", value_parser = window, requires = "watch")]
     schedule: Vec<Window>,
-    /// Most that is copied in a second, like 500kB or 2MB; 16 KiB at least
+    /// Most that is copied in a second, or of a workspace sent, like 500kB or 2MB; 16 KiB at least
     #[arg(long, value_name = "RATE", value_parser = speed)]
     limit: Option<u64>,
     /// Only say what would be done

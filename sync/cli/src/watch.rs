@@ -17,6 +17,7 @@ use serde::Serialize;
 
 use crate::{
     error::OrExplain as _,
+    news,
     passing::Passing,
     progress::Quiet,
     text,
@@ -60,6 +61,7 @@ pub(crate) fn watch(passing: &Passing<'_>, when: &When<'_>, ui: &Ui) -> Result<E
         return Ok(ExitCode::Ok);
     };
     let (mut watcher, hints) = Watcher::new();
+    news::listen(passing.right, passing.state, watcher.teller(), &interrupt);
     let mut desk = Desk {
         signals: interrupt.subscribe(),
         hints,

@@ -63,6 +63,11 @@ impl Watcher {
         (watcher, receiver)
     }
 
+    /// For others who have hints.
+    pub(crate) fn teller(&self) -> Sender<Hint> {
+        self.sender.clone()
+    }
+
     /// Watches all that is in these folders now.
     pub(crate) fn refresh(&mut self, tops: &[&Path]) {
         let Some(watcher) = &mut self.watcher else {

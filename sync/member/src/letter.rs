@@ -77,7 +77,12 @@ mod tests {
             WorkspaceLetter::parse(later.as_bytes()),
             Err(MemberError::NewerLetter)
         ));
-        for bad in [&text[1..], "{}", &text.replace("sales", "../x"), &" ".repeat(5000)] {
+        for bad in [
+            &text[1..],
+            "{}",
+            &text.replace("sales", "../x"),
+            &" ".repeat(5000),
+        ] {
             assert!(matches!(
                 WorkspaceLetter::parse(bad.as_bytes()),
                 Err(MemberError::NoLetter)

@@ -144,20 +144,29 @@ impl Membership {
             name: letter.name.clone(),
             key: letter.key.clone(),
         };
-        let known = self.kept.workspaces.iter().find(|known| known.name == joined.name);
+        let known = self
+            .kept
+            .workspaces
+            .iter()
+            .find(|known| known.name == joined.name);
         if known.is_some_and(|known| known.workspace != joined.workspace) {
             let name = joined.name.to_string();
             return Err(MemberError::OtherJoined { name });
         }
         self.change(|kept| {
-            kept.workspaces.retain(|known| known.workspace != joined.workspace);
+            kept.workspaces
+                .retain(|known| known.workspace != joined.workspace);
             kept.workspaces.push(joined);
         })
     }
 
     /// The workspace of this name.
     pub fn joined(&self, name: &str) -> Result<&Joined, MemberError> {
-        let found = self.kept.workspaces.iter().find(|known| known.name.as_str() == name);
+        let found = self
+            .kept
+            .workspaces
+            .iter()
+            .find(|known| known.name.as_str() == name);
         found.ok_or_else(|| MemberError::NotJoined {
             name: name.to_owned(),
         })
@@ -301,10 +310,7 @@ fn said_hello(company: &Company, options: &Options, random: &dyn Random) -> Resu
     })
 }
 
-fn each_server<T>(
-    company: &Company,
-    ask: impl Fn(&str) -> Result<T, ClientError>,
-) -> Result<T, ClientError> {
+fn each_server<T>(company: &Company, ask: impl Fn(&str) -> Result<T, ClientError>) -> Result<T, ClientError> {
     let mut offline = None;
     for server in &company.servers {
         match ask(server) {

@@ -49,6 +49,13 @@ impl ServerStore {
         asked.map_err(store_error)
     }
 
+    /// Waits for at most so many seconds until there is a point of a generation above `after`; gives that of the newest. Asks once.
+    pub fn wait(&self, after: u64, wait_s: u32) -> Result<u64, StoreError> {
+        let told = self.owner.wait(&self.line, after, wait_s).map_err(store_error)?;
+        let listed = told.points.first().map(|point| point.generation);
+        Ok(told.newest.or(listed).unwrap_or(after))
+    }
+
     fn told(&self, generation: u64) -> Result<Option<Point>, StoreError> {
         let mut backoff = Backoff::new(&*self.random, Some(TRIES));
         let asked = self

@@ -1,10 +1,6 @@
 //! The left folder alone, with what its passes came to: for looking at, and for what a person decides.
 
-use std::{
-    ffi::OsString,
-    os::unix::ffi::OsStringExt as _,
-    path::Path,
-};
+use std::{ffi::OsString, os::unix::ffi::OsStringExt as _, path::Path};
 
 use gobag_files::{Changes, OURS, Root, RootId, is_there, known, once, replace};
 use gobag_reconcile::Hold;

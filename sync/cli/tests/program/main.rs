@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 #![expect(clippy::disallowed_methods, reason = "the test is the user, at a shell")]
 
+mod company;
 mod deciding;
 mod desk;
 mod earlier;

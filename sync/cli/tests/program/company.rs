@@ -1,0 +1,133 @@
+//! Two computers and a workspace at a real server.
+
+use std::fs;
+
+use gobag_client::{Client, Options, People};
+use gobag_format::crypto::Key;
+use gobag_member::WorkspaceLetter;
+use gobag_protocol::{
+    ids::{BundleId, WorkspaceName},
+    letter::EnrolmentLetter,
+    people::Role,
+    workspaces::MemberRole,
+};
+use gobag_server::testing::Site;
+
+use crate::desk::Desk;
+
+/// A server with the workspace `sales`, whose letter is in `sales.letter`.
+struct Company {
+    site: Site,
+    letter: WorkspaceLetter,
+}
+
+impl Company {
+    fn new(desk: &Desk) -> Self {
+        let site = Site::start();
+        let name = WorkspaceName::parse("sales").unwrap();
+        let id = people(&site, Role::Admin).make_workspace(name.clone()).unwrap();
+        let letter = WorkspaceLetter::new(id, name, Key::from_bytes([7; 32]));
+        desk.write("sales.letter", &letter.to_json());
+        Self { site, letter }
+    }
+
+    /// IT makes a letter for a computer.
+    fn enrolment(&self, desk: &Desk, number: u8) {
+        let bundle = BundleId([number; 16]);
+        let token = self.site.token("acme", bundle);
+        let servers = vec![self.site.address()];
+        let letter = EnrolmentLetter::new(servers, self.site.ca(), token, bundle, u64::MAX);
+        desk.write(&format!("{number}.letter"), &letter.to_json());
+    }
+
+    fn admit(&self, number: u8, role: MemberRole) {
+        people(&self.site, Role::Operator)
+            .admit(self.letter.workspace, BundleId([number; 16]), role)
+            .unwrap();
+    }
+}
+
+fn people(site: &Site, role: Role) -> People {
+    let nobody = Client::new(&site.address(), site.ca(), None, Options::default()).unwrap();
+    People::new(nobody, site.person("acme", role).expose())
+}
+
+#[test]
+fn two_computers_and_the_companys_server() {
+    let desk = Desk::new();
+    let mut company = Company::new(&desk);
+    desk.write("ada/letter", "first");
+    desk.is(
+        "pair ada workspace:sales --state 1",
+        1,
+        &["there is no workspace `sales` here", "gobag-sync join"],
+    );
+    for (number, name) in [(1, "ada"), (2, "bob")] {
+        company.enrolment(&desk, number);
+        fs::create_dir_all(desk.at(name)).unwrap();
+        desk.is(
+            &format!("join sales.letter --state {number}"),
+            0,
+            &["workspace:sales"],
+        );
+        desk.is(
+            &format!("pair {name} workspace:sales --state {number}"),
+            1,
+            &["not known to your company's server", "gobag-sync enrol"],
+        );
+        let digits = format!("{number:02}").repeat(16);
+        desk.is(&format!("enrol {number}.letter --state {number}"), 0, &[&digits]);
+        desk.is(
+            &format!("pair {name} workspace:sales --state {number}"),
+            0,
+            &["are a pair"],
+        );
+    }
+    desk.is(
+        "sync ada workspace:sales --state 1",
+        1,
+        &["admitted to the workspace"],
+    );
+    company.admit(1, MemberRole::Writer);
+    company.admit(2, MemberRole::Writer);
+    desk.is("sync ada workspace:sales --state 1", 0, &["1 put", "the same"]);
+    desk.is("sync bob workspace:sales --state 2", 0, &["In your folder 1 put"]);
+    assert_eq!(desk.read("bob/letter"), "first");
+    // Both change it.
+    desk.write("ada/letter", "of Ada");
+    desk.write("bob/letter", "of Bob");
+    desk.is("sync ada workspace:sales --state 1", 0, &[]);
+    desk.is(
+        "sync bob workspace:sales --state 2 --label bob",
+        3,
+        &["changed in both"],
+    );
+    desk.is("sync ada workspace:sales --state 1", 0, &["In your folder 1 put"]);
+    assert_eq!(
+        (desk.read("ada/letter"), desk.read("bob/letter")),
+        ("of Ada".into(), "of Ada".into())
+    );
+    let listed = desk.json("conflicts bob", 3);
+    assert_eq!(listed["conflicts"].as_array().unwrap().len(), 1, "{listed}");
+    // Secrets are for their owner alone, and on no server.
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = fs::metadata(desk.at("1/member.json"))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+    // Offline, files stay; then it goes on.
+    company.site.kill();
+    desk.write("ada/new", "while offline");
+    desk.is("sync ada workspace:sales --state 1", 1, &["online"]);
+    desk.is("status ada --state 1", 3, &["workspace:sales"]);
+    company.site.start_again();
+    desk.is("sync ada workspace:sales --state 1", 0, &["1 put"]);
+    desk.is("status ada --state 1 --look", 0, &["ok   Both"]);
+    // A reader gets, and may not put.
+    company.admit(2, MemberRole::Reader);
+    desk.is("sync bob workspace:sales --state 2", 0, &["In your folder 1 put"]);
+    desk.write("bob/mine", "not for all");
+    desk.is("sync bob workspace:sales --state 2", 1, &["may write there"]);
+    assert_eq!(desk.read("bob/mine"), "not for all");
+}
