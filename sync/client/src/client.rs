@@ -49,6 +49,13 @@ pub struct Options {
     pub upload: UploadLimit,
 }
 
+/// How a body is sent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Method {
+    Post,
+    Put,
+}
+
 /// Speaks to one server. Dropping it lets requests of other threads finish; [`Client::close`] does not.
 #[derive(Clone)]
 pub struct Client {
@@ -195,19 +202,31 @@ impl Client {
         self.post(path, &self.written(body)?).map(drop)
     }
 
-    /// The same with headers of the caller's.
-    pub(crate) fn post_json(
+    /// The same with headers of the caller's, by `POST` or `PUT`.
+    pub(crate) fn send_json(
         &self,
+        method: Method,
         path: &str,
         headers: &[(&str, &str)],
         body: &impl Serialize,
-    ) -> Result<(), ClientError> {
-        let mut request = self.agent.post(self.url(path));
+    ) -> Result<Response<Body>, ClientError> {
+        let mut request = match method {
+            Method::Post => self.agent.post(self.url(path)),
+            Method::Put => self.agent.put(self.url(path)),
+        };
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let request = request.header(header::CONTENT_TYPE, "application/json");
-        self.heard(request.send(&self.written(body)?[..])).map(drop)
+        self.heard(request.send(&self.written(body)?[..]))
+    }
+
+    pub(crate) fn delete(&self, path: &str, headers: &[(&str, &str)]) -> Result<(), ClientError> {
+        let mut request = self.agent.delete(self.url(path));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.heard(request.call()).map(drop)
     }
 
     pub(crate) fn post(&self, path: &str, json: &[u8]) -> Result<Response<Body>, ClientError> {

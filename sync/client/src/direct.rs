@@ -25,8 +25,8 @@ use ureq::{
 use crate::{
     client::{Client, agent_config},
     error::ClientError,
+    owner::same_object,
     pace::Pace,
-    requests::same_object,
     tls::{self, Secured},
 };
 

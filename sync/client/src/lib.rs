@@ -1,6 +1,7 @@
 //! The network, client side: what sticks and people ask of the company's server (`docs/sync-protocol.md`, sections 3 and 4). Blocking, for threads.
 //!
-//! * [`client`]: connections to one server; [`requests`]: one method for each request of a stick, [`people`]: of people
+//! * [`client`]: connections to one server; [`requests`]: one method for each request of a stick, [`owner`]: of its objects and lines, and of those that it
+//!   shares; [`people`]: of people
 //! * `direct`: objects from the company's bucket itself, where the server says so
 //! * [`error`]: what can go wrong, and whether asking again helps
 //! * [`retry`]: when to ask again; [`pace`]: how fast bytes leave, and the end of all waiting
@@ -12,6 +13,7 @@
 pub mod client;
 mod direct;
 pub mod error;
+pub mod owner;
 mod pace;
 pub mod people;
 pub mod requests;
@@ -20,6 +22,7 @@ pub mod tls;
 
 pub use client::{Client, Options};
 pub use error::{ClientError, Refused};
+pub use owner::Owner;
 pub use pace::UploadLimit;
 pub use people::People;
 pub use requests::Memory;

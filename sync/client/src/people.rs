@@ -1,13 +1,21 @@
 //! What people of IT ask, with a token of theirs.
 
 use gobag_protocol::{
-    ids::{BundleId, LineName, ObjectId},
+    ids::{BundleId, LineName, ObjectId, WorkspaceId, WorkspaceName},
     people::{Reason, RevokeRequest, StickDetails, Sticks},
     points::{Point, Points, Wanted},
+    workspaces::{
+        MadeWorkspace, MemberRequest, MemberRole, WorkspaceDetails, WorkspaceInfo, WorkspaceInfos,
+        WorkspaceRequest,
+    },
 };
 use zeroize::Zeroizing;
 
-use crate::{client::Client, error::ClientError, requests::query};
+use crate::{
+    client::{Client, Method},
+    error::ClientError,
+    owner::query,
+};
 
 /// A person at a server.
 pub struct People {
@@ -86,17 +94,61 @@ impl People {
     /// A whole object of a stick, whose bytes are those of its id.
     pub fn object(&self, bundle: BundleId, id: ObjectId) -> Result<Vec<u8>, ClientError> {
         let path = format!("/v1/admin/sticks/{bundle}/objects/{id}");
-        self.client.whole(&path, &[("authorization", &self.bearer)], id)
+        self.client.whole(&path, &[self.authorization()], id)
+    }
+
+    /// All workspaces, in the order of names.
+    pub fn workspaces(&self) -> Result<Vec<WorkspaceInfo>, ClientError> {
+        let told: WorkspaceInfos = self.get("/v1/admin/workspaces")?;
+        Ok(told.workspaces)
+    }
+
+    /// How one workspace stands, and who its members are.
+    pub fn workspace(&self, id: WorkspaceId) -> Result<WorkspaceDetails, ClientError> {
+        self.get(&format!("/v1/admin/workspaces/{id}"))
+    }
+
+    /// Makes a workspace without members. Not to be asked again by itself: of a name there is one.
+    pub fn make_workspace(&self, name: WorkspaceName) -> Result<WorkspaceId, ClientError> {
+        let request = WorkspaceRequest { name };
+        let response = self.client.send_json(
+            Method::Post,
+            "/v1/admin/workspaces",
+            &[self.authorization()],
+            &request,
+        )?;
+        let made: MadeWorkspace = self.client.json(response)?;
+        Ok(made.id)
+    }
+
+    /// Admits a stick to a workspace, or gives a member another role.
+    pub fn admit(&self, id: WorkspaceId, bundle: BundleId, role: MemberRole) -> Result<(), ClientError> {
+        let path = format!("/v1/admin/workspaces/{id}/members/{bundle}");
+        let request = MemberRequest { role };
+        self.client
+            .send_json(Method::Put, &path, &[self.authorization()], &request)
+            .map(drop)
+    }
+
+    /// Takes a member away.
+    pub fn remove(&self, id: WorkspaceId, bundle: BundleId) -> Result<(), ClientError> {
+        let path = format!("/v1/admin/workspaces/{id}/members/{bundle}");
+        self.client.delete(&path, &[self.authorization()])
+    }
+
+    fn authorization(&self) -> (&str, &str) {
+        ("authorization", &self.bearer)
     }
 
     fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
-        let response = self.client.get_path(path, &[("authorization", &self.bearer)])?;
+        let response = self.client.get_path(path, &[self.authorization()])?;
         self.client.json(response)
     }
 
     fn post(&self, path: &str, body: &impl serde::Serialize) -> Result<(), ClientError> {
-        let headers = [("authorization", self.bearer.as_str())];
-        self.client.post_json(path, &headers, body)
+        self.client
+            .send_json(Method::Post, path, &[self.authorization()], body)
+            .map(drop)
     }
 }
 

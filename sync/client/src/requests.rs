@@ -1,4 +1,4 @@
-//! One method for each request of a stick.
+//! One method for each request of a stick; of objects and lines they are [`crate::owner`]'s.
 //!
 //! Nothing is asked again by itself, but for one case: a server that refuses a large body may close the connection before its refusal is
 //! read; then the body is offered first (`Expect: 100-continue`). Everything else may be asked again as it is, by [`Client::retry`] or
@@ -8,22 +8,20 @@ use std::ops::Range;
 
 use gobag_protocol::{
     PROTOCOL,
-    bounded::Bounded,
     enrol::{EnrolRequest, Enrolled},
     error::Code,
     hello::Hello,
-    ids::{LineName, ObjectId},
+    ids::{LineName, ObjectId, WorkspaceId},
     lease::{CertificateRequest, Certified, Erased, RenewRequest, Renewed},
-    limits::{MAX_MISSING_IDS, MAX_OBJECT_BYTES, MEMORY_BYTES},
-    objects::{Missing, MissingRequest},
-    points::{Bookmark, MadePoint, NewPoint, Part, Point, Points, Wanted},
+    limits::MEMORY_BYTES,
+    points::{Bookmark, MadePoint, NewPoint, Part, Point, Wanted},
     share::{
         Asked, NextRequest, NextShare, Question, QuestionRequest, Share, ShareGiven, ShareHeld, ShareRequest,
     },
+    workspaces::{Workspace, Workspaces},
 };
-use ureq::http::StatusCode;
 
-use crate::{client::Client, error::ClientError};
+use crate::{client::Client, error::ClientError, owner::Owner};
 
 /// What a server keeps of a stick's last moment (`docs/format/memory.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,66 +90,60 @@ impl Client {
         self.posted("/v1/share/held", held)
     }
 
-    /// Those of `ids` that the server has not, of any number of them.
+    /// What the stick has of its own, as [`Client::workspace`] is what several have.
+    pub fn own(&self) -> Owner {
+        Owner::new(self, "/v1".to_owned())
+    }
+
+    /// What a workspace has that the stick is a member of. Only with the feature [`WORKSPACES`](gobag_protocol::hello::WORKSPACES).
+    pub fn workspace(&self, id: WorkspaceId) -> Owner {
+        Owner::new(self, format!("/v1/workspaces/{id}"))
+    }
+
+    /// The workspaces that the stick is a member of. Only with that feature.
+    pub fn workspaces(&self) -> Result<Vec<Workspace>, ClientError> {
+        let told: Workspaces = self.get_json("/v1/workspaces")?;
+        Ok(told.workspaces)
+    }
+
+    /// As [`Owner::missing`].
     pub fn missing(&self, ids: &[ObjectId]) -> Result<Vec<ObjectId>, ClientError> {
-        let mut missing = Vec::new();
-        for ids in ids.chunks(MAX_MISSING_IDS) {
-            let ids = Bounded::new(ids.to_vec()).map_err(|error| self.protocol(error.to_string()))?;
-            let answer: Missing = self.answered("/v1/objects/missing", &MissingRequest { ids })?;
-            missing.extend(answer.missing);
-        }
-        Ok(missing)
+        self.own().missing(ids)
     }
 
-    /// Puts an object; when this returns it is durable there.
+    /// As [`Owner::put`].
     pub fn put(&self, id: ObjectId, sealed: &[u8]) -> Result<(), ClientError> {
-        let path = format!("/v1/objects/{id}");
-        match self.put_bytes(&path, &[], sealed) {
-            Err(ClientError::Offline { .. }) => self.put_bytes(&path, &[("expect", "100-continue")], sealed),
-            put => put,
-        }
-        .map(drop)
+        self.own().put(id, sealed)
     }
 
-    /// A whole object, whose bytes are those of its id.
+    /// As [`Owner::get`].
     pub fn get(&self, id: ObjectId) -> Result<Vec<u8>, ClientError> {
-        self.whole(&format!("/v1/objects/{id}"), &[], id)
+        self.own().get(id)
     }
 
-    /// A part of an object; nothing vouches for its bytes but what they are sealed with.
+    /// As [`Owner::get_range`].
     pub fn get_range(&self, id: ObjectId, range: Range<u64>) -> Result<Vec<u8>, ClientError> {
-        let Some(last) = range.end.checked_sub(1).filter(|last| *last >= range.start) else {
-            return Ok(Vec::new());
-        };
-        let asked = format!("bytes={}-{last}", range.start);
-        let response = self.get_path(&format!("/v1/objects/{id}"), &[("range", &asked)])?;
-        let is_part = response.status() == StatusCode::PARTIAL_CONTENT;
-        let part = self.body(response, MAX_OBJECT_BYTES as u64)?;
-        match is_part && part.len() as u64 == range.end - range.start {
-            true => Ok(part),
-            false => Err(self.protocol("this is not the part that was asked for".to_owned())),
-        }
+        self.own().get_range(id, range)
     }
 
-    /// Ids of a point to come.
+    /// As [`Owner::part`].
     pub fn part(&self, line: &LineName, part: &Part) -> Result<(), ClientError> {
-        self.posted(&format!("/v1/lines/{line}/parts"), part)
+        self.own().part(line, part)
     }
 
-    /// Makes the next point of a line; when this returns it is durable there.
+    /// As [`Owner::publish`].
     pub fn publish(&self, line: &LineName, point: &NewPoint) -> Result<MadePoint, ClientError> {
-        self.answered(&format!("/v1/lines/{line}/points"), point)
+        self.own().publish(line, point)
     }
 
-    /// Points of a line that are wanted, newest first, at most 100 of them.
+    /// As [`Owner::points`].
     pub fn points(&self, line: &LineName, wanted: &Wanted) -> Result<Vec<Point>, ClientError> {
-        let points: Points = self.get_json(&format!("/v1/lines/{line}/points?{}", query(wanted)))?;
-        Ok(points.points)
+        self.own().points(line, wanted)
     }
 
-    /// One point, with its head.
+    /// As [`Owner::point`].
     pub fn point(&self, line: &LineName, generation: u64) -> Result<Point, ClientError> {
-        self.get_json(&format!("/v1/lines/{line}/points/{generation}"))
+        self.own().point(line, generation)
     }
 
     /// Names a point.
@@ -191,24 +183,4 @@ impl Client {
     pub fn result(&self, envelope: &str) -> Result<(), ClientError> {
         self.post("/v1/results", envelope.as_bytes()).map(drop)
     }
-}
-
-/// Bytes that are those of their id.
-pub(crate) fn same_object(id: ObjectId, sealed: Vec<u8>) -> Result<Vec<u8>, ClientError> {
-    match ObjectId::of(&sealed) == id {
-        true => Ok(sealed),
-        false => Err(ClientError::OtherContent { id }),
-    }
-}
-
-/// The query that says which points are wanted.
-pub(crate) fn query(wanted: &Wanted) -> String {
-    let fields = [
-        wanted.before.map(|before| format!("before={before}")),
-        wanted.before_s.map(|before_s| format!("before_s={before_s}")),
-        wanted.complete.map(|complete| format!("complete={complete}")),
-        wanted.bookmark.map(|kind| format!("bookmark={}", kind.as_str())),
-        wanted.limit.map(|limit| format!("limit={limit}")),
-    ];
-    fields.into_iter().flatten().collect::<Vec<_>>().join("&")
 }

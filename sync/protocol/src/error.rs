@@ -51,6 +51,8 @@ codes! {
     EnrolToken = "enrol.token", 403;
     /// The token is for another stick.
     EnrolOtherStick = "enrol.other-stick", 403;
+    /// The number is a workspace's, and no stick's.
+    EnrolWorkspace = "enrol.workspace", 409;
     /// The stick did not prove that it has its key.
     EnrolProof = "enrol.proof", 403;
     /// IT revoked the stick.
@@ -99,8 +101,16 @@ codes! {
     PointPartial = "point.partial", 422;
     /// A policy that would keep nothing.
     PolicyEmpty = "policy.empty", 422;
-    /// More lines than a stick has.
+    /// More lines than a stick or a workspace has.
     LineTooMany = "line.too-many", 422;
+    /// No such workspace, or none that who asks is a member of.
+    WorkspaceUnknown = "workspace.unknown", 404;
+    /// A reader of the workspace may not write to it.
+    WorkspaceRole = "workspace.role", 403;
+    /// The tenant has a workspace of this name.
+    WorkspaceName = "workspace.name", 409;
+    /// More workspaces than a tenant has, or more members than a workspace has.
+    WorkspaceTooMany = "workspace.too-many", 422;
     /// Nothing is remembered of the stick.
     MemoryUnknown = "memory.unknown", 404;
     /// The memory is not what `If-Match` says.
@@ -163,6 +173,7 @@ mod tests {
             "identity.role 403",
             "enrol.token 403",
             "enrol.other-stick 403",
+            "enrol.workspace 409",
             "enrol.proof 403",
             "stick.revoked 403",
             "stick.other-key 403",
@@ -188,6 +199,10 @@ mod tests {
             "point.partial 422",
             "policy.empty 422",
             "line.too-many 422",
+            "workspace.unknown 404",
+            "workspace.role 403",
+            "workspace.name 409",
+            "workspace.too-many 422",
             "memory.unknown 404",
             "memory.changed 412",
             "memory.unconditional 428",

@@ -11,10 +11,14 @@ pub const FEATURES: &[&str] = &[
     // points with `complete`
     "partial-points",
     SHARES,
+    WORKSPACES,
 ];
 
 /// The word of a server that gives shares.
 pub const SHARES: &str = "shares";
+
+/// The word of a server that has workspaces, and on which one can wait for a newer point.
+pub const WORKSPACES: &str = "workspaces";
 
 /// The answer to `GET /v1/hello`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,7 +9,7 @@ pub use gobag_format::{
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::limits::{MAX_GROUP_NAME, MAX_LINE_NAME, MAX_PERSON_NAME, MAX_TENANT_NAME};
+use crate::limits::{MAX_GROUP_NAME, MAX_LINE_NAME, MAX_PERSON_NAME, MAX_TENANT_NAME, MAX_WORKSPACE_NAME};
 
 /// An object: the BLAKE3 digest of its sealed bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -39,20 +39,46 @@ impl fmt::Display for ObjectId {
     }
 }
 
-/// One attempt at something: drawn by the stick, the same when it tries again. 16 bytes, 32 hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct RequestId(pub [u8; 16]);
+macro_rules! number {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        pub struct $name(pub [u8; 16]);
 
-impl Serialize for RequestId {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // The text form of 16 bytes is written in one place.
-        serializer.collect_str(&BundleId(self.0))
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                // The text form of 16 bytes is written in one place.
+                serializer.collect_str(&BundleId(self.0))
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                BundleId::deserialize(deserializer).map(|id| Self(id.0))
+            }
+        }
+    };
+}
+
+number!(
+    /// One attempt at something: drawn by the stick, the same when it tries again. 16 bytes, 32 hexadecimal digits.
+    RequestId
+);
+number!(
+    /// A workspace, by a number of the form of a bundle's, drawn by the server: 16 bytes, 32 hexadecimal digits.
+    WorkspaceId
+);
+
+impl WorkspaceId {
+    /// Reads 32 hexadecimal digits.
+    pub fn parse(text: &str) -> Option<Self> {
+        BundleId::parse(text).map(|id| Self(id.0))
     }
 }
 
-impl<'de> Deserialize<'de> for RequestId {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        BundleId::deserialize(deserializer).map(|id| Self(id.0))
+impl fmt::Display for WorkspaceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&BundleId(self.0), f)
     }
 }
 
@@ -113,6 +139,12 @@ name!(
     GroupName,
     "the name of a group has 1 to 64 of a-z, 0-9 and `-`",
     |text| of(text, MAX_GROUP_NAME, plain)
+);
+name!(
+    /// A workspace, as IT calls it.
+    WorkspaceName,
+    "the name of a workspace has 1 to 64 of a-z, 0-9 and `-`",
+    |text| of(text, MAX_WORKSPACE_NAME, plain)
 );
 name!(
     /// A person, as IT calls them: one line of text.

@@ -18,7 +18,7 @@ pub const MAX_LISTED_POINTS: u32 = 100;
 pub const MAX_BOOKMARKS: usize = 16;
 /// Bytes of a bookmark's sealed label.
 pub const MAX_LABEL_BYTES: usize = 1024;
-/// Lines of a stick.
+/// Lines of a stick, and of a workspace.
 pub const MAX_LINES: usize = 64;
 /// Characters of a line's name.
 pub const MAX_LINE_NAME: usize = 64;
@@ -26,6 +26,16 @@ pub const MAX_LINE_NAME: usize = 64;
 pub const MAX_TENANT_NAME: usize = 32;
 /// Characters of the name of a group of sticks.
 pub const MAX_GROUP_NAME: usize = 64;
+/// Characters of a workspace's name.
+pub const MAX_WORKSPACE_NAME: usize = 64;
+/// Workspaces of a tenant.
+pub const MAX_WORKSPACES: usize = 256;
+/// Members of a workspace.
+pub const MAX_MEMBERS: usize = 4096;
+/// Seconds that a request waits for a newer point at most: fewer than a client, or what stands between, waits for a byte.
+pub const MAX_WAIT_S: u32 = 50;
+/// Requests of one stick that wait at the same time, at each server.
+pub const MAX_WAITS: usize = 16;
 /// Characters of a person's name.
 pub const MAX_PERSON_NAME: usize = 128;
 /// Bytes of the memory that is kept of a stick (`docs/format/memory.md`): always as many.

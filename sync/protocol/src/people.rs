@@ -260,7 +260,7 @@ pub struct Pruned {
     pub parts: u64,
     /// Pieces in the store that nobody knew of, left by interrupted uploads; not counted in a dry run.
     pub strays: u64,
-    /// Sticks of which not all could be removed that should have been; the server's log says why. The next run tries again.
+    /// Sticks and workspaces of which not all could be removed that should have been; the server's log says why. The next run tries again.
     #[serde(default)]
     pub failed: u64,
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     bounded::Bounded,
     bytes::Sealed,
-    ids::{ObjectId, RequestId},
+    ids::{BundleId, ObjectId, RequestId},
     limits::{MAX_BOOKMARKS, MAX_HEAD_BYTES, MAX_LABEL_BYTES, MAX_POINT_IDS},
 };
 
@@ -134,6 +134,9 @@ pub struct Point {
     /// When a drill last proved that one can; pruning keeps the last such point of a line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drilled_s: Option<u64>,
+    /// Of a workspace: the member that made it, by the server's word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_by: Option<BundleId>,
     /// How many ids it added.
     pub added: u64,
     /// How many ids it dropped.
@@ -148,6 +151,12 @@ pub struct Point {
 /// Which points `GET /v1/lines/{line}/points` tells; all that are asked for must hold.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wanted {
+    /// Of generations above this one. An earlier server tells the others, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<u64>,
+    /// If there is none, the answer waits for one so many seconds, at most 50.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_s: Option<u32>,
     /// Of generations below this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<u64>,
@@ -170,6 +179,10 @@ pub struct Wanted {
 pub struct Points {
     /// The points.
     pub points: Vec<Point>,
+    /// Where `after` was asked for: the line's newest generation of all, 0 for none. One that is lower than `after` is of a server that was put
+    /// back to an earlier state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest: Option<u64>,
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use crate::{
     config::{Leases, Quotas},
     lease::LeaseKeys,
     metrics::Metrics,
+    news::News,
     rates::Rates,
     refusal::Answer,
     store::{
@@ -34,6 +35,7 @@ pub(crate) struct App {
     pub(crate) leases: Leases,
     pub(crate) rates: Rates,
     pub(crate) metrics: Metrics,
+    pub(crate) news: News,
     /// Turns for bodies in memory.
     pub(crate) bodies: Arc<Semaphore>,
 }

@@ -156,7 +156,9 @@ pub struct Leases {
 pub struct Quotas {
     /// A stick.
     pub stick_bytes: u64,
-    /// All sticks of a tenant.
+    /// A workspace.
+    pub workspace_bytes: u64,
+    /// All sticks and workspaces of a tenant.
     pub tenant_bytes: u64,
 }
 
@@ -190,6 +192,8 @@ pub struct Most {
     pub connections: usize,
     /// Bodies held in memory: each at most as large as the largest request.
     pub bodies: usize,
+    /// Requests that wait for a newer point.
+    pub waits: usize,
 }
 
 impl Default for Config {
@@ -243,6 +247,7 @@ impl Default for Quotas {
     fn default() -> Self {
         Self {
             stick_bytes: 512 << 30,
+            workspace_bytes: 512 << 30,
             tenant_bytes: 64 << 40,
         }
     }
@@ -264,6 +269,7 @@ impl Default for Most {
         Self {
             connections: 4096,
             bodies: 64,
+            waits: 1024,
         }
     }
 }

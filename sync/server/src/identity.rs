@@ -3,20 +3,21 @@
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use axum::{
-    extract::FromRequestParts,
+    extract::{FromRequestParts, RawPathParams},
     http::{header, request::Parts},
 };
 use gobag_protocol::{
     enrol::{PERSON_TOKEN_PREFIX, TokenText},
     error::Code,
-    ids::VerifyingKey,
+    ids::{BundleId, VerifyingKey, WorkspaceId},
     people::Role,
+    workspaces::MemberRole,
 };
 
 use crate::{
     app::Shared,
     refusal::{Answer, Refusal},
-    store::{StickKey, people, people::Person, sticks},
+    store::{OwnerKey, StickKey, people, people::Person, sticks, workspaces},
 };
 
 /// What the handshake found out; the same for all requests of a connection.
@@ -61,6 +62,78 @@ impl FromRequestParts<Shared> for Stick {
         sticks::let_in(&app.database, stick, key, app.clock.now_s()).await?;
         tracing::Span::current().record("who", format!("{} stick {}", stick.tenant, stick.bundle));
         Ok(Self(stick.clone()))
+    }
+}
+
+/// Whose objects and lines a request of a stick is about: its own, or those of the workspace in its address, of which the stick is a member.
+pub(crate) struct Reads {
+    pub(crate) owner: OwnerKey,
+    pub(crate) stick: StickKey,
+    /// In the workspace.
+    role: Option<MemberRole>,
+}
+
+impl Reads {
+    /// Fails if the stick is no member any more. Its own is its own.
+    pub(crate) async fn check(&self, app: &Shared) -> Answer<()> {
+        if self.role.is_none() {
+            return Ok(());
+        }
+        let role = workspaces::role(&app.database, &self.owner, &self.stick).await?;
+        role.map(drop).ok_or_else(workspaces::unknown)
+    }
+}
+
+impl FromRequestParts<Shared> for Reads {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Answer<Self> {
+        let Stick(stick) = Stick::from_request_parts(parts, app).await?;
+        let named = RawPathParams::from_request_parts(parts, app).await;
+        let named = named.map_err(Refusal::unavailable)?;
+        let workspace = named.iter().find(|(name, _)| *name == "workspace");
+        let Some((_, workspace)) = workspace else {
+            return Ok(Self {
+                owner: stick.clone(),
+                stick,
+                role: None,
+            });
+        };
+        let id = WorkspaceId::parse(workspace).ok_or_else(workspaces::unknown)?;
+        let owner = OwnerKey::workspace(&stick.tenant, id);
+        let role = workspaces::role(&app.database, &owner, &stick).await?;
+        Ok(Self {
+            role: Some(role.ok_or_else(workspaces::unknown)?),
+            owner,
+            stick,
+        })
+    }
+}
+
+/// The same where the request changes something there.
+pub(crate) struct Writes {
+    pub(crate) owner: OwnerKey,
+    /// The member, where it is a workspace.
+    pub(crate) made_by: Option<BundleId>,
+}
+
+impl FromRequestParts<Shared> for Writes {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Answer<Self> {
+        let Reads { owner, stick, role } = Reads::from_request_parts(parts, app).await?;
+        match role {
+            Some(MemberRole::Reader) => Err(Refusal::new(
+                Code::WorkspaceRole,
+                "this stick only reads the workspace; nothing was changed",
+            )
+            .hint("IT can make it a writer: `gobag-image company workspace admit`")),
+            Some(MemberRole::Writer) => Ok(Self {
+                owner,
+                made_by: Some(stick.bundle),
+            }),
+            None => Ok(Self { owner, made_by: None }),
+        }
     }
 }
 

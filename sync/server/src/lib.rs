@@ -6,6 +6,7 @@
 //! * [`routes`]: one file per group of addresses; [`body`]: bodies with an end; [`refusal`]: no, as an answer
 //! * [`store`]: what is kept, one file per thing; [`retention`]: which points go; [`probe`]: whether a bucket may be trusted with it
 //! * [`backup`]: a server in a folder, and back
+//! * [`news`]: waiting for a newer point
 //! * [`rates`]: how often one may ask; [`metrics`]: what was done, in numbers
 //! * `testing`, a feature of that name: a real server for the tests of its clients
 
@@ -20,6 +21,7 @@ mod error;
 mod identity;
 pub mod lease;
 mod metrics;
+mod news;
 pub mod probe;
 mod rates;
 pub mod refusal;

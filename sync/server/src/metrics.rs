@@ -30,7 +30,7 @@ pub(crate) struct Metrics {
     pub points: AtomicU64,
     /// Times that pruning came to its end here.
     pub prunings: AtomicU64,
-    /// Sticks that could not be pruned.
+    /// Sticks and workspaces that could not be pruned.
     pub sticks_not_pruned: AtomicU64,
     /// 1 while the clock is in doubt.
     pub clock_doubtful: AtomicU64,
@@ -42,6 +42,8 @@ pub(crate) struct Metrics {
     pub object_bytes_pruned: AtomicU64,
     /// Connections now.
     pub connections: AtomicU64,
+    /// Requests that wait for a newer point now.
+    pub waiting: AtomicU64,
     /// Connections that did not come to a request: no TLS, no certificate of ours.
     pub handshakes_failed: AtomicU64,
 }
@@ -139,6 +141,7 @@ impl Metrics {
                 &self.object_bytes_pruned,
             ),
             ("gobag_connections", "gauge", &self.connections),
+            ("gobag_waiting", "gauge", &self.waiting),
             (
                 "gobag_handshakes_failed_total",
                 "counter",

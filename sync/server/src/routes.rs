@@ -8,8 +8,12 @@ mod memory;
 mod objects;
 mod share;
 mod tokens;
+mod workspaces;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::Ordering::Relaxed,
+    time::{Duration, Instant},
+};
 
 use axum::{
     Json, Router,
@@ -54,6 +58,24 @@ pub(crate) fn public(app: Shared) -> Router {
         )
         .route("/v1/memory", put(memory::put).get(memory::get))
         .route("/v1/results", post(memory::result))
+        .route("/v1/workspaces", get(workspaces::mine))
+        .route(
+            "/v1/workspaces/{workspace}/objects/missing",
+            post(objects::missing),
+        )
+        .route(
+            "/v1/workspaces/{workspace}/objects/{id}",
+            put(objects::put).get(objects::get),
+        )
+        .route("/v1/workspaces/{workspace}/lines/{line}/parts", post(lines::part))
+        .route(
+            "/v1/workspaces/{workspace}/lines/{line}/points",
+            post(lines::make).get(lines::list),
+        )
+        .route(
+            "/v1/workspaces/{workspace}/lines/{line}/points/{generation}",
+            get(lines::get),
+        )
         .route("/v1/admin/sticks", get(admin::sticks))
         .route("/v1/admin/sticks/{bundle}", get(admin::stick))
         .route("/v1/admin/sticks/{bundle}/revoke", post(admin::revoke))
@@ -72,6 +94,15 @@ pub(crate) fn public(app: Shared) -> Router {
         .route(
             "/v1/admin/sticks/{bundle}/lines/{line}/points/{generation}/drilled",
             post(admin::drilled),
+        )
+        .route(
+            "/v1/admin/workspaces",
+            get(workspaces::list).post(workspaces::make),
+        )
+        .route("/v1/admin/workspaces/{id}", get(workspaces::get))
+        .route(
+            "/v1/admin/workspaces/{id}/members/{bundle}",
+            put(workspaces::admit).delete(workspaces::remove),
         )
         .route("/v1/admin/enrolments", post(admin::enrolment))
         .route("/v1/admin/tokens", get(tokens::list).post(tokens::make))
@@ -92,13 +123,19 @@ pub(crate) fn private(app: Shared) -> Router {
         .route("/readyz", get(ready))
         .route(
             "/metrics",
-            get(|State(app): State<Shared>| async move { app.metrics.text() }),
+            get(|State(app): State<Shared>| async move { measured(&app) }),
         )
         .with_state(app)
 }
 
 async fn hello(_: Anybody, State(app): State<Shared>) -> Json<Hello> {
     Json(Hello::at(app.clock.now_s()))
+}
+
+/// What Prometheus reads.
+fn measured(app: &Shared) -> String {
+    app.metrics.waiting.store(app.news.len() as u64, Relaxed);
+    app.metrics.text()
 }
 
 async fn ready(State(app): State<Shared>) -> Answer<&'static str> {

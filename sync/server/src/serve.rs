@@ -35,6 +35,7 @@ use crate::{
     identity::Peer,
     lease::LeaseKeys,
     metrics::Metrics,
+    news::News,
     probe::{self, ProbeError},
     rates::Rates,
     refusal::Refusal,
@@ -213,6 +214,7 @@ impl Server {
         let lease_keys = LeaseKeys::open_or_make(&config.ca_folder())?;
         check_lease_key(&database, &lease_keys).await?;
         let acceptor = TlsAcceptor::from(Arc::new(ca.server(&config.names, &clock)?));
+        let (end, ended) = watch::channel(false);
         let app = Arc::new(App {
             database,
             blobs,
@@ -223,13 +225,13 @@ impl Server {
             leases: config.leases,
             rates: Rates::new(&config.rates),
             metrics: Metrics::default(),
+            news: News::new(config.most.waits, ended.clone()),
             bodies: Arc::new(Semaphore::new(config.most.bodies.max(1))),
         });
         let refused = |source| ServeError::Refused { source };
         app.tick().await.map_err(refused)?;
         let (public, address) = listen(config.listen).await?;
         let (private, metrics_address) = listen(config.metrics_listen).await?;
-        let (end, ended) = watch::channel(false);
         let port = |listener, acceptor, router, connections: usize| Port {
             listener,
             acceptor,

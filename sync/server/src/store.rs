@@ -12,6 +12,7 @@ pub mod leases;
 pub mod marker;
 pub mod memories;
 pub mod objects;
+pub mod owners;
 pub mod people;
 pub mod points;
 pub mod policies;
@@ -23,19 +24,23 @@ pub mod shares;
 pub(crate) mod space;
 pub mod sticks;
 pub mod ticks;
+pub mod workspaces;
 
 use gobag_protocol::ids::{BundleId, TenantName};
 
-/// A stick of a tenant: what every query about one begins with.
+/// Who has objects, lines and points: what every query about them begins with.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct StickKey {
+pub struct OwnerKey {
     /// Whose.
     pub tenant: TenantName,
-    /// Which.
+    /// Which stick; of a workspace its number, which is no stick's.
     pub bundle: BundleId,
 }
 
-impl StickKey {
+/// A stick of a tenant. Where it stands, a workspace's number finds nothing, for `sticks` has no row of one.
+pub type StickKey = OwnerKey;
+
+impl OwnerKey {
     pub(crate) fn tenant(&self) -> String {
         self.tenant.as_str().to_owned()
     }

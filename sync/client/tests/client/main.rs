@@ -9,3 +9,4 @@ mod moto;
 mod requests;
 mod site;
 mod trust;
+mod workspaces;

@@ -27,13 +27,13 @@ use crate::{
     clock::Clock,
     refusal::{Answer, Refusal},
     store::{
-        self, StickKey,
+        self, OwnerKey,
         audit::{self, Event},
         blobs::Blobs,
         database::Database,
-        marker,
+        marker, owners,
         prune::Lease,
-        sticks, unsigned,
+        unsigned,
     },
 };
 
@@ -52,7 +52,7 @@ pub(super) struct Copied {
 
 /// An object that a row names.
 struct Known {
-    stick: StickKey,
+    owner: OwnerKey,
     id: ObjectId,
     len: u64,
 }
@@ -79,14 +79,14 @@ pub(super) async fn copy(
         };
         for known in &page {
             let folder = to
-                .join(known.stick.tenant.as_str())
-                .join(known.stick.bundle.to_string());
+                .join(known.owner.tenant.as_str())
+                .join(known.owner.bundle.to_string());
             let path = folder.join(known.id.to_string());
             // It has its name only when it is whole.
             let is_there = std::fs::metadata(&path).is_ok_and(|found| found.len() == known.len);
             if !is_there {
                 let Some(bytes) = bytes(source.blobs, known).await? else {
-                    tracing::error!(id = %known.id, stick = ?known.stick, "an object is missing or damaged");
+                    tracing::error!(id = %known.id, owner = ?known.owner, "an object is missing or damaged");
                     copied.missing += 1;
                     continue;
                 };
@@ -96,7 +96,7 @@ pub(super) async fn copy(
             progress("objects", known.len);
             copied.copied += 1;
         }
-        after = Some((last.stick.clone(), last.id));
+        after = Some((last.owner.clone(), last.id));
     }
 }
 
@@ -120,7 +120,7 @@ fn keep(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 
 /// The object's bytes, if they are what its id says.
 async fn bytes(blobs: &Blobs, known: &Known) -> Answer<Option<bytes::Bytes>> {
-    let Some(found) = blobs.get(&known.stick, known.id, None).await? else {
+    let Some(found) = blobs.get(&known.owner, known.id, None).await? else {
         return Ok(None);
     };
     if found.meta.size > MAX_OBJECT_BYTES as u64 {
@@ -130,11 +130,11 @@ async fn bytes(blobs: &Blobs, known: &Known) -> Answer<Option<bytes::Bytes>> {
     Ok((ObjectId::of(&bytes) == known.id).then_some(bytes))
 }
 
-async fn page(database: &Database, after: Option<&(StickKey, ObjectId)>) -> Answer<Vec<Known>> {
+async fn page(database: &Database, after: Option<&(OwnerKey, ObjectId)>) -> Answer<Vec<Known>> {
     let (tenant, bundle, id) = match after {
-        Some((stick, id)) => (
-            stick.tenant.as_str().to_owned(),
-            stick.bundle.0.to_vec(),
+        Some((owner, id)) => (
+            owner.tenant.as_str().to_owned(),
+            owner.bundle.0.to_vec(),
             id.as_bytes().to_vec(),
         ),
         None => (String::new(), Vec::new(), Vec::new()),
@@ -154,7 +154,7 @@ async fn page(database: &Database, after: Option<&(StickKey, ObjectId)>) -> Answ
         let (tenant, bundle, id): (String, Vec<u8>, Vec<u8>) =
             (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
         page.push(Known {
-            stick: StickKey {
+            owner: OwnerKey {
                 tenant: TenantName::parse(&tenant).ok_or_else(odd)?,
                 bundle: BundleId(bundle.try_into().map_err(|_| odd())?),
             },
@@ -177,23 +177,23 @@ pub(super) async fn put(from: &Path, blobs: &Blobs, progress: &Progress<'_>) -> 
         let tenant = TenantName::parse(&tenant).ok_or_else(|| damaged(&folder, "no name of a tenant"))?;
         for (bundle, folder) in entries(&folder)? {
             let bundle = BundleId::parse(&bundle).ok_or_else(|| damaged(&folder, "no number of a stick"))?;
-            let stick = StickKey {
+            let owner = OwnerKey {
                 tenant: tenant.clone(),
                 bundle,
             };
-            blobs.make_place(&stick).await?;
+            blobs.make_place(&owner).await?;
             for (id, path) in entries(&folder)? {
                 let id = ObjectId::parse(&id).ok_or_else(|| damaged(&path, "no name of an object"))?;
                 let len = std::fs::metadata(&path).map_err(file_error(&path))?.len();
                 if len > MAX_OBJECT_BYTES as u64 {
                     return Err(damaged(&path, "larger than any object"));
                 }
-                if !blobs.has(&stick, id, len as usize).await? {
+                if !blobs.has(&owner, id, len as usize).await? {
                     let bytes = std::fs::read(&path).map_err(file_error(&path))?;
                     if ObjectId::of(&bytes) != id {
                         return Err(damaged(&path, "other bytes than those of its name"));
                     }
-                    blobs.put(&stick, id, bytes.into()).await?;
+                    blobs.put(&owner, id, bytes.into()).await?;
                 }
                 progress("objects", len);
                 count += 1;
@@ -226,7 +226,7 @@ enum State {
 }
 
 async fn state(blobs: &Blobs, known: &Known, is_read: bool) -> Answer<State> {
-    if !blobs.has(&known.stick, known.id, known.len as usize).await? {
+    if !blobs.has(&known.owner, known.id, known.len as usize).await? {
         return Ok(State::Missing);
     }
     let is_whole = !is_read || bytes(blobs, known).await?.is_some();
@@ -241,11 +241,11 @@ async fn forget(
     is_read: bool,
     clock: &Clock,
 ) -> Result<u64, BackupError> {
-    let Some(Known { stick, .. }) = gone.first() else {
+    let Some(Known { owner, .. }) = gone.first() else {
         return Ok(0);
     };
     let mut write = database.write().await?;
-    sticks::hold(&mut write, stick).await?;
+    owners::hold(&mut write, owner).await?;
     let mut ids = Vec::new();
     for known in gone {
         // It may have been sent again meanwhile.
@@ -253,14 +253,14 @@ async fn forget(
             ids.push(known.id);
         }
     }
-    let count = store::objects::forget(&mut write, stick, &ids).await?;
-    let about = format!("{count} objects of stick {} were not in the store", stick.bundle);
+    let count = store::objects::forget(&mut write, owner, &ids).await?;
+    let about = format!("{count} objects of {} were not in the store", owner.bundle);
     let event = Event {
         who: "console",
         what: "objects.forgotten",
         about: &about,
     };
-    audit::append(&mut write, &stick.tenant, clock.now_s(), &event).await?;
+    audit::append(&mut write, &owner.tenant, clock.now_s(), &event).await?;
     // Asked last: a store that went away while it was looked through has nothing of anybody.
     marker::check(database, blobs).await?;
     write.commit().await?;
@@ -312,12 +312,12 @@ pub async fn check(
             match state(blobs, known, options.is_read).await? {
                 State::Whole => {}
                 State::Missing => {
-                    tracing::error!(id = %known.id, stick = ?known.stick, "an object is missing");
+                    tracing::error!(id = %known.id, owner = ?known.owner, "an object is missing");
                     report.missing += 1;
                     gone.push(known);
                 }
                 State::Damaged => {
-                    tracing::error!(id = %known.id, stick = ?known.stick, "an object is damaged");
+                    tracing::error!(id = %known.id, owner = ?known.owner, "an object is damaged");
                     report.damaged += 1;
                     gone.push(known);
                 }
@@ -325,12 +325,12 @@ pub async fn check(
             progress("objects", known.len);
         }
         if let Some(clock) = options.forget {
-            for of_stick in gone.chunk_by(|one, next| one.stick == next.stick) {
-                for some in of_stick.chunks(HELD) {
+            for of_owner in gone.chunk_by(|one, next| one.owner == next.owner) {
+                for some in of_owner.chunks(HELD) {
                     report.forgotten += forget(database, blobs, some, options.is_read, clock).await?;
                 }
             }
         }
-        after = Some((last.stick.clone(), last.id));
+        after = Some((last.owner.clone(), last.id));
     }
 }

@@ -21,13 +21,28 @@ pub(super) struct Table {
 use Kind::{Bytes, Number, Text};
 
 /// Columns that tables had once, in backups of then; what they say follows from other rows.
-const GONE: &[(&str, &str)] = &[("tenants", "bytes"), ("tenants", "row_bytes")];
+const GONE: &[(&str, &str)] = &[
+    ("tenants", "bytes"),
+    ("tenants", "row_bytes"),
+    ("sticks", "bytes"),
+    ("sticks", "row_bytes"),
+];
 
 /// In an order in which no row names one that comes later.
 pub(super) const TABLES: &[Table] = &[
     Table {
         name: "tenants",
         columns: &[("tenant", Text), ("audit_number", Number), ("audit_hash", Bytes)],
+    },
+    Table {
+        name: "owners",
+        columns: &[
+            ("tenant", Text),
+            ("bundle", Bytes),
+            ("kind", Text),
+            ("bytes", Number),
+            ("row_bytes", Number),
+        ],
     },
     Table {
         name: "sticks",
@@ -39,11 +54,9 @@ pub(super) const TABLES: &[Table] = &[
             ("revoked", Number),
             ("enrolled_s", Number),
             ("last_contact_s", Number),
-            ("bytes", Number),
             ("revoked_reason", Text),
             ("revoked_s", Number),
             ("erased_s", Number),
-            ("row_bytes", Number),
         ],
     },
     Table {
@@ -93,6 +106,7 @@ pub(super) const TABLES: &[Table] = &[
             ("complete", Number),
             ("drilled_s", Number),
             ("doubted", Number),
+            ("made_by", Text),
         ],
     },
     Table {
@@ -190,6 +204,25 @@ pub(super) const TABLES: &[Table] = &[
             ("held", Number),
             ("wrong", Number),
             ("locked_until_s", Number),
+        ],
+    },
+    Table {
+        name: "workspaces",
+        columns: &[
+            ("tenant", Text),
+            ("id", Bytes),
+            ("name", Text),
+            ("made_s", Number),
+        ],
+    },
+    Table {
+        name: "workspace_members",
+        columns: &[
+            ("tenant", Text),
+            ("workspace", Bytes),
+            ("bundle", Bytes),
+            ("role", Text),
+            ("since_s", Number),
         ],
     },
     Table {

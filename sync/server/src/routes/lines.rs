@@ -1,14 +1,14 @@
 //! Lines: making points, and telling them.
 
-use std::sync::atomic::Ordering::Relaxed;
+use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
 use super::unknown_address;
 use crate::{
     app::{App, Shared},
     body,
-    identity::Stick,
+    identity::{Reads, Stick, Writes},
     refusal::Answer,
-    store::{StickKey, points, points::LineKey},
+    store::{OwnerKey, points, points::LineKey},
 };
 use axum::{
     Json,
@@ -18,20 +18,35 @@ use axum::{
 };
 use gobag_protocol::{
     ids::LineName,
-    limits::{MAX_BODY, MAX_LISTED_POINTS, MAX_SMALL_BODY},
+    limits::{MAX_BODY, MAX_LISTED_POINTS, MAX_SMALL_BODY, MAX_WAIT_S},
     points::{Bookmark, MadePoint, NewPoint, Part, Point, Points, Wanted},
 };
+use serde::Deserialize;
+use tokio::time::Instant;
+
+/// Which line an address names, whatever else it names.
+#[derive(Deserialize)]
+pub(super) struct OneLine {
+    line: String,
+}
+
+/// Which point of a line.
+#[derive(Deserialize)]
+pub(super) struct OnePoint {
+    line: String,
+    generation: String,
+}
 
 pub(super) async fn part(
-    Stick(stick): Stick,
+    Writes { owner, .. }: Writes,
     State(app): State<Shared>,
-    Path(line): Path<String>,
+    Path(OneLine { line }): Path<OneLine>,
     body: Body,
 ) -> Answer<StatusCode> {
     let line = line_of(&line)?;
     let part: Part = body::json(&app.bodies, body, MAX_BODY).await?;
     let key = LineKey {
-        stick: &stick,
+        owner: &owner,
         line: &line,
     };
     points::keep_part(&app.database, &key, part, app.clock.now_s(), &app.quotas).await?;
@@ -39,41 +54,77 @@ pub(super) async fn part(
 }
 
 pub(super) async fn make(
-    Stick(stick): Stick,
+    Writes { owner, made_by }: Writes,
     State(app): State<Shared>,
-    Path(line): Path<String>,
+    Path(OneLine { line }): Path<OneLine>,
     body: Body,
 ) -> Answer<(StatusCode, Json<MadePoint>)> {
     let line = line_of(&line)?;
     let new: NewPoint = body::json(&app.bodies, body, MAX_BODY).await?;
     let key = LineKey {
-        stick: &stick,
+        owner: &owner,
         line: &line,
     };
-    let made = points::make(&app.database, &key, new, app.clock.now_s(), &app.quotas).await?;
+    let made = points::make(&app.database, &key, new, made_by, app.clock.now_s(), &app.quotas).await?;
+    app.news.made(&key, made.generation);
     app.metrics.points.fetch_add(1, Relaxed);
     Ok((StatusCode::CREATED, Json(made)))
 }
 
 pub(super) async fn list(
-    Stick(stick): Stick,
+    asked: Reads,
     State(app): State<Shared>,
-    Path(line): Path<String>,
+    Path(OneLine { line }): Path<OneLine>,
     Query(wanted): Query<Wanted>,
 ) -> Answer<Json<Points>> {
-    tell_many(&app, &stick, &line, &wanted).await
+    let told = tell_many(&app, &asked.owner, &line, &wanted).await?;
+    match (wanted.after, wanted.wait_s) {
+        (Some(after), Some(wait_s)) if wait_s > 0 && told.points.is_empty() => {
+            wait(&app, &asked, &line, &wanted, after, wait_s).await
+        }
+        _ => Ok(told),
+    }
+}
+
+/// The same as soon as there is a point that is wanted, or when the time is over.
+async fn wait(
+    app: &Shared,
+    asked: &Reads,
+    line: &str,
+    wanted: &Wanted,
+    after: u64,
+    wait_s: u32,
+) -> Answer<Json<Points>> {
+    let until = Instant::now() + Duration::from_secs(wait_s.min(MAX_WAIT_S).into());
+    let name = line_of(line)?;
+    let key = LineKey {
+        owner: &asked.owner,
+        line: &name,
+    };
+    let turn = app.news.wait(&asked.stick, &key)?;
+    let mut seen = after;
+    loop {
+        let newest = turn.newer(&app.database, seen, until).await?;
+        // It may have been cut off meanwhile.
+        asked.check(app).await?;
+        let told = tell_many(app, &asked.owner, line, wanted).await?;
+        if newest <= seen || !told.points.is_empty() {
+            return Ok(told);
+        }
+        seen = newest;
+    }
 }
 
 pub(super) async fn get(
-    Stick(stick): Stick,
+    Reads { owner, .. }: Reads,
     State(app): State<Shared>,
-    Path((line, generation)): Path<(String, String)>,
+    Path(OnePoint { line, generation }): Path<OnePoint>,
 ) -> Answer<Json<Point>> {
-    tell_one(&app, &stick, &line, &generation).await
+    tell_one(&app, &owner, &line, &generation).await
 }
 
 pub(super) async fn bookmark(
-    Stick(stick): Stick,
+    Stick(owner): Stick,
     State(app): State<Shared>,
     Path((line, generation)): Path<(String, String)>,
     body: Body,
@@ -81,7 +132,7 @@ pub(super) async fn bookmark(
     let (line, generation) = (line_of(&line)?, generation_of(&generation)?);
     let new: Bookmark = body::json(&app.bodies, body, MAX_SMALL_BODY).await?;
     let key = LineKey {
-        stick: &stick,
+        owner: &owner,
         line: &line,
     };
     points::add_bookmark(&app.database, &key, generation, new, &app.quotas).await?;
@@ -91,29 +142,33 @@ pub(super) async fn bookmark(
 /// Points of a line, newest first.
 pub(super) async fn tell_many(
     app: &App,
-    stick: &StickKey,
+    owner: &OwnerKey,
     line: &str,
     wanted: &Wanted,
 ) -> Answer<Json<Points>> {
     let line = line_of(line)?;
-    let key = LineKey { stick, line: &line };
+    let key = LineKey { owner, line: &line };
     let limit = wanted
         .limit
         .unwrap_or(MAX_LISTED_POINTS)
         .clamp(1, MAX_LISTED_POINTS);
     let points = points::list(&app.database, &key, wanted, limit).await?;
-    Ok(Json(Points { points }))
+    let newest = match wanted.after {
+        Some(_) => Some(points::newest_generation(&app.database, &key).await?),
+        None => None,
+    };
+    Ok(Json(Points { points, newest }))
 }
 
 /// One point with its head.
 pub(super) async fn tell_one(
     app: &App,
-    stick: &StickKey,
+    owner: &OwnerKey,
     line: &str,
     generation: &str,
 ) -> Answer<Json<Point>> {
     let (line, generation) = (line_of(line)?, generation_of(generation)?);
-    let key = LineKey { stick, line: &line };
+    let key = LineKey { owner, line: &line };
     points::get(&app.database, &key, generation).await.map(Json)
 }
 

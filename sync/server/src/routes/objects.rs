@@ -22,28 +22,34 @@ use super::unknown_address;
 use crate::{
     app::{App, Shared},
     body,
-    identity::Stick,
+    identity::{Reads, Writes},
     refusal::{Answer, Refusal},
-    store::{StickKey, marker, objects, prune, space},
+    store::{OwnerKey, marker, objects, prune, space},
 };
 
 /// A full list of ids with quotes, commas and some room.
 const MAX_MISSING_BODY: usize = MAX_MISSING_IDS * 72 + MAX_SMALL_BODY;
 
+/// Which object an address names, whatever else it names.
+#[derive(Deserialize)]
+pub(super) struct OneObject {
+    id: String,
+}
+
 pub(super) async fn missing(
-    Stick(stick): Stick,
+    Reads { owner, .. }: Reads,
     State(app): State<Shared>,
     body: Body,
 ) -> Answer<Json<Missing>> {
     let request: MissingRequest = body::json(&app.bodies, body, MAX_MISSING_BODY).await?;
-    let missing = objects::missing(&app.database, &stick, &request.ids).await?;
+    let missing = objects::missing(&app.database, &owner, &request.ids).await?;
     Ok(Json(Missing { missing }))
 }
 
 pub(super) async fn put(
-    Stick(stick): Stick,
+    Writes { owner, .. }: Writes,
     State(app): State<Shared>,
-    Path(id): Path<String>,
+    Path(OneObject { id }): Path<OneObject>,
     body: Body,
 ) -> Answer<StatusCode> {
     let id = ObjectId::parse(&id).ok_or_else(unknown_address)?;
@@ -57,17 +63,17 @@ pub(super) async fn put(
     }
     let bytes = body.bytes.len();
     let now_s = app.clock.now_s();
-    if objects::touch(&app.database, &stick, id, now_s).await? {
+    if objects::touch(&app.database, &owner, id, now_s).await? {
         // The row may have outlived the bytes: a backup was put back, or a file got lost.
-        if !app.blobs.has(&stick, id, bytes).await? {
-            app.blobs.put(&stick, id, body.bytes.clone()).await?;
+        if !app.blobs.has(&owner, id, bytes).await? {
+            app.blobs.put(&owner, id, body.bytes.clone()).await?;
         }
         return Ok(StatusCode::NO_CONTENT);
     }
-    let tombstone = prune::tombstone(&app.database, &stick, id).await?;
-    space::check(&app.database, &stick, bytes as u64, &app.quotas).await?;
-    app.blobs.put(&stick, id, body.bytes.clone()).await?;
-    if objects::note(&app.database, &stick, id, bytes, tombstone, now_s, &app.quotas).await? {
+    let tombstone = prune::tombstone(&app.database, &owner, id).await?;
+    space::check(&app.database, &owner, bytes as u64, &app.quotas).await?;
+    app.blobs.put(&owner, id, body.bytes.clone()).await?;
+    if objects::note(&app.database, &owner, id, bytes, tombstone, now_s, &app.quotas).await? {
         app.metrics.objects_stored.fetch_add(1, Relaxed);
         app.metrics.object_bytes_stored.fetch_add(bytes as u64, Relaxed);
     }
@@ -75,13 +81,13 @@ pub(super) async fn put(
 }
 
 pub(super) async fn get(
-    Stick(stick): Stick,
+    Reads { owner, .. }: Reads,
     State(app): State<Shared>,
-    Path(id): Path<String>,
+    Path(OneObject { id }): Path<OneObject>,
     Query(how): Query<How>,
     headers: HeaderMap,
 ) -> Answer<Response> {
-    send(&app, &stick, &id, how, &headers).await
+    send(&app, &owner, &id, how, &headers).await
 }
 
 /// How an object is wanted.
@@ -94,18 +100,18 @@ pub(super) struct How {
 /// An object, or the range of it that was asked for; or where it is to be had.
 pub(super) async fn send(
     app: &App,
-    stick: &StickKey,
+    owner: &OwnerKey,
     id: &str,
     how: How,
     headers: &HeaderMap,
 ) -> Answer<Response> {
     let id = ObjectId::parse(id).ok_or_else(unknown_address)?;
-    let unknown = || Refusal::new(Code::ObjectUnknown, "the stick has no such object here");
-    let len = objects::len(&app.database, stick, id)
+    let unknown = || Refusal::new(Code::ObjectUnknown, "there is no such object here");
+    let len = objects::len(&app.database, owner, id)
         .await?
         .ok_or_else(unknown)?;
     if how.direct.as_deref() == Some("true")
-        && let Some(address) = app.blobs.address(stick, id).await?
+        && let Some(address) = app.blobs.address(owner, id).await?
     {
         app.metrics.objects_redirected.fetch_add(1, Relaxed);
         return elsewhere(&address);
@@ -120,13 +126,13 @@ pub(super) async fn send(
         }
     };
     let wanted = range.map(|(start, end)| GetRange::Bounded(start..end));
-    let found = match app.blobs.get(stick, id, wanted).await {
+    let found = match app.blobs.get(owner, id, wanted).await {
         Ok(Some(found)) if found.meta.size == len => found,
-        Err(error) if app.blobs.has(stick, id, len as usize).await? => return Err(error),
+        Err(error) if app.blobs.has(owner, id, len as usize).await? => return Err(error),
         _ => {
             // A store that is not mounted has nothing of anybody, and says nothing of any object.
             marker::check(&app.database, &app.blobs).await?;
-            tracing::error!(%id, ?stick, "the bytes of an object are gone: see `gobag-server check --forget`");
+            tracing::error!(%id, ?owner, "the bytes of an object are gone: see `gobag-server check --forget`");
             return Err(unknown());
         }
     };

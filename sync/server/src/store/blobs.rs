@@ -1,7 +1,7 @@
 //! The bytes of objects: a local folder, or any S3 with conditional writes, behind one trait.
 //!
 //! An object becomes visible only whole: in a folder it is written under another name, flushed, renamed, and the folder flushed;
-//! an S3 does as much of itself. A stick's folder is made, with a mark in it, before the stick's first object: a folder that was
+//! an S3 does as much of itself. An owner's folder is made, with a mark in it, before its first object: a folder that was
 //! just made by somebody else might not be durable yet.
 
 use std::{
@@ -19,7 +19,7 @@ use object_store::{
     aws::AmazonS3Builder, local::LocalFileSystem, path::Path, signer::Signer,
 };
 
-use super::{StickKey, signed};
+use super::{OwnerKey, signed};
 use crate::{
     config::S3,
     refusal::{Answer, Refusal},
@@ -83,24 +83,24 @@ impl Blobs {
         &*self.store
     }
 
-    /// Makes the place for a stick's objects.
-    pub async fn make_place(&self, stick: &StickKey) -> Answer<()> {
-        let mark = place(stick).join("stick");
+    /// Makes the place for an owner's objects.
+    pub async fn make_place(&self, owner: &OwnerKey) -> Answer<()> {
+        let mark = place(owner).join("stick");
         self.store.put(&mark, PutPayload::from_static(b"gobag\n")).await?;
         Ok(())
     }
 
     /// Keeps `bytes`, whose id was checked. Writing the same again heals a damaged copy.
-    pub async fn put(&self, stick: &StickKey, id: ObjectId, bytes: Bytes) -> Answer<()> {
+    pub async fn put(&self, owner: &OwnerKey, id: ObjectId, bytes: Bytes) -> Answer<()> {
         self.store
-            .put(&place(stick).join(id.to_string()), bytes.into())
+            .put(&place(owner).join(id.to_string()), bytes.into())
             .await?;
         Ok(())
     }
 
     /// Whether all of an object's bytes are there.
-    pub async fn has(&self, stick: &StickKey, id: ObjectId, len: usize) -> Answer<bool> {
-        match self.store.head(&place(stick).join(id.to_string())).await {
+    pub async fn has(&self, owner: &OwnerKey, id: ObjectId, len: usize) -> Answer<bool> {
+        match self.store.head(&place(owner).join(id.to_string())).await {
             Ok(found) => Ok(found.size == len as u64),
             Err(object_store::Error::NotFound { .. }) => Ok(false),
             Err(error) => Err(error.into()),
@@ -110,7 +110,7 @@ impl Blobs {
     /// The bytes, or a range of them; `None` if they are not there.
     pub async fn get(
         &self,
-        stick: &StickKey,
+        owner: &OwnerKey,
         id: ObjectId,
         range: Option<GetRange>,
     ) -> Answer<Option<object_store::GetResult>> {
@@ -120,7 +120,7 @@ impl Blobs {
         };
         match self
             .store
-            .get_opts(&place(stick).join(id.to_string()), options)
+            .get_opts(&place(owner).join(id.to_string()), options)
             .await
         {
             Ok(found) => Ok(Some(found)),
@@ -132,26 +132,26 @@ impl Blobs {
 
 impl Blobs {
     /// Where at the bucket an object is to be had for some minutes, by whoever is told; `None` where that is not wanted.
-    pub async fn address(&self, stick: &StickKey, id: ObjectId) -> Answer<Option<String>> {
+    pub async fn address(&self, owner: &OwnerKey, id: ObjectId) -> Answer<Option<String>> {
         let Some(signer) = &self.signer else {
             return Ok(None);
         };
-        let path = place(stick).join(id.to_string());
+        let path = place(owner).join(id.to_string());
         let url = signer.signed_url(Method::GET, &path, ADDRESS_LASTS).await?;
         Ok(Some(url.into()))
     }
 
     /// Removes the bytes. They may be gone already.
-    pub async fn delete(&self, stick: &StickKey, id: ObjectId) -> Answer<()> {
-        match self.store.delete(&place(stick).join(id.to_string())).await {
+    pub async fn delete(&self, owner: &OwnerKey, id: ObjectId) -> Answer<()> {
+        match self.store.delete(&place(owner).join(id.to_string())).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
 
     /// Objects of a stick whose bytes were written before a time.
-    pub async fn older_than(&self, stick: &StickKey, before_s: u64) -> Answer<Vec<ObjectId>> {
-        let mut listed = self.store.list(Some(&place(stick)));
+    pub async fn older_than(&self, owner: &OwnerKey, before_s: u64) -> Answer<Vec<ObjectId>> {
+        let mut listed = self.store.list(Some(&place(owner)));
         let mut ids = Vec::new();
         while let Some(found) = listed.try_next().await? {
             let is_old = found.last_modified.timestamp() < signed(before_s);
@@ -162,11 +162,11 @@ impl Blobs {
     }
 
     /// Removes what uploads into a folder left half written before a time: files with another name, which no listing shows. How many.
-    pub async fn remove_partial(&self, stick: &StickKey, before_s: u64) -> Answer<u64> {
+    pub async fn remove_partial(&self, owner: &OwnerKey, before_s: u64) -> Answer<u64> {
         let Some(folder) = &self.folder else {
             return Ok(0);
         };
-        let folder = folder.join(place(stick).as_ref());
+        let folder = folder.join(place(owner).as_ref());
         let removed = tokio::task::spawn_blocking(move || remove_partial(&folder, before_s)).await;
         removed
             .map_err(Refusal::unavailable)?
@@ -210,6 +210,6 @@ fn remove_partial(folder: &FilePath, before_s: u64) -> std::io::Result<u64> {
 }
 
 /// Names of tenants and bundles cannot leave their folder: they have neither dots nor slashes.
-fn place(stick: &StickKey) -> Path {
-    Path::from(format!("objects/{}/{}", stick.tenant, stick.bundle))
+fn place(owner: &OwnerKey) -> Path {
+    Path::from(format!("objects/{}/{}", owner.tenant, owner.bundle))
 }

@@ -30,6 +30,8 @@ const SHARES: &str = include_str!("../../migrations/6-shares.sql");
 
 const SUMS: &str = include_str!("../../migrations/7-sums.sql");
 
+const WORKSPACES: &str = include_str!("../../migrations/8-workspaces.sql");
+
 /// Connections to SQLite: one writer, the others read.
 const SQLITE_CONNECTIONS: u32 = 8;
 
@@ -237,6 +239,7 @@ fn migrator(lite: bool) -> Migrator {
         migration(5, "integrity", both(INTEGRITY)),
         migration(6, "shares", both(SHARES)),
         migration(7, "sums", both(SUMS)),
+        migration(8, "workspaces", both(WORKSPACES)),
     ])
 }
 
@@ -305,6 +308,42 @@ pub(crate) fn is_there_already(error: &sqlx::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn migration_8_moves_what_sticks_take_and_keeps_earlier_servers_out() {
+        use sqlx::Row as _;
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("db");
+        sqlx::any::install_default_drivers();
+        let earlier = migrator(true);
+        let earlier = earlier.iter().filter(|migration| migration.version < 8);
+        let earlier = Migrator::with_migrations(earlier.cloned().collect());
+        let pool = AnyPoolOptions::new()
+            .connect(&address(&file, "rwc"))
+            .await
+            .unwrap();
+        earlier.run(&pool).await.unwrap();
+        for sql in [
+            "INSERT INTO tenants (tenant, audit_number, audit_hash) VALUES ('acme', 0, X'00')",
+            "INSERT INTO sticks (tenant, bundle, person, public_key, revoked, enrolled_s, last_contact_s, bytes, row_bytes) \
+             VALUES ('acme', X'01', 'Ada', X'02', 0, 1, 2, 500, 700)",
+        ] {
+            sqlx::query(sql).execute(&pool).await.unwrap();
+        }
+        pool.close().await;
+        let database = Database::sqlite(&file).await.unwrap();
+        let row = sqlx::query("SELECT o.kind, o.bytes, o.row_bytes, s.person FROM owners o JOIN sticks s ON s.bundle = o.bundle")
+            .fetch_one(database.read())
+            .await
+            .unwrap();
+        let found: (String, i64, i64, String) = (row.get(0), row.get(1), row.get(2), row.get(3));
+        assert_eq!(found, ("stick".to_owned(), 500, 700, "Ada".to_owned()));
+        let refused = earlier.run(database.read()).await;
+        assert!(
+            matches!(refused, Err(MigrateError::VersionMissing(8))),
+            "{refused:?}"
+        );
+    }
 
     #[test]
     fn places_are_numbered_on() {

@@ -6,7 +6,7 @@ use gobag_protocol::{
 };
 use sqlx::Row;
 
-use super::{StickKey, database::Database, policies, sticks, ticks, unsigned};
+use super::{OwnerKey, StickKey, database::Database, policies, sticks, ticks, unsigned};
 use crate::refusal::{Answer, Refusal};
 
 /// Seconds that the newest complete point may be old, where the policy does not say.
@@ -18,9 +18,30 @@ pub async fn get(database: &Database, stick: &StickKey, now_s: u64) -> Answer<St
         .await?
         .ok_or_else(|| Refusal::new(Code::RequestUnknown, "there is no such stick"))?;
     let mut connection = database.read().acquire().await?;
-    let clock_doubtful = !ticks::look(&mut connection, now_s).await?.is_right();
     let policy = policies::get(&mut connection, &stick.tenant).await?;
     drop(connection);
+    let (lines, clock_doubtful) = lines(database, stick, now_s).await?;
+    let rpo_s = worst(&lines);
+    let rpo_target_s = policy.rpo_target_s.unwrap_or(TARGET_S);
+    Ok(StickDetails {
+        stick: stick_info,
+        server_time_s: now_s,
+        clock_doubtful,
+        lines,
+        rpo_s,
+        rpo_target_s,
+        health: health(rpo_s, rpo_target_s),
+    })
+}
+
+/// The lines of a stick or a workspace, and whether the clock is in doubt, by which no age is known.
+pub(super) async fn lines(
+    database: &Database,
+    owner: &OwnerKey,
+    now_s: u64,
+) -> Answer<(Vec<LineInfo>, bool)> {
+    let mut connection = database.read().acquire().await?;
+    let clock_doubtful = !ticks::look(&mut connection, now_s).await?.is_right();
     // An age by a clock that is not believed, or of a point that it says is still to come, is not known.
     let age = |made_s: u64| match clock_doubtful || made_s > now_s.saturating_add(ticks::SKEW_S) {
         true => None,
@@ -30,9 +51,9 @@ pub async fn get(database: &Database, stick: &StickKey, now_s: u64) -> Answer<St
         "SELECT line, MAX(generation), MAX(time_s), COUNT(*), MAX(CASE WHEN complete = 1 THEN time_s ELSE -1 END), MAX(drilled_s) \
          FROM points WHERE tenant = $1 AND bundle = $2 GROUP BY line ORDER BY line",
     )
-    .bind(stick.tenant())
-    .bind(stick.bundle())
-    .fetch_all(database.read())
+    .bind(owner.tenant())
+    .bind(owner.bundle())
+    .fetch_all(&mut *connection)
     .await?;
     let mut lines = Vec::with_capacity(rows.len());
     for row in rows {
@@ -47,17 +68,7 @@ pub async fn get(database: &Database, stick: &StickKey, now_s: u64) -> Answer<St
             last_good_drill_s: Some(unsigned(row.try_get(5)?)).filter(|seconds| *seconds != 0),
         });
     }
-    let rpo_s = worst(&lines);
-    let rpo_target_s = policy.rpo_target_s.unwrap_or(TARGET_S);
-    Ok(StickDetails {
-        stick: stick_info,
-        server_time_s: now_s,
-        clock_doubtful,
-        lines,
-        rpo_s,
-        rpo_target_s,
-        health: health(rpo_s, rpo_target_s),
-    })
+    Ok((lines, clock_doubtful))
 }
 
 /// The age of the oldest of the lines' newest complete points; none if a line has no such point, or there is no line.

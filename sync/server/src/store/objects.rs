@@ -1,4 +1,4 @@
-//! Which objects a stick has here, and the quotas they count against.
+//! Which objects a stick or a workspace has here, and the quotas they count against.
 
 use std::collections::HashSet;
 
@@ -6,7 +6,7 @@ use gobag_protocol::ids::ObjectId;
 use sqlx::{AssertSqlSafe, Row};
 
 use super::{
-    StickKey,
+    OwnerKey,
     database::{Database, Write, places},
     prune::{self, Tombstone},
     signed,
@@ -20,8 +20,8 @@ const TOUCHED_S: u64 = 3600;
 /// Ids in one query.
 const BATCH: usize = 500;
 
-/// Those of `ids` that the stick does not have here, each once, in their order.
-pub async fn missing(database: &Database, stick: &StickKey, ids: &[ObjectId]) -> Answer<Vec<ObjectId>> {
+/// Those of `ids` that the owner does not have here, each once, in their order.
+pub async fn missing(database: &Database, owner: &OwnerKey, ids: &[ObjectId]) -> Answer<Vec<ObjectId>> {
     let mut seen = HashSet::with_capacity(ids.len());
     for batch in ids.chunks(BATCH) {
         let sql = format!(
@@ -29,8 +29,8 @@ pub async fn missing(database: &Database, stick: &StickKey, ids: &[ObjectId]) ->
             places(2, 1, batch.len())
         );
         let mut query = sqlx::query(AssertSqlSafe(sql))
-            .bind(stick.tenant())
-            .bind(stick.bundle());
+            .bind(owner.tenant())
+            .bind(owner.bundle());
         for id in batch {
             query = query.bind(id.as_bytes().to_vec());
         }
@@ -48,10 +48,10 @@ pub async fn missing(database: &Database, stick: &StickKey, ids: &[ObjectId]) ->
 }
 
 /// Whether the object is here; then it counts as new again, so that pruning leaves it to the point that is to come.
-pub async fn touch(database: &Database, stick: &StickKey, id: ObjectId, now_s: u64) -> Answer<bool> {
+pub async fn touch(database: &Database, owner: &OwnerKey, id: ObjectId, now_s: u64) -> Answer<bool> {
     let row = sqlx::query("SELECT stored_s FROM objects WHERE tenant = $1 AND bundle = $2 AND id = $3")
-        .bind(stick.tenant())
-        .bind(stick.bundle())
+        .bind(owner.tenant())
+        .bind(owner.bundle())
         .bind(id.as_bytes().to_vec())
         .fetch_optional(database.read())
         .await?;
@@ -61,8 +61,8 @@ pub async fn touch(database: &Database, stick: &StickKey, id: ObjectId, now_s: u
     }
     let mut write = database.write().await?;
     let there = sqlx::query("UPDATE objects SET stored_s = $4 WHERE tenant = $1 AND bundle = $2 AND id = $3")
-        .bind(stick.tenant())
-        .bind(stick.bundle())
+        .bind(owner.tenant())
+        .bind(owner.bundle())
         .bind(id.as_bytes().to_vec())
         .bind(signed(now_s))
         .execute(write.connection())
@@ -71,25 +71,25 @@ pub async fn touch(database: &Database, stick: &StickKey, id: ObjectId, now_s: u
     Ok(there.rows_affected() == 1)
 }
 
-/// How many bytes the object has; `None` if the stick has none of this id here.
-pub async fn len(database: &Database, stick: &StickKey, id: ObjectId) -> Answer<Option<u64>> {
+/// How many bytes the object has; `None` if the owner has none of this id here.
+pub async fn len(database: &Database, owner: &OwnerKey, id: ObjectId) -> Answer<Option<u64>> {
     let row = sqlx::query("SELECT bytes FROM objects WHERE tenant = $1 AND bundle = $2 AND id = $3")
-        .bind(stick.tenant())
-        .bind(stick.bundle())
+        .bind(owner.tenant())
+        .bind(owner.bundle())
         .bind(id.as_bytes().to_vec())
         .fetch_optional(database.read())
         .await?;
     Ok(row.map(|row| row.try_get(0)).transpose()?.map(unsigned))
 }
 
-/// Forgets objects whose bytes are gone, and gives their space back; the stick's row is held. How many there were.
-pub async fn forget(write: &mut Write, stick: &StickKey, ids: &[ObjectId]) -> Answer<u64> {
+/// Forgets objects whose bytes are gone, and gives their space back; the owner's row is held. How many there were.
+pub async fn forget(write: &mut Write, owner: &OwnerKey, ids: &[ObjectId]) -> Answer<u64> {
     let (mut count, mut bytes) = (0, 0);
     for id in ids {
         let row =
             sqlx::query("DELETE FROM objects WHERE tenant = $1 AND bundle = $2 AND id = $3 RETURNING bytes")
-                .bind(stick.tenant())
-                .bind(stick.bundle())
+                .bind(owner.tenant())
+                .bind(owner.bundle())
                 .bind(id.as_bytes().to_vec())
                 .fetch_optional(write.connection())
                 .await?;
@@ -98,14 +98,14 @@ pub async fn forget(write: &mut Write, stick: &StickKey, ids: &[ObjectId]) -> An
             bytes += row.try_get::<i64, _>(0)?;
         }
     }
-    refund(write, stick, Space::Objects, bytes).await?;
+    refund(write, owner, Space::Objects, bytes).await?;
     Ok(count)
 }
 
 /// Notes an object whose bytes are durable, and were written under this tombstone. Whether it was new.
 pub async fn note(
     database: &Database,
-    stick: &StickKey,
+    owner: &OwnerKey,
     id: ObjectId,
     bytes: usize,
     tombstone: Tombstone,
@@ -117,8 +117,8 @@ pub async fn note(
     let inserted = sqlx::query(
         "INSERT INTO objects (tenant, bundle, id, bytes, stored_s) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
     )
-    .bind(stick.tenant())
-    .bind(stick.bundle())
+    .bind(owner.tenant())
+    .bind(owner.bundle())
     .bind(id.as_bytes().to_vec())
     .bind(bytes)
     .bind(signed(now_s))
@@ -127,9 +127,9 @@ pub async fn note(
     if inserted.rows_affected() == 0 {
         return Ok(false);
     }
-    // Holds the stick's row, which `revive` relies on: pruning takes strays under it.
-    charge(&mut write, stick, Space::Objects, bytes, quotas).await?;
-    prune::revive(&mut write, stick, id, tombstone).await?;
+    // Holds the owner's row, which `revive` relies on: pruning takes strays under it.
+    charge(&mut write, owner, Space::Objects, bytes, quotas).await?;
+    prune::revive(&mut write, owner, id, tombstone).await?;
     write.commit().await?;
     Ok(true)
 }

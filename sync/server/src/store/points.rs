@@ -10,19 +10,18 @@ use std::collections::BTreeSet;
 
 use gobag_protocol::{
     error::Code,
-    ids::{LineName, ObjectId, RequestId},
+    ids::{BundleId, LineName, ObjectId, RequestId},
     limits::{MAX_BOOKMARKS, MAX_LINES, MAX_NAMED_IDS, MAX_POINT_IDS_WITH_PARTS},
     points::{Bookmark, MadePoint, NewPoint, Part},
 };
 use sqlx::{AnyConnection, AssertSqlSafe, Row, any::AnyRow};
 
 use super::{
-    StickKey,
+    OwnerKey,
     audit::{self, Event},
     database::{Database, Write, is_there_already},
-    signed,
+    owners, signed,
     space::{self, Space},
-    sticks,
     ticks::{self, Belief, SKEW_S},
     unsigned,
 };
@@ -36,15 +35,15 @@ pub use told::{get, list};
 /// Rows in one statement.
 const BATCH: usize = 500;
 
-/// Where the line of a stick is named in every query: `$1`, `$2`, `$3`.
+/// Where the line of an owner is named in every query: `$1`, `$2`, `$3`.
 const LINE: &str = "tenant = $1 AND bundle = $2 AND line = $3";
 
 type Query = sqlx::query::Query<'static, sqlx::Any, sqlx::any::AnyArguments>;
 
-/// A line of a stick.
+/// A line of a stick or a workspace.
 pub struct LineKey<'a> {
     /// Whose.
-    pub stick: &'a StickKey,
+    pub owner: &'a OwnerKey,
     /// Which.
     pub line: &'a LineName,
 }
@@ -52,8 +51,8 @@ pub struct LineKey<'a> {
 impl LineKey<'_> {
     fn query(&self, sql: impl sqlx::SqlSafeStr) -> Query {
         sqlx::query(sql)
-            .bind(self.stick.tenant())
-            .bind(self.stick.bundle())
+            .bind(self.owner.tenant())
+            .bind(self.owner.bundle())
             .bind(self.line.as_str().to_owned())
     }
 
@@ -62,11 +61,12 @@ impl LineKey<'_> {
     }
 }
 
-/// Makes a point.
+/// Makes a point; of a workspace, `made_by` is the member.
 pub async fn make(
     database: &Database,
     key: &LineKey<'_>,
     new: NewPoint,
+    made_by: Option<BundleId>,
     now_s: u64,
     quotas: &Quotas,
 ) -> Answer<MadePoint> {
@@ -75,14 +75,14 @@ pub async fn make(
         return Ok(made);
     }
     // Pruning must not take an object between the look for it and the row that needs it.
-    sticks::hold(&mut write, key.stick).await?;
+    owners::hold(&mut write, key.owner).await?;
     let newest = newest(write.connection(), key).await?;
     check_next(newest.generation, new.generation)?;
     if new.after.is_some() && new.after != newest.request {
         return Err(other_generation(newest.generation));
     }
     if new.generation == 1 {
-        check_lines(&mut write, key.stick).await?;
+        check_lines(&mut write, key.owner).await?;
     }
     let in_parts = count_parts(&mut write, key, new.request).await?;
     add_part(&mut write, key, new.request, &new.adds, &new.drops, now_s).await?;
@@ -96,8 +96,8 @@ pub async fn make(
     let mut space = space::ROW * (1 + added) + new.head.as_slice().len() as i64;
     let inserted = key
         .query(
-            "INSERT INTO points (tenant, bundle, line, generation, time_s, head, request, added, dropped, complete, doubted) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+            "INSERT INTO points (tenant, bundle, line, generation, time_s, head, request, added, dropped, complete, doubted, made_by) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         )
         .bind(signed(made.generation))
         .bind(signed(made.time_s))
@@ -107,6 +107,7 @@ pub async fn make(
         .bind(dropped)
         .bind(i64::from(new.complete))
         .bind(i64::from(is_doubted))
+        .bind(made_by.map(|member| member.to_string()).unwrap_or_default())
         .execute(write.connection())
         .await;
     match inserted {
@@ -124,7 +125,7 @@ pub async fn make(
         space += space_of(&bookmark);
         insert_bookmark(&mut write, key, made.generation, number, bookmark).await?;
     }
-    space::charge(&mut write, key.stick, Space::Rows, space, quotas).await?;
+    space::charge(&mut write, key.owner, Space::Rows, space, quotas).await?;
     write.commit().await?;
     Ok(made)
 }
@@ -139,7 +140,7 @@ pub async fn keep_part(
 ) -> Answer<()> {
     let mut write = database.write().await?;
     // Of two parts at once each is counted.
-    sticks::hold(&mut write, key.stick).await?;
+    owners::hold(&mut write, key.owner).await?;
     if made_before(&mut write, key, part.request).await?.is_some() {
         return Ok(());
     }
@@ -148,7 +149,7 @@ pub async fn keep_part(
     add_part(&mut write, key, part.request, &part.adds, &part.drops, now_s).await?;
     let (all_adds, all_drops) = count_parts(&mut write, key, part.request).await?;
     let space = space::ROW * (all_adds + all_drops - adds - drops);
-    space::charge(&mut write, key.stick, Space::Rows, space, quotas).await?;
+    space::charge(&mut write, key.owner, Space::Rows, space, quotas).await?;
     write.commit().await
 }
 
@@ -161,7 +162,7 @@ pub async fn add_bookmark(
     quotas: &Quotas,
 ) -> Answer<()> {
     let mut write = database.write().await?;
-    sticks::hold(&mut write, key.stick).await?;
+    owners::hold(&mut write, key.owner).await?;
     let there = key
         .of("SELECT generation FROM points", " AND generation = $4")
         .bind(signed(generation))
@@ -187,7 +188,7 @@ pub async fn add_bookmark(
         let text = format!("a point has at most {MAX_BOOKMARKS} bookmarks");
         return Err(Refusal::new(Code::PointBookmarks, text));
     }
-    space::charge(&mut write, key.stick, Space::Rows, space_of(&new), quotas).await?;
+    space::charge(&mut write, key.owner, Space::Rows, space_of(&new), quotas).await?;
     insert_bookmark(&mut write, key, generation, rows.len() as i64, new).await?;
     write.commit().await
 }
@@ -201,7 +202,7 @@ pub async fn note_drill(
     now_s: u64,
 ) -> Answer<()> {
     let mut write = database.write().await?;
-    sticks::hold(&mut write, key.stick).await?;
+    owners::hold(&mut write, key.owner).await?;
     let row = key
         .of(
             "UPDATE points SET drilled_s = $5",
@@ -216,14 +217,20 @@ pub async fn note_drill(
         let text = "this point is progress of a first copy: nobody can go back to it";
         return Err(Refusal::new(Code::PointPartial, text));
     }
-    let about = format!("{} {} {generation}", key.stick.bundle, key.line);
+    let about = format!("{} {} {generation}", key.owner.bundle, key.line);
     let event = Event {
         who: by,
         what: "point.drilled",
         about: &about,
     };
-    audit::append(&mut write, &key.stick.tenant, now_s, &event).await?;
+    audit::append(&mut write, &key.owner.tenant, now_s, &event).await?;
     write.commit().await
+}
+
+/// The newest generation of a line, 0 for none.
+pub async fn newest_generation(database: &Database, key: &LineKey<'_>) -> Answer<u64> {
+    let mut connection = database.read().acquire().await?;
+    Ok(newest(&mut connection, key).await?.generation)
 }
 
 /// The newest point of a line, or the state before the first.
@@ -318,10 +325,10 @@ fn other_generation(newest: u64) -> Refusal {
     Refusal::new(Code::PointOtherGeneration, text).generation(newest)
 }
 
-async fn check_lines(write: &mut Write, stick: &StickKey) -> Answer<()> {
+async fn check_lines(write: &mut Write, owner: &OwnerKey) -> Answer<()> {
     let lines: i64 = sqlx::query("SELECT COUNT(DISTINCT line) FROM points WHERE tenant = $1 AND bundle = $2")
-        .bind(stick.tenant())
-        .bind(stick.bundle())
+        .bind(owner.tenant())
+        .bind(owner.bundle())
         .fetch_one(write.connection())
         .await?
         .try_get(0)?;
@@ -329,7 +336,7 @@ async fn check_lines(write: &mut Write, stick: &StickKey) -> Answer<()> {
         true => Ok(()),
         false => Err(Refusal::new(
             Code::LineTooMany,
-            format!("a stick has at most {MAX_LINES} lines"),
+            format!("there are at most {MAX_LINES} lines of a stick or a workspace"),
         )),
     }
 }

@@ -4,7 +4,7 @@
 //!
 //! 1. the row of an object goes before its bytes: bytes without a row are waste, a row without bytes would be a lie to the stick that asks what
 //!    is missing. In the transaction that takes the row, a row of `dying` takes its place;
-//! 2. whoever makes a point, names one or notes an object holds the stick's row, as pruning does: an object is either needed, and stays, or
+//! 2. whoever makes a point, names one or notes an object holds the owner's row, as pruning does: an object is either needed, and stays, or
 //!    gone before the point looks for it, and then the stick is told to send it again;
 //! 3. while bytes are being removed an upload of the same object is asked to come again. The row of `dying` stays after it for longer than any
 //!    request, by any clock that is believed: an upload notes its object only if `dying` says the same as when it began, so bytes written before
@@ -12,29 +12,29 @@
 //! 4. one replica prunes at a time: every transaction that takes rows holds a [`lease`] with a number, and every removal of bytes asks for it
 //!    right before. One that is overtaken stops. What is left is a process that stands still for half an hour between that question and the
 //!    removal that follows it, while another takes over, removes the same bytes, and the stick sends them again;
-//! 5. nothing is removed by a clock that is in doubt ([`ticks`]): asked before the first stick, and in the first transaction of each;
-//! 6. nothing is removed from a store that another database has adopted ([`marker`]): asked before the first stick, and before each.
+//! 5. nothing is removed by a clock that is in doubt ([`ticks`]): asked before the first owner, and in the first transaction of each;
+//! 6. nothing is removed from a store that another database has adopted ([`marker`]): asked before the first owner, and before each.
 //!
-//! Whatever is left by a crash, the next run finds: rows of `dying`, and bytes without any row that are old enough. A stick that cannot be pruned
+//! Whatever is left by a crash, the next run finds: rows of `dying`, and bytes without any row that are old enough. A stick or workspace that cannot be pruned
 //! does not keep the others from it. The audit log has `prune.begun` in the transaction that takes the first thing of a tenant's
-//! (files that uploads left half written are no rows: they are noted right after they went), and `prune.ended` when its last stick is done: one without the other is a run that was cut off.
+//! (files that uploads left half written are no rows: they are noted right after they went), and `prune.ended` when its last owner is done: one without the other is a run that was cut off.
 
 mod lease;
 mod rows;
 
 use gobag_protocol::{
-    ids::{BundleId, ObjectId, TenantName},
+    ids::{ObjectId, TenantName},
     limits::UNUSED_KEPT_S,
     people::Pruned,
 };
 use sqlx::Row;
 
 use super::{
-    StickKey,
+    OwnerKey,
     audit::{self, Event},
     blobs::Blobs,
     database::{Database, Write},
-    marker, policies, ticks,
+    marker, owners, policies, ticks,
 };
 use crate::{
     clock::Clock,
@@ -64,9 +64,9 @@ impl Pruner<'_> {
         ticks::check(&mut connection, self.clock.now_s()).await?;
         drop(connection);
         marker::check(self.database, self.blobs).await?;
-        let sticks = self.sticks(tenant).await?;
+        let owners = owners::all(self.database, tenant).await?;
         if dry_run {
-            return self.look(&sticks).await;
+            return self.look(&owners).await;
         }
         let lease = Lease::take(self.database, self.clock.now_s()).await?;
         let run = Run {
@@ -75,8 +75,8 @@ impl Pruner<'_> {
         };
         let mut all = Pruned::default();
         let mut done = Ok(());
-        for sticks in sticks.chunk_by(|one, next| one.tenant == next.tenant) {
-            done = run.tenant(sticks, &mut all).await;
+        for of_tenant in owners.chunk_by(|one, next| one.tenant == next.tenant) {
+            done = run.tenant(of_tenant, &mut all).await;
             if done.is_err() {
                 break;
             }
@@ -85,28 +85,18 @@ impl Pruner<'_> {
         done.map(|()| all)
     }
 
-    /// Sticks in the order of their tenants.
-    async fn sticks(&self, tenant: Option<&TenantName>) -> Answer<Vec<StickKey>> {
-        let rows = sqlx::query("SELECT tenant, bundle FROM sticks ORDER BY tenant, bundle")
-            .fetch_all(self.database.read())
-            .await?;
-        let mut sticks = rows.iter().map(stick).collect::<Answer<Vec<StickKey>>>()?;
-        sticks.retain(|stick| tenant.is_none_or(|tenant| *tenant == stick.tenant));
-        Ok(sticks)
-    }
-
     /// What would be removed.
-    async fn look(&self, sticks: &[StickKey]) -> Answer<Pruned> {
+    async fn look(&self, owners: &[OwnerKey]) -> Answer<Pruned> {
         let mut all = Pruned {
             dry_run: true,
             ..Pruned::default()
         };
-        for stick in sticks {
+        for owner in owners {
             let now_s = self.clock.now_s();
             let mut write = self.database.write().await?;
-            let policy = policies::get(write.connection(), &stick.tenant).await?;
-            let mut pruned = rows::points(&mut write, stick, policy.retention.as_ref(), now_s).await?;
-            (pruned.objects, pruned.object_bytes) = rows::count_unused(&mut write, stick, now_s).await?;
+            let policy = policies::get(write.connection(), &owner.tenant).await?;
+            let mut pruned = rows::points(&mut write, owner, policy.retention.as_ref(), now_s).await?;
+            (pruned.objects, pruned.object_bytes) = rows::count_unused(&mut write, owner, now_s).await?;
             // The transaction is dropped, and with it all that it did.
             drop(write);
             all.add(&pruned);
@@ -121,7 +111,7 @@ struct Run<'a> {
     lease: &'a Lease,
 }
 
-/// What became of a tenant's sticks.
+/// What became of a tenant's sticks and workspaces.
 #[derive(Default)]
 struct Book {
     /// Whether the audit log says that it has begun.
@@ -130,17 +120,17 @@ struct Book {
 }
 
 impl Run<'_> {
-    async fn tenant(&self, sticks: &[StickKey], all: &mut Pruned) -> Answer<()> {
-        let Some(first) = sticks.first() else {
+    async fn tenant(&self, owners: &[OwnerKey], all: &mut Pruned) -> Answer<()> {
+        let Some(first) = owners.first() else {
             return Ok(());
         };
         let mut book = Book::default();
         let mut done = Ok(());
-        for stick in sticks {
-            let Err(error) = self.stick(stick, &mut book).await else {
+        for owner in owners {
+            let Err(error) = self.owner(owner, &mut book).await else {
                 continue;
             };
-            tracing::error!(%error, cause = ?std::error::Error::source(&error), ?stick, "a stick was not pruned");
+            tracing::error!(%error, cause = ?std::error::Error::source(&error), ?owner, "a stick or workspace was not pruned");
             book.pruned.failed += 1;
             // Overtaken, or a clock that leapt meanwhile: nothing more is done by this run.
             done = self.may_go_on().await;
@@ -162,29 +152,29 @@ impl Run<'_> {
         ticks::check(&mut connection, self.pruner.clock.now_s()).await
     }
 
-    async fn stick(&self, stick: &StickKey, book: &mut Book) -> Answer<()> {
+    async fn owner(&self, owner: &OwnerKey, book: &mut Book) -> Answer<()> {
         marker::check(self.pruner.database, self.pruner.blobs).await?;
         let now_s = self.pruner.clock.now_s();
         let mut write = self.write().await?;
         ticks::check(write.connection(), now_s).await?;
-        let policy = policies::get(write.connection(), &stick.tenant).await?;
-        let pruned = rows::points(&mut write, stick, policy.retention.as_ref(), now_s).await?;
-        self.commit(write, stick, &pruned, book).await?;
+        let policy = policies::get(write.connection(), &owner.tenant).await?;
+        let pruned = rows::points(&mut write, owner, policy.retention.as_ref(), now_s).await?;
+        self.commit(write, owner, &pruned, book).await?;
         loop {
             let mut write = self.write().await?;
-            let (objects, object_bytes) = rows::take_unused(&mut write, stick, now_s).await?;
+            let (objects, object_bytes) = rows::take_unused(&mut write, owner, now_s).await?;
             let pruned = Pruned {
                 objects,
                 object_bytes,
                 ..Pruned::default()
             };
-            self.commit(write, stick, &pruned, book).await?;
+            self.commit(write, owner, &pruned, book).await?;
             if objects == 0 {
                 break;
             }
         }
-        self.strays(stick, now_s, book).await?;
-        self.bytes(stick, now_s).await
+        self.strays(owner, now_s, book).await?;
+        self.bytes(owner, now_s).await
     }
 
     /// Begins to write as who holds the lease, which counts anew from this moment.
@@ -198,14 +188,14 @@ impl Run<'_> {
     async fn commit(
         &self,
         mut write: Write,
-        stick: &StickKey,
+        owner: &OwnerKey,
         pruned: &Pruned,
         book: &mut Book,
     ) -> Answer<()> {
         let begins = !book.begun && !pruned.is_nothing();
         if begins {
             let about = format!("run {}", self.lease.number());
-            self.note(&mut write, &stick.tenant, "prune.begun", &about)
+            self.note(&mut write, &owner.tenant, "prune.begun", &about)
                 .await?;
         }
         write.commit().await?;
@@ -215,7 +205,7 @@ impl Run<'_> {
     }
 
     /// Bytes that have been without a row for as long as an upload without a point is kept.
-    async fn strays(&self, stick: &StickKey, now_s: u64, book: &mut Book) -> Answer<()> {
+    async fn strays(&self, owner: &OwnerKey, now_s: u64, book: &mut Book) -> Answer<()> {
         let before_s = now_s.saturating_sub(UNUSED_KEPT_S);
         let taken = |strays| Pruned {
             strays,
@@ -223,22 +213,22 @@ impl Run<'_> {
         };
         let blobs = self.pruner.blobs;
         self.lease.check(self.pruner.database).await?;
-        let partial = taken(blobs.remove_partial(stick, before_s).await?);
+        let partial = taken(blobs.remove_partial(owner, before_s).await?);
         if !partial.is_nothing() {
-            self.commit(self.write().await?, stick, &partial, book).await?;
+            self.commit(self.write().await?, owner, &partial, book).await?;
         }
-        for ids in blobs.older_than(stick, before_s).await?.chunks(rows::BATCH) {
+        for ids in blobs.older_than(owner, before_s).await?.chunks(rows::BATCH) {
             let mut write = self.write().await?;
-            let strays = taken(rows::take_strays(&mut write, stick, ids).await?);
-            self.commit(write, stick, &strays, book).await?;
+            let strays = taken(rows::take_strays(&mut write, owner, ids).await?);
+            self.commit(write, owner, &strays, book).await?;
         }
         Ok(())
     }
 
     /// Removes the bytes of all that is dying. What is remembered of others ends by the time that was believed.
-    async fn bytes(&self, stick: &StickKey, now_s: u64) -> Answer<()> {
+    async fn bytes(&self, owner: &OwnerKey, now_s: u64) -> Answer<()> {
         loop {
-            let ids = rows::dying(self.pruner.database, stick).await?;
+            let ids = rows::dying(self.pruner.database, owner).await?;
             if ids.is_empty() {
                 break;
             }
@@ -246,20 +236,20 @@ impl Run<'_> {
             write.commit().await?;
             for id in &ids {
                 self.lease.check(self.pruner.database).await?;
-                self.pruner.blobs.delete(stick, *id).await?;
+                self.pruner.blobs.delete(owner, *id).await?;
             }
             let mut write = self.write().await?;
-            rows::set_gone(&mut write, stick, &ids, self.pruner.clock.now_s()).await?;
+            rows::set_gone(&mut write, owner, &ids, self.pruner.clock.now_s()).await?;
             write.commit().await?;
         }
         let mut write = self.write().await?;
-        rows::forget(&mut write, stick, now_s.saturating_sub(REMEMBERED_S)).await?;
+        rows::forget(&mut write, owner, now_s.saturating_sub(REMEMBERED_S)).await?;
         write.commit().await
     }
 
     async fn ended(&self, tenant: &TenantName, pruned: &Pruned) -> Answer<()> {
         let about = format!(
-            "run {}: {} points, {} objects of {} bytes, {} strays; {} sticks failed",
+            "run {}: {} points, {} objects of {} bytes, {} strays; {} sticks or workspaces failed",
             self.lease.number(),
             pruned.points,
             pruned.objects,
@@ -282,24 +272,15 @@ impl Run<'_> {
     }
 }
 
-fn stick(row: &sqlx::any::AnyRow) -> Answer<StickKey> {
-    let odd = || Refusal::unavailable("cannot read the row of a stick");
-    let (tenant, bundle): (String, Vec<u8>) = (row.try_get(0)?, row.try_get(1)?);
-    Ok(StickKey {
-        tenant: TenantName::parse(&tenant).ok_or_else(odd)?,
-        bundle: BundleId(bundle.try_into().map_err(|_| odd())?),
-    })
-}
-
 /// What an upload finds of an object that was pruned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tombstone(Option<i64>);
 
 /// Whether bytes of this object may be written now.
-pub async fn tombstone(database: &Database, stick: &StickKey, id: ObjectId) -> Answer<Tombstone> {
+pub async fn tombstone(database: &Database, owner: &OwnerKey, id: ObjectId) -> Answer<Tombstone> {
     let row = sqlx::query("SELECT gone_s FROM dying WHERE tenant = $1 AND bundle = $2 AND id = $3")
-        .bind(stick.tenant())
-        .bind(stick.bundle())
+        .bind(owner.tenant())
+        .bind(owner.bundle())
         .bind(id.as_bytes().to_vec())
         .fetch_optional(database.read())
         .await?;
@@ -309,16 +290,16 @@ pub async fn tombstone(database: &Database, stick: &StickKey, id: ObjectId) -> A
     }
 }
 
-/// Ends the tombstone under which bytes were written, in the transaction that gives them a row; the stick's row is held.
+/// Ends the tombstone under which bytes were written, in the transaction that gives them a row; the owner's row is held.
 pub(super) async fn revive(
     write: &mut super::database::Write,
-    stick: &StickKey,
+    owner: &OwnerKey,
     id: ObjectId,
     before: Tombstone,
 ) -> Answer<()> {
     let row = sqlx::query("DELETE FROM dying WHERE tenant = $1 AND bundle = $2 AND id = $3 RETURNING gone_s")
-        .bind(stick.tenant())
-        .bind(stick.bundle())
+        .bind(owner.tenant())
+        .bind(owner.bundle())
         .bind(id.as_bytes().to_vec())
         .fetch_optional(write.connection())
         .await?;

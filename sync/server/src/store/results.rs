@@ -3,18 +3,14 @@
 use gobag_protocol::{ids::Digest, limits::MAX_RESULTS};
 use sqlx::Row;
 
-use super::{StickKey, database::Database, signed};
+use super::{StickKey, database::Database, owners, signed};
 use crate::refusal::Answer;
 
 /// Keeps a result; the same again changes nothing.
 pub async fn keep(database: &Database, stick: &StickKey, envelope: Vec<u8>, now_s: u64) -> Answer<()> {
     let mut write = database.write().await?;
     // Numbers are given under the stick's row, so that two results at once get two.
-    let held = sqlx::query("UPDATE sticks SET bytes = bytes WHERE tenant = $1 AND bundle = $2")
-        .bind(stick.tenant())
-        .bind(stick.bundle())
-        .execute(write.connection());
-    held.await?;
+    owners::hold(&mut write, stick).await?;
     let newest: i64 =
         sqlx::query("SELECT COALESCE(MAX(number), 0) FROM results WHERE tenant = $1 AND bundle = $2")
             .bind(stick.tenant())

@@ -176,7 +176,7 @@ async fn let_in(write: &mut Write, stick: &StickKey) -> Answer<()> {
 /// The row of a stick, held until the transaction ends; empty if it has none yet.
 async fn held(write: &mut Write, stick: &StickKey) -> Answer<Held> {
     // Of two who begin at once one waits here.
-    super::sticks::hold(write, stick).await?;
+    super::owners::hold(write, stick).await?;
     let row =
         sqlx::query("SELECT made, held, wrong, locked_until_s FROM shares WHERE tenant = $1 AND bundle = $2")
             .bind(stick.tenant())

@@ -12,8 +12,9 @@ use sqlx::{AssertSqlSafe, Row, any::AnyRow};
 use super::{
     StickKey,
     audit::{self, Event},
-    database::{Database, Write},
+    database::Database,
     leases::{self, Given, Issuer},
+    owners::{self, Kind},
     people::digest,
     revocation, signed, unsigned,
 };
@@ -37,6 +38,7 @@ pub async fn make_enrolment(
     let token = secret::token(ENROLMENT_TOKEN_PREFIX)?;
     let ends_s = now_s + ENROLMENT_TOKEN_S;
     let mut write = database.write().await?;
+    owners::check(write.connection(), stick, Kind::Stick).await?;
     audit::make_tenant(&mut write, &stick.tenant).await?;
     sqlx::query(
         "INSERT INTO enrolments (token_hash, tenant, bundle, person, ends_s, used_by, team) VALUES ($1, $2, $3, $4, $5, $6, $7)",
@@ -122,9 +124,10 @@ pub async fn enrol(
     {
         return Err(revocation::refusal(&there.try_get::<String, _>(1)?));
     }
+    owners::add(&mut write, &stick, Kind::Stick).await?;
     sqlx::query(
-        "INSERT INTO sticks (tenant, bundle, person, public_key, revoked, enrolled_s, last_contact_s, bytes) \
-         VALUES ($1, $2, $3, $4, 0, $5, $5, 0) \
+        "INSERT INTO sticks (tenant, bundle, person, public_key, revoked, enrolled_s, last_contact_s) \
+         VALUES ($1, $2, $3, $4, 0, $5, $5) \
          ON CONFLICT (tenant, bundle) DO UPDATE SET person = $3, public_key = $4, enrolled_s = $5, last_contact_s = $5",
     )
     .bind(stick.tenant())
@@ -210,11 +213,12 @@ pub async fn let_in(
 }
 
 /// What is told of sticks, by [`info`].
-const INFO: &str = "SELECT s.bundle, s.person, s.revoked, s.enrolled_s, s.last_contact_s, s.bytes, \
+const INFO: &str = "SELECT s.bundle, s.person, s.revoked, s.enrolled_s, s.last_contact_s, o.bytes, \
     COALESCE((SELECT MAX(p.time_s) FROM points p WHERE p.tenant = s.tenant AND p.bundle = s.bundle), -1), \
-    s.revoked_reason, s.revoked_s, s.erased_s, COALESCE(l.team, ''), COALESCE(l.suspended, 0), COALESCE(l.expires_s, 0), s.row_bytes, \
+    s.revoked_reason, s.revoked_s, s.erased_s, COALESCE(l.team, ''), COALESCE(l.suspended, 0), COALESCE(l.expires_s, 0), o.row_bytes, \
     COALESCE((SELECT h.wrong FROM shares h WHERE h.tenant = s.tenant AND h.bundle = s.bundle), 0) \
-    FROM sticks s LEFT JOIN leases l ON l.tenant = s.tenant AND l.bundle = s.bundle WHERE s.tenant = $1";
+    FROM sticks s JOIN owners o ON o.tenant = s.tenant AND o.bundle = s.bundle \
+    LEFT JOIN leases l ON l.tenant = s.tenant AND l.bundle = s.bundle WHERE s.tenant = $1";
 
 /// One stick, if the tenant has it.
 pub async fn get(database: &Database, stick: &StickKey) -> Answer<Option<StickInfo>> {
@@ -240,16 +244,6 @@ pub async fn list(
         .fetch_all(database.read())
         .await?;
     rows.iter().map(info).collect()
-}
-
-/// Holds the stick's row until the transaction ends: of two who change what the stick has here, one waits.
-pub(crate) async fn hold(write: &mut Write, stick: &StickKey) -> Answer<()> {
-    sqlx::query("UPDATE sticks SET bytes = bytes WHERE tenant = $1 AND bundle = $2")
-        .bind(stick.tenant())
-        .bind(stick.bundle())
-        .execute(write.connection())
-        .await?;
-    Ok(())
 }
 
 /// Whether the tenant has this stick.

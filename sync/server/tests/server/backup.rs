@@ -77,7 +77,7 @@ pub(crate) fn elsewhere(folder: &Path) -> Config {
     }
 }
 
-fn whole() -> BackupOptions {
+pub(crate) fn whole() -> BackupOptions {
     BackupOptions {
         objects: true,
         ..BackupOptions::default()

@@ -44,6 +44,9 @@ const ED25519_PKCS8: [u8; 16] = [
     0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
 ];
 
+/// What addresses of a stick's own begin with.
+const OWN: &str = "/v1";
+
 /// The organisation that all sticks say they are of.
 pub(crate) const ORG: OrgId = OrgId([0xac; 16]);
 
@@ -194,6 +197,8 @@ pub(crate) struct Client {
     address: SocketAddr,
     connector: TlsConnector,
     pub(crate) token: Option<String>,
+    /// What addresses of objects and lines begin with.
+    pub(crate) base: String,
 }
 
 pub(crate) struct Reply {
@@ -258,6 +263,23 @@ impl Client {
             address,
             connector: TlsConnector::from(Arc::new(config)),
             token: None,
+            base: OWN.to_owned(),
+        }
+    }
+
+    /// The same, whose objects and lines are a workspace's.
+    pub(crate) fn within(&self, workspace: &str) -> Self {
+        Self {
+            base: format!("/v1/workspaces/{workspace}"),
+            ..self.clone()
+        }
+    }
+
+    /// The same, whose objects and lines are the stick's own.
+    pub(crate) fn own(&self) -> Self {
+        Self {
+            base: OWN.to_owned(),
+            ..self.clone()
         }
     }
 
@@ -360,7 +382,7 @@ impl Client {
 
     pub(crate) async fn put_object(&self, bytes: &[u8]) -> ObjectId {
         let id = ObjectId::of(bytes);
-        let path = format!("/v1/objects/{id}");
+        let path = format!("{}/objects/{id}", self.base);
         self.send("PUT", &path, &[], bytes.to_vec())
             .await
             .is(StatusCode::NO_CONTENT);
@@ -368,13 +390,14 @@ impl Client {
     }
 
     pub(crate) async fn missing(&self, ids: &[ObjectId]) -> Vec<ObjectId> {
-        let reply = self.post("/v1/objects/missing", &json!({ "ids": ids })).await;
+        let path = format!("{}/objects/missing", self.base);
+        let reply = self.post(&path, &json!({ "ids": ids })).await;
         let reply: Value = reply.is(StatusCode::OK).json();
         serde_json::from_value(reply["missing"].clone()).unwrap()
     }
 
     pub(crate) async fn point(&self, line: &str, new: &NewPoint) -> Reply {
-        let path = format!("/v1/lines/{line}/points");
+        let path = format!("{}/lines/{line}/points", self.base);
         self.post(&path, &serde_json::to_value(new).unwrap()).await
     }
 

@@ -41,3 +41,5 @@ mod restored;
 mod shares;
 mod stores;
 mod tenants;
+mod waiting;
+mod workspaces;

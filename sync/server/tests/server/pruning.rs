@@ -501,7 +501,7 @@ async fn a_stick_that_cannot_be_pruned_does_not_keep_the_others_from_it() {
 async fn row_bytes(site: &Site) -> i64 {
     number(
         site,
-        "SELECT CAST(SUM(row_bytes) AS BIGINT) FROM sticks".to_owned(),
+        "SELECT CAST(SUM(row_bytes) AS BIGINT) FROM owners".to_owned(),
     )
     .await
 }
@@ -543,7 +543,7 @@ async fn an_upload_waits_for_the_pruning_that_takes_the_same_bytes() {
     let id = ObjectId::of(&bytes);
     let mut pruning = site.database.write().await.unwrap();
     for sql in [
-        "UPDATE sticks SET bytes = bytes WHERE tenant = $1 AND bundle = $2",
+        "UPDATE owners SET bytes = bytes WHERE tenant = $1 AND bundle = $2",
         "INSERT INTO dying (tenant, bundle, id, gone_s) VALUES ($1, $2, $3, 0)",
     ] {
         let query = sqlx::query(sql).bind("acme").bind(vec![1_u8; 16]);

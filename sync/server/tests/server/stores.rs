@@ -30,7 +30,7 @@ use tokio::task::block_in_place;
 use crate::{
     backup, enrolment, leases, limits,
     moto::{Moto, skipped},
-    objects, points, pruning, shares, tenants,
+    objects, points, pruning, shares, tenants, waiting, workspaces,
 };
 
 tokio::task_local! {
@@ -75,6 +75,8 @@ async fn everything_again_on_postgresql_and_a_bucket() {
         tenants::all().await;
         backup::all().await;
         limits::all().await;
+        workspaces::all().await;
+        waiting::all().await;
     };
     STORES.scope(stores, everything).await;
 }

@@ -2,6 +2,7 @@
 
 use gobag_protocol::{
     bytes::Sealed,
+    ids::BundleId,
     points::{Bookmark, BookmarkKind, Point, Wanted},
 };
 use sqlx::{AssertSqlSafe, Row, any::AnyRow};
@@ -13,12 +14,15 @@ use crate::{
 };
 
 /// What every telling reads.
-const COLUMNS: &str = "generation, time_s, added, dropped, complete, drilled_s, doubted";
+const COLUMNS: &str = "generation, time_s, added, dropped, complete, drilled_s, doubted, made_by";
 
 /// Points as wanted, newest first, at most `limit`; without their heads.
 pub async fn list(database: &Database, key: &LineKey<'_>, wanted: &Wanted, limit: u32) -> Answer<Vec<Point>> {
     // Our own words and numbers alone.
     let mut also = String::new();
+    if let Some(after) = wanted.after {
+        also.push_str(&format!(" AND generation > {}", signed(after)));
+    }
     if let Some(before_s) = wanted.before_s {
         also.push_str(&format!(" AND time_s <= {}", signed(before_s)));
     }
@@ -76,7 +80,7 @@ pub async fn get(database: &Database, key: &LineKey<'_>, generation: u64) -> Ans
         .await?
         .ok_or_else(unknown)?;
     let mut found = point(&row)?;
-    found.head = Some(Sealed::new(row.try_get(7)?).map_err(Refusal::unavailable)?);
+    found.head = Some(Sealed::new(row.try_get(8)?).map_err(Refusal::unavailable)?);
     let rows = key
         .of(
             "SELECT generation, kind, label FROM bookmarks",
@@ -100,6 +104,7 @@ fn point(row: &AnyRow) -> Answer<Point> {
         complete: row.try_get::<i64, _>(4)? != 0,
         drilled_s: Some(unsigned(row.try_get(5)?)).filter(|seconds| *seconds != 0),
         time_doubtful: row.try_get::<i64, _>(6)? != 0,
+        made_by: BundleId::parse(&row.try_get::<String, _>(7)?),
         bookmarks: Vec::new(),
         head: None,
     })

@@ -1,7 +1,7 @@
-//! What the sticks of a tenant take in all, as this server saw it a moment ago.
+//! What the sticks and workspaces of a tenant take in all, as this server saw it a moment ago.
 //!
 //! A row of the tenant that every upload changes would be one that all its sticks wait for, on all servers (docs/capacity.md has what that cost). So
-//! the sum over its sticks is taken again when it is [`FRESH`] old, and for every upload while less than a [`SLACK`]th of the quota is left; in
+//! the sum over its owners is taken again when it is [`FRESH`] old, and for every upload while less than a [`SLACK`]th of the quota is left; in
 //! between, a server adds what it takes in itself. Past its quota a tenant gets by what is under way at one moment, or by what other servers take in
 //! within [`FRESH`] if that is more than the slack.
 
@@ -49,7 +49,7 @@ impl Sums {
 
     /// Takes the sum anew, with what `connection` has not committed yet.
     pub(super) async fn look(&self, connection: &mut AnyConnection, tenant: &TenantName) -> Answer<u64> {
-        let sql = "SELECT CAST(COALESCE(SUM(bytes + row_bytes), 0) AS BIGINT) FROM sticks WHERE tenant = $1";
+        let sql = "SELECT CAST(COALESCE(SUM(bytes + row_bytes), 0) AS BIGINT) FROM owners WHERE tenant = $1";
         let row = sqlx::query(sql)
             .bind(tenant.as_str().to_owned())
             .fetch_one(connection)
