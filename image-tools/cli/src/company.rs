@@ -1,6 +1,7 @@
 //! `gobag-image company`: the sticks, as the company's server knows them, and what IT decides about them.
 
 mod page;
+mod workspace;
 
 use clap::{Subcommand, ValueEnum};
 use gobag_client::{ClientError, People};
@@ -51,6 +52,10 @@ enum CompanyCommand {
     ClearClone(OneArgs),
     /// Say that a drill brought a moment back: the last one so proved of a line is not pruned
     Drilled(DrilledArgs),
+    /// List the workspaces: what several sticks share
+    Workspaces(workspace::WorkspacesArgs),
+    /// Make a workspace, and say which sticks are its members
+    Workspace(workspace::WorkspaceArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -143,6 +148,8 @@ pub(crate) fn company(args: &CompanyArgs, ui: &Ui) -> Result<ExitCode, CliError>
             Ok(ExitCode::Ok)
         }
         CompanyCommand::Revoke(args) => revoke(args, ui),
+        CompanyCommand::Workspaces(args) => workspace::workspaces(args, ui),
+        CompanyCommand::Workspace(args) => workspace::workspace(args, ui),
         CompanyCommand::Restore(args) => {
             decide(args, ui, "restored", |people, bundle| people.restore(bundle))
         }

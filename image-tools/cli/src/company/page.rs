@@ -80,7 +80,7 @@ pub(super) fn stick(details: &StickDetails, columns: usize) -> String {
     text
 }
 
-fn time(time_s: Option<u64>) -> String {
+pub(super) fn time(time_s: Option<u64>) -> String {
     time_s.map_or_else(|| "-".to_owned(), |time_s| both(time_s).0)
 }
 

@@ -87,6 +87,53 @@ fn a_good_drill_is_noted_and_one_of_no_point_is_not() {
 }
 
 #[test]
+fn workspaces_are_made_and_sticks_admitted_and_removed() {
+    let Some(fleet) = Fleet::new() else { return };
+    let work = AtWork::new(&fleet, &fleet.stick("anna"));
+    let number = work.bundle.to_string();
+    let ask = |who, words: &[&str]| fleet.ask(who, &[&["company"], words].concat());
+    assert_eq!(ask("viewer", &["workspaces"]).json()["workspaces"], json!([]));
+    let refused = ask("operator", &["workspace", "make", "sales"]);
+    assert_eq!((refused.exit, refused.code().as_str()), (8, "client.refused"));
+    let made = ask("admin", &["workspace", "make", "sales"]).json();
+    assert_eq!(
+        (&made["decided"], &made["workspace"]["name"]),
+        (&json!("made"), &json!("sales"))
+    );
+    let again = ask("admin", &["workspace", "make", "sales"]);
+    assert_eq!((again.exit, again.code().as_str()), (8, "client.refused"));
+    let name = ask("admin", &["workspace", "make", "Sales & more"]);
+    assert_eq!((name.exit, name.code().as_str()), (2, "company.workspace-name"));
+
+    let id = made["workspace"]["id"].as_str().unwrap();
+    let admit = ["workspace", "admit", "sales", &number];
+    assert_eq!(
+        ask("operator", &admit).exit,
+        2,
+        "it has to say what the member may do"
+    );
+    let admitted = ask("operator", &[&admit[..], &["--role", "reader"]].concat()).json();
+    assert_eq!(
+        (&admitted["members"][0]["bundle"], &admitted["members"][0]["role"]),
+        (&json!(number), &json!("reader"))
+    );
+    // By its number, too.
+    let shown = ask("viewer", &["workspace", "show", id]).json();
+    assert_eq!(shown["members"], admitted["members"]);
+    let listed = ask("viewer", &["workspaces"]).json();
+    assert_eq!(listed["workspaces"][0]["members"], json!(1));
+    let removed = ask("operator", &["workspace", "remove", id, &number]).json();
+    assert_eq!(
+        (&removed["decided"], &removed["members"]),
+        (&json!("removed"), &json!([]))
+    );
+    for nothing in ["purchase", &number] {
+        let nothing = ask("viewer", &["workspace", "show", nothing]);
+        assert_eq!((nothing.exit, nothing.code().as_str()), (2, "company.workspace"));
+    }
+}
+
+#[test]
 fn what_cannot_be_asked_is_said_and_no_token_is_shown() {
     let Some(fleet) = Fleet::new() else { return };
     let unknown = fleet.ask("viewer", &["company", "stick", &"0".repeat(32)]);

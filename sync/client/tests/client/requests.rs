@@ -83,6 +83,7 @@ fn points_parts_and_bookmarks() {
         complete: Some(true),
         bookmark: Some(BookmarkKind::User),
         limit: Some(1),
+        ..Wanted::default()
     };
     let before = stick.points(&line, &wanted).unwrap();
     assert_eq!((before.len(), before[0].added), (1, 2));

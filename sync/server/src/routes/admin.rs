@@ -175,7 +175,7 @@ pub(super) async fn drilled(
     Path((bundle, line, generation)): Path<(String, String, String)>,
 ) -> Answer<StatusCode> {
     let person = somebody.at_least(Role::Operator)?;
-    let stick = stick_of(&person, &bundle)?;
+    let stick = known(&app, &person, &bundle).await?;
     let (line, generation) = (lines::line_of(&line)?, lines::generation_of(&generation)?);
     let key = LineKey {
         owner: &stick,
@@ -224,7 +224,12 @@ pub(super) async fn prune(
 /// A stick whose sealed state somebody may read: recovery, also of a revoked one.
 async fn recovered(app: &Shared, somebody: Somebody, bundle: &str) -> Answer<StickKey> {
     let person = somebody.at_least(Role::Operator)?;
-    let stick = stick_of(&person, bundle)?;
+    known(app, &person, bundle).await
+}
+
+/// A stick that is one, and no workspace.
+async fn known(app: &Shared, person: &Person, bundle: &str) -> Answer<StickKey> {
+    let stick = stick_of(person, bundle)?;
     match sticks::exists(&app.database, &stick).await? {
         true => Ok(stick),
         false => Err(unknown_address()),

@@ -44,6 +44,9 @@ const ED25519_PKCS8: [u8; 16] = [
     0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
 ];
 
+/// What addresses of a stick's own begin with.
+const OWN: &str = "/v1";
+
 /// The organisation that all sticks say they are of.
 pub(crate) const ORG: OrgId = OrgId([0xac; 16]);
 
@@ -260,7 +263,7 @@ impl Client {
             address,
             connector: TlsConnector::from(Arc::new(config)),
             token: None,
-            base: "/v1".to_owned(),
+            base: OWN.to_owned(),
         }
     }
 
@@ -268,6 +271,14 @@ impl Client {
     pub(crate) fn within(&self, workspace: &str) -> Self {
         Self {
             base: format!("/v1/workspaces/{workspace}"),
+            ..self.clone()
+        }
+    }
+
+    /// The same, whose objects and lines are the stick's own.
+    pub(crate) fn own(&self) -> Self {
+        Self {
+            base: OWN.to_owned(),
             ..self.clone()
         }
     }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use gobag_protocol::{limits::MAX_WAITS, points::Points};
+use gobag_protocol::{ids::BundleId, limits::MAX_WAITS, points::Points};
 use gobag_server::serve::Server;
 use hyper::StatusCode;
+use serde_json::json;
 use tokio::{
     task::JoinHandle,
     time::{Instant, timeout},
@@ -12,7 +13,7 @@ use tokio::{
 
 use crate::{
     harness::{Client, Reply, Site, metrics, point},
-    workspaces::{remove, shared},
+    workspaces::{admit, remove, shared},
 };
 
 /// What takes longer than this does not happen.
@@ -106,13 +107,22 @@ async fn so_many_wait_and_who_goes_away_makes_room() {
     until_waiting(&site.server, 0).await;
 }
 
-async fn who_is_removed_while_waiting_hears_nothing_of_it() {
+async fn who_is_removed_or_cut_off_while_waiting_hears_nothing_of_it() {
     let site = Site::start().await;
     let (workspace, one, two, admin) = shared(&site).await;
     let waiting = wait(&two, 0, 50);
     until_waiting(&site.server, 1).await;
     remove(&admin, &workspace, 2).await;
     one.made("files", &point(1, 1, &[], &[])).await;
+    let reply = heard(waiting).await.is(StatusCode::NOT_FOUND);
+    assert_eq!(reply.code(), "workspace.unknown");
+    // The same of one that is cut off.
+    admit(&admin, &workspace, 2, "writer").await;
+    let waiting = wait(&two, 1, 50);
+    until_waiting(&site.server, 1).await;
+    let revoke = format!("/v1/admin/sticks/{}/revoke", BundleId([2; 16]));
+    admin.post(&revoke, &json!({})).await.is(StatusCode::NO_CONTENT);
+    one.made("files", &point(2, 1, &[], &[])).await;
     let reply = heard(waiting).await.is(StatusCode::NOT_FOUND);
     assert_eq!(reply.code(), "workspace.unknown");
 }
@@ -131,6 +141,6 @@ async fn a_server_that_ends_lets_those_who_wait_go() {
 scenarios!(
     who_waits_hears_of_a_point_at_whatever_server_it_is_made,
     so_many_wait_and_who_goes_away_makes_room,
-    who_is_removed_while_waiting_hears_nothing_of_it,
+    who_is_removed_or_cut_off_while_waiting_hears_nothing_of_it,
     a_server_that_ends_lets_those_who_wait_go,
 );

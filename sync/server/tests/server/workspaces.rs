@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use gobag_protocol::{
     hello::{Hello, WORKSPACES},
-    ids::{BundleId, ObjectId},
+    ids::{BundleId, ObjectId, TenantName},
+    lease::CertificateRequest,
     limits::MAX_WORKSPACES,
     people::{Pruned, Role, Sticks},
     points::{Point, Points},
@@ -16,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::{
     backup,
-    harness::{Client, Site, audited, point},
+    harness::{Client, Site, audited, point, signing_key},
 };
 
 const DAY: u64 = 24 * 3600;
@@ -108,10 +109,7 @@ async fn members_share_one_history_and_hear_who_made_what() {
         (&b"sealed"[..], Some(bundle(2)))
     );
     // What a stick has of its own is something else, though the line has the same name.
-    let own = Client {
-        base: "/v1".to_owned(),
-        ..one.clone()
-    };
+    let own = one.own();
     assert_eq!(own.missing(&[first]).await, [first]);
     assert!(told(&own, "files").await.is_empty());
     own.made("files", &point(1, 1, &[], &[])).await;
@@ -378,17 +376,22 @@ async fn a_workspace_is_no_stick_and_its_number_never_becomes_one() {
         ("POST", "/revoke"),
         ("POST", "/restore"),
         ("GET", "/lines/files/points"),
+        ("POST", "/lines/files/points/1/drilled"),
     ] {
         let reply = admin
             .send(method, &format!("{path}{at}"), &[], b"{}".to_vec())
             .await;
         assert_eq!(reply.is(StatusCode::NOT_FOUND).code(), "request.unknown", "{at}");
     }
-    let nobody = admin.put(
-        &format!("/v1/admin/workspaces/{workspace}/members/{workspace}"),
-        &json!({"role": "writer"}),
-    );
-    assert_eq!(nobody.await.is(StatusCode::NOT_FOUND).code(), "request.unknown");
+    let member = format!("/v1/admin/workspaces/{workspace}/members/{workspace}");
+    let nobody = admin.put(&member, &json!({"role": "writer"})).await;
+    assert_eq!(nobody.is(StatusCode::NOT_FOUND).code(), "request.unknown");
+    let number = BundleId::parse(&workspace).unwrap();
+    let tenant = TenantName::parse("acme").unwrap();
+    let request = CertificateRequest::sign(tenant, number, &signing_key(9));
+    let request = serde_json::to_value(request).unwrap();
+    let reply = site.nobody().post("/v1/certificate", &request).await;
+    assert_eq!(reply.is(StatusCode::FORBIDDEN).code(), "stick.proof");
     let enrolment = json!({"user": "Eve", "bundle": workspace});
     let reply = admin.post("/v1/admin/enrolments", &enrolment).await;
     assert_eq!(reply.is(StatusCode::CONFLICT).code(), "enrol.workspace");
@@ -399,7 +402,6 @@ async fn a_workspace_is_no_stick_and_its_number_never_becomes_one() {
         .execute(site.database.read())
         .await
         .unwrap();
-    let number = BundleId::parse(&workspace).unwrap();
     let reply = site.nobody().enrol(&token, number, 9).await;
     assert_eq!(reply.is(StatusCode::CONFLICT).code(), "enrol.workspace");
     let sticks: Sticks = admin.get("/v1/admin/sticks").await.json();
@@ -425,10 +427,7 @@ async fn a_workspace_has_a_quota_and_counts_for_its_tenant() {
     put(&two, 2, 1500).await.is(StatusCode::NO_CONTENT);
     let refused = put(&two, 3, 1).await.is(StatusCode::INSUFFICIENT_STORAGE);
     assert_eq!(refused.code(), "quota.exceeded");
-    let own = Client {
-        base: "/v1".to_owned(),
-        ..one.clone()
-    };
+    let own = one.own();
     put(&own, 4, 400).await.is(StatusCode::NO_CONTENT);
     let refused = put(&own, 5, 200).await.is(StatusCode::INSUFFICIENT_STORAGE);
     assert_eq!(refused.code(), "quota.exceeded", "the tenant's");
@@ -480,7 +479,7 @@ async fn pruning_keeps_of_a_workspace_what_the_policy_keeps() {
         .get(&format!("/v1/admin/workspaces/{workspace}"))
         .await
         .json();
-    let rows = 2 * (128 + b"sealed".len() as u64) + 3 * 128;
+    let rows = 2 * (128 + b"sealed".len() as u64) + 2 * 128;
     assert_eq!(
         (details.workspace.space_bytes, details.workspace.row_bytes),
         (200, rows)
