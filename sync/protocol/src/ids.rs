@@ -39,46 +39,20 @@ impl fmt::Display for ObjectId {
     }
 }
 
-macro_rules! number {
-    ($(#[$doc:meta])* $name:ident) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-        pub struct $name(pub [u8; 16]);
+/// One attempt at something: drawn by the stick, the same when it tries again. 16 bytes, 32 hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct RequestId(pub [u8; 16]);
 
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                // The text form of 16 bytes is written in one place.
-                serializer.collect_str(&BundleId(self.0))
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                BundleId::deserialize(deserializer).map(|id| Self(id.0))
-            }
-        }
-    };
-}
-
-number!(
-    /// One attempt at something: drawn by the stick, the same when it tries again. 16 bytes, 32 hexadecimal digits.
-    RequestId
-);
-number!(
-    /// A workspace, by a number of the form of a bundle's, drawn by the server: 16 bytes, 32 hexadecimal digits.
-    WorkspaceId
-);
-
-impl WorkspaceId {
-    /// Reads 32 hexadecimal digits.
-    pub fn parse(text: &str) -> Option<Self> {
-        BundleId::parse(text).map(|id| Self(id.0))
+impl Serialize for RequestId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // The text form of 16 bytes is written in one place.
+        serializer.collect_str(&BundleId(self.0))
     }
 }
 
-impl fmt::Display for WorkspaceId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&BundleId(self.0), f)
+impl<'de> Deserialize<'de> for RequestId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        BundleId::deserialize(deserializer).map(|id| Self(id.0))
     }
 }
 
