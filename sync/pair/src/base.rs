@@ -32,6 +32,9 @@ const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS history (number INTEGER PRIMARY KEY, agreed INTEGER NOT NULL, told TEXT NOT NULL);
 ";
 
+/// The workspace's point that was in step with the base.
+const AGREED_POINT: &str = "agreed-point";
+
 /// Bytes of a row's digest.
 const DIGEST: usize = 8;
 
@@ -131,11 +134,14 @@ impl Base {
 
     /// The point that was in step with the base, if nothing was changed since.
     pub(crate) fn agreed(&self) -> Result<Option<PointId>, PairError> {
-        Ok(self.setting::<[u8; 16]>("agreed-point")?.map(PointId))
+        Ok(self.setting::<[u8; 16]>(AGREED_POINT)?.map(PointId))
     }
 
     pub(crate) fn set_agreed(&self, point: Option<PointId>) -> Result<(), PairError> {
-        self.set("agreed-point", point.map(|point| point.0))
+        match point {
+            Some(point) => self.set(AGREED_POINT, point.0),
+            None => self.unset(AGREED_POINT),
+        }
     }
 
     /// Whether it was begun in place of one that was lost, and nobody has been told.
@@ -201,6 +207,12 @@ impl Base {
                 path: self.path.clone(),
             }),
         }
+    }
+
+    /// Until it is dropped, what is asked is answered as of one moment.
+    pub(crate) fn reading(&self) -> Result<rusqlite::Transaction<'_>, PairError> {
+        let begun = self.connection.unchecked_transaction();
+        begun.map_err(|error| failed(&self.path, error))
     }
 
     /// How much there is.

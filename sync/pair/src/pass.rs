@@ -191,6 +191,7 @@ impl Pair {
         let plan = plan(&merged, &names, &|path| {
             base.get(path).map_or(true, |known| known.is_some())
         });
+        drop(merged);
         let mut report = Report {
             left_files: scans[0].files,
             right_files: scans[1].files,
@@ -237,6 +238,8 @@ impl Pair {
 
     /// Lays both over the base, and gives the stamps of what is there where something differs.
     fn merge(&self, scans: &[Scan; 2]) -> Result<(Merged, Marks), PairError> {
+        // One moment of the base, and no lock for each question.
+        let _reading = self.base.reading()?;
         let mut merged = Merged::default();
         let mut marks = BTreeMap::new();
         let [left, right] = [&scans[0].found, &scans[1].found];

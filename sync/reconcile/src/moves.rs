@@ -16,23 +16,28 @@ struct Matches {
 pub(crate) fn find(turns: &mut Vec<(Turn, Operation)>) {
     let mut found: BTreeMap<(Side, Content), Matches> = BTreeMap::new();
     for (at, (turn, operation)) in turns.iter().enumerate() {
-        match operation {
-            Operation::Remove {
-                on,
-                item: Item::File(file),
-                ..
-            } if *turn == Turn::Remove && file.len > 0 => {
-                found.entry((*on, file.content)).or_default().removed.push(at);
-            }
-            Operation::Put {
-                to,
-                expect: None,
-                item: Item::File(file),
-                ..
-            } if file.len > 0 => {
-                found.entry((*to, file.content)).or_default().put.push(at);
-            }
-            _ => {}
+        if let Operation::Remove {
+            on,
+            item: Item::File(file),
+            ..
+        } = operation
+            && *turn == Turn::Remove
+            && file.len > 0
+        {
+            found.entry((*on, file.content)).or_default().removed.push(at);
+        }
+    }
+    // Of what comes only that is kept which may have gone elsewhere.
+    for (at, (_, operation)) in turns.iter().enumerate() {
+        if let Operation::Put {
+            to,
+            expect: None,
+            item: Item::File(file),
+            ..
+        } = operation
+            && let Some(matches) = found.get_mut(&(*to, file.content))
+        {
+            matches.put.push(at);
         }
     }
     let mut gone = vec![false; turns.len()];
