@@ -50,6 +50,8 @@ struct Standing {
     to_do: Option<Report>,
 }
 
+/// Conflicts that the text shows; `conflicts` and `--json` have all.
+const CONFLICTS: usize = 20;
 /// Passes that are looked through for those that somebody let through.
 const LOOKED_THROUGH: usize = 100;
 
@@ -225,9 +227,9 @@ fn waiting(standing: &Standing, last: &Past) -> String {
         text.push_str(&format!("FAIL {}\n", text::failed(error)));
     }
     text.push_str(&more(last.failures_count, last.failures.len()));
-    for conflict in &standing.conflicts {
-        text.push_str(&conflict.text());
-    }
+    let shown = standing.conflicts.len().min(CONFLICTS);
+    text.extend(standing.conflicts[..shown].iter().map(conflicts::Line::text));
+    text.push_str(&more(standing.conflicts.len() as u64, shown));
     if !standing.conflicts.is_empty() {
         text.push_str("     Say which is to stay: `gobag-sync conflicts resolve LEFT PATH --keep mine`, or `theirs`, or `both`.\n");
     }
