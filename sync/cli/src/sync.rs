@@ -27,6 +27,9 @@ pub(crate) struct SyncArgs {
     /// By what name your side of a conflict goes
     #[arg(long, value_name = "NAME", default_value = "mine")]
     label: String,
+    /// Leave out what matches, in the syntax of git's ignore files; besides what `.gobag-sync-ignore` at the top of either folder says
+    #[arg(long, value_name = "PATTERN")]
+    ignore: Vec<String>,
 }
 
 pub(crate) fn sync(args: &SyncArgs, ui: &Ui) -> Result<ExitCode, CliError> {
@@ -38,6 +41,7 @@ pub(crate) fn sync(args: &SyncArgs, ui: &Ui) -> Result<ExitCode, CliError> {
         confirmed: args.confirm,
         dry_run: args.dry_run,
         limits: HoldLimits::default(),
+        patterns: args.ignore.clone(),
     };
     let report = pair.pass(&options, &progress).or_explain()?;
     progress.finish();
@@ -134,6 +138,26 @@ fn notice(told: &Told) -> String {
             )
         }
         Told::Left { path, why } => format!("{} was left alone ({why}).", human::printable(path)),
+        Told::Attributes { path } => format!(
+            "{} came without its extended attributes, which the other folder's file system does not take.",
+            human::printable(path)
+        ),
+        Told::Filter { left_alone } => {
+            format!(
+                "What is left out has changed. {left_alone} files that were kept the same are left alone from now on; nothing is deleted because of it."
+            )
+        }
+        Told::Pattern { from, line, text } => {
+            let place = match from.as_deref() {
+                Some("stick") => "of `.gobag-sync-ignore` in your folder",
+                Some(_) => "of `.gobag-sync-ignore` in the other folder",
+                None => "of the patterns given with `--ignore`",
+            };
+            format!(
+                "Line {line} {place} is no pattern and leaves nothing out: {}",
+                human::printable(text)
+            )
+        }
         _ => "something else happened".to_owned(),
     }
 }

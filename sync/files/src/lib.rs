@@ -12,8 +12,10 @@
 
 mod changes;
 mod error;
+mod filter;
 mod hash;
 mod limits;
+mod names;
 mod root;
 mod scan;
 mod stamp;
@@ -21,8 +23,9 @@ mod versions;
 
 pub use changes::{Changes, Ready, Staged};
 pub use error::FilesError;
-pub use hash::{Reading, content_of};
+pub use filter::{BadPattern, FILTER, Filter};
+pub use hash::{Attribute, Reading, Source, content_of};
 pub use root::{OURS, Root, RootId};
-pub use scan::{Base, Found, Known, Scan, ScanError, scan};
+pub use scan::{Base, Found, Known, Scan, ScanError, Scope, scan};
 pub use stamp::Stamp;
 pub use versions::{Version, restore, versions};

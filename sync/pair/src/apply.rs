@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use gobag_files::{Changes, FilesError, Known, Reading, Root, Scan, Staged, Stamp};
+use gobag_files::{Base as _, Changes, FilesError, Known, Reading, Root, Scan, Staged, Stamp};
 use gobag_format::Monitor;
 use gobag_reconcile::{Item, Operation, RelPath, Side};
 
 use crate::{
-    Failure, PairError, Report,
+    Failure, PairError, Report, Told,
     base::{Base, Change, at},
 };
 
@@ -36,6 +36,10 @@ pub(crate) struct Apply<'a> {
     staged: Vec<Waiting<'a>>,
     staged_bytes: u64,
     noted: Vec<Change>,
+    /// Paths whose names could not be had: of what is below nothing is where it is expected.
+    unnamed: Vec<RelPath>,
+    /// Files that the other side has no room for all attributes of.
+    without_attributes: Vec<String>,
 }
 
 /// Something made that waits for its batch.
@@ -65,6 +69,8 @@ impl<'a> Apply<'a> {
             staged: Vec::new(),
             staged_bytes: 0,
             noted: Vec::new(),
+            unnamed: Vec::new(),
+            without_attributes: Vec::new(),
         })
     }
 
@@ -81,20 +87,33 @@ impl<'a> Apply<'a> {
                 report.ended = true;
                 break;
             }
+            if self.is_unnamed(operation.path()) {
+                continue;
+            }
             if !matches!(operation, Operation::Put { .. }) {
                 self.place(report)?;
             }
             let done = self.one(operation);
             monitor.advance(bytes_of(operation));
             match done {
-                Ok(true) => report.count(operation),
+                Ok(true) => {
+                    if let Operation::Rename { base, to, .. } = operation {
+                        self.rename_known(base.as_ref(), to)?;
+                    }
+                    report.count(operation);
+                }
                 Ok(false) => {}
                 Err(error) if error.is_full() => {
                     self.place(report)?;
                     fail(report, operation, &error);
                     return self.note();
                 }
-                Err(error) => fail(report, operation, &error),
+                Err(error) => {
+                    if let Operation::Rename { to, .. } = operation {
+                        self.unnamed.push(to.clone());
+                    }
+                    fail(report, operation, &error);
+                }
             }
             if self.staged.len() >= BATCH_FILES || self.staged_bytes >= BATCH_BYTES {
                 self.place(report)?;
@@ -110,6 +129,11 @@ impl<'a> Apply<'a> {
     /// Whether it is done; else it waits for its batch.
     fn one(&mut self, operation: &'a Operation) -> Result<bool, FilesError> {
         match operation {
+            Operation::Rename {
+                on, from, to, item, ..
+            } => {
+                self.changes[at(*on)].rename(from, to, &self.known(*on, from, item))?;
+            }
             Operation::SetAside { on, from, to, item } => {
                 let stamp = self.changes[at(*on)].rename(from, to, &self.known(*on, from, item))?;
                 self.set_stamp(*on, from, None);
@@ -145,6 +169,31 @@ impl<'a> Apply<'a> {
         Ok(true)
     }
 
+    /// What the base has at `from` and below it has at `to` from now on: what is renamed next may be in it.
+    fn rename_known(&mut self, from: Option<&RelPath>, to: &RelPath) -> Result<(), PairError> {
+        let Some(from) = from else { return Ok(()) };
+        let mut moved = vec![(from.clone(), to.clone())];
+        self.noted.push(Change::Gone(from.clone()));
+        while let Some((from, to)) = moved.pop() {
+            let Some(known) = self.base.get(&from)? else {
+                continue;
+            };
+            if known.item.is_folder() {
+                let names = self.base.side(Side::Left).children(&from)?.into_keys();
+                moved.extend(names.map(|name| (from.join(&name), to.join(&name))));
+            }
+            self.noted.push(Change::Has(to, known.item, known.stamps));
+        }
+        self.note()
+    }
+
+    fn is_unnamed(&self, path: &RelPath) -> bool {
+        self.unnamed.iter().any(|unnamed| {
+            let rest = path.as_bytes().strip_prefix(unnamed.as_bytes());
+            rest.is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
+        })
+    }
+
     fn put(
         &mut self,
         operation: &'a Operation,
@@ -175,6 +224,9 @@ impl<'a> Apply<'a> {
                 let (mtime, mode) = (from.stamp().mtime, from.mode());
                 let staged = changes.stage(path, file, mtime, mode, &mut from)?;
                 from.finish()?;
+                if !staged.has_attributes() {
+                    self.without_attributes.push(path.to_string());
+                }
                 self.staged_bytes += file.len;
                 staged
             }
@@ -220,6 +272,13 @@ impl<'a> Apply<'a> {
             }
         }
         Ok(())
+    }
+
+    /// What came without all that belongs to it.
+    pub(crate) fn told(self) -> impl Iterator<Item = Told> {
+        self.without_attributes
+            .into_iter()
+            .map(|path| Told::Attributes { path })
     }
 
     /// Makes everything durable that was done, and then says so in the base.

@@ -13,6 +13,7 @@ mod apply;
 mod aside;
 mod base;
 mod error;
+mod filters;
 mod pass;
 mod report;
 

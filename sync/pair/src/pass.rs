@@ -2,10 +2,11 @@
 
 use std::{collections::BTreeMap, fs, os::fd::AsFd as _, path::Path};
 
-use gobag_files::{FilesError, Found, OURS, Root, RootId, Scan, scan};
+use gobag_files::Base as _;
+use gobag_files::{FilesError, Filter, Found, OURS, Root, RootId, Scan, Scope, scan};
 use gobag_format::Monitor;
 use gobag_reconcile::{
-    ConflictNames, HoldLimits, Item, Merged, Plan, RelPath, Seen, Side, Totals, holds, plan,
+    ConflictNames, HoldLimits, Item, Merged, Name, Plan, RelPath, Seen, Side, Totals, Unknown, holds, plan,
 };
 use rustix::fs::FlockOperation;
 
@@ -14,6 +15,7 @@ use crate::{
     apply::{Apply, Mark, Marks},
     aside::{BASE, ENDINGS, FRESH, put_aside, remove, rename, with},
     base::{Base, Both, Change, at},
+    filters::{Forgotten, keep_folders},
 };
 
 /// Whoever makes a pass has this file locked.
@@ -32,6 +34,8 @@ pub struct Options {
     pub dry_run: bool,
     /// From when on a pass is held.
     pub limits: HoldLimits,
+    /// What is left out besides what the roots' own files say, in their syntax.
+    pub patterns: Vec<String>,
 }
 
 /// Two folders that are kept the same. The right one is the company's.
@@ -162,8 +166,9 @@ impl Pair {
 
     fn pass_once(&mut self, options: &Options, monitor: &dyn Monitor) -> Result<Report, PairError> {
         monitor.phase("looking at both folders", None);
-        let scans = self.scan(monitor)?;
-        let (merged, marks) = self.merge(&scans)?;
+        let filter = Filter::of([&self.left, &self.right], &options.patterns)?;
+        let scans = self.scan(&filter, monitor)?;
+        let (merged, marks, forgotten) = self.merge(&scans, &filter)?;
         let names = ConflictNames::new(&options.label, &options.run);
         let base = &self.base;
         // What cannot be read there is taken for there: the name is not used.
@@ -173,10 +178,11 @@ impl Pair {
         let mut report = Report {
             left_files: scans[0].files,
             right_files: scans[1].files,
-            notices: plan.notices.iter().map(Told::of).collect(),
+            notices: forgotten.told(&filter, &self.base)?,
             dry_run: options.dry_run,
             ..Report::default()
         };
+        report.notices.extend(plan.notices.iter().map(Told::of));
         let totals = match plan.operations.is_empty() {
             true => Totals::default(),
             false => self.base.totals()?,
@@ -194,41 +200,50 @@ impl Pair {
             return Ok(report);
         }
         self.note_stamps(&scans)?;
+        forgotten.note(&filter, &mut self.base)?;
         self.carry_out(&plan, marks, &scans, options, monitor, &mut report)?;
         Ok(report)
     }
 
     /// Both at once; each with a connection of its own to the base.
-    fn scan(&self, monitor: &dyn Monitor) -> Result<[Scan; 2], PairError> {
+    fn scan(&self, filter: &Filter, monitor: &dyn Monitor) -> Result<[Scan; 2], PairError> {
         let (path, left, right) = (self.base.path(), &self.left, &self.right);
         let was_read = |bytes| {
             monitor.advance(bytes);
             !monitor.is_cancelled()
         };
-        let one = |root: &Root, side| -> Result<Scan, PairError> {
+        let one = |root: &Root, side, other: &Root| -> Result<Scan, PairError> {
             let base = Base::open(path)?;
-            Ok(scan(root, &mut base.side(side), &was_read)?)
+            // Where nobody can tell, it is tried.
+            let is_refused = |name: &Name| other.refuses_name(name).unwrap_or(false);
+            let is_refused = &is_refused;
+            let scope = Scope { filter, is_refused };
+            Ok(scan(root, &mut base.side(side), &scope, &was_read)?)
         };
         std::thread::scope(|scope| {
-            let right = scope.spawn(|| one(right, Side::Right));
-            let left = one(left, Side::Left);
-            let right = right
+            let of_right = scope.spawn(|| one(right, Side::Right, left));
+            let of_left = one(left, Side::Left, right);
+            let of_right = of_right
                 .join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            Ok([left?, right?])
+            Ok([of_left?, of_right?])
         })
     }
 
     /// Lays both over the base, and gives the stamps of what is there where something differs.
-    fn merge(&self, scans: &[Scan; 2]) -> Result<(Merged, Marks), PairError> {
+    fn merge(&self, scans: &[Scan; 2], filter: &Filter) -> Result<(Merged, Marks, Forgotten), PairError> {
         let mut merged = Merged::default();
         let mut marks = BTreeMap::new();
+        let mut forgotten = Forgotten::default();
         let [left, right] = [&scans[0].found, &scans[1].found];
         for path in left
             .keys()
             .chain(right.keys().filter(|path| !left.contains_key(*path)))
         {
             let base = self.base.get(path)?;
+            if forgotten.is_left_out(path, [left.get(path), right.get(path)], base.is_some()) {
+                continue;
+            }
             let (mut is, mut its) = (seen(left.get(path)), seen(right.get(path)));
             if base.is_none() {
                 agree_on_running(&mut is, &mut its, [self.left.has_modes(), self.right.has_modes()]);
@@ -240,7 +255,16 @@ impl Pair {
                 merged.add(path, base.map(|base| base.item), is, its);
             }
         }
-        Ok((merged, marks))
+        keep_folders([&self.left, &self.right], filter, scans, &self.base, &mut merged)?;
+        if self.left.folds_names() || self.right.folds_names() {
+            let of = |root: &Root, one: &Name, other: &Name| root.is_one_name(one, other).unwrap_or(false);
+            let is_one = |one: &Name, other: &Name| of(&self.left, one, other) || of(&self.right, one, other);
+            let in_base = |folder: &RelPath| -> Result<Vec<Name>, PairError> {
+                Ok(self.base.side(Side::Left).children(folder)?.into_keys().collect())
+            };
+            merged.fold(&is_one, &in_base)?;
+        }
+        Ok((merged, marks, forgotten))
     }
 
     /// Files that are what they were, with another stamp.
@@ -280,7 +304,9 @@ impl Pair {
             scans,
             &options.run,
         )?;
-        apply.all(&plan.operations, monitor, report)
+        apply.all(&plan.operations, monitor, report)?;
+        report.notices.extend(apply.told());
+        Ok(())
     }
 
     /// Begins a new base in place of a damaged one: nobody deletes anything without one. Cut off, the damaged one is there still, or the new one.
@@ -309,6 +335,7 @@ fn seen(found: Option<&Found>) -> Seen {
         Some(Found::Gone) => Seen::Gone,
         Some(Found::Item(item, _)) => Seen::Item(item.clone()),
         Some(Found::Unknown(why)) => Seen::Unknown(*why),
+        Some(Found::Filtered(_)) => Seen::Unknown(Unknown::Filtered),
     }
 }
 

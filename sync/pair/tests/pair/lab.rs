@@ -69,6 +69,7 @@ impl Lab {
             confirmed: false,
             dry_run: false,
             limits: gobag_reconcile::HoldLimits::default(),
+            patterns: Vec::new(),
         }
     }
 

@@ -7,6 +7,10 @@
 )]
 
 mod cases;
+mod files;
+mod filtered;
 mod killed;
 mod lab;
+mod names;
+mod odd;
 mod trouble;
