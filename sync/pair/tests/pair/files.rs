@@ -153,7 +153,7 @@ fn s26_attributes_of_the_user_come_along_where_they_can() {
         return;
     }
     lab.pass();
-    let mut value = vec![0; 64];
+    let mut value = [0; 64];
     let len = rustix::fs::getxattr(lab.at("right/f"), "user.note", &mut value[..]).unwrap();
     assert_eq!(&value[..len], b"mine");
     // Where there is no room for them, the content comes and it is said.

@@ -85,11 +85,12 @@ fn pass(lab: &mut Lab) -> Report {
 }
 
 fn left_alone(report: &Report) -> Vec<(&str, &str)> {
-    let left = |told| match told {
-        &Told::Left { ref path, ref why } => Some((path.as_str(), why.as_str())),
+    let told = report.notices.iter();
+    told.filter_map(|told| match told {
+        Told::Left { path, why } => Some((path.as_str(), why.as_str())),
         _ => None,
-    };
-    report.notices.iter().filter_map(left).collect()
+    })
+    .collect()
 }
 
 #[test]
@@ -210,7 +211,7 @@ fn s14_an_accent_as_one_letter_and_as_two_is_one_name_and_there_is_no_loop() {
     // People's own names stay as they write them.
     let left = lab.tree("left");
     assert!(
-        left.starts_with(&format!("{SHORT}")) && left.matches("same").count() == 1,
+        left.starts_with(SHORT) && left.matches("same").count() == 1,
         "{left}"
     );
     assert!(
