@@ -122,6 +122,8 @@ pub const MAX_BLOB_LEN: usize = 1 << 20;
 pub const MAX_HEAD_PACKS: usize = 256;
 /// Longest key of a workspace's tree, bytes: the longest path that Linux has.
 pub const MAX_KEY_LEN: usize = 4096;
+/// Most entries of a page of a workspace's tree: more than anybody writes, for keys of one page can share nearly all their bytes.
+pub const MAX_PAGE_ENTRIES: usize = 4096;
 /// Longest text of a symbolic link, bytes.
 pub const MAX_LINK_LEN: usize = 4096;
 /// Most levels of lists above those of a file's pieces: 32 parts each on average, so more than any file has.

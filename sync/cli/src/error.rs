@@ -118,7 +118,7 @@ fn workspace(error: &WorkspaceError) -> &'static str {
             "get the newest version of this program; nothing was changed"
         }
         WorkspaceError::Store(StoreError::Missing) | WorkspaceError::Format(_) => {
-            "nothing was changed; tell IT that the workspace is damaged, or its letter is another one's"
+            "what was done is whole; tell IT that the workspace is damaged, or its letter is another one's"
         }
         _ => "what was done is whole; run the same again",
     }

@@ -24,6 +24,8 @@ pub(crate) struct Passing<'a> {
     pub(crate) dry_run: bool,
     /// None: every earlier version is kept.
     pub(crate) keep: Option<KeepRules>,
+    /// What is left out besides what the folders' own files say.
+    pub(crate) patterns: &'a [String],
     /// By all passes together.
     pub(crate) limit: UploadLimit,
 }
@@ -51,6 +53,7 @@ impl Passing<'_> {
             confirmed: self.confirmed,
             dry_run: self.dry_run,
             limits: HoldLimits::default(),
+            patterns: self.patterns.to_vec(),
         };
         let notes = Notes {
             who: &who(),

@@ -109,6 +109,7 @@ fn look(args: &StatusArgs, right: &Right, ui: &Ui) -> Result<Report, CliError> {
         confirmed: false,
         dry_run: true,
         keep: None,
+        patterns: &[],
         limit: UploadLimit::default(),
     };
     let progress = Progress::new(ui);

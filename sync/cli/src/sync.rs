@@ -54,6 +54,9 @@ pub(crate) struct SyncArgs {
     /// By what name your side of a conflict goes
     #[arg(long, value_name = "NAME", default_value = "mine")]
     label: String,
+    /// Leave out what matches, in the syntax of git's ignore files; besides what `.gobag-sync-ignore` at the top of either folder says
+    #[arg(long, value_name = "PATTERN")]
+    ignore: Vec<String>,
     #[command(flatten)]
     keep: KeepArgs,
     #[command(flatten)]
@@ -70,6 +73,7 @@ pub(crate) fn sync(args: &SyncArgs, ui: &Ui) -> Result<ExitCode, CliError> {
         dry_run: args.dry_run,
         keep: args.keep.rules(),
         limit: UploadLimit::new(args.limit),
+        patterns: &args.ignore,
     };
     if args.watch && !args.once {
         let when = When {

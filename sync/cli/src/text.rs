@@ -105,6 +105,24 @@ pub(crate) fn notice(told: &Told) -> String {
             path: path.clone(),
             why: why.clone(),
         }),
+        Told::Attributes { path } => format!(
+            "{} came without its extended attributes, which the other folder does not take.",
+            human::printable(path)
+        ),
+        Told::Filter { left_alone } => format!(
+            "What is left out has changed. {left_alone} files that were kept the same are left alone from now on; nothing is deleted because of it."
+        ),
+        Told::Pattern { from, line, text } => {
+            let place = match from.as_deref() {
+                Some("stick") => "of `.gobag-sync-ignore` in your folder",
+                Some(_) => "of `.gobag-sync-ignore` in the other folder",
+                None => "of the patterns given with `--ignore`",
+            };
+            format!(
+                "Line {line} {place} is no pattern and leaves nothing out: {}",
+                human::printable(text)
+            )
+        }
         _ => "something else happened".to_owned(),
     }
 }
@@ -124,6 +142,9 @@ pub(crate) fn left_alone(left: &LeftAlone) -> String {
         "unreadable" => "it cannot be read",
         "special" => "it is no file, folder or link",
         "busy" => "somebody is writing to it",
+        "name" => "the other folder cannot have this name",
+        "name-clash" => "the other folder takes its name for another one's that is there",
+        "filtered" => "it, or something in it, is left out",
         other => other,
     };
     format!(

@@ -12,20 +12,26 @@
 
 use std::{
     cell::Cell,
-    io::{self, Read, Seek, SeekFrom, Write},
+    io::{self, Seek, SeekFrom, Write},
     os::fd::{AsFd, OwnedFd},
 };
 
-use gobag_reconcile::{Content, File, Item, RelPath};
+use gobag_reconcile::{Content, File, Item, Name, RelPath};
 use rustix::{
     fs::{
-        AtFlags, FileType, Mode, OFlags, RenameFlags, Stat, Timespec, Timestamps, fchmod, fstat, futimens,
-        linkat, mkdirat, openat, readlinkat, renameat, renameat_with, statat, symlinkat, syncfs, unlinkat,
+        AtFlags, FileType, Mode, OFlags, RenameFlags, Stat, Timespec, Timestamps, XattrFlags, fchmod,
+        fsetxattr, fstat, futimens, linkat, mkdirat, openat, readlinkat, renameat, renameat_with, statat,
+        symlinkat, syncfs, unlinkat,
     },
     io::Errno,
 };
 
-use crate::{FilesError, Known, Root, Stamp, content_of, limits, root::subfolder, stage};
+use crate::{
+    FilesError, Known, Root, Source, Stamp, content_of,
+    hash::{Attribute, Piece, pieces},
+    root::subfolder,
+    stage,
+};
 
 /// Being written; gone when a run begins.
 const PART: &str = "part-";
@@ -50,6 +56,15 @@ pub struct Staged {
     path: RelPath,
     /// What it was when it was complete.
     stamp: Stamp,
+    /// Whether all that belongs to the file came with it.
+    has_attributes: bool,
+}
+
+impl Staged {
+    /// Whether it has the attributes of what it came from; else the file system does not take them.
+    pub fn has_attributes(&self) -> bool {
+        self.has_attributes
+    }
 }
 
 /// What is to come, durable.
@@ -118,7 +133,7 @@ impl<'a> Changes<'a> {
         file: &File,
         mtime: (i64, u32),
         mode: u32,
-        from: &mut dyn Read,
+        from: &mut dyn Source,
     ) -> Result<Staged, FilesError> {
         let failed = |errno| FilesError::of("write", path, errno);
         let name = self.name(PART);
@@ -132,6 +147,9 @@ impl<'a> Changes<'a> {
             found?;
             return Err(FilesError::OtherContent { path: path.clone() });
         }
+        let set = |(name, value): &Attribute| fsetxattr(&to, name, value, XattrFlags::empty());
+        // Each for itself: one that is too long is no reason to lose the others. While its owner may write to it.
+        let refused = from.attributes().iter().filter(|one| set(one).is_err()).count();
         if self.root.has_modes() {
             let mode = with_run(self.mode_at(path).unwrap_or(mode), file.executable);
             fchmod(&to, Mode::from_raw_mode(mode)).map_err(failed)?;
@@ -146,7 +164,11 @@ impl<'a> Changes<'a> {
             last_modification: time,
         };
         let _ = futimens(&to, &times);
-        self.complete(path, &name)
+        let staged = self.complete(path, &name)?;
+        Ok(Staged {
+            has_attributes: refused == 0,
+            ..staged
+        })
     }
 
     /// Who may do what with the file at `path`, if there is one.
@@ -174,6 +196,7 @@ impl<'a> Changes<'a> {
             name,
             path: path.clone(),
             stamp: Stamp::of(&stat),
+            has_attributes: true,
         })
     }
 
@@ -203,7 +226,9 @@ impl<'a> Changes<'a> {
     }
 
     fn place_at(&self, staged: &Staged, expect: Option<&Known>) -> Result<Option<Stamp>, FilesError> {
-        let Staged { name, path, stamp } = staged;
+        let Staged {
+            name, path, stamp, ..
+        } = staged;
         let failed = |errno| FilesError::of("put", path, errno);
         if !is(&self.stage, name.as_bytes(), stamp).map_err(failed)? {
             return Err(FilesError::OtherContent { path: path.clone() });
@@ -293,13 +318,43 @@ impl<'a> Changes<'a> {
             return Err(failed(Errno::INVAL));
         };
         let was = self.check(&folder, at, from, expect)?;
-        self.shift(&folder, at, &target, new).map_err(failed)?;
+        match self.is_one_name(from, to)? {
+            true => self.respell(&folder, at, new).map_err(failed)?,
+            false => self.shift(&folder, at, &target, new).map_err(failed)?,
+        }
         let stamp = Stamp::of(&statat(&target, new, AtFlags::SYMLINK_NOFOLLOW).map_err(failed)?);
         if stamp.is_same_file(&was) {
             return Ok(stamp);
         }
         let _ = self.shift(&target, new, &folder, at);
         Err(FilesError::Changed { path: from.clone() })
+    }
+
+    /// Whether both are one to the file system, which then says of the second that something is there.
+    fn is_one_name(&self, from: &RelPath, to: &RelPath) -> Result<bool, FilesError> {
+        let name = |path: &RelPath| Name::new(path.name().unwrap_or_default()).ok();
+        match (name(from), name(to)) {
+            (Some(one), Some(other)) if from.parent() == to.parent() => self.root.is_one_name(&one, &other),
+            _ => Ok(false),
+        }
+    }
+
+    /// Gives something another of its names by way of a third, which people would see if it is cut off there.
+    fn respell(&self, folder: &OwnedFd, at: &[u8], new: &[u8]) -> Result<(), Errno> {
+        let mut number = 1;
+        let between = loop {
+            let between = format!("gobag-renaming-{number}");
+            match self.shift(folder, at, folder, between.as_bytes()) {
+                Err(Errno::EXIST) if number < 1000 => number += 1,
+                Err(errno) => return Err(errno),
+                Ok(()) => break between,
+            }
+        };
+        let done = self.shift(folder, between.as_bytes(), folder, new);
+        if done.is_err() {
+            let _ = self.shift(folder, between.as_bytes(), folder, at);
+        }
+        done
     }
 
     /// Makes a folder; one that is there already is as good.
@@ -427,6 +482,14 @@ impl<'a> Changes<'a> {
             other => return other,
         }
         match linkat(folder, at, to, new, AtFlags::empty()) {
+            Err(Errno::PERM | Errno::NOSYS | Errno::OPNOTSUPP) if is_folder(folder, at)? => {
+                return match statat(to, new, AtFlags::SYMLINK_NOFOLLOW) {
+                    // A folder covers at most one that is empty.
+                    Err(Errno::NOENT) => renameat(folder, at, to, new),
+                    Err(errno) => Err(errno),
+                    Ok(_) => Err(Errno::EXIST),
+                };
+            }
             Err(Errno::PERM | Errno::NOSYS | Errno::OPNOTSUPP) => {
                 let flags =
                     OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -459,6 +522,11 @@ impl<'a> Changes<'a> {
     }
 }
 
+fn is_folder(folder: &OwnedFd, at: &[u8]) -> Result<bool, Errno> {
+    let stat = statat(folder, at, AtFlags::SYMLINK_NOFOLLOW)?;
+    Ok(FileType::from_raw_mode(stat.st_mode) == FileType::Directory)
+}
+
 fn is(folder: &OwnedFd, at: &[u8], was: &Stamp) -> Result<bool, Errno> {
     let stat: Stat = statat(folder, at, AtFlags::SYMLINK_NOFOLLOW)?;
     Ok(Stamp::of(&stat).is_same_file(was))
@@ -473,26 +541,26 @@ fn with_run(mode: u32, executable: bool) -> u32 {
 }
 
 /// Copies at most `len` bytes, zeros as holes, and gives what they are; none if there are more or fewer.
-fn copy(from: &mut dyn Read, to: &mut std::fs::File, len: u64) -> io::Result<Option<Content>> {
-    let mut hasher = blake3::Hasher::new();
-    let mut buffer = vec![0; usize::try_from(len).map_or(limits::BUFFER, |len| limits::BUFFER.min(len + 1))];
+fn copy(from: &mut dyn Source, to: &mut std::fs::File, len: u64) -> io::Result<Option<Content>> {
     let mut copied = 0;
-    loop {
-        let read = match from.read(&mut buffer) {
-            Ok(read) => read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
+    let (_, content) = pieces(from, len, &mut |piece| {
+        let (count, data) = match piece {
+            Piece::Hole(count) => (count, None),
+            Piece::Data(data) => (
+                data.len() as u64,
+                data.iter().any(|byte| *byte != 0).then_some(data),
+            ),
         };
-        copied += read as u64;
-        if read == 0 || copied > len {
-            break;
+        copied += count;
+        if copied > len {
+            return Ok(false);
         }
-        hasher.update(&buffer[..read]);
-        match buffer[..read].iter().all(|byte| *byte == 0) {
-            true => drop(to.seek(SeekFrom::Current(read as i64))?),
-            false => to.write_all(&buffer[..read])?,
+        match data {
+            Some(data) => to.write_all(data)?,
+            None => drop(to.seek(SeekFrom::Start(copied))?),
         }
-    }
+        Ok(true)
+    })?;
     to.set_len(copied.min(len))?;
-    Ok((copied == len).then(|| Content(*hasher.finalize().as_bytes())))
+    Ok((copied == len).then_some(content))
 }

@@ -1,22 +1,64 @@
 //! Reading a file to its end, and knowing that it was one file all the while.
+//!
+//! The digest is of all that a reader sees, zeros of holes with it; they are not fetched from the file system, and not written to another.
 
 use std::{
+    ffi::CString,
     fs,
-    io::{self, Read},
+    io::{self, Read, Seek as _, SeekFrom},
     os::fd::OwnedFd,
 };
 
 use gobag_reconcile::{Content, File, RelPath};
 use rustix::{
-    fs::{FileType, OFlags, fstat},
+    fs::{FileType, OFlags, Stat, fgetxattr, flistxattr, fstat, seek},
     io::Errno,
 };
 
 use crate::{FilesError, Root, Stamp, limits};
 
+/// Where content comes from.
+pub trait Source: Read {
+    /// Goes past zeros that are on no disk, if there are any next, and says how many.
+    fn skip_hole(&mut self) -> io::Result<u64> {
+        Ok(0)
+    }
+
+    /// What users keep of it beside its content (`user.*`), as far as it can be read.
+    fn attributes(&self) -> Vec<Attribute> {
+        Vec::new()
+    }
+}
+
+/// An extended attribute of a file: its name and value.
+pub type Attribute = (CString, Vec<u8>);
+
+impl Source for &[u8] {}
+
+impl Source for fs::File {
+    fn attributes(&self) -> Vec<Attribute> {
+        let mut names = vec![0; limits::ATTRIBUTES];
+        let Ok(len) = flistxattr(self, &mut names[..]) else {
+            return Vec::new();
+        };
+        let one = |name: &[u8]| {
+            let name = CString::new(name).ok()?;
+            let mut value = vec![0; limits::ATTRIBUTES];
+            let len = fgetxattr(self, &name, &mut value[..]).ok()?;
+            value.truncate(len);
+            Some((name, value))
+        };
+        let names = names[..len].split(|byte| *byte == 0);
+        let users = names.filter(|name| name.starts_with(b"user."));
+        users.filter_map(one).collect()
+    }
+}
+
 /// A file being read.
 pub struct Reading {
     file: fs::File,
+    /// Whether much of it is on no disk.
+    has_holes: bool,
     stamp: Stamp,
     /// Who may do what with it.
     mode: u32,
@@ -35,6 +77,7 @@ impl Reading {
         }
         Ok(Self {
             stamp: Stamp::of(&stat),
+            has_holes: has_holes(&stat),
             // What the file system does not know, it says of all alike.
             mode: if root.has_modes() {
                 stat.st_mode & 0o777
@@ -72,6 +115,36 @@ impl Read for Reading {
     }
 }
 
+impl Source for Reading {
+    fn attributes(&self) -> Vec<Attribute> {
+        self.file.attributes()
+    }
+
+    fn skip_hole(&mut self) -> io::Result<u64> {
+        if !self.has_holes {
+            return Ok(0);
+        }
+        let at = self.file.stream_position()?;
+        let next = match seek(&self.file, rustix::fs::SeekFrom::Data(at)) {
+            Ok(next) => next,
+            // None up to the end.
+            Err(Errno::NXIO) => self.file.seek(SeekFrom::End(0))?,
+            // The file system does not tell, and its zeros are read.
+            Err(_) => at,
+        };
+        Ok(next.saturating_sub(at))
+    }
+}
+
+/// Only where it is worth it: what a file system says of holes is then no matter of blocks that it has not given to what was just written.
+fn has_holes(stat: &Stat) -> bool {
+    let size = u64::try_from(stat.st_size).unwrap_or(0);
+    let on_disk = u64::try_from(stat.st_blocks)
+        .unwrap_or(u64::MAX)
+        .saturating_mul(512);
+    size.saturating_sub(on_disk) >= limits::HOLES
+}
+
 /// Reads the file at `path` to its end: what is in it, and the stamp that it had all the while.
 pub fn content_of(root: &Root, path: &RelPath) -> Result<(File, Stamp), FilesError> {
     let mut reading = Reading::open(root, path)?;
@@ -90,26 +163,63 @@ pub(crate) fn content(file: OwnedFd) -> Result<File, Errno> {
     Ok(File { executable, ..found })
 }
 
-fn digest(from: &mut dyn Read, size: u64) -> Result<File, Errno> {
-    let mut hasher = blake3::Hasher::new();
-    let mut buffer =
-        vec![0; usize::try_from(size).map_or(limits::BUFFER, |size| limits::BUFFER.min(size + 1))];
-    let mut len = 0;
-    loop {
-        match from.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(read) => {
-                hasher.update(&buffer[..read]);
-                len += read as u64;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(Errno::from_io_error(&error).unwrap_or(Errno::IO)),
-        }
-    }
-    let content = Content(*hasher.finalize().as_bytes());
+fn digest(from: &mut dyn Source, size: u64) -> Result<File, Errno> {
+    let (len, content) = pieces(from, size, &mut |_| Ok(true))
+        .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
     Ok(File {
         content,
         len,
         executable: false,
     })
+}
+
+/// A part of a file.
+pub(crate) enum Piece<'a> {
+    /// These bytes.
+    Data(&'a [u8]),
+    /// So many zeros.
+    Hole(u64),
+}
+
+/// Reads what is thought to be `size` bytes piece by piece, until `each` says that it is enough; how many there were, and their digest.
+pub(crate) fn pieces(
+    from: &mut dyn Source,
+    size: u64,
+    each: &mut dyn FnMut(Piece<'_>) -> io::Result<bool>,
+) -> io::Result<(u64, Content)> {
+    let mut hasher = blake3::Hasher::new();
+    let mut buffer =
+        vec![0; usize::try_from(size).map_or(limits::BUFFER, |size| limits::BUFFER.min(size + 1))];
+    let mut len = 0;
+    let mut goes_on = true;
+    while goes_on {
+        let hole = from.skip_hole()?;
+        if hole > 0 {
+            // Before they are hashed, which takes long.
+            goes_on = each(Piece::Hole(hole))?;
+            hash_zeros(&mut hasher, if goes_on { hole } else { 0 });
+            len += hole;
+            continue;
+        }
+        match from.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(read) => {
+                hasher.update(&buffer[..read]);
+                len += read as u64;
+                goes_on = each(Piece::Data(&buffer[..read]))?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((len, Content(*hasher.finalize().as_bytes())))
+}
+
+fn hash_zeros(hasher: &mut blake3::Hasher, mut count: u64) {
+    static ZEROS: [u8; limits::BUFFER] = [0; limits::BUFFER];
+    while count > 0 {
+        let part = count.min(ZEROS.len() as u64);
+        hasher.update(&ZEROS[..part as usize]);
+        count -= part;
+    }
 }

@@ -12,9 +12,11 @@
 
 mod changes;
 mod error;
+mod filter;
 mod hash;
 mod keep;
 mod limits;
+mod names;
 mod root;
 mod run;
 mod scan;
@@ -25,11 +27,13 @@ mod versions;
 
 pub use changes::{Changes, Ready, Staged};
 pub use error::FilesError;
-pub use hash::{Reading, content_of};
+pub use filter::{BadPattern, FILTER, Filter};
+pub use hash::{Attribute, Reading, Source, content_of};
 pub use keep::{KeepRules, Step, keep};
+pub use names::is_ours;
 pub use root::{OURS, Root, RootId};
 pub use run::{run_name, run_time};
-pub use scan::{Base, Found, Known, Scan, ScanError, scan};
+pub use scan::{Base, Found, Known, Scan, ScanError, Scope, scan};
 pub use stage::once;
 pub use stamp::Stamp;
 pub use store::{Kept, Pruned, all_versions, is_there, prune};

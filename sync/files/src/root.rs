@@ -7,13 +7,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gobag_reconcile::{Item, RelPath};
+use gobag_reconcile::{Item, Name, RelPath};
 use rustix::{
     fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, fchmod, fstat, mkdirat, open, openat, openat2},
     io::Errno,
 };
 
-use crate::{FilesError, Stamp, limits};
+use crate::{FilesError, Stamp, limits, names::Names};
 
 /// What is ours at the top of a root: its marker, what is being made, the version store. No part of what is kept the same.
 pub const OURS: &str = ".gobag-sync";
@@ -55,6 +55,7 @@ pub struct Root {
     id: RootId,
     /// Whether what is said of who may run a file is kept.
     has_modes: bool,
+    names: Names,
 }
 
 impl Root {
@@ -81,6 +82,7 @@ impl Root {
 
     fn of(path: &Path, top: OwnedFd, ours: OwnedFd, id: RootId) -> Result<Self, FilesError> {
         let has_modes = keeps_modes(&ours).map_err(FilesError::root(path))?;
+        let names = Names::of(ours.as_fd()).map_err(FilesError::root(path))?;
         let path = path.to_owned();
         Ok(Self {
             path,
@@ -88,6 +90,7 @@ impl Root {
             ours,
             id,
             has_modes,
+            names,
         })
     }
 
@@ -108,6 +111,33 @@ impl Root {
     /// Whether what is said of who may run a file is kept; where it is not, files are what they were, or what they are elsewhere.
     pub fn has_modes(&self) -> bool {
         self.has_modes
+    }
+
+    /// Whether there are names that it takes for one: `Case` and `case`.
+    pub fn folds_names(&self) -> bool {
+        self.names.fold()
+    }
+
+    /// Whether it takes both names for one.
+    pub fn is_one_name(&self, one: &Name, other: &Name) -> Result<bool, FilesError> {
+        let asked = self.names.is_one(one.as_bytes(), other.as_bytes());
+        asked.map_err(FilesError::root(&self.path))
+    }
+
+    /// Whether nothing in it can have this name.
+    pub fn refuses_name(&self, name: &Name) -> Result<bool, FilesError> {
+        let asked = self.names.refuses(name.as_bytes());
+        asked.map_err(FilesError::root(&self.path))
+    }
+
+    /// Whether it lists names in a spelling of its own.
+    pub(crate) fn normalises_names(&self) -> bool {
+        self.names.normalise()
+    }
+
+    /// The name of what is listed by these bytes.
+    pub(crate) fn name_of(&self, listed: &[u8]) -> Option<Name> {
+        self.names.of_listed(listed)
     }
 
     /// Whether a file's owner may run it; where the file system does not know, as it was.
@@ -183,12 +213,23 @@ impl fmt::Debug for Root {
 }
 
 pub(crate) fn open_beneath(folder: &OwnedFd, path: &RelPath, flags: OFlags) -> Result<OwnedFd, Errno> {
-    let bytes = match path.as_bytes() {
-        b"" => b".",
-        bytes => bytes,
-    };
+    open_part(folder.as_fd(), path.as_bytes(), flags)
+}
+
+/// In as many parts as the system wants.
+fn open_part(folder: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
     let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
-    openat2(folder, bytes, flags | OFlags::CLOEXEC, Mode::empty(), beneath)
+    let open = |path: &[u8], flags| openat2(folder, path, flags | OFlags::CLOEXEC, Mode::empty(), beneath);
+    match path {
+        b"" => open(b".", flags),
+        _ if path.len() <= limits::PATH => open(path, flags),
+        _ => {
+            let end = path[..limits::PATH].iter().rposition(|byte| *byte == b'/');
+            let end = end.ok_or(Errno::NAMETOOLONG)?;
+            let part = open(&path[..end], OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW)?;
+            open_part(part.as_fd(), &path[end + 1..], flags)
+        }
+    }
 }
 
 pub(crate) fn folder_flags() -> OFlags {

@@ -12,14 +12,15 @@ use std::{
     },
 };
 
-use gobag_reconcile::{Item, Name, RelPath, Unknown};
+use gobag_reconcile::{Item, Name, RelPath, Unknown, composed};
 use rustix::{
     fs::{AtFlags, Dir, FileType, Stat, readlinkat, statat},
     io::Errno,
 };
 
 use crate::{
-    FilesError, OURS, Root, Stamp, content_of, limits,
+    FilesError, Filter, OURS, Root, Stamp, content_of, limits,
+    names::is_ours,
     root::{folder_flags, open_beneath},
 };
 
@@ -52,6 +53,16 @@ pub enum Found {
     Same(Stamp),
     /// Nobody knows, there and below.
     Unknown(Unknown),
+    /// A filter leaves out what was known: so many files, there and below.
+    Filtered(u64),
+}
+
+/// What of a root is looked at.
+pub struct Scope<'a> {
+    /// What is left out.
+    pub filter: &'a Filter,
+    /// Whether a name that is new here cannot be had on the other side.
+    pub is_refused: &'a (dyn Fn(&Name) -> bool + Sync),
 }
 
 /// What a scan found.
@@ -95,6 +106,7 @@ impl Scan {
 pub fn scan<B: Base>(
     root: &Root,
     base: &mut B,
+    scope: &Scope<'_>,
     was_read: &(dyn Fn(u64) -> bool + Sync),
 ) -> Result<Scan, ScanError<B::Error>> {
     let failed = FilesError::root(root.path());
@@ -103,6 +115,7 @@ pub fn scan<B: Base>(
     let mut walk = Walk {
         root,
         base,
+        scope,
         scan: Scan {
             now,
             found: BTreeMap::new(),
@@ -113,7 +126,7 @@ pub fn scan<B: Base>(
         unread: Vec::new(),
     };
     // A top that cannot be listed is no empty one.
-    let names = names(&top).map_err(failed)?;
+    let names = names(root, &top).map_err(failed)?;
     walk.folder(&RelPath::root(), &top, names, 0)
         .map_err(ScanError::Base)?;
     let Walk { scan, unread, .. } = walk;
@@ -147,6 +160,7 @@ struct Unread {
 struct Walk<'a, B> {
     root: &'a Root,
     base: &'a mut B,
+    scope: &'a Scope<'a>,
     scan: Scan,
     unread: Vec<Unread>,
 }
@@ -160,12 +174,12 @@ impl<B: Base> Walk<'_, B> {
         depth: usize,
     ) -> Result<(), B::Error> {
         let mut known = self.base.children(path)?;
-        for name in names {
+        for name in self.as_known(names, &known) {
             let was = known.remove(&name);
             let is_top = path.is_root() && name.as_bytes() == OURS.as_bytes();
             let path = path.join(&name);
-            if name.as_bytes().eq_ignore_ascii_case(OURS.as_bytes()) {
-                // Also of another pair within, and as a file system that ignores case would have it.
+            if is_ours(&name) {
+                // Also of another pair within, and as another file system would have it.
                 if !is_top {
                     self.unknown(path, Unknown::Special);
                 }
@@ -184,6 +198,23 @@ impl<B: Base> Walk<'_, B> {
         Ok(())
     }
 
+    /// Where letters and accents are kept apart whatever is asked for, what is known by another spelling goes by that.
+    fn as_known(&self, mut names: Vec<Name>, known: &BTreeMap<Name, Known>) -> Vec<Name> {
+        if self.root.normalises_names() {
+            let spelt = known.keys().filter(|name| !name.as_bytes().is_ascii());
+            let spelt: BTreeMap<_, _> = spelt.map(|name| (composed(name.as_bytes()), name)).collect();
+            for name in &mut names {
+                if !known.contains_key(name)
+                    && let Some(known) = spelt.get(&Some(name.clone()))
+                {
+                    *name = (*known).clone();
+                }
+            }
+            names.sort();
+        }
+        names
+    }
+
     fn one(
         &mut self,
         path: RelPath,
@@ -196,6 +227,13 @@ impl<B: Base> Walk<'_, B> {
         let is_folder = was.as_ref().is_some_and(|was| was.item.is_folder());
         let stamp = Stamp::of(stat);
         let kind = FileType::from_raw_mode(stat.st_mode);
+        if self.scope.filter.leaves_out(&path, kind == FileType::Directory) {
+            return self.filtered(path, kind == FileType::Directory, was);
+        }
+        if was.is_none() && (self.scope.is_refused)(name) {
+            self.unknown(path, Unknown::Name);
+            return Ok(());
+        }
         if is_folder && kind != FileType::Directory {
             self.gone_within(&path)?;
         }
@@ -203,7 +241,7 @@ impl<B: Base> Walk<'_, B> {
             FileType::Directory => {
                 let name = RelPath::root().join(name);
                 let listed = open_beneath(within, &name, folder_flags())
-                    .and_then(|folder| Ok((names(&folder)?, folder)));
+                    .and_then(|folder| Ok((names(self.root, &folder)?, folder)));
                 match listed {
                     Ok((names, folder)) if depth < limits::DEPTH => {
                         if !is_folder {
@@ -254,11 +292,43 @@ impl<B: Base> Walk<'_, B> {
     }
 
     fn gone(&mut self, path: RelPath, was: Option<Known>) -> Result<(), B::Error> {
-        if was.is_some_and(|was| was.item.is_folder()) {
+        let is_folder = was.as_ref().is_some_and(|was| was.item.is_folder());
+        if self.scope.filter.leaves_out(&path, is_folder) {
+            return self.filtered(path, is_folder, was);
+        }
+        let name = path.name().and_then(|name| Name::new(name).ok());
+        if name.is_some_and(|name| self.root.refuses_name(&name).unwrap_or(true)) {
+            // Nobody had it here, so nobody deleted it: the files were moved to another file system.
+            self.unknown(path, Unknown::Name);
+            return Ok(());
+        }
+        if is_folder {
             self.gone_within(&path)?;
         }
         self.scan.found.insert(path, Found::Gone);
         Ok(())
+    }
+
+    /// What a filter leaves out takes no room, unless it was known, or something else by that name would not be left out.
+    fn filtered(&mut self, path: RelPath, is_folder: bool, was: Option<Known>) -> Result<(), B::Error> {
+        if let Some(was) = was {
+            let files = self.files_known(&path, &was.item)?;
+            self.scan.found.insert(path, Found::Filtered(files));
+        } else if !self.scope.filter.leaves_out(&path, !is_folder) {
+            self.unknown(path, Unknown::Filtered);
+        }
+        Ok(())
+    }
+
+    fn files_known(&mut self, path: &RelPath, item: &Item) -> Result<u64, B::Error> {
+        if !item.is_folder() {
+            return Ok(1);
+        }
+        let mut files = 0;
+        for (name, known) in self.base.children(path)? {
+            files += self.files_known(&path.join(&name), &known.item)?;
+        }
+        Ok(files)
     }
 
     /// All that was known in a folder that is none any more.
@@ -274,11 +344,12 @@ impl<B: Base> Walk<'_, B> {
     }
 }
 
-fn names(folder: &OwnedFd) -> Result<Vec<Name>, Errno> {
+/// What is in a folder, in order.
+pub(crate) fn names(root: &Root, folder: &OwnedFd) -> Result<Vec<Name>, Errno> {
     let mut names = Vec::new();
     for entry in Dir::read_from(folder)? {
         // What has no name that can be had elsewhere cannot be on a file system.
-        names.extend(Name::new(entry?.file_name().to_bytes()).ok());
+        names.extend(root.name_of(entry?.file_name().to_bytes()));
     }
     names.sort();
     Ok(names)

@@ -21,8 +21,8 @@ pub enum MemberError {
         /// The name.
         name: String,
     },
-    /// Another workspace of that name is known.
-    #[error("another workspace `{name}` is known here")]
+    /// Another workspace of that name is known, or this one by another key.
+    #[error("another workspace `{name}` is known here, or this one by another key")]
     OtherJoined {
         /// The name.
         name: String,

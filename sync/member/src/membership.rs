@@ -51,6 +51,9 @@ struct Kept {
     format: u32,
     #[serde(default)]
     company: Option<Company>,
+    /// An enrolment that is not through: it takes the place of `company` when it is.
+    #[serde(default)]
+    begun: Option<Company>,
     #[serde(default)]
     workspaces: Vec<Joined>,
 }
@@ -65,7 +68,7 @@ struct Company {
     org: OrgId,
     /// Of the key pair.
     seed: Key,
-    /// None: the enrolment is not through.
+    /// None while the enrolment is not through.
     #[serde(default)]
     certificate: Option<String>,
     #[serde(default)]
@@ -95,12 +98,14 @@ impl Membership {
     }
 
     /// Makes this member known to the company, by a letter whose token counts once, and again with the same key for as long as the letter does: so whatever is
-    /// cut here, doing it again works. Gives the server that answered.
+    /// cut here, doing it again works; until it is through, who this was before counts. Gives the server that answered.
     pub fn enrol(&mut self, letter: &EnrolmentLetter, random: &dyn Random) -> Result<String, MemberError> {
-        let mut company = match self.kept.company.take() {
-            // Begun before, with this letter.
-            Some(company) if company.bundle == letter.bundle && company.certificate.is_none() => company,
-            _ => Company {
+        let known = [&self.kept.begun, &self.kept.company].into_iter().flatten();
+        // By the same key: the answer may have got lost, or somebody runs it twice.
+        let known = known.into_iter().find(|company| company.bundle == letter.bundle);
+        let mut company = match known {
+            Some(company) => company.clone(),
+            None => Company {
                 servers: Vec::new(),
                 ca: String::new(),
                 tenant: TenantName::parse("unknown").expect("it has the form of one"),
@@ -114,7 +119,7 @@ impl Membership {
         };
         company.servers.clone_from(&letter.servers);
         company.ca.clone_from(&letter.ca);
-        self.change(|kept| kept.company = Some(company.clone()))?;
+        self.change(|kept| kept.begun = Some(company.clone()))?;
         let key = SigningKey::from_seed(&company.seed);
         let request = EnrolRequest::sign(letter.token.clone(), company.bundle, company.org, &key);
         let (server, enrolled) = first_that_answers(&company, random, |client| {
@@ -133,7 +138,10 @@ impl Membership {
             certificate_ends_s,
             ..company
         };
-        self.change(|kept| kept.company = Some(company))?;
+        self.change(|kept| {
+            kept.company = Some(company);
+            kept.begun = None;
+        })?;
         Ok(server)
     }
 
@@ -149,7 +157,13 @@ impl Membership {
             .workspaces
             .iter()
             .find(|known| known.name == joined.name);
-        if known.is_some_and(|known| known.workspace != joined.workspace) {
+        let same = self
+            .kept
+            .workspaces
+            .iter()
+            .find(|known| known.workspace == joined.workspace);
+        let is_other_key = same.is_some_and(|known| known.key.expose() != joined.key.expose());
+        if is_other_key || known.is_some_and(|known| known.workspace != joined.workspace) {
             let name = joined.name.to_string();
             return Err(MemberError::OtherJoined { name });
         }
@@ -256,6 +270,7 @@ fn read(path: &Path) -> Result<Kept, MemberError> {
             return Ok(Kept {
                 format: FORMAT,
                 company: None,
+                begun: None,
                 workspaces: Vec::new(),
             });
         }

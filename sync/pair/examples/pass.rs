@@ -28,6 +28,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             confirmed: true,
             dry_run: false,
             limits: Default::default(),
+            patterns: Vec::new(),
         },
         &gobag_format::Silent,
     )?;

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use gobag_files::Known;
+use gobag_files::{Base as _, Known};
 use gobag_format::Monitor;
 use gobag_reconcile::{Item, Operation, RelPath, Side};
 
 use crate::{
-    Failure, Pace, PairError, Report,
+    Failure, Pace, PairError, Report, Told,
     base::{Base, Change, at},
     error::whole,
     paced::Paced,
@@ -29,11 +29,16 @@ pub(crate) struct Apply<'a> {
     marks: Marks,
     made: Vec<Waiting<'a>>,
     made_bytes: u64,
-    noted: Vec<Change>,
+    /// What the base is to say: once the left side is durable, and once both are.
+    noted: [Vec<Change>; 2],
     noted_bytes: u64,
     pace: &'a Pace,
     /// Bytes of the operation under way that the monitor knows of.
     advanced: u64,
+    /// Paths whose names could not be had: of what is below nothing is where it is expected.
+    unnamed: Vec<RelPath>,
+    /// Files that the other side has no room for all attributes of.
+    without_attributes: Vec<String>,
 }
 
 /// Something made that waits for its batch.
@@ -55,10 +60,12 @@ impl<'a> Apply<'a> {
             marks,
             made: Vec::new(),
             made_bytes: 0,
-            noted: Vec::new(),
+            noted: [Vec::new(), Vec::new()],
             noted_bytes: 0,
             pace,
             advanced: 0,
+            unnamed: Vec::new(),
+            without_attributes: Vec::new(),
         }
     }
 
@@ -69,11 +76,27 @@ impl<'a> Apply<'a> {
         monitor: &dyn Monitor,
         report: &mut Report,
     ) -> Result<(), PairError> {
-        monitor.phase("copying", Some(operations.iter().map(bytes_of).sum()));
+        let total = operations.iter().map(bytes_of).fold(0, u64::saturating_add);
+        monitor.phase("copying", Some(total));
+        let done = self.each(operations, monitor, report);
+        // However it ended, what was made comes into its place, and what is done on the left is noted.
+        let placed = self.place(report);
+        done.and(placed).and(self.note())
+    }
+
+    fn each(
+        &mut self,
+        operations: &'a [Operation],
+        monitor: &dyn Monitor,
+        report: &mut Report,
+    ) -> Result<(), PairError> {
         for operation in operations {
             if monitor.is_cancelled() {
                 report.ended = true;
                 break;
+            }
+            if self.is_unnamed(operation.path()) {
+                continue;
             }
             if !matches!(operation, Operation::Put { .. }) {
                 self.place(report)?;
@@ -84,7 +107,12 @@ impl<'a> Apply<'a> {
                 monitor.advance(bytes_of(operation).saturating_sub(advanced));
             }
             match done {
-                Ok(true) => report.count(operation),
+                Ok(true) => {
+                    if let Operation::Rename { on, base, to, .. } = operation {
+                        self.rename_known(*on, base.as_ref(), to)?;
+                    }
+                    report.count(operation);
+                }
                 Ok(false) => {}
                 // In the middle of a file: what was made of it goes.
                 Err(_) if monitor.is_cancelled() => {
@@ -92,26 +120,35 @@ impl<'a> Apply<'a> {
                     break;
                 }
                 Err(error) if error.is_full() => {
-                    self.place(report)?;
                     fail(report, operation, &error);
-                    return self.note();
+                    return Ok(());
                 }
-                Err(error) => fail(report, operation, &error.ends_the_pass()?),
+                Err(error) => {
+                    if let Operation::Rename { to, .. } = operation {
+                        self.unnamed.push(to.clone());
+                    }
+                    fail(report, operation, &error.ends_the_pass()?);
+                }
             }
             if self.made.len() >= BATCH_FILES || self.made_bytes >= BATCH_BYTES {
                 self.place(report)?;
             }
-            if self.noted.len() >= BATCH_FILES || self.noted_bytes >= BATCH_BYTES {
+            let noted = self.noted[0].len() + self.noted[1].len();
+            if noted >= BATCH_FILES || self.noted_bytes >= BATCH_BYTES {
                 self.note()?;
             }
         }
-        self.place(report)?;
-        self.note()
+        Ok(())
     }
 
     /// Whether it is done; else it waits for its batch.
     fn one(&mut self, operation: &'a Operation, monitor: &dyn Monitor) -> Result<bool, SideError> {
         match operation {
+            Operation::Rename {
+                on, from, to, item, ..
+            } => {
+                self.sides[at(*on)].rename(from, to, &self.known(*on, from, item))?;
+            }
             Operation::SetAside { on, from, to, item } => {
                 let mark = self.sides[at(*on)].rename(from, to, &self.known(*on, from, item))?;
                 self.set_mark(*on, from, None);
@@ -120,12 +157,12 @@ impl<'a> Apply<'a> {
             Operation::Move { on, from, to, item } => {
                 let mark = self.sides[at(*on)].rename(from, to, &self.known(*on, from, item))?;
                 self.set_mark(*on, to, mark);
-                self.noted.push(Change::Gone(from.clone()));
-                self.has(to, item);
+                self.noted[at(*on)].push(Change::Gone(from.clone()));
+                self.has(*on, to, item);
             }
             Operation::MakeFolder { on, path } => {
                 self.sides[at(*on)].make_folder(path)?;
-                self.has(path, &Item::Folder);
+                self.has(*on, path, &Item::Folder);
             }
             Operation::Put {
                 to,
@@ -135,16 +172,41 @@ impl<'a> Apply<'a> {
             } => return self.put(operation, *to, path, expect.as_ref(), item, monitor),
             Operation::Remove { on, path, item } => {
                 self.sides[at(*on)].remove(path, &self.known(*on, path, item))?;
-                self.noted.push(Change::Gone(path.clone()));
+                self.noted[at(*on)].push(Change::Gone(path.clone()));
             }
             Operation::RemoveFolder { on, path } => {
                 self.sides[at(*on)].remove_folder(path)?;
-                self.noted.push(Change::Gone(path.clone()));
+                self.noted[at(*on)].push(Change::Gone(path.clone()));
             }
-            Operation::Agree { path, item } => self.has(path, item),
-            Operation::Forget { path } => self.noted.push(Change::Gone(path.clone())),
+            Operation::Agree { path, item } => self.has(Side::Left, path, item),
+            Operation::Forget { path } => self.noted[at(Side::Left)].push(Change::Gone(path.clone())),
         }
         Ok(true)
+    }
+
+    /// What the base has at `from` and below it has at `to` from now on: what is renamed next may be in it.
+    fn rename_known(&mut self, on: Side, from: Option<&RelPath>, to: &RelPath) -> Result<(), PairError> {
+        let Some(from) = from else { return Ok(()) };
+        let mut moved = vec![(from.clone(), to.clone())];
+        self.noted[at(on)].push(Change::Gone(from.clone()));
+        while let Some((from, to)) = moved.pop() {
+            let Some(known) = self.base.get(&from)? else {
+                continue;
+            };
+            if known.item.is_folder() {
+                let names = self.base.side(Side::Left).children(&from)?.into_keys();
+                moved.extend(names.map(|name| (from.join(&name), to.join(&name))));
+            }
+            self.noted[at(on)].push(Change::Has(to, known.item, known.stamps));
+        }
+        self.note()
+    }
+
+    fn is_unnamed(&self, path: &RelPath) -> bool {
+        self.unnamed.iter().any(|unnamed| {
+            let rest = path.as_bytes().strip_prefix(unnamed.as_bytes());
+            rest.is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
+        })
     }
 
     fn put(
@@ -160,7 +222,7 @@ impl<'a> Apply<'a> {
         let made = match item {
             Item::Folder => {
                 self.sides[at(to)].make_folder(path)?;
-                self.has(path, item);
+                self.has(to, path, item);
                 return Ok(true);
             }
             Item::Link(text) => self.sides[at(to)].make_link(path, known.as_ref(), text)?,
@@ -171,7 +233,7 @@ impl<'a> Apply<'a> {
                 {
                     let mark = self.sides[at(to)].set_executable(path, file.executable, known)?;
                     self.set_mark(to, path, mark);
-                    self.has(path, item);
+                    self.has(to, path, item);
                     return Ok(true);
                 }
                 let mut from = self.sides[at(to.other())].open(path)?;
@@ -179,8 +241,17 @@ impl<'a> Apply<'a> {
                 let mut paced = Paced::new(&mut from, self.pace, monitor);
                 let made = self.sides[at(to)].make_file(path, known.as_ref(), file, &mut paced, mtime, mode);
                 self.advanced = paced.read_bytes();
+                if let Some(error) = from.take_error() {
+                    return Err(error.into());
+                }
                 let made = made?;
-                from.finish()?;
+                // What was read is what was seen there; what somebody wrote since is another change.
+                if !from.is_as_it_was() {
+                    self.set_mark(to.other(), path, None);
+                }
+                if !made.has_attributes {
+                    self.without_attributes.push(path.to_string());
+                }
                 self.made_bytes += file.len;
                 made
             }
@@ -215,7 +286,7 @@ impl<'a> Apply<'a> {
                     Ok(mark) => {
                         self.set_mark(side, operation.path(), mark);
                         if let Operation::Put { item, path, .. } = operation {
-                            self.has(path, item);
+                            self.has(side, path, item);
                         }
                         report.count(operation);
                     }
@@ -239,27 +310,43 @@ impl<'a> Apply<'a> {
         }
     }
 
-    /// Makes everything durable that was done, and then says so in the base.
+    /// What came without all that belongs to it.
+    pub(crate) fn told(self) -> impl Iterator<Item = Told> {
+        self.without_attributes
+            .into_iter()
+            .map(|path| Told::Attributes { path })
+    }
+
+    /// Makes everything durable that was done, and then says so in the base. Where a workspace cannot be published, what was got from earlier points of it is
+    /// said all the same: else it would count as changed here.
     fn note(&mut self) -> Result<(), PairError> {
-        if self.noted.is_empty() {
+        let [own, both] = &self.noted;
+        if own.is_empty() && both.is_empty() {
             return Ok(());
         }
-        for side in &mut self.sides {
-            side.flush()?;
-            if let Some(point) = side.point() {
-                self.base.set_seen(point)?;
-            }
+        let [left, right] = &mut self.sides;
+        left.flush()?;
+        let flushed = right.flush();
+        if flushed.is_err() && !right.has_points() {
+            return Ok(flushed?);
         }
-        self.base.change(&self.noted)?;
-        self.noted.clear();
+        self.base.change(own)?;
+        self.noted[0].clear();
+        flushed?;
+        if let Some(point) = right.point() {
+            self.base.set_seen(point)?;
+        }
+        self.base.change(&self.noted[1])?;
+        self.noted[1].clear();
         self.noted_bytes = 0;
         Ok(())
     }
 
-    fn has(&mut self, path: &RelPath, item: &Item) {
+    /// The base is to have it: once `on` is durable.
+    fn has(&mut self, on: Side, path: &RelPath, item: &Item) {
         let marks = self.marks.get(path).copied().unwrap_or_default();
         let stamps = marks.map(|mark| mark.filter(|mark| mark.lasts).map(|mark| mark.stamp));
-        self.noted.push(Change::Has(path.clone(), item.clone(), stamps));
+        self.noted[at(on)].push(Change::Has(path.clone(), item.clone(), stamps));
     }
 
     fn known(&self, side: Side, path: &RelPath, item: &Item) -> Known {

@@ -153,6 +153,15 @@ impl Base {
         self.set("lost", i64::from(lost))
     }
 
+    /// The digest of the filter that it was made with; none: nobody had one.
+    pub(crate) fn filter(&self) -> Result<Option<[u8; 32]>, PairError> {
+        self.setting("filter")
+    }
+
+    pub(crate) fn set_filter(&self, digest: [u8; 32]) -> Result<(), PairError> {
+        self.set("filter", digest)
+    }
+
     pub(crate) fn setting<T: rusqlite::types::FromSql>(&self, name: &str) -> Result<Option<T>, PairError> {
         let sql = "SELECT value FROM settings WHERE name = ?1";
         self.ask(|connection| connection.query_row(sql, [name], |row| row.get(0)).optional())

@@ -16,6 +16,7 @@ mod aside;
 mod base;
 mod book;
 mod error;
+mod filters;
 mod history;
 mod memory;
 mod paced;

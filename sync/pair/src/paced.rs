@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 
+use gobag_files::{Attribute, Source};
 use gobag_format::Monitor;
 
 use crate::Pace;
@@ -30,6 +31,16 @@ impl<'a, R: Read> Paced<'a, R> {
     /// Bytes so far; the monitor has been told.
     pub(crate) fn read_bytes(&self) -> u64 {
         self.read
+    }
+}
+
+impl<R: Source> Source for Paced<'_, R> {
+    fn skip_hole(&mut self) -> io::Result<u64> {
+        self.from.skip_hole()
+    }
+
+    fn attributes(&self) -> Vec<Attribute> {
+        self.from.attributes()
     }
 }
 

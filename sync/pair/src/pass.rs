@@ -2,10 +2,11 @@
 
 use std::{collections::BTreeMap, fs, os::fd::AsFd as _, path::Path};
 
-use gobag_files::{FilesError, Found, OURS, Root, RootId, Scan, scan};
+use gobag_files::Base as _;
+use gobag_files::{FilesError, Filter, Found, OURS, Root, RootId, Scan, Scope, scan};
 use gobag_format::Monitor;
 use gobag_reconcile::{
-    ConflictNames, HoldLimits, Item, Merged, Plan, RelPath, Seen, Side, Totals, holds, plan,
+    ConflictNames, HoldLimits, Item, Merged, Name, Plan, RelPath, Seen, Side, Totals, Unknown, holds, plan,
 };
 use gobag_workspace::{StoreError, WorkspaceError};
 use rustix::fs::FlockOperation;
@@ -16,6 +17,7 @@ use crate::{
     aside::{BASE, ENDINGS, FRESH, put_aside, remove, rename, with},
     base::{Base, Both, Change, at},
     book::{left_base, left_root},
+    filters::{Forgotten, keep_folders},
     right::Right,
     side::{Folder, Mark, Target},
 };
@@ -36,6 +38,8 @@ pub struct Options {
     pub dry_run: bool,
     /// From when on a pass is held.
     pub limits: HoldLimits,
+    /// What is left out besides what the roots' own files say, in their syntax.
+    pub patterns: Vec<String>,
 }
 
 /// Called with so many bytes before they are copied; waits until they may be.
@@ -150,7 +154,9 @@ impl Pair {
         if report.base_lost && report.is_over() {
             self.base.set_lost(false)?;
         }
-        if report.is_in_step() {
+        // What was left alone may be another thing with the next pass, which then has to look at all.
+        let is_left = |told: &Told| matches!(told, Told::Left { .. });
+        if report.is_in_step() && !report.notices.iter().any(is_left) {
             self.right.agree(&self.base)?;
         }
         Ok(report)
@@ -183,8 +189,10 @@ impl Pair {
 
     fn pass_once(&mut self, options: &Options, monitor: &dyn Monitor) -> Result<Report, PairError> {
         monitor.phase("looking at both folders", None);
-        let scans = self.scan(monitor)?;
-        let (merged, marks) = self.merge(&scans)?;
+        let patterns = [Filter::text(&self.left)?, self.right.patterns()?];
+        let filter = Filter::of(patterns, &options.patterns);
+        let scans = self.scan(&filter, monitor)?;
+        let (merged, marks, forgotten) = self.merge(&scans, &filter)?;
         let names = ConflictNames::new(&options.label, &options.run);
         let base = &self.base;
         // What cannot be read there is taken for there: the name is not used.
@@ -195,10 +203,11 @@ impl Pair {
         let mut report = Report {
             left_files: scans[0].files,
             right_files: scans[1].files,
-            notices: plan.notices.iter().map(Told::of).collect(),
+            notices: forgotten.told(&filter, &self.base)?,
             dry_run: options.dry_run,
             ..Report::default()
         };
+        report.notices.extend(plan.notices.iter().map(Told::of));
         let totals = match plan.operations.is_empty() {
             true => Totals::default(),
             false => self.base.totals()?,
@@ -214,40 +223,54 @@ impl Pair {
             return Ok(report);
         }
         self.note_stamps(&scans)?;
+        forgotten.note(&filter, &mut self.base)?;
         self.carry_out(&plan, marks, &scans, options, monitor, &mut report)?;
         Ok(report)
     }
 
     /// Both at once; each with a connection of its own to the base.
-    fn scan(&self, monitor: &dyn Monitor) -> Result<[Scan; 2], PairError> {
+    fn scan(&self, filter: &Filter, monitor: &dyn Monitor) -> Result<[Scan; 2], PairError> {
         let (path, left, right) = (self.base.path(), &self.left, &self.right);
         let was_read = |bytes| {
             monitor.advance(bytes);
             !monitor.is_cancelled()
         };
+        // Where nobody can tell, it is tried.
+        let by_right = |name: &Name| right.refuses_name(name);
+        let by_left = |name: &Name| left.refuses_name(name).unwrap_or(false);
         std::thread::scope(|scope| {
-            let right = scope.spawn(|| right.scan(&Base::open(path)?, &was_read));
-            let left =
-                Base::open(path).and_then(|base| Ok(scan(left, &mut base.side(Side::Left), &was_read)?));
-            let right = right
+            let of_right = scope.spawn(|| {
+                let is_refused = &by_left;
+                right.scan(&Base::open(path)?, &Scope { filter, is_refused }, &was_read)
+            });
+            let of_left = Base::open(path).and_then(|base| {
+                let is_refused = &by_right;
+                let scope = Scope { filter, is_refused };
+                Ok(scan(left, &mut base.side(Side::Left), &scope, &was_read)?)
+            });
+            let of_right = of_right
                 .join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            Ok([left?, right?])
+            Ok([of_left?, of_right?])
         })
     }
 
     /// Lays both over the base, and gives the stamps of what is there where something differs.
-    fn merge(&self, scans: &[Scan; 2]) -> Result<(Merged, Marks), PairError> {
+    fn merge(&self, scans: &[Scan; 2], filter: &Filter) -> Result<(Merged, Marks, Forgotten), PairError> {
         // One moment of the base, and no lock for each question.
         let _reading = self.base.reading()?;
         let mut merged = Merged::default();
         let mut marks = BTreeMap::new();
+        let mut forgotten = Forgotten::default();
         let [left, right] = [&scans[0].found, &scans[1].found];
         for path in left
             .keys()
             .chain(right.keys().filter(|path| !left.contains_key(*path)))
         {
             let base = self.base.get(path)?;
+            if forgotten.is_left_out(path, [left.get(path), right.get(path)], base.is_some()) {
+                continue;
+            }
             let (mut is, mut its) = (seen(left.get(path)), seen(right.get(path)));
             if base.is_none() {
                 agree_on_running(&mut is, &mut its, [self.left.has_modes(), self.right.has_modes()]);
@@ -259,7 +282,17 @@ impl Pair {
                 merged.add(path, base.map(|base| base.item), is, its);
             }
         }
-        Ok((merged, marks))
+        keep_folders((&self.left, &self.right), filter, scans, &self.base, &mut merged)?;
+        if self.left.folds_names() || self.right.folds_names() {
+            let is_one = |one: &Name, other: &Name| {
+                self.left.is_one_name(one, other).unwrap_or(false) || self.right.is_one_name(one, other)
+            };
+            let in_base = |folder: &RelPath| -> Result<Vec<Name>, PairError> {
+                Ok(self.base.side(Side::Left).children(folder)?.into_keys().collect())
+            };
+            merged.fold(&is_one, &in_base)?;
+        }
+        Ok((merged, marks, forgotten))
     }
 
     /// Files that are what they were, with another stamp.
@@ -298,7 +331,9 @@ impl Pair {
         let right = self.right.target(&scans[1], &options.run, &owner)?;
         let sides: [Box<dyn Target + '_>; 2] = [Box::new(left), right];
         let mut apply = Apply::begin(sides, &mut self.base, marks, &*self.pace);
-        apply.all(&plan.operations, monitor, report)
+        let done = apply.all(&plan.operations, monitor, report);
+        report.notices.extend(apply.told());
+        done
     }
 
     /// Begins a new base in place of a damaged one: nobody deletes anything without one. Cut off, the damaged one is there still, or the new one.
@@ -328,6 +363,7 @@ fn seen(found: Option<&Found>) -> Seen {
         Some(Found::Gone) => Seen::Gone,
         Some(Found::Item(item, _)) => Seen::Item(item.clone()),
         Some(Found::Unknown(why)) => Seen::Unknown(*why),
+        Some(Found::Filtered(_)) => Seen::Unknown(Unknown::Filtered),
     }
 }
 

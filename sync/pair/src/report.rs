@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use gobag_reconcile::{Hold, Notice, Operation, Side};
+use gobag_files::BadPattern;
+use gobag_reconcile::{Hold, Notice, Operation, Side, Unknown};
 
 /// What was done on one side, or would be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,7 +28,7 @@ impl Counts {
                 self.put += 1;
                 self.put_bytes += item.len();
             }
-            Operation::Move { .. } | Operation::SetAside { .. } => self.moved += 1,
+            Operation::Rename { .. } | Operation::Move { .. } | Operation::SetAside { .. } => self.moved += 1,
             Operation::Remove { .. } => self.removed += 1,
             Operation::MakeFolder { .. } | Operation::RemoveFolder { .. } => self.folders += 1,
             Operation::Agree { .. } | Operation::Forget { .. } => {}
@@ -56,8 +57,27 @@ pub enum Told {
     Left {
         /// The path.
         path: String,
-        /// `unreadable`, `special`, `busy`.
+        /// `unreadable`, `special`, `busy`, `filtered`, `name-clash`, `name`.
         why: String,
+    },
+    /// It came without what its user keeps of it beside its content (extended attributes): the other file system does not take that.
+    Attributes {
+        /// The path.
+        path: String,
+    },
+    /// The filter is not what it was. Nothing is deleted because of it.
+    Filter {
+        /// So many files that were kept the same are left alone from now on.
+        left_alone: u64,
+    },
+    /// A line that is no pattern, and leaves nothing out.
+    Pattern {
+        /// In whose file: `stick`, `company`; none: it was given for this pass.
+        from: Option<String>,
+        /// Which line.
+        line: u64,
+        /// What is wrong with it.
+        text: String,
     },
 }
 
@@ -73,13 +93,33 @@ impl Told {
             },
             Notice::Left { path, why, .. } => Self::Left {
                 path: path.to_string(),
-                why: format!("{why:?}").to_lowercase(),
+                why: why_of(*why).to_owned(),
             },
             _ => Self::Left {
                 path: String::new(),
                 why: "unknown".to_owned(),
             },
         }
+    }
+
+    pub(crate) fn of_pattern(bad: &BadPattern) -> Self {
+        Self::Pattern {
+            from: bad.from.map(|side| side.to_string()),
+            line: bad.line,
+            text: bad.why.clone(),
+        }
+    }
+}
+
+fn why_of(why: Unknown) -> &'static str {
+    match why {
+        Unknown::Unreadable => "unreadable",
+        Unknown::Special => "special",
+        Unknown::Busy => "busy",
+        Unknown::Filtered => "filtered",
+        Unknown::NameClash => "name-clash",
+        Unknown::Name => "name",
+        _ => "unknown",
     }
 }
 
@@ -123,7 +163,8 @@ pub struct Report {
 impl Report {
     pub(crate) fn count(&mut self, operation: &Operation) {
         let side = match operation {
-            Operation::SetAside { on, .. }
+            Operation::Rename { on, .. }
+            | Operation::SetAside { on, .. }
             | Operation::MakeFolder { on, .. }
             | Operation::Move { on, .. }
             | Operation::Remove { on, .. }

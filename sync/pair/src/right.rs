@@ -5,7 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gobag_files::{Root, RootId, Scan};
+use gobag_files::{Filter, Root, RootId, Scan, Scope};
+use gobag_reconcile::{Name, RelPath};
 use gobag_workspace::{Workspace, WorkspaceError};
 
 use crate::{
@@ -131,21 +132,61 @@ impl Right {
         }
     }
 
+    /// Whether it cannot have a file of this name; where nobody can tell, it is tried.
+    pub(crate) fn refuses_name(&self, name: &Name) -> bool {
+        self.folder()
+            .is_some_and(|root| root.refuses_name(name).unwrap_or(false))
+    }
+
+    /// Whether it takes some names for one.
+    pub(crate) fn folds_names(&self) -> bool {
+        self.folder().is_some_and(Root::folds_names)
+    }
+
+    /// Whether it takes these two for one.
+    pub(crate) fn is_one_name(&self, one: &Name, other: &Name) -> bool {
+        self.folder()
+            .is_some_and(|root| root.is_one_name(one, other).unwrap_or(false))
+    }
+
+    /// The text of its own file of patterns.
+    pub(crate) fn patterns(&self) -> Result<Vec<u8>, PairError> {
+        match self {
+            Self::Folder(root) => Ok(Filter::text(root)?),
+            Self::Workspace(workspace) => share::patterns(workspace),
+        }
+    }
+
+    /// Something that is left out in this folder, if there is something.
+    pub(crate) fn left_out_in(&self, filter: &Filter, folder: &RelPath) -> Result<Option<Name>, PairError> {
+        match self {
+            Self::Folder(root) => Ok(filter.left_out_in(root, folder)),
+            Self::Workspace(workspace) => {
+                let is = |name: &Name, is_folder| filter.leaves_out(&folder.join(name), is_folder);
+                Ok(workspace.find_in(folder, &is)?)
+            }
+        }
+    }
+
     /// What differs from what the base has.
     pub(crate) fn scan(
         &self,
         base: &Base,
+        scope: &Scope<'_>,
         was_read: &(dyn Fn(u64) -> bool + Sync),
     ) -> Result<Scan, PairError> {
         use gobag_reconcile::Side::Right;
         match self {
-            Self::Folder(root) => Ok(gobag_files::scan(root, &mut base.side(Right), was_read)?),
+            Self::Folder(root) => Ok(gobag_files::scan(root, &mut base.side(Right), scope, was_read)?),
             Self::Workspace(workspace) => {
                 let point = workspace.point().map(|(_, point)| point);
-                match point.is_some() && base.agreed()? == point {
-                    true => Ok(Scan::without_stamps()),
-                    false => share::scan(workspace, base),
+                let is_same_filter = base.filter()? == Some(scope.filter.digest());
+                if point.is_none() || base.agreed()? != point || !is_same_filter {
+                    return share::scan(workspace, base, scope);
                 }
+                let mut scan = Scan::without_stamps();
+                scan.files = base.totals()?.files;
+                Ok(scan)
             }
         }
     }

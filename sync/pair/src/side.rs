@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-use gobag_files::{Changes, FilesError, Known, Reading, Root, Scan, Staged, Stamp};
+use gobag_files::{Attribute, Changes, FilesError, Known, Reading, Root, Scan, Source, Staged, Stamp};
 use gobag_format::ids::PointId;
 use gobag_reconcile::{File, RelPath};
 use gobag_workspace::{FileReader, StoreError, WorkspaceError};
@@ -40,9 +40,10 @@ impl SideError {
         }
     }
 
-    /// What ends the pass: nothing else of the workspace will do either.
+    /// What ends the pass: nothing else of the workspace will do either. What is missing there concerns one file.
     pub(crate) fn ends_the_pass(self) -> Result<Self, WorkspaceError> {
         match self {
+            Self::Workspace(error @ WorkspaceError::Store(StoreError::Missing)) => Ok(error.into()),
             Self::Workspace(error @ WorkspaceError::Store(_)) => Err(error),
             error => Ok(error),
         }
@@ -50,7 +51,7 @@ impl SideError {
 }
 
 /// A file of a side, being read.
-pub(crate) struct Source {
+pub(crate) struct Opened {
     from: From,
     pub(crate) mtime: (i64, u32),
     pub(crate) mode: u32,
@@ -61,24 +62,31 @@ enum From {
     Workspace(FileReader),
 }
 
-impl Source {
+impl Opened {
     pub(crate) fn of_workspace(from: FileReader, mtime: (i64, u32), mode: u32) -> Self {
         let from = From::Workspace(from);
         Self { from, mtime, mode }
     }
 
-    /// Fails if it was written to since it was opened.
-    pub(crate) fn finish(self) -> Result<(), SideError> {
-        match self.from {
-            From::Folder(reading) => drop(reading.finish()?),
-            // A point never changes.
-            From::Workspace(_) => {}
+    /// What was wrong with where it comes from, and not with where it goes.
+    pub(crate) fn take_error(&mut self) -> Option<WorkspaceError> {
+        match &mut self.from {
+            From::Folder(_) => None,
+            From::Workspace(reader) => reader.take_error(),
         }
-        Ok(())
+    }
+
+    /// Whether nobody wrote to it since it was opened.
+    pub(crate) fn is_as_it_was(self) -> bool {
+        match self.from {
+            From::Folder(reading) => reading.finish().is_ok(),
+            // A point never changes.
+            From::Workspace(_) => true,
+        }
     }
 }
 
-impl Read for Source {
+impl Read for Opened {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match &mut self.from {
             From::Folder(reading) => reading.read(buffer),
@@ -87,20 +95,50 @@ impl Read for Source {
     }
 }
 
-/// Something made that is not in its place yet; none: where all comes into its place at once.
-pub(crate) type Made = Option<Staged>;
+impl Source for Opened {
+    fn skip_hole(&mut self) -> io::Result<u64> {
+        match &mut self.from {
+            From::Folder(reading) => reading.skip_hole(),
+            From::Workspace(_) => Ok(0),
+        }
+    }
+
+    fn attributes(&self) -> Vec<Attribute> {
+        match &self.from {
+            From::Folder(reading) => reading.attributes(),
+            From::Workspace(_) => Vec::new(),
+        }
+    }
+}
+
+/// Something made.
+pub(crate) struct Made {
+    /// What is not in its place yet; none: all comes into its place at once.
+    pub(crate) staged: Option<Staged>,
+    /// Whether all that belongs to the file came with it.
+    pub(crate) has_attributes: bool,
+}
+
+impl std::convert::From<Staged> for Made {
+    fn from(staged: Staged) -> Self {
+        Self {
+            has_attributes: staged.has_attributes(),
+            staged: Some(staged),
+        }
+    }
+}
 
 /// A side of a pass. Marks it gives are of what was put there; none: it has none, or somebody was faster.
 pub(crate) trait Target {
     /// Opens a file to be read.
-    fn open(&self, path: &RelPath) -> Result<Source, SideError>;
+    fn open(&self, path: &RelPath) -> Result<Opened, SideError>;
     /// Writes what is to come to `path`, where there has to be what is expected; it has to be `file`.
     fn make_file(
         &mut self,
         path: &RelPath,
         expect: Option<&Known>,
         file: &File,
-        from: &mut dyn Read,
+        from: &mut dyn Source,
         mtime: (i64, u32),
         mode: u32,
     ) -> Result<Made, SideError>;
@@ -112,7 +150,7 @@ pub(crate) trait Target {
     fn make_folder(&mut self, path: &RelPath) -> Result<(), SideError>;
     /// Removes a folder if it is empty.
     fn remove_folder(&mut self, path: &RelPath) -> Result<(), SideError>;
-    /// Takes away what is expected to be there; it is kept as a version.
+    /// Takes away what is expected to be there; a folder keeps it as a version, a workspace in its earlier points.
     fn remove(&mut self, path: &RelPath, expect: &Known) -> Result<(), SideError>;
     /// Gives what is at `from` the path `to`, at which nothing may be.
     fn rename(&mut self, from: &RelPath, to: &RelPath, expect: &Known) -> Result<Option<Mark>, SideError>;
@@ -125,6 +163,10 @@ pub(crate) trait Target {
     ) -> Result<Option<Mark>, SideError>;
     /// Makes durable all that was done.
     fn flush(&mut self) -> Result<(), SideError>;
+    /// Whether what was there before is durable, whatever becomes of what was done.
+    fn has_points(&self) -> bool {
+        false
+    }
     /// The newest point that was seen, of a workspace.
     fn point(&self) -> Option<(u64, PointId)> {
         None
@@ -160,11 +202,11 @@ impl<'a> Folder<'a> {
 }
 
 impl Target for Folder<'_> {
-    fn open(&self, path: &RelPath) -> Result<Source, SideError> {
+    fn open(&self, path: &RelPath) -> Result<Opened, SideError> {
         let reading = Reading::open(self.root, path)?;
         let (mtime, mode) = (reading.stamp().mtime, reading.mode());
         let from = From::Folder(reading);
-        Ok(Source { from, mtime, mode })
+        Ok(Opened { from, mtime, mode })
     }
 
     fn make_file(
@@ -172,21 +214,21 @@ impl Target for Folder<'_> {
         path: &RelPath,
         _: Option<&Known>,
         file: &File,
-        from: &mut dyn Read,
+        from: &mut dyn Source,
         mtime: (i64, u32),
         mode: u32,
     ) -> Result<Made, SideError> {
-        Ok(Some(self.changes.stage(path, file, mtime, mode, from)?))
+        Ok(self.changes.stage(path, file, mtime, mode, from)?.into())
     }
 
     fn make_link(&mut self, path: &RelPath, _: Option<&Known>, text: &[u8]) -> Result<Made, SideError> {
-        Ok(Some(self.changes.stage_link(path, text)?))
+        Ok(self.changes.stage_link(path, text)?.into())
     }
 
     fn place(&mut self, made: Vec<Placing>) -> Result<Vec<Placed>, SideError> {
         let (staged, expected): (Vec<_>, Vec<_>) = made
             .into_iter()
-            .filter_map(|one| Some((one.made?, one.expect)))
+            .filter_map(|one| Some((one.made.staged?, one.expect)))
             .unzip();
         let ready = self.changes.flush(staged)?;
         let place = |(ready, expect): (_, Option<Known>)| {

@@ -19,12 +19,15 @@
 //! | deleted | changed | the change survives and comes back, with a notice |
 //! | folder deleted | something changed in it | the folder stays, and in it what changed |
 //! | folder in place of a file | changed file | the folder keeps the name, the file is beside it |
+//! | given another name that the other side takes for the same (`Case`, `case`) | anything | it has that name on both, and is compared as one |
+//! | several that the other side takes for one name | anything | one is kept the same, the others are left alone |
 //! | unknown on a side | anything | nothing, there and below; nothing is taken as deleted |
 //! | no base | both have it | equal: base; different: as two changes. Nothing is deleted |
 //!
 //! Times decide nothing. What is deleted is compared with the base before: see [`Operation::Remove`].
 
 mod conflict;
+mod fold;
 mod hold;
 mod item;
 mod merge;
@@ -33,6 +36,7 @@ mod path;
 mod plan;
 
 pub use conflict::ConflictNames;
+pub use fold::{composed, fold_key};
 pub use hold::{Hold, HoldLimits, Totals, holds};
 pub use item::{Content, File, Item};
 pub use merge::{Merged, Seen, Unknown};

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Item, Name, RelPath};
+use crate::{Item, Name, Operation, RelPath};
 
 /// Why nothing can be said of what is at a path. Nothing is done there or below, and nothing is taken as deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,6 +16,12 @@ pub enum Unknown {
     Special,
     /// It kept changing while it was read.
     Busy,
+    /// A filter leaves it out.
+    Filtered,
+    /// A side takes its name for that of something else in the same folder.
+    NameClash,
+    /// The other side refuses its name.
+    Name,
 }
 
 /// What a side has at a path.
@@ -35,8 +41,8 @@ pub enum Seen {
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
     pub(crate) base: Option<Item>,
-    left: Seen,
-    right: Seen,
+    pub(crate) left: Seen,
+    pub(crate) right: Seen,
     pub(crate) children: BTreeMap<Name, Node>,
 }
 
@@ -44,6 +50,8 @@ pub(crate) struct Node {
 #[derive(Clone, Debug)]
 pub struct Merged {
     pub(crate) root: Node,
+    /// What has to go by another name first.
+    pub(crate) renames: Vec<Operation>,
 }
 
 impl Node {
@@ -74,10 +82,18 @@ impl Node {
     }
 }
 
+/// Whether something is there, or may be.
+pub(crate) fn is_there(seen: Result<Option<&Item>, Unknown>) -> bool {
+    !matches!(seen, Ok(None))
+}
+
 impl Default for Merged {
     /// Nothing differs.
     fn default() -> Self {
-        Self { root: Node::folder() }
+        Self {
+            root: Node::folder(),
+            renames: Vec::new(),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The plan: the table of the crate's page, folder by folder.
 //!
-//! Operations come in an order in which each can be done alone and be the last: what is in the way is set aside or removed, folders are made, things are
+//! Operations come in an order in which each can be done alone and be the last: what has another name gets it, what is in the way is set aside or removed, folders are made, things are
 //! moved, then put, then removed, and last the folders that are empty by then. Each says what it expects to find. So whoever stops after any of them finds on
 //! both sides either what was there or what was to come, and plans the rest anew. The base has no row in what is no folder to it.
 
@@ -43,6 +43,20 @@ impl fmt::Display for Side {
 /// Something to do. What it changes in the base is changed once it is done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operation {
+    /// Gives something the name that it has on the other side already, and in the base, with all that is in it: a side takes both names for one. The base has it
+    /// by that name then, if it had it.
+    Rename {
+        /// Where.
+        on: Side,
+        /// From this path.
+        from: RelPath,
+        /// To this one in the same folder, at which nothing else is.
+        to: RelPath,
+        /// What goes by another name.
+        item: Item,
+        /// The path that the base has it at; none: it has not.
+        base: Option<RelPath>,
+    },
     /// Gives something another name on the one side where it is, for another comes in its place. The base stays.
     SetAside {
         /// Where.
@@ -117,7 +131,8 @@ impl Operation {
     /// The path that it is about; of a move, where it leads.
     pub fn path(&self) -> &RelPath {
         match self {
-            Self::SetAside { to: path, .. }
+            Self::Rename { to: path, .. }
+            | Self::SetAside { to: path, .. }
             | Self::Move { to: path, .. }
             | Self::MakeFolder { path, .. }
             | Self::Put { path, .. }
@@ -170,6 +185,8 @@ pub struct Plan {
 /// When an operation has its turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Turn {
+    /// Topmost first.
+    Rename,
     SetAside,
     /// Deepest first.
     Clear,
@@ -190,7 +207,11 @@ pub fn plan(merged: &Merged, names: &ConflictNames, in_base: &dyn Fn(&RelPath) -
     let mut planner = Planner {
         names,
         in_base,
-        turns: Vec::new(),
+        turns: merged
+            .renames
+            .iter()
+            .map(|rename| (Turn::Rename, rename.clone()))
+            .collect(),
         notices: Vec::new(),
     };
     for (name, node) in &merged.root.children {

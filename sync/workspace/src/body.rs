@@ -64,22 +64,22 @@ pub(crate) struct Before {
 
 impl Before {
     /// Reads the lists of a body.
-    pub(crate) fn of(fetcher: &Fetcher, body: &Body) -> Result<Self, WorkspaceError> {
+    pub(crate) fn of(fetcher: &Fetcher, body: &Body, len: u64) -> Result<Self, WorkspaceError> {
         let mut before = Self::default();
         match body {
             Body::Empty => {}
             Body::Piece(blob) => drop(before.pieces.insert(blob.name, *blob)),
-            Body::List(level, blob) => before.read(fetcher, *level, blob)?,
+            Body::List(level, blob) => before.read(fetcher, *level, blob, len)?,
         }
         Ok(before)
     }
 
-    fn read(&mut self, fetcher: &Fetcher, level: u8, blob: &BlobRef) -> Result<(), WorkspaceError> {
-        let list = PartList::decode(&fetcher.blob(BlobKind::List, blob)?, blob.pack, level)?;
+    fn read(&mut self, fetcher: &Fetcher, level: u8, blob: &BlobRef, len: u64) -> Result<(), WorkspaceError> {
+        let list = read_list(fetcher, level, blob, len)?;
         for part in &list.parts {
             match level {
                 0 => drop(self.pieces.insert(part.blob.name, part.blob)),
-                _ => self.read(fetcher, level - 1, &part.blob)?,
+                _ => self.read(fetcher, level - 1, &part.blob, part.len)?,
             }
         }
         if let Some(first) = list.parts.first() {
@@ -104,6 +104,15 @@ impl Before {
         lists
             .iter()
             .find_map(|(list, blob)| is_same(list).then_some(*blob))
+    }
+}
+
+/// The list that is there, if it is one of so many bytes.
+fn read_list(fetcher: &Fetcher, level: u8, blob: &BlobRef, len: u64) -> Result<PartList, WorkspaceError> {
+    let list = PartList::decode(&fetcher.blob(BlobKind::List, blob)?, blob.pack, level)?;
+    match list.len() == len {
+        true => Ok(list),
+        false => Err(Format::Damaged.into()),
     }
 }
 
@@ -220,6 +229,7 @@ pub struct FileReader {
     /// What is still to be read, next last.
     ahead: Vec<(Option<u8>, Part)>,
     piece: io::Cursor<Vec<u8>>,
+    error: Option<WorkspaceError>,
 }
 
 impl FileReader {
@@ -233,7 +243,13 @@ impl FileReader {
             fetcher,
             ahead,
             piece: io::Cursor::default(),
+            error: None,
         }
+    }
+
+    /// Why it could not be read on: whoever reads knows only that.
+    pub fn take_error(&mut self) -> Option<WorkspaceError> {
+        self.error.take()
     }
 
     /// Makes the next piece ready; `false` at the end.
@@ -247,11 +263,7 @@ impl FileReader {
                 self.piece = io::Cursor::new(piece);
                 return Ok(true);
             };
-            let plain = self.fetcher.blob(BlobKind::List, &part.blob)?;
-            let list = PartList::decode(&plain, part.blob.pack, level)?;
-            if list.parts.iter().map(|part| part.len).sum::<u64>() != part.len {
-                return Err(Format::Damaged.into());
-            }
+            let list = read_list(&self.fetcher, level, &part.blob, part.len)?;
             let below = level.checked_sub(1);
             self.ahead
                 .extend(list.parts.into_iter().rev().map(|part| (below, part)));
@@ -264,8 +276,17 @@ impl Read for FileReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             let read = self.piece.read(buffer)?;
-            if read > 0 || buffer.is_empty() || !self.next().map_err(io::Error::other)? {
+            if read > 0 || buffer.is_empty() {
                 return Ok(read);
+            }
+            match self.next() {
+                Ok(true) => {}
+                Ok(false) => return Ok(0),
+                Err(error) => {
+                    let text = error.to_string();
+                    self.error = Some(error);
+                    return Err(io::Error::other(text));
+                }
             }
         }
     }

@@ -31,6 +31,21 @@ impl From<EntryKind> for Coming {
     }
 }
 
+impl Coming {
+    /// The same as an entry, if its bytes are in a point.
+    pub(crate) fn published(self) -> Option<EntryKind> {
+        let mut kind = self.kind;
+        if let EntryKind::File { body, .. } = &mut kind {
+            let blob = match self.body.at() {
+                Some(packed) => Some(packed.published()?),
+                None => None,
+            };
+            *body = self.body.body(blob);
+        }
+        Some(kind)
+    }
+}
+
 /// Changes by key; none: it goes.
 pub(crate) type Changes = BTreeMap<Vec<u8>, Option<Coming>>;
 

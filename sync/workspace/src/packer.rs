@@ -35,6 +35,11 @@ impl From<BlobRef> for Packed {
 }
 
 impl Packed {
+    /// Where it is, if it is in a pack that was there before.
+    pub(crate) fn published(&self) -> Option<BlobRef> {
+        (self.pack == PackAt::There).then_some(self.blob)
+    }
+
     pub(crate) fn name(&self) -> &BlobName {
         &self.blob.name
     }

@@ -54,6 +54,9 @@ pub struct NewHead {
 }
 
 /// Keeps the packs and heads of one workspace. Calls wait until they are done, and try again what is worth it.
+///
+/// A pack that was put is durable and stays: for days without a point that names it, and for as long as a point does. Of those who publish on the same
+/// point one does, whole or not at all.
 pub trait Store: Send + Sync {
     /// The newest point; none: there is none yet.
     fn newest(&self) -> Result<Option<StoredHead>, StoreError>;

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use gobag_format::workspace::{BlobKind, BlobRef, Entry, Leaf, Node, NodeChild};
+use gobag_format::workspace::{BlobKind, BlobRef, Entry, Leaf, Node, NodeChild, WorkspaceError as Format};
 
 use crate::{WorkspaceError, fetch::Fetcher};
 
@@ -56,27 +56,27 @@ impl Tree {
         Ok(found.ok().map(|at| entries.swap_remove(at)))
     }
 
-    /// Whether there is an entry whose key begins with `start`, and of which `is` holds.
-    pub(crate) fn any_with(&self, start: &[u8], is: &dyn Fn(&Entry) -> bool) -> Result<bool, WorkspaceError> {
+    /// The entries whose keys begin with `start`, in order, as long as `each` wants more.
+    pub(crate) fn each_with(
+        &self,
+        start: &[u8],
+        each: &mut dyn FnMut(Entry) -> bool,
+    ) -> Result<(), WorkspaceError> {
         let leaves = self.pages()?.leaves;
         let first = leaves
             .partition_point(|child| child.first[..] <= *start)
             .saturating_sub(1);
         for child in &leaves[first.min(leaves.len())..] {
-            let begins = |key: &[u8]| key.starts_with(start);
-            if child.first[..] > *start && !begins(&child.first) {
+            if child.first[..] > *start && !child.first.starts_with(start) {
                 break;
             }
-            if self
-                .leaf(&child.blob)?
-                .entries
-                .iter()
-                .any(|entry| begins(&entry.key) && is(entry))
-            {
-                return Ok(true);
+            for entry in self.leaf(&child.blob)?.entries {
+                if entry.key.starts_with(start) && !each(entry) {
+                    return Ok(());
+                }
             }
         }
-        Ok(false)
+        Ok(())
     }
 
     pub(crate) fn leaf(&self, blob: &BlobRef) -> Result<Leaf, WorkspaceError> {
@@ -104,17 +104,17 @@ impl Tree {
             }
             Some((level, blob)) => self.pages_below(level, blob, &mut pages)?,
         }
-        // In order as a whole, too: a page of another place would have entries come twice.
-        match pages.leaves.is_sorted_by(|one, next| one.first < next.first) {
-            true => Ok(pages),
-            false => Err(gobag_format::workspace::WorkspaceError::Damaged.into()),
-        }
+        Ok(pages)
     }
 
     fn pages_below(&self, level: u8, blob: BlobRef, pages: &mut Pages) -> Result<(), WorkspaceError> {
         let node = self.node(&blob, level)?;
         for child in &node.children {
             match level {
+                // In order as a whole, too: a page of another place would have entries come twice, or any number of times.
+                1 if pages.leaves.last().is_some_and(|last| last.first >= child.first) => {
+                    return Err(Format::Damaged.into());
+                }
                 1 => pages.leaves.push(child.clone()),
                 _ => self.pages_below(level - 1, child.blob, pages)?,
             }

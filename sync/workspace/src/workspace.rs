@@ -6,15 +6,16 @@ use gobag_format::{
     crypto::{Key, Random},
     digest::Digest,
     ids::{PointId, WorkspaceId},
+    limits::MAX_KEY_LEN,
     workspace::{
         BlobKind, Body, Entry, EntryKind, PackList, PackedIn, WorkspaceError as Format, WorkspaceHead,
         WorkspaceKeys,
     },
 };
-use gobag_reconcile::{File, RelPath};
+use gobag_reconcile::{File, Name, RelPath};
 
 use crate::{
-    FileReader, NewHead, PageCache, Store, WorkspaceError,
+    FileReader, NewHead, PageCache, Store, StoreError, WorkspaceError,
     body::{self, Before},
     edit::{self, Changes, Coming},
     fetch::Fetcher,
@@ -52,6 +53,8 @@ pub struct Workspace {
     head: Option<WorkspaceHead>,
     changes: Changes,
     packer: Packer,
+    /// The last attempt at a point.
+    sent: Option<PointId>,
     random: Arc<dyn Random>,
 }
 
@@ -68,6 +71,7 @@ impl Workspace {
             random: options.random,
             fetcher,
             head: None,
+            sent: None,
             changes: Changes::new(),
         }
     }
@@ -114,6 +118,10 @@ impl Workspace {
             if !is_known {
                 return Err(put_back);
             }
+        }
+        if head.as_ref().is_some_and(|head| Some(head.point) == self.sent) {
+            // The answer got lost.
+            self.forget_packs();
         }
         self.head = head;
         Ok(())
@@ -166,17 +174,42 @@ impl Workspace {
         if changed.any(|(_, change)| change.is_some()) {
             return Ok(false);
         }
-        let is_left = |entry: &Entry| !matches!(self.changes.get(&entry.key), Some(None));
-        Ok(!self.tree()?.any_with(&within, &is_left)?)
+        let mut is_empty = true;
+        self.tree()?.each_with(&within, &mut |entry| {
+            is_empty = matches!(self.changes.get(&entry.key), Some(None));
+            is_empty
+        })?;
+        Ok(is_empty)
     }
 
-    /// Reads the file of an entry.
-    pub fn read(&self, entry: &Entry) -> FileReader {
-        let (body, len) = match &entry.kind {
+    /// The first name in the folder at `path` of which `is` holds, by the newest point; `is` hears whether it is a folder.
+    pub fn find_in(
+        &self,
+        path: &RelPath,
+        is: &dyn Fn(&Name, bool) -> bool,
+    ) -> Result<Option<Name>, WorkspaceError> {
+        let within = [path.as_bytes(), &[0]].concat();
+        let mut found = None;
+        self.tree()?.each_with(&within, &mut |entry| {
+            let name = Name::new(&entry.key[within.len()..]).ok();
+            found = name.filter(|name| is(name, entry.kind == EntryKind::Folder));
+            found.is_none()
+        })?;
+        Ok(found)
+    }
+
+    /// Reads a file of a point.
+    pub fn read(&self, file: &EntryKind) -> FileReader {
+        let (body, len) = match file {
             EntryKind::File { body, len, .. } => (*body, *len),
             _ => (Body::Empty, 0),
         };
         FileReader::new(Arc::clone(&self.fetcher), &body, len)
+    }
+
+    /// What is at a path by what was changed since, to be read; none also if its bytes are in no point yet.
+    pub fn readable(&self, path: &RelPath) -> Result<Option<EntryKind>, WorkspaceError> {
+        Ok(self.coming(&tree_key(path)?)?.and_then(Coming::published))
     }
 
     /// Whether there is something to publish.
@@ -194,11 +227,14 @@ impl Workspace {
         from: &mut dyn Read,
     ) -> Result<(), WorkspaceError> {
         let key = tree_key(path)?;
-        let before = match self.find(path)? {
-            Some(Entry {
-                kind: EntryKind::File { body, .. },
-                ..
-            }) => Before::of(&self.fetcher, &body)?,
+        let before = match self.find(path)?.map(|entry| entry.kind) {
+            Some(EntryKind::File { body, len, .. }) => match Before::of(&self.fetcher, &body, len) {
+                // It only saves sending what is there; whatever is wrong with that goes with it.
+                Err(WorkspaceError::Format(_) | WorkspaceError::Store(StoreError::Missing)) => {
+                    Before::default()
+                }
+                before => before?,
+            },
             _ => Before::default(),
         };
         let seed = self.fetcher.keys.cutting_seed();
@@ -221,18 +257,40 @@ impl Workspace {
         Ok(())
     }
 
-    /// Gives what is at `from` the path `to`.
+    /// Gives what is at `from` the path `to`, with all that is in it.
     pub fn rename(&mut self, from: &RelPath, to: &RelPath) -> Result<(), WorkspaceError> {
-        if let Some(coming) = self.coming(from)? {
-            self.changes.insert(tree_key(to)?, Some(coming));
-            self.changes.insert(tree_key(from)?, None);
+        let mut moved = vec![(tree_key(from)?, tree_key(to)?)];
+        // What is in a folder, and in folders in it.
+        for end in [&[0_u8][..], b"/"] {
+            let (old, new) = ([from.as_bytes(), end].concat(), [to.as_bytes(), end].concat());
+            let mut add = |key: &[u8]| {
+                moved.push((key.to_vec(), [&new[..], &key[old.len()..]].concat()));
+                true
+            };
+            self.tree()?.each_with(&old, &mut |entry| add(&entry.key))?;
+            let changed = self.changes.range(old.clone()..).map(|(key, _)| key);
+            changed.take_while(|key| key.starts_with(&old)).for_each(|key| {
+                add(key);
+            });
+        }
+        if moved.iter().any(|(_, to)| to.len() > MAX_KEY_LEN) {
+            return Err(WorkspaceError::LongPath);
+        }
+        moved.sort();
+        moved.dedup();
+        for (from, to) in moved {
+            if let Some(coming) = self.coming(&from)? {
+                self.changes.insert(to, Some(coming));
+                self.changes.insert(from, None);
+            }
         }
         Ok(())
     }
 
     /// Says whether its owner may run the file at `path`.
     pub fn set_executable(&mut self, path: &RelPath, is: bool) -> Result<(), WorkspaceError> {
-        if let Some(mut coming) = self.coming(path)? {
+        let key = tree_key(path)?;
+        if let Some(mut coming) = self.coming(&key)? {
             if let EntryKind::File { executable, mode, .. } = &mut coming.kind {
                 *executable = is;
                 // Who may read it may run it, or nobody may.
@@ -242,15 +300,15 @@ impl Workspace {
                     *mode & !0o111
                 };
             }
-            self.changes.insert(tree_key(path)?, Some(coming));
+            self.changes.insert(key, Some(coming));
         }
         Ok(())
     }
 
-    fn coming(&self, path: &RelPath) -> Result<Option<Coming>, WorkspaceError> {
-        match self.changes.get(&tree_key(path)?) {
+    fn coming(&self, key: &[u8]) -> Result<Option<Coming>, WorkspaceError> {
+        match self.changes.get(key) {
             Some(change) => Ok(change.clone()),
-            None => Ok(self.find(path)?.map(|entry| entry.kind.into())),
+            None => Ok(self.tree()?.find(key)?.map(|entry| entry.kind.into())),
         }
     }
 
@@ -287,17 +345,34 @@ impl Workspace {
             packs,
             older_packs,
         };
-        self.fetcher.store.publish(&NewHead {
+        self.sent = Some(point);
+        let published = self.fetcher.store.publish(&NewHead {
             generation: head.generation,
             point,
             after: self.head.as_ref().map(|head| head.point),
             head: head.seal(&self.fetcher.keys),
             adds,
-        })?;
-        self.head = Some(head);
-        self.changes.clear();
+        });
+        match published {
+            Ok(()) => {
+                self.head = Some(head);
+                self.changes.clear();
+                self.forget_packs();
+                Ok(())
+            }
+            Err(error) => {
+                // They are not there any more, so they have to be sent again.
+                if matches!(error, StoreError::Gone) {
+                    self.forget_packs();
+                }
+                Err(error.into())
+            }
+        }
+    }
+
+    /// What was sent so far is nobody's, or a point's.
+    fn forget_packs(&mut self) {
         self.packer = Packer::new(Arc::clone(&self.fetcher), Arc::clone(&self.random));
-        Ok(())
     }
 
     /// All packs that the newest point and those before it added, and that were not let go since.

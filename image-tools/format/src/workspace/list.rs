@@ -27,6 +27,18 @@ pub struct PartList {
 }
 
 impl PartList {
+    /// Bytes of the file in all of them.
+    pub fn len(&self) -> u64 {
+        self.parts
+            .iter()
+            .fold(0, |len, part| len.saturating_add(part.len))
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+
     /// What is sealed.
     pub fn encode(&self) -> Vec<u8> {
         let mut refs = RefWriter::default();
@@ -54,6 +66,10 @@ impl PartList {
             total = total.checked_add(len).ok_or(WorkspaceError::Damaged)?;
             let blob = refs.get(&mut reader)?;
             parts.push(Part { len, blob });
+        }
+        // Of nothing there could be any number, and reading them would come to no end.
+        if parts.is_empty() || parts.iter().any(|part| part.len == 0) {
+            return Err(WorkspaceError::Damaged);
         }
         ended(&reader, Self { level, parts })
     }

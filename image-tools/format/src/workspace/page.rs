@@ -4,7 +4,7 @@
 
 use crate::{
     digest::Digest,
-    limits::{MAX_KEY_LEN, MAX_LINK_LEN, MAX_LIST_LEVEL, MAX_TREE_LEVEL},
+    limits::{MAX_KEY_LEN, MAX_LINK_LEN, MAX_LIST_LEVEL, MAX_PAGE_ENTRIES, MAX_TREE_LEVEL},
     reader::{Malformed, Reader, put_varint},
 };
 
@@ -98,7 +98,7 @@ impl Leaf {
         let mut reader = Reader(plain);
         let refs = RefReader::begin(&mut reader, own)?;
         let mut entries: Vec<Entry> = Vec::new();
-        for _ in 0..count(&mut reader)? {
+        for _ in 0..entries_of_page(&mut reader)? {
             let key = key(&mut reader, entries.last().map(|entry| &entry.key[..]))?;
             let kind = kind(&mut reader, &refs)?;
             entries.push(Entry { key, kind });
@@ -131,7 +131,7 @@ impl Node {
         }
         let mut children: Vec<NodeChild> = Vec::new();
         let mut total: u64 = 0;
-        for _ in 0..count(&mut reader)? {
+        for _ in 0..entries_of_page(&mut reader)? {
             let first = key(&mut reader, children.last().map(|child| &child.first[..]))?;
             let entries = reader.varint()?;
             total = total.checked_add(entries).ok_or(WorkspaceError::Damaged)?;
@@ -139,6 +139,14 @@ impl Node {
             children.push(NodeChild { first, entries, blob });
         }
         ended(&reader, Self { children })
+    }
+}
+
+/// How many there are: one at least, so that no page leads to any number of others.
+fn entries_of_page(reader: &mut Reader<'_>) -> Result<usize, Malformed> {
+    match count(reader)? {
+        entries @ 1..=MAX_PAGE_ENTRIES => Ok(entries),
+        _ => Err(Malformed),
     }
 }
 

@@ -3,7 +3,7 @@
 use proptest::{collection::vec, option, prelude::*};
 
 use super::*;
-use crate::ids::{WorkspaceId, PointId};
+use crate::ids::{PointId, WorkspaceId};
 
 fn keys() -> WorkspaceKeys {
     WorkspaceKeys::of(&Key::from_bytes([7; 32]))
@@ -49,7 +49,7 @@ fn kind() -> impl Strategy<Value = EntryKind> {
 }
 
 fn leaf() -> impl Strategy<Value = Leaf> {
-    proptest::collection::btree_map(vec(any::<u8>(), 1..30), kind(), 0..20).prop_map(|entries| Leaf {
+    proptest::collection::btree_map(vec(any::<u8>(), 1..30), kind(), 1..20).prop_map(|entries| Leaf {
         entries: entries
             .into_iter()
             .map(|(key, kind)| Entry { key, kind })
@@ -80,8 +80,8 @@ proptest! {
 
     #[test]
     fn nodes_and_lists_are_what_was_written(
-        firsts in proptest::collection::btree_map(vec(any::<u8>(), 1..30), (0_u64..1 << 40, blob()), 0..20),
-        parts in vec((0_u64..1 << 40, blob()), 0..20),
+        firsts in proptest::collection::btree_map(vec(any::<u8>(), 1..30), (0_u64..1 << 40, blob()), 1..20),
+        parts in vec((1_u64..1 << 40, blob()), 1..20),
         packs in vec(any::<[u8; 32]>(), 0..5),
         older in option::of(blob()),
     ) {
@@ -167,6 +167,30 @@ fn a_head_is_of_one_workspace_and_a_later_format_is_said() {
         WorkspaceHead::open(&keys, head.workspace, &later),
         Err(WorkspaceError::Newer)
     );
+}
+
+#[test]
+fn what_would_come_to_no_end_is_refused() {
+    let blob = BlobRef {
+        pack: OWN,
+        offset: 0,
+        len: 40,
+        name: BlobName([4; 16]),
+    };
+    let list = |parts| PartList { level: 1, parts }.encode();
+    for parts in [Vec::new(), vec![Part { len: 0, blob }]] {
+        assert!(PartList::decode(&list(parts), OWN, 1).is_err());
+    }
+    assert!(Leaf::decode(&Leaf::default().encode(), OWN).is_err());
+    assert!(Node::decode(&Node::default().encode(1), OWN, 1).is_err());
+    let entries = (0..=crate::limits::MAX_PAGE_ENTRIES as u32).map(|at| Entry {
+        key: at.to_be_bytes().to_vec(),
+        kind: EntryKind::Folder,
+    });
+    let leaf = Leaf {
+        entries: entries.collect(),
+    };
+    assert!(Leaf::decode(&leaf.encode(), OWN).is_err());
 }
 
 #[test]

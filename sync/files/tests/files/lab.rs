@@ -8,7 +8,9 @@ use std::{
     process::Command,
 };
 
-use gobag_files::{Base, Changes, FilesError, Found, Known, Root, RootId, Scan, content_of, scan};
+use gobag_files::{
+    Base, Changes, FilesError, Filter, Found, Known, Root, RootId, Scan, Scope, content_of, scan,
+};
 use gobag_reconcile::{File, Item, Name, RelPath};
 use tempfile::TempDir;
 
@@ -116,7 +118,15 @@ impl Lab {
     }
 
     pub(crate) fn scan(&mut self) -> Scan {
-        scan(&self.root, &mut self.known, &|_| true).unwrap()
+        self.scan_in(&Filter::nothing())
+    }
+
+    pub(crate) fn scan_in(&mut self, filter: &Filter) -> Scan {
+        let scope = Scope {
+            filter,
+            is_refused: &|_| false,
+        };
+        scan(&self.root, &mut self.known, &scope, &|_| true).unwrap()
     }
 
     /// What differs, in words.
@@ -128,6 +138,7 @@ impl Lab {
             Found::Item(Item::File(file), _) => format!("{path}:{}", file.len),
             Found::Same(_) => format!("={path}"),
             Found::Unknown(why) => format!("?{path}:{why:?}"),
+            Found::Filtered(files) => format!("!{path}:{files}"),
         };
         self.scan().found.iter().map(one).collect::<Vec<_>>().join(" ")
     }
@@ -143,7 +154,7 @@ impl Lab {
                     self.known.0.insert(path.clone(), Known { item, stamp });
                 }
                 Found::Same(stamp) => self.known.0.get_mut(path).unwrap().stamp = Some(*stamp),
-                Found::Unknown(_) => {}
+                Found::Unknown(_) | Found::Filtered(_) => {}
             }
         }
         scan

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use gobag_files::{FilesError, Root, RootId};
+use gobag_files::{FilesError, Filter, Root, RootId, Scope};
 
 use crate::lab::{Lab, may_mount, path};
 
@@ -195,7 +195,11 @@ fn what_somebody_planted_in_our_folder_is_not_written_to() {
         fs::hard_link(lab.at("victim"), planted).unwrap();
     }
     let root = Root::open(lab.path(), RootId([9; 16]), None).unwrap();
-    gobag_files::scan(&root, &mut crate::lab::Memory::default(), &|_| true).unwrap();
+    let scope = Scope {
+        filter: &Filter::nothing(),
+        is_refused: &|_| false,
+    };
+    gobag_files::scan(&root, &mut crate::lab::Memory::default(), &scope, &|_| true).unwrap();
     root.set_counter(RootId([1; 16]), 7).unwrap();
     assert_eq!(
         (lab.read("victim"), root.counter(RootId([1; 16])).unwrap()),

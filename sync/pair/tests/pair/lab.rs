@@ -10,7 +10,8 @@ use std::{
 use gobag_format::Silent;
 use gobag_member::ServerStore;
 use gobag_pair::{Options, Pair, PairError, Report, RootId};
-use gobag_workspace::Store;
+use gobag_protocol::workspaces::MemberRole;
+use gobag_workspace::{Store, Workspace};
 use tempfile::TempDir;
 
 use crate::office::Office;
@@ -91,6 +92,7 @@ impl Lab {
             confirmed: false,
             dry_run: false,
             limits: gobag_reconcile::HoldLimits::default(),
+            patterns: Vec::new(),
         }
     }
 
@@ -137,6 +139,37 @@ impl Lab {
         let office = self.office();
         let mut member = office.member(&self.at(side).with_extension("member"), number(side));
         office.store(&mut member)
+    }
+
+    pub(crate) fn be(&self, side: &str, role: MemberRole) {
+        self.office().be(number(side), role);
+    }
+
+    pub(crate) fn enrol_in_vain(&self, side: &str) {
+        let office = self.office();
+        let folder = self.at(side).with_extension("member");
+        office.enrol_in_vain(&mut office.member(&folder, number(side)));
+    }
+
+    /// The workspace as this member sees it.
+    pub(crate) fn workspace(&self, side: &str) -> Workspace {
+        self.office().workspace(Arc::new(self.store(side)))
+    }
+
+    /// The bytes of all long objects at the server are gone.
+    pub(crate) fn lose_packs(&self) {
+        let mut lost = 0;
+        for (path, _) in list(self.office().site.folder()) {
+            let path = self.office().site.folder().join(path);
+            if path.is_file()
+                && fs::metadata(&path).unwrap().len() > 50_000
+                && path.to_string_lossy().contains("objects")
+            {
+                fs::remove_file(path).unwrap();
+                lost += 1;
+            }
+        }
+        assert!(lost > 0);
     }
 
     fn office(&self) -> &Office {

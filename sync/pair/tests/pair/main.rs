@@ -7,9 +7,13 @@
 )]
 
 mod book;
+mod files;
+mod filtered;
 mod folders;
 mod killed;
 mod lab;
+mod names;
+mod odd;
 mod office;
 mod share;
 mod trouble;

@@ -65,6 +65,21 @@ impl Office {
         member
     }
 
+    pub(crate) fn be(&self, number: u8, role: MemberRole) {
+        people(&self.site, Role::Operator)
+            .admit(self.letter.workspace, BundleId([number; 16]), role)
+            .unwrap();
+    }
+
+    /// With a letter whose token is none that counts.
+    pub(crate) fn enrol_in_vain(&self, member: &mut Membership) {
+        let servers = vec![self.site.address()];
+        let bundle = BundleId([77; 16]);
+        let token = self.site.token("acme", BundleId([78; 16]));
+        let letter = EnrolmentLetter::new(servers, self.site.ca(), token, bundle, u64::MAX);
+        assert!(member.enrol(&letter, &Counted).is_err());
+    }
+
     pub(crate) fn store(&self, member: &mut Membership) -> ServerStore {
         let now_s = self.site.clock.now_s();
         let client = member.connect(now_s, &Options::default(), &Counted).unwrap();

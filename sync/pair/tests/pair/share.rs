@@ -9,8 +9,10 @@ use std::{
     },
 };
 
-use gobag_format::{Silent, digest::Digest};
+use gobag_format::{Silent, digest::Digest, workspace::EntryKind};
 use gobag_pair::PairError;
+use gobag_protocol::workspaces::MemberRole;
+use gobag_reconcile::RelPath;
 use gobag_workspace::{NewHead, Store, StoreError, StoredHead, WorkspaceError};
 
 use crate::lab::Lab;
@@ -230,4 +232,106 @@ fn nothing_is_asked_of_a_server_that_has_nothing_new_but_its_newest_point() {
         .pass(&options, &Silent)
         .unwrap();
     assert!(report.is_in_step());
+}
+
+#[test]
+fn s3_what_was_got_is_noted_also_where_nothing_may_be_put() {
+    let mut lab = Lab::shared(&[("a", "1"), ("b", "2")]);
+    lab.write("left", "mine", "not for all");
+    lab.be("left", MemberRole::Reader);
+    for text in ["first of the right", "second of the right"] {
+        lab.write("right", "a", text);
+        let options = lab.options();
+        lab.pair_of("right").unwrap().pass(&options, &Silent).unwrap();
+        let options = lab.options();
+        let refused = lab.pair_of("left").unwrap().pass(&options, &Silent);
+        assert!(
+            matches!(
+                refused,
+                Err(PairError::Workspace(WorkspaceError::Store(StoreError::Refused(
+                    _
+                ))))
+            ),
+            "{refused:?}"
+        );
+        assert_eq!(lab.tree("left"), format!("a={text} b=2 mine=not for all"));
+    }
+    lab.remove("right", "b");
+    let options = lab.options();
+    lab.pair_of("right").unwrap().pass(&options, &Silent).unwrap();
+    lab.be("left", MemberRole::Writer);
+    let report = lab.pass();
+    assert!(report.notices.is_empty(), "{report:?}");
+    assert_eq!(lab.tree("left"), "a=second of the right mine=not for all");
+}
+
+#[test]
+fn what_was_left_alone_once_is_not_forgotten() {
+    let mut lab = Lab::shared(&[("d/a", "1"), ("b", "2")]);
+    lab.write("right", "d/a", "changed");
+    let hidden = lab.at("left/d");
+    // In its place something that nobody knows what to do with.
+    fs::rename(&hidden, lab.at("aside")).unwrap();
+    let fifo = rustix::fs::FileType::Fifo;
+    rustix::fs::mknodat(rustix::fs::CWD, &hidden, fifo, rustix::fs::Mode::RWXU, 0).unwrap();
+    lab.pass_with(|_| {}).unwrap();
+    fs::remove_file(&hidden).unwrap();
+    fs::rename(lab.at("aside"), &hidden).unwrap();
+    lab.pass();
+    assert_eq!(lab.tree("left"), "b=2 d/ d/a=changed");
+}
+
+#[test]
+fn s8_a_folder_in_the_place_of_a_file_that_was_changed_there() {
+    let mut lab = Lab::shared(&[("x", "1"), ("b", "2")]);
+    lab.remove("left", "x");
+    lab.write("left", "x/in", "3");
+    lab.write("right", "x", "changed");
+    let report = lab.pass();
+    assert_eq!(report.notices.len(), 1, "{report:?}");
+    let tree = lab.tree("right");
+    assert!(tree.contains("x/in=3") && tree.contains("=changed"), "{tree}");
+}
+
+#[test]
+fn nobody_puts_anything_into_our_own_folder() {
+    let mut lab = Lab::shared(&[("a", "1")]);
+    let mut workspace = lab.workspace("right");
+    workspace.refresh(None).unwrap();
+    for path in [".gobag-sync", ".gobag-sync/versions", "d", "d/.Gobag-Sync"] {
+        let path = RelPath::new(path.as_bytes()).unwrap();
+        workspace.put_entry(&path, EntryKind::Folder).unwrap();
+    }
+    let evil = RelPath::new(b".gobag-sync/versions/evil").unwrap();
+    workspace
+        .put_entry(&evil, EntryKind::Link(b"x".to_vec()))
+        .unwrap();
+    workspace.publish().unwrap();
+    let options = lab.options();
+    let report = lab.pair_of("left").unwrap().pass(&options, &Silent).unwrap();
+    assert_eq!(report.notices.len(), 2, "{report:?}");
+    assert!(!lab.at("left/.gobag-sync/versions/evil").is_symlink() && !lab.at("left/d/.Gobag-Sync").exists());
+}
+
+#[test]
+fn a_pack_that_is_gone_keeps_nobody_from_a_new_version() {
+    let mut lab = Lab::shared(&[("b", "2")]);
+    // Long enough for a list of pieces.
+    let long: String = (0..40_000).map(|number| format!("{number} ")).collect();
+    lab.write("left", "long", &long);
+    lab.pass();
+    lab.lose_packs();
+    lab.write("left", "long", &long.replace("39999", "40000"));
+    lab.write("left", "c", "3");
+    let options = lab.options();
+    // Its pages are kept where they were made; the right one's are gone.
+    let report = lab.pair_of("left").unwrap().pass(&options, &Silent);
+    assert!(report.is_ok_and(|report| report.is_in_step()));
+}
+
+#[test]
+fn an_enrolment_that_fails_leaves_who_one_was() {
+    let lab = Lab::shared(&[("a", "1")]);
+    lab.enrol_in_vain("left");
+    assert!(lab.pair_of("left").is_ok());
 }

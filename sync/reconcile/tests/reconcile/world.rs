@@ -1,9 +1,12 @@
 //! Both sides and the base as maps, on which plans are carried out as strictly as on real files.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    convert::Infallible,
+};
 
 use gobag_reconcile::{
-    ConflictNames, Content, File, Item, Merged, Operation, Plan, RelPath, Seen, Side, plan,
+    ConflictNames, Content, File, Item, Merged, Name, Operation, Plan, RelPath, Seen, Side, fold_key, plan,
 };
 
 pub(crate) type Tree = BTreeMap<RelPath, Item>;
@@ -13,6 +16,8 @@ pub(crate) struct World {
     pub(crate) base: Tree,
     pub(crate) left: Tree,
     pub(crate) right: Tree,
+    /// Who takes names for one that differ in capitals.
+    pub(crate) folds: Option<Side>,
 }
 
 pub(crate) fn path(text: &str) -> RelPath {
@@ -60,6 +65,33 @@ pub(crate) fn shown(tree: &Tree) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
+fn name(path: &RelPath) -> Name {
+    Name::new(path.name().unwrap()).unwrap()
+}
+
+/// Whether who folds takes both names for one.
+pub(crate) fn is_alike(one: &RelPath, other: &RelPath) -> bool {
+    fold_key(&name(one)) == fold_key(&name(other))
+}
+
+/// What is at `path` and below, by the rest of its path.
+fn take(tree: &mut Tree, path: &RelPath) -> Vec<(Vec<u8>, Item)> {
+    let prefix = [path.as_bytes(), b"/"].concat();
+    let is_in = |other: &RelPath| other == path || other.as_bytes().starts_with(&prefix);
+    let moved: Vec<RelPath> = tree.keys().filter(|other| is_in(other)).cloned().collect();
+    let rest = |other: &RelPath| other.as_bytes()[path.as_bytes().len()..].to_vec();
+    moved
+        .into_iter()
+        .map(|other| (rest(&other), tree.remove(&other).unwrap()))
+        .collect()
+}
+
+fn give(tree: &mut Tree, path: &RelPath, moved: Vec<(Vec<u8>, Item)>) {
+    for (rest, item) in moved {
+        tree.insert(RelPath::new(&[path.as_bytes(), &rest].concat()).unwrap(), item);
+    }
+}
+
 pub(crate) fn names() -> ConflictNames {
     ConflictNames::new("s", "t")
 }
@@ -70,6 +102,7 @@ impl World {
             base: tree(base),
             left: tree(left),
             right: tree(right),
+            folds: None,
         }
     }
 
@@ -101,6 +134,16 @@ impl World {
                 merged.add(path, base.cloned(), left, right);
             }
         }
+        if self.folds.is_some() {
+            let in_base = |folder: &RelPath| -> Result<Vec<Name>, Infallible> {
+                let within = self
+                    .base
+                    .keys()
+                    .filter(|path| path.parent().as_ref() == Some(folder));
+                Ok(within.map(name).collect())
+            };
+            merged.fold(&|_, _| true, &in_base).unwrap();
+        }
         merged
     }
 
@@ -112,6 +155,26 @@ impl World {
     pub(crate) fn apply(&mut self, operation: &Operation) -> Result<(), String> {
         let wrong = |what: &str| Err(format!("{what}: {operation:?}"));
         match operation.clone() {
+            Operation::Rename {
+                on,
+                from,
+                to,
+                item,
+                base,
+            } => {
+                if self.of(on).get(&from) != Some(&item) {
+                    return wrong("not what is there");
+                }
+                let moved = take(self.of(on), &from);
+                self.make(on, to.clone(), None, item)
+                    .or_else(|text| wrong(&text))?;
+                give(self.of(on), &to, moved);
+                if let Some(base) = base {
+                    let moved = take(&mut self.base, &base);
+                    give(&mut self.base, &to, moved);
+                }
+                Ok(())
+            }
             Operation::SetAside { on, from, to, item } => {
                 self.rename(on, from, to, &item).or_else(|text| wrong(&text))
             }
@@ -203,6 +266,13 @@ impl World {
         }
         if self.of(on).get(&path) != expect.as_ref() {
             return Err("not what is expected".to_owned());
+        }
+        let folds = self.folds == Some(on);
+        let is_one = |other: &&RelPath| {
+            folds && **other != path && other.parent() == path.parent() && is_alike(other, &path)
+        };
+        if let Some(other) = self.of(on).keys().find(is_one) {
+            return Err(format!("there is {other}"));
         }
         self.of(on).insert(path, item);
         Ok(())

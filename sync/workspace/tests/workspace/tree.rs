@@ -15,7 +15,7 @@ fn all(workspace: &Workspace) -> BTreeMap<String, Option<Vec<u8>>> {
             EntryKind::File { mtime, mode, .. } => {
                 assert_eq!((*mtime, *mode), ((-5, 7), 0o640));
                 let mut bytes = Vec::new();
-                workspace.read(&entry).read_to_end(&mut bytes).unwrap();
+                workspace.read(&entry.kind).read_to_end(&mut bytes).unwrap();
                 Some(bytes)
             }
             _ => None,

@@ -63,7 +63,7 @@ fn many_small_files_take_few_calls() {
     let mut read = 0;
     let tree = other.tree().unwrap();
     tree.for_each(&mut |entry| -> Result<(), gobag_workspace::WorkspaceError> {
-        read += std::io::copy(&mut other.read(&entry), &mut std::io::sink()).unwrap();
+        read += std::io::copy(&mut other.read(&entry.kind), &mut std::io::sink()).unwrap();
         Ok(())
     })
     .unwrap();
