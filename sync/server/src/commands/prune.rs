@@ -13,7 +13,7 @@ use crate::{
 /// `serve` does the same as often as `prune_every_hours` says. A tenant without a policy keeps all its points.
 #[derive(Debug, clap::Args)]
 pub(crate) struct PruneArgs {
-    /// Only sticks of this tenant
+    /// Only sticks and workspaces of this tenant
     #[arg(long, value_parser = token::tenant)]
     tenant: Option<TenantName>,
     /// Only say what would be removed
@@ -41,7 +41,9 @@ pub(crate) fn prune(args: &PruneArgs, ui: &Ui) -> Result<ExitCode, CliError> {
         let would = if pruned.dry_run { "would be " } else { "" };
         let failed = match pruned.failed {
             0 => String::new(),
-            failed => format!("{failed} sticks could not be pruned; the next run tries again\n"),
+            failed => {
+                format!("{failed} sticks or workspaces could not be pruned; the next run tries again\n")
+            }
         };
         format!(
             "{} points and {} objects of {} bytes {would}removed\n{failed}",

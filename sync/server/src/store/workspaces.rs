@@ -1,9 +1,11 @@
 //! Workspaces and their members. What a workspace has is in the same tables as what a stick has, under its own number ([`super::owners`]).
 
+mod members;
+
 use gobag_protocol::{
     error::Code,
     ids::{BundleId, PersonName, TenantName, WorkspaceId, WorkspaceName},
-    limits::{MAX_MEMBERS, MAX_WORKSPACES},
+    limits::MAX_WORKSPACES,
     workspaces::{Member, MemberRole, NewestOfLine, Workspace, WorkspaceDetails, WorkspaceInfo},
 };
 use sqlx::{AssertSqlSafe, Row, any::AnyRow};
@@ -15,12 +17,14 @@ use super::{
     database::{Database, Write, is_there_already},
     details,
     owners::{self, Kind},
-    signed, sticks, unsigned,
+    signed, unsigned,
 };
 use crate::{
     refusal::{Answer, Refusal},
     secret,
 };
+
+pub use members::{admit, remove, role};
 
 impl OwnerKey {
     /// A workspace of a tenant: its number is in the place of the bundle's.
@@ -76,102 +80,6 @@ pub async fn make(
         )),
         Err(error) => Err(error.into()),
     }
-}
-
-/// Admits a stick, or gives a member another role. The same again changes nothing.
-pub async fn admit(
-    database: &Database,
-    workspace: &OwnerKey,
-    bundle: BundleId,
-    role: MemberRole,
-    by: &str,
-    now_s: u64,
-) -> Answer<()> {
-    let stick = StickKey {
-        tenant: workspace.tenant.clone(),
-        bundle,
-    };
-    if !sticks::exists(database, &stick).await? {
-        return Err(Refusal::new(Code::RequestUnknown, "there is no such stick"));
-    }
-    let mut write = database.write().await?;
-    let name = held(&mut write, workspace).await?;
-    let (found, count) = member(&mut write, workspace, bundle).await?;
-    if found.as_deref() == Some(role.as_str()) {
-        return Ok(());
-    }
-    if found.is_none() && count >= MAX_MEMBERS as u64 {
-        return Err(too_many(format!("a workspace has at most {MAX_MEMBERS} members")));
-    }
-    sqlx::query(
-        "INSERT INTO workspace_members (tenant, workspace, bundle, role, since_s) VALUES ($1, $2, $3, $4, $5) \
-         ON CONFLICT (tenant, workspace, bundle) DO UPDATE SET role = $4, since_s = $5",
-    )
-    .bind(workspace.tenant())
-    .bind(workspace.bundle())
-    .bind(stick.bundle())
-    .bind(role.as_str())
-    .bind(signed(now_s))
-    .execute(write.connection())
-    .await?;
-    let about = format!("{bundle} to {} {name} as {}", workspace.bundle, role.as_str());
-    note(
-        &mut write,
-        &workspace.tenant,
-        by,
-        "workspace.admitted",
-        &about,
-        now_s,
-    )
-    .await?;
-    write.commit().await
-}
-
-/// Takes a member away; whoever is none stays none.
-pub async fn remove(
-    database: &Database,
-    workspace: &OwnerKey,
-    bundle: BundleId,
-    by: &str,
-    now_s: u64,
-) -> Answer<()> {
-    let mut write = database.write().await?;
-    let name = held(&mut write, workspace).await?;
-    let gone =
-        sqlx::query("DELETE FROM workspace_members WHERE tenant = $1 AND workspace = $2 AND bundle = $3")
-            .bind(workspace.tenant())
-            .bind(workspace.bundle())
-            .bind(bundle.0.to_vec())
-            .execute(write.connection())
-            .await?;
-    if gone.rows_affected() == 0 {
-        return Ok(());
-    }
-    let about = format!("{bundle} from {} {name}", workspace.bundle);
-    note(
-        &mut write,
-        &workspace.tenant,
-        by,
-        "workspace.removed",
-        &about,
-        now_s,
-    )
-    .await?;
-    write.commit().await
-}
-
-/// What a stick may do in a workspace; `None` if it is no member, or cut off, or there is no such workspace.
-pub async fn role(database: &Database, workspace: &OwnerKey, stick: &StickKey) -> Answer<Option<MemberRole>> {
-    let row = sqlx::query(
-        "SELECT m.role FROM workspace_members m JOIN sticks s ON s.tenant = m.tenant AND s.bundle = m.bundle \
-         WHERE m.tenant = $1 AND m.workspace = $2 AND m.bundle = $3 AND s.revoked = 0",
-    )
-    .bind(stick.tenant())
-    .bind(workspace.bundle())
-    .bind(stick.bundle())
-    .fetch_optional(database.read())
-    .await?;
-    row.map(|row| role_of(&row.try_get::<String, _>(0)?)).transpose()
 }
 
 /// The workspaces of a member, in the order of names.
@@ -279,24 +187,6 @@ async fn held(write: &mut Write, workspace: &OwnerKey) -> Answer<String> {
         .fetch_optional(write.connection())
         .await?;
     Ok(row.ok_or_else(unknown)?.try_get(0)?)
-}
-
-/// The role that a stick has, and how many members there are.
-async fn member(write: &mut Write, workspace: &OwnerKey, bundle: BundleId) -> Answer<(Option<String>, u64)> {
-    let row = sqlx::query(
-        "SELECT COUNT(*), COALESCE(MAX(CASE WHEN bundle = $3 THEN role ELSE '' END), '') FROM workspace_members \
-         WHERE tenant = $1 AND workspace = $2",
-    )
-    .bind(workspace.tenant())
-    .bind(workspace.bundle())
-    .bind(bundle.0.to_vec())
-    .fetch_one(write.connection())
-    .await?;
-    let role: String = row.try_get(1)?;
-    Ok((
-        Some(role).filter(|role| !role.is_empty()),
-        unsigned(row.try_get(0)?),
-    ))
 }
 
 async fn note(
