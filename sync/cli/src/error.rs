@@ -29,7 +29,7 @@ impl<T> OrExplain<T> for Result<T, PairError> {
                         ExitCode::Damaged,
                         "`gobag-sync pair LEFT RIGHT` begins anew: nothing is deleted then, and what differs is there twice",
                     ),
-                    PairError::Right { source, .. } => source
+                    PairError::Right { reason, .. } => reason
                         .downcast_ref()
                         .map_or((ExitCode::Failed, "run the same again"), member),
                     PairError::OtherWorkspace => (
@@ -114,9 +114,7 @@ fn workspace(error: &WorkspaceError) -> &'static str {
         WorkspaceError::Store(StoreError::Refused(_)) => {
             "ask IT whether this computer is still admitted to the workspace, and may write there"
         }
-        WorkspaceError::Format(FormatError::Newer) => {
-            "get the newest version of this program; nothing was changed"
-        }
+        WorkspaceError::Format(FormatError::Newer) => "get the newest version of this program",
         WorkspaceError::Store(StoreError::Missing) | WorkspaceError::Format(_) => {
             "what was done is whole; tell IT that the workspace is damaged, or its letter is another one's"
         }

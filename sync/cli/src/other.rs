@@ -62,7 +62,7 @@ impl Right {
         let other = self.opened(left, state, limit);
         other.map_err(|error| PairError::Right {
             code: error.code(),
-            source: Box::new(error),
+            reason: Box::new(error),
         })
     }
 

@@ -19,12 +19,12 @@ pub enum PairError {
     #[error(transparent)]
     Workspace(#[from] WorkspaceError),
     /// The right side cannot be opened, for a reason that whoever opens it knows.
-    #[error("{source}")]
+    #[error("{}", whole(reason.as_ref()))]
     Right {
         /// Its code.
         code: &'static str,
         /// What it is.
-        source: Box<dyn Error + Send + Sync>,
+        reason: Box<dyn Error + Send + Sync>,
     },
     /// They were never paired.
     #[error("{} is not paired with another folder", path.display())]

@@ -120,7 +120,7 @@ fn two_computers_and_the_companys_server() {
     company.site.kill();
     desk.write("ada/new", "while offline");
     desk.is("sync ada workspace:sales --state 1", 1, &["online"]);
-    desk.is("status ada --state 1", 3, &["workspace:sales"]);
+    desk.is("status ada --state 1", 3, &["cannot be reached", "online"]);
     company.site.start_again();
     desk.is("sync ada workspace:sales --state 1", 0, &["1 put"]);
     desk.is("status ada --state 1 --look", 0, &["ok   Both"]);

@@ -159,14 +159,17 @@ impl Lab {
     /// The bytes of all long objects at the server are gone.
     pub(crate) fn lose_packs(&self) {
         let mut lost = 0;
-        for (path, _) in list(self.office().site.folder()) {
-            let path = self.office().site.folder().join(path);
-            if path.is_file()
-                && fs::metadata(&path).unwrap().len() > 50_000
-                && path.to_string_lossy().contains("objects")
-            {
-                fs::remove_file(path).unwrap();
-                lost += 1;
+        let mut folders = vec![self.office().site.folder().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let entry = entry.unwrap();
+                let is_object = entry.file_name().len() == 64;
+                if entry.file_type().unwrap().is_dir() {
+                    folders.push(entry.path());
+                } else if is_object && entry.metadata().unwrap().len() > 5_000 {
+                    fs::remove_file(entry.path()).unwrap();
+                    lost += 1;
+                }
             }
         }
         assert!(lost > 0);
@@ -194,7 +197,8 @@ impl Lab {
             let path = entry.unwrap().path();
             match path.is_dir() {
                 true => fs::remove_dir_all(path).unwrap(),
-                false => fs::remove_file(path).unwrap(),
+                // The database's may go by themselves in this moment.
+                false => drop(fs::remove_file(path)),
             }
         }
         copy_all(copy.path(), site.folder());
