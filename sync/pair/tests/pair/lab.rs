@@ -11,7 +11,7 @@ use gobag_format::Silent;
 use gobag_member::ServerStore;
 use gobag_pair::{Options, Pair, PairError, Report, RootId};
 use gobag_protocol::workspaces::MemberRole;
-use gobag_workspace::{Store, Workspace};
+use gobag_workspace::{NoCache, Store, Workspace};
 use tempfile::TempDir;
 
 use crate::office::Office;
@@ -153,7 +153,8 @@ impl Lab {
 
     /// The workspace as this member sees it.
     pub(crate) fn workspace(&self, side: &str) -> Workspace {
-        self.office().workspace(Arc::new(self.store(side)))
+        self.office()
+            .workspace(Arc::new(self.store(side)), Arc::new(NoCache))
     }
 
     /// The bytes of all long objects at the server are gone.

@@ -19,7 +19,7 @@ use gobag_protocol::{
     workspaces::MemberRole,
 };
 use gobag_server::testing::Site;
-use gobag_workspace::{NoCache, Store, Workspace};
+use gobag_workspace::{PageCache, Store, Workspace};
 
 /// What was not drawn before in this process.
 pub(crate) struct Counted;
@@ -87,12 +87,12 @@ impl Office {
     }
 
     /// The workspace as somebody sees it through `store`.
-    pub(crate) fn workspace(&self, store: Arc<dyn Store>) -> Workspace {
+    pub(crate) fn workspace(&self, store: Arc<dyn Store>, cache: Arc<dyn PageCache>) -> Workspace {
         Workspace::new(gobag_workspace::Options {
             id: self.letter.workspace,
             key: &self.letter.key,
             store,
-            cache: Arc::new(NoCache),
+            cache,
             name: "sales".to_owned(),
             by: "Ada".to_owned(),
             random: Arc::new(Counted),
@@ -114,7 +114,7 @@ impl Office {
     ) -> Result<Pair, PairError> {
         Pair::make(
             folder,
-            self.workspace(store),
+            self.workspace(store, gobag_pair::pages(folder)),
             [RootId([number; 16]), RootId([0; 16])],
         )
     }

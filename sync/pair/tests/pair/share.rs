@@ -223,8 +223,8 @@ fn of_a_server_that_has_nothing_new_little_is_asked() {
     let mut lab = Lab::shared(&[("a", "1"), ("d/b", "2")]);
     lab.pass();
     let between = Arc::new(Between::new(lab.store("left")));
-    // Which is the newest point; and a page, for what is left out, that is kept where the program runs.
-    between.works.store(2, SeqCst);
+    // Which is the newest point; the pages are kept.
+    between.works.store(1, SeqCst);
     let options = lab.options();
     let report = lab
         .pair_by("left", between)
