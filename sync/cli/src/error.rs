@@ -81,12 +81,8 @@ fn member(error: &MemberError) -> (ExitCode, &'static str) {
             ExitCode::Failed,
             "ask IT for the workspace's letter, then once: `gobag-sync join LETTER`",
         ),
-        MemberError::NoLetter | MemberError::OtherJoined { .. } => {
-            (ExitCode::Failed, "ask IT whether it is the right letter")
-        }
-        MemberError::NewerLetter | MemberError::Newer { .. } => {
-            (ExitCode::Failed, "get the newest version of this program")
-        }
+        MemberError::OtherJoined { .. } => (ExitCode::Failed, "ask IT whether it is the right letter"),
+        MemberError::Newer { .. } => (ExitCode::Failed, "get the newest version of this program"),
         MemberError::Damaged { .. } => (
             ExitCode::Damaged,
             "put that file aside; then enrol and join again with new letters",

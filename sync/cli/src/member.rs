@@ -6,8 +6,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gobag_member::{MAX_LETTER_BYTES as MAX_WORKSPACE_LETTER, MemberError, Membership, WorkspaceLetter};
-use gobag_protocol::{letter::EnrolmentLetter, limits::MAX_LETTER_BYTES};
+use gobag_member::{MemberError, Membership};
+use gobag_protocol::{
+    letter::EnrolmentLetter,
+    limits::{MAX_LETTER_BYTES, MAX_WORKSPACE_LETTER_BYTES},
+    workspace_letter::{WorkspaceLetter, WorkspaceLetterError},
+};
 use gobag_term::{CliError, ExitCode, Ui, human};
 use serde::Serialize;
 
@@ -83,7 +87,8 @@ pub(crate) fn enrol(args: &EnrolArgs, ui: &Ui) -> Result<ExitCode, CliError> {
 }
 
 pub(crate) fn join(args: &JoinArgs, ui: &Ui) -> Result<ExitCode, CliError> {
-    let letter = WorkspaceLetter::parse(&read(&args.letter, MAX_WORKSPACE_LETTER)?).or_explain()?;
+    let letter =
+        WorkspaceLetter::parse(&read(&args.letter, MAX_WORKSPACE_LETTER_BYTES)?).map_err(no_letter)?;
     args.state.open().or_explain()?.join(&letter).or_explain()?;
     let joined = Joined {
         workspace: letter.name.to_string(),
@@ -96,6 +101,10 @@ pub(crate) fn join(args: &JoinArgs, ui: &Ui) -> Result<ExitCode, CliError> {
         )
     })?;
     Ok(ExitCode::Ok)
+}
+
+fn no_letter(error: WorkspaceLetterError) -> CliError {
+    CliError::new(ExitCode::Failed, error.code(), error).hint("ask IT for the letter again")
 }
 
 fn read(path: &Path, most: usize) -> Result<Vec<u8>, CliError> {

@@ -27,12 +27,6 @@ pub enum MemberError {
         /// The name.
         name: String,
     },
-    /// A text that is no workspace letter.
-    #[error("this is no workspace letter, or not all of it")]
-    NoLetter,
-    /// One of a later version.
-    #[error("this workspace letter is of a newer version of Gobag")]
-    NewerLetter,
     /// What is kept of this member is not what was written.
     #[error("what is known of your company in {} is damaged", path.display())]
     Damaged {
@@ -66,8 +60,6 @@ impl MemberError {
             Self::NotEnrolled => "member.not-enrolled",
             Self::NotJoined { .. } => "member.not-joined",
             Self::OtherJoined { .. } => "member.other-joined",
-            Self::NoLetter => "member.no-letter",
-            Self::NewerLetter => "member.newer-letter",
             Self::Damaged { .. } => "member.damaged",
             Self::Newer { .. } => "member.newer",
             Self::File { .. } => "member.file",

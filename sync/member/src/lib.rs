@@ -8,11 +8,9 @@
 #![cfg(target_os = "linux")]
 
 mod error;
-mod letter;
 mod membership;
 mod server;
 
 pub use error::MemberError;
-pub use letter::{MAX_LETTER_BYTES, WorkspaceLetter};
 pub use membership::{Joined, Membership};
 pub use server::ServerStore;

@@ -20,12 +20,13 @@ use gobag_protocol::{
     ids::{TenantName, WorkspaceName},
     lease::CertificateRequest,
     letter::EnrolmentLetter,
+    workspace_letter::WorkspaceLetter,
 };
 use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::{MemberError, WorkspaceLetter};
+use crate::MemberError;
 
 /// The version of the file.
 const FORMAT: u32 = 1;
@@ -246,7 +247,7 @@ impl Membership {
         let written = private().truncate(true).open(&beside).and_then(|mut file| {
             file.write_all(&text)?;
             file.sync_all()?;
-            fs::rename(&beside, &path)?;
+            rustix::fs::rename(&beside, &path)?;
             fs::File::open(&self.folder)?.sync_all()
         });
         written.map_err(|source| file_error(&path, source))?;

@@ -246,7 +246,7 @@ impl<'a> Apply<'a> {
                 }
                 let made = made?;
                 // What was read is what was seen there; what somebody wrote since is another change.
-                if !from.is_as_it_was() {
+                if !from.end() {
                     self.set_mark(to.other(), path, None);
                 }
                 if !made.has_attributes {

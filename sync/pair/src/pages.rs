@@ -53,7 +53,7 @@ pub fn pages(left: &Path) -> Arc<dyn PageCache> {
 
 fn forget(path: &Path) {
     for ending in crate::aside::ENDINGS {
-        let _ = std::fs::remove_file(crate::aside::with(path, ending));
+        let _ = rustix::fs::unlink(crate::aside::with(path, ending));
     }
 }
 

@@ -76,8 +76,8 @@ impl Opened {
         }
     }
 
-    /// Whether nobody wrote to it since it was opened.
-    pub(crate) fn is_as_it_was(self) -> bool {
+    /// Ends reading; whether nobody wrote to it since it was opened.
+    pub(crate) fn end(self) -> bool {
         match self.from {
             From::Folder(reading) => reading.finish().is_ok(),
             // A point never changes.

@@ -58,6 +58,8 @@ pub const UNUSED_KEPT_S: u64 = 72 * 3600;
 pub const STALL_S: u64 = 60;
 /// Bytes of an enrolment letter.
 pub const MAX_LETTER_BYTES: usize = 32 << 10;
+/// Bytes of a workspace letter.
+pub const MAX_WORKSPACE_LETTER_BYTES: usize = 4096;
 /// Addresses of the company's server in a letter.
 pub const MAX_SERVERS: usize = gobag_format::limits::MAX_SERVERS;
 /// Bytes of an address.

@@ -1,13 +1,23 @@
 //! Workspaces: what several sticks share, and who its members are.
 
+use std::{
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
 use clap::{Subcommand, ValueEnum};
+use gobag_bundle::SystemRandom;
 use gobag_client::People;
+use gobag_format::crypto::Key;
 use gobag_protocol::{
     ids::{WorkspaceId, WorkspaceName},
+    workspace_letter::WorkspaceLetter,
     workspaces::{MemberRole, WorkspaceDetails, WorkspaceInfo},
 };
 use gobag_term::{CliError, ExitCode, Table, Ui, human};
 use serde::Serialize;
+use tempfile::NamedTempFile;
+use zeroize::Zeroizing;
 
 use super::page::time;
 use crate::{
@@ -51,6 +61,9 @@ struct MakeArgs {
     /// What it is to be called: 1 to 64 of a–z, 0–9 and `-`; no other of the company's is called so
     #[arg(value_name = "NAME")]
     name: String,
+    /// Write its key into this new file, for its members: `gobag-sync join FILE`. Who has it, and is admitted, reads and changes all; there is no other copy
+    #[arg(long, value_name = "FILE")]
+    letter: PathBuf,
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -129,7 +142,9 @@ pub(super) fn workspace(args: &WorkspaceArgs, ui: &Ui) -> Result<ExitCode, CliEr
                     .hint("it has 1 to 64 of a-z, 0-9 and `-`")
             })?;
             let people = args.server.people()?;
-            let id = people.make_workspace(name).or_explain()?;
+            let letter = Letter::begin(&args.letter)?;
+            let id = people.make_workspace(name.clone()).or_explain()?;
+            letter.write(&WorkspaceLetter::new(id, name, Key::generate(&SystemRandom)))?;
             decided(&people, id, "made", ui)
         }
         WorkspaceCommand::Show(args) => {
@@ -154,6 +169,42 @@ pub(super) fn workspace(args: &WorkspaceArgs, ui: &Ui) -> Result<ExitCode, CliEr
             decided(&people, id, "removed", ui)
         }
     }
+}
+
+/// A letter to be, in a file for its owner alone; that it can be written is seen before there is anything to say in it.
+struct Letter<'a> {
+    path: &'a Path,
+    file: NamedTempFile,
+}
+
+impl<'a> Letter<'a> {
+    fn begin(path: &'a Path) -> Result<Self, CliError> {
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let taken = || io::Error::from(io::ErrorKind::AlreadyExists);
+        let begun = match path.symlink_metadata() {
+            Ok(_) => Err(taken()),
+            Err(_) => NamedTempFile::new_in(folder),
+        };
+        let file = begun.map_err(|error| unwritten(path, &error))?;
+        Ok(Self { path, file })
+    }
+
+    fn write(mut self, letter: &WorkspaceLetter) -> Result<(), CliError> {
+        let text = Zeroizing::new(letter.to_json());
+        let written = self.file.write_all(text.as_bytes());
+        written
+            .and_then(|()| self.file.as_file().sync_all())
+            .and_then(|()| Ok(self.file.persist_noclobber(self.path).map(drop)?))
+            .map_err(|error| unwritten(self.path, &error))
+    }
+}
+
+fn unwritten(path: &Path, error: &io::Error) -> CliError {
+    let text = format!("cannot write the letter to {}: {error}", path.display());
+    said(ExitCode::Failed, "company.letter", text).hint("name a new file, in a folder that is there")
 }
 
 /// The workspace that is called so, or has this number.

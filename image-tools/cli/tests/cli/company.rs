@@ -1,5 +1,6 @@
 //! What IT sees of its sticks at the company's server, and decides about them.
 
+use gobag_protocol::workspace_letter::WorkspaceLetter;
 use serde_json::json;
 
 use super::{
@@ -93,16 +94,27 @@ fn workspaces_are_made_and_sticks_admitted_and_removed() {
     let number = work.bundle.to_string();
     let ask = |who, words: &[&str]| fleet.ask(who, &[&["company"], words].concat());
     assert_eq!(ask("viewer", &["workspaces"]).json()["workspaces"], json!([]));
-    let refused = ask("operator", &["workspace", "make", "sales"]);
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = folder.path().join("sales.letter");
+    let letter = file.to_str().unwrap();
+    let make = |who, name| ask(who, &["workspace", "make", name, "--letter", letter]);
+    let refused = make("operator", "sales");
     assert_eq!((refused.exit, refused.code().as_str()), (8, "client.refused"));
-    let made = ask("admin", &["workspace", "make", "sales"]).json();
+    assert!(!file.exists());
+    let made = make("admin", "sales").json();
+    let letter_of = WorkspaceLetter::parse(&std::fs::read(&file).unwrap()).unwrap();
+    assert_eq!(json!(letter_of.workspace), made["workspace"]["id"]);
+    // Never in the place of another file.
+    let taken = make("admin", "other");
+    assert_eq!((taken.exit, taken.code().as_str()), (1, "company.letter"));
+    std::fs::remove_file(&file).unwrap();
     assert_eq!(
         (&made["decided"], &made["workspace"]["name"]),
         (&json!("made"), &json!("sales"))
     );
-    let again = ask("admin", &["workspace", "make", "sales"]);
+    let again = make("admin", "sales");
     assert_eq!((again.exit, again.code().as_str()), (8, "client.refused"));
-    let name = ask("admin", &["workspace", "make", "Sales & more"]);
+    let name = make("admin", "Sales & more");
     assert_eq!((name.exit, name.code().as_str()), (2, "company.workspace-name"));
 
     let id = made["workspace"]["id"].as_str().unwrap();

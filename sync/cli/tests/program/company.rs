@@ -4,11 +4,11 @@ use std::fs;
 
 use gobag_client::{Client, Options, People};
 use gobag_format::crypto::Key;
-use gobag_member::WorkspaceLetter;
 use gobag_protocol::{
     ids::{BundleId, WorkspaceName},
     letter::EnrolmentLetter,
     people::Role,
+    workspace_letter::WorkspaceLetter,
     workspaces::MemberRole,
 };
 use gobag_server::testing::Site;

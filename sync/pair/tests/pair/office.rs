@@ -10,12 +10,13 @@ use std::{
 
 use gobag_client::{Client, Options, People};
 use gobag_format::crypto::{Key, Random};
-use gobag_member::{Membership, ServerStore, WorkspaceLetter};
+use gobag_member::{Membership, ServerStore};
 use gobag_pair::{Pair, PairError, RootId};
 use gobag_protocol::{
     ids::{BundleId, WorkspaceName},
     letter::EnrolmentLetter,
     people::Role,
+    workspace_letter::WorkspaceLetter,
     workspaces::MemberRole,
 };
 use gobag_server::testing::Site;

@@ -2,16 +2,39 @@
 //!
 //! JSON. Whoever has it can read and change the workspace if they also get at where it is kept; so it goes a way that IT trusts.
 
-use gobag_format::{crypto::Key, ids::WorkspaceId};
-use gobag_protocol::ids::WorkspaceName;
+use gobag_format::crypto::Key;
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
-use crate::MemberError;
+use crate::{
+    ids::{WorkspaceId, WorkspaceName},
+    limits::MAX_WORKSPACE_LETTER_BYTES,
+};
 
 /// The version of the letter.
 const FORMAT: u32 = 1;
-/// Bytes of a letter at most.
-pub const MAX_LETTER_BYTES: usize = 4096;
+
+/// Why a text is no workspace letter. Says nothing of what it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum WorkspaceLetterError {
+    /// Something else, or cut, or larger than any letter.
+    #[error("this is no workspace letter, or not all of it")]
+    Malformed,
+    /// Of a later version.
+    #[error("this workspace letter is of a newer version of Gobag")]
+    NewerFormat,
+}
+
+impl WorkspaceLetterError {
+    /// Stable code for scripts.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Malformed => "workspace-letter.malformed",
+            Self::NewerFormat => "workspace-letter.newer-format",
+        }
+    }
+}
 
 /// A workspace letter.
 #[derive(Clone, Serialize, Deserialize)]
@@ -42,19 +65,19 @@ impl WorkspaceLetter {
     }
 
     /// Reads one.
-    pub fn parse(text: &[u8]) -> Result<Self, MemberError> {
+    pub fn parse(text: &[u8]) -> Result<Self, WorkspaceLetterError> {
         #[derive(Deserialize)]
         struct Version {
             format: u32,
         }
         // Where it stops to make sense is not told: there is a key in it.
-        let read = |_| MemberError::NoLetter;
-        if text.len() > MAX_LETTER_BYTES {
-            return Err(MemberError::NoLetter);
+        let read = |_| WorkspaceLetterError::Malformed;
+        if text.len() > MAX_WORKSPACE_LETTER_BYTES {
+            return Err(WorkspaceLetterError::Malformed);
         }
         let version: Version = serde_json::from_slice(text).map_err(read)?;
         if version.format > FORMAT {
-            return Err(MemberError::NewerLetter);
+            return Err(WorkspaceLetterError::NewerFormat);
         }
         serde_json::from_slice(text).map_err(read)
     }
@@ -75,7 +98,7 @@ mod tests {
         let later = text.replace("\"format\": 1", "\"format\": 2");
         assert!(matches!(
             WorkspaceLetter::parse(later.as_bytes()),
-            Err(MemberError::NewerLetter)
+            Err(WorkspaceLetterError::NewerFormat)
         ));
         for bad in [
             &text[1..],
@@ -85,7 +108,7 @@ mod tests {
         ] {
             assert!(matches!(
                 WorkspaceLetter::parse(bad.as_bytes()),
-                Err(MemberError::NoLetter)
+                Err(WorkspaceLetterError::Malformed)
             ));
         }
     }
