@@ -18,6 +18,7 @@ mod book;
 mod error;
 mod history;
 mod memory;
+mod noting;
 mod paced;
 mod pages;
 mod pass;

@@ -5,17 +5,18 @@ use std::{collections::BTreeMap, fs, os::fd::AsFd as _, path::Path};
 use gobag_files::{FilesError, Found, OURS, Root, RootId, Scan, scan};
 use gobag_format::Monitor;
 use gobag_reconcile::{
-    ConflictNames, HoldLimits, Item, Merged, Plan, RelPath, Seen, Side, Totals, holds, plan,
+    ConflictNames, HoldLimits, Item, Lately, Merged, Plan, RelPath, Seen, Side, Totals, holds, plan,
 };
 use gobag_workspace::{StoreError, WorkspaceError};
 use rustix::fs::FlockOperation;
 
 use crate::{
-    Agreement, Other, PairError, Report, Told,
+    Other, PairError, Report, Told,
     apply::{Apply, Marks},
     aside::{BASE, ENDINGS, FRESH, put_aside, remove, rename, with},
     base::{Base, Both, Change, at},
     book::{left_base, left_root},
+    noting::Noting,
     right::Right,
     side::{Folder, Mark, Target},
 };
@@ -49,8 +50,8 @@ pub struct Pair {
     pub(crate) left: Root,
     pub(crate) right: Right,
     pub(crate) base: Base,
-    /// What the last pass was let through by.
-    pub(crate) agreed: Option<Agreement>,
+    /// What is noted of the pass under way.
+    pub(crate) noting: Noting,
     pace: Box<Pace>,
     /// Held for as long as the pair is open.
     _lock: fs::File,
@@ -90,7 +91,7 @@ impl Pair {
             left,
             right,
             base,
-            agreed: None,
+            noting: Noting::default(),
             pace: Box::new(|_| ()),
             _lock: lock,
         })
@@ -117,7 +118,7 @@ impl Pair {
             left,
             right,
             base,
-            agreed: None,
+            noting: Noting::default(),
             pace: Box::new(|_| ()),
             _lock: lock,
         })
@@ -199,11 +200,11 @@ impl Pair {
             dry_run: options.dry_run,
             ..Report::default()
         };
-        let totals = match plan.operations.is_empty() {
-            true => Totals::default(),
-            false => self.base.totals()?,
+        let (totals, lately) = match plan.operations.is_empty() {
+            true => (Totals::default(), Lately::default()),
+            false => (self.base.totals()?, self.base.lately()?),
         };
-        report.holds = self.not_agreed(holds(&plan, &totals, &options.limits), options)?;
+        report.holds = self.not_agreed(holds(&plan, &totals, &lately, &options.limits), options)?;
         if options.dry_run {
             plan.operations
                 .iter()
@@ -214,8 +215,9 @@ impl Pair {
             return Ok(report);
         }
         self.note_stamps(&scans)?;
-        self.carry_out(&plan, marks, &scans, options, monitor, &mut report)?;
-        Ok(report)
+        let carried = self.carry_out(&plan, marks, &scans, options, monitor, &mut report);
+        self.noting.did(&report);
+        carried.map(|()| report)
     }
 
     /// Both at once; each with a connection of its own to the base.
@@ -293,6 +295,7 @@ impl Pair {
         }
         self.right.count(self.left.id(), &self.base)?;
         self.base.note_conflicts(&plan.notices, &options.run)?;
+        self.note_lately(plan)?;
         let owner = self.left.id().to_string();
         let left = Folder::begin(&self.left, &scans[0], &options.run, &owner)?;
         let right = self.right.target(&scans[1], &options.run, &owner)?;

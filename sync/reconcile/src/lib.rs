@@ -33,7 +33,7 @@ mod path;
 mod plan;
 
 pub use conflict::ConflictNames;
-pub use hold::{Hold, HoldLimits, Totals, holds};
+pub use hold::{Hold, HoldLimits, Lately, Totals, holds};
 pub use item::{Content, File, Item};
 pub use merge::{Merged, Seen, Unknown};
 pub use path::{BadName, Name, RelPath};

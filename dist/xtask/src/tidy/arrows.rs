@@ -29,11 +29,7 @@ const BORDERS: &[Border] = &[
     // of format only the progress monitor
     ("gobag-import", 3, &["gobag-engine", "gobag-format"]),
     ("gobag-mount", 3, &["gobag-bundle"]),
-    (
-        "gobag-workspace",
-        3,
-        &["gobag-format", "gobag-reconcile"],
-    ),
+    ("gobag-workspace", 3, &["gobag-format", "gobag-reconcile"]),
     // programs
     // as a library only for tests of those who speak to it
     (
@@ -61,7 +57,12 @@ const BORDERS: &[Border] = &[
     (
         "gobag-member",
         5,
-        &["gobag-client", "gobag-format", "gobag-protocol", "gobag-workspace"],
+        &[
+            "gobag-client",
+            "gobag-format",
+            "gobag-protocol",
+            "gobag-workspace",
+        ],
     ),
     (
         "gobag-pair",

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     digest::Digest,
-    ids::{WorkspaceId, PointId, parse_hex},
+    ids::{PointId, WorkspaceId, parse_hex},
     limits::{MAX_BLOB_LEN, MAX_HEAD_PACKS, MAX_TREE_LEVEL},
 };
 

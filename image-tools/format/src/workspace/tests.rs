@@ -3,7 +3,7 @@
 use proptest::{collection::vec, option, prelude::*};
 
 use super::*;
-use crate::ids::{WorkspaceId, PointId};
+use crate::ids::{PointId, WorkspaceId};
 
 fn keys() -> WorkspaceKeys {
     WorkspaceKeys::of(&Key::from_bytes([7; 32]))
