@@ -8,7 +8,7 @@ use std::{
 
 use gobag_files::run_time;
 use gobag_pair::{Book, Conflict, Keep};
-use gobag_reconcile::RelPath;
+use gobag_reconcile::{RelPath, Side};
 use gobag_term::{CliError, ExitCode, Ui, human};
 use serde::Serialize;
 
@@ -20,7 +20,7 @@ use crate::{
 
 /// List files that were changed in both folders, and of which both are kept
 ///
-/// The other folder's has the name, and yours is beside it. One that you deleted, moved or gave another name is not listed any more.
+/// The other folder's has the name, and yours is beside it; but where yours is a folder by now, that has the name, and the other folder's file is beside it. One that you deleted, moved or gave another name is not listed any more.
 ///
 /// Exit codes: 0: there are none. 3: there are some.
 #[derive(Debug, clap::Args)]
@@ -49,7 +49,7 @@ struct ResolveArgs {
     left: PathBuf,
     /// The path of the file in it, or of the one beside it
     path: OsString,
-    /// `mine`: yours takes the name; `theirs`: yours goes; `both`: both stay as they are, and it is listed no more
+    /// `mine`: yours has the name, and the other one goes; `theirs`: the other way round; `both`: both stay as they are, and it is listed no more
     #[arg(long, value_enum, value_name = "WHICH")]
     keep: Which,
 }
@@ -73,6 +73,8 @@ pub(crate) struct Line {
     copy: String,
     /// The pass that made it.
     run: String,
+    /// Whose the copy is; none: it was not noted.
+    whose: Option<Side>,
 }
 
 impl Line {
@@ -81,13 +83,17 @@ impl Line {
             path: conflict.path.to_string(),
             copy: conflict.copy.to_string(),
             run: conflict.run.clone(),
+            whose: conflict.whose,
         }
     }
 
     /// In plain words.
     pub(crate) fn text(&self) -> String {
         let when = run_time(&self.run).map_or_else(String::new, |time| format!(" ({})", local(time)));
-        format!("warn {}{when}\n", text::conflict(&self.path, &self.copy))
+        format!(
+            "warn {}{when}\n",
+            text::conflict(&self.path, &self.copy, self.whose)
+        )
     }
 }
 
@@ -131,9 +137,7 @@ fn resolve(args: &ResolveArgs, ui: &Ui) -> Result<ExitCode, CliError> {
         let (path, copy) = (human::printable(&line.path), human::printable(&line.copy));
         match args.keep {
             Which::Mine => format!("ok   {path} is yours now. The other one is kept as a version.\n"),
-            Which::Theirs => {
-                format!("ok   {path} stays the other one. Yours, {copy}, is kept as a version.\n")
-            }
+            Which::Theirs => format!("ok   {path} is the other one now. Yours is kept as a version.\n"),
             Which::Both => format!("ok   {path} and {copy} both stay.\n"),
         }
     })?;

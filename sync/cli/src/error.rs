@@ -37,6 +37,10 @@ impl<T> OrExplain<T> for Result<T, PairError> {
                         "to take this workspace from now on: `gobag-sync pair LEFT workspace:NAME --again`",
                     ),
                     PairError::Workspace(error) => (ExitCode::Failed, workspace(error)),
+                    PairError::Gone { .. } => (
+                        ExitCode::Failed,
+                        "nothing was taken away; the one that is there gets the name with the other `--keep`, and `both` leaves it where it is",
+                    ),
                     PairError::Ended => (ExitCode::Interrupted, "run the same again; it goes on where it was"),
                     _ => (ExitCode::Failed, "nothing was changed that is not whole; run the same again"),
                 };

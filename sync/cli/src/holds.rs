@@ -27,11 +27,13 @@ pub(crate) struct HoldsArgs {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
-    /// Let exactly that through, once
+    /// Let so much through, once
     ///
-    /// The next pass does it, if it is still that and no more; else it waits again. That you said so is written down.
+    /// It is shown, and you are asked; `--yes` agrees to what waits by then. The next pass does it, if it is made within a day, and the same on the same side, and no
+    /// more in files and bytes; else it waits again. Which files they are is not compared: `gobag-sync status LEFT --look` says what there is to do. That you said so
+    /// is written down.
     ///
-    /// Exit codes: 0: done. 1: nothing waits.
+    /// Exit codes: 0: done. 1: nothing waits, or something else by now, or you said no.
     Confirm {
         /// Your folder
         left: PathBuf,
@@ -56,7 +58,7 @@ pub(crate) fn holds(args: &HoldsArgs, ui: &Ui) -> Result<ExitCode, CliError> {
 fn report(book: &Book) -> Result<Report, CliError> {
     Ok(Report {
         holds: book.holds().or_explain()?,
-        agreed: book.agreement().or_explain()?,
+        agreed: book.agreement(Timestamp::now()).or_explain()?,
     })
 }
 
@@ -83,18 +85,33 @@ fn line(hold: &Hold) -> String {
 }
 
 fn confirm(book: &Book, ui: &Ui) -> Result<ExitCode, CliError> {
-    let agreed = book.agree(&who(), Timestamp::now()).or_explain()?;
-    if agreed.is_empty() {
+    let shown = book.holds().or_explain()?;
+    if shown.is_empty() {
         let error = CliError::new(ExitCode::Failed, "sync.no-hold", "nothing waits for you there");
         return Err(error.hint("`gobag-sync sync LEFT RIGHT` looks whether something does"));
     }
-    ui.answer(&report(book)?, |report| {
+    let what: Vec<String> = shown.iter().map(text::held).collect();
+    if !ui.confirm(&format!("{} Let that through, once", what.join(" ")))? {
+        let error = "nothing was let through";
+        return Err(CliError::new(ExitCode::Failed, "sync.not-confirmed", error));
+    }
+    let agreed = book.agree(&shown, &who(), Timestamp::now()).or_explain()?;
+    let Some(agreed) = agreed else {
+        let error = "what waits is something else by now";
+        let error = CliError::new(ExitCode::Failed, "sync.other-hold", error);
+        return Err(error.hint("`gobag-sync holds LEFT` says what; nothing was let through"));
+    };
+    let report = Report {
+        holds: agreed.holds.clone(),
+        agreed: Some(agreed),
+    };
+    ui.answer(&report, |report| {
         let what: String = report
             .holds
             .iter()
             .map(|hold| format!("     {}\n", text::held(hold)))
             .collect();
-        format!("ok   The next pass does this, once, and no more than this:\n{what}")
+        format!("ok   The next pass within a day does this, once, and no more than this:\n{what}")
     })?;
     Ok(ExitCode::Ok)
 }

@@ -1,11 +1,11 @@
 //! `gobag-sync restore`.
 
-use std::{ffi::OsString, os::unix::ffi::OsStrExt as _, path::PathBuf};
+use std::{ffi::OsString, io::ErrorKind, os::unix::ffi::OsStrExt as _, path::PathBuf};
 
-use gobag_files::{Changes, Root, Version, is_there, once, run_time};
+use gobag_files::{Changes, FilesError, Root, Version, is_there, known, once, run_time};
 use gobag_reconcile::RelPath;
 use gobag_term::{CliError, ExitCode, Ui, human};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::{
@@ -16,9 +16,9 @@ use crate::{
 /// Put an earlier version of a file back in its place
 ///
 /// What is there now becomes a version in turn. The other folder gets it with the next `gobag-sync sync`. With `FILE@2026-11-22T09:15` it is what the file was at
-/// that time, as far as it was there then.
+/// that time, as far as that is kept in this folder.
 ///
-/// Exit codes: 0: it is so now. 1: there is no such version, or somebody is writing to the file.
+/// Exit codes: 0: it is so now. 1: there is no such version, what it was then is not kept here, or somebody is writing to the file.
 #[derive(Debug, clap::Args)]
 pub(crate) struct RestoreArgs {
     /// The folder that is kept the same as another
@@ -37,6 +37,9 @@ struct Restored {
     /// None: it was so already.
     version: Option<String>,
 }
+
+/// No run is at work for longer.
+const LONGEST: SignedDuration = SignedDuration::from_hours(24);
 
 /// Which version is wanted.
 enum Wanted<'a> {
@@ -58,7 +61,10 @@ pub(crate) fn restore(args: &RestoreArgs, ui: &Ui) -> Result<ExitCode, CliError>
         }
     };
     let version = pick(&found, &wanted);
-    let is_now = matches!(wanted, Wanted::At(_)) && version.is_none() && is_there(&root, &path);
+    let is_now = match &wanted {
+        Wanted::At(time) => is_as_then(&root, &path, version, *time)?,
+        Wanted::Newest | Wanted::Named(_) => false,
+    };
     let file = path.to_string();
     match version {
         Some(version) => {
@@ -93,7 +99,41 @@ pub(crate) fn restore(args: &RestoreArgs, ui: &Ui) -> Result<ExitCode, CliError>
     Ok(ExitCode::Ok)
 }
 
-/// The file, its versions, and the time of which it is wanted. What looks like a time is part of the name where there are versions of that name.
+/// Whether what is there now was there at that time; an error if neither that nor the version is what was there then.
+fn is_as_then(
+    root: &Root,
+    path: &RelPath,
+    version: Option<&Version>,
+    time: Timestamp,
+) -> Result<bool, CliError> {
+    let now = match known(root, path) {
+        Err(FilesError::File { source, .. }) if source.kind() == ErrorKind::IsADirectory => {
+            let error = CliError::new(ExitCode::Failed, "sync.folder", format!("`{path}` is a folder"));
+            return Err(error
+                .hint("name a file; `gobag-sync versions FOLDER PATH` lists what was deleted in a folder"));
+        }
+        known => known.or_explain()?,
+    };
+    let moment = (time.as_second(), time.subsec_nanosecond().unsigned_abs());
+    let changed = || {
+        let error = format!("what `{path}` was then is not kept here; it was changed since then");
+        CliError::new(ExitCode::Failed, "sync.changed-since", error)
+    };
+    match (version, now) {
+        // Written later: what was there then was let go, or another one had it.
+        (Some(version), _) if version.stamp.mtime > moment => Err(changed().hint(format!(
+            "the next one that is kept: `gobag-sync restore FOLDER FILE --version {}`; look in the other folder, too",
+            version.run
+        ))),
+        (Some(_), _) | (None, None) => Ok(false),
+        (None, Some(now)) => match now.stamp {
+            Some(stamp) if stamp.mtime <= moment && stamp.ctime <= moment => Ok(true),
+            _ => Err(changed().hint("list versions with `gobag-sync versions FOLDER FILE`, in the other folder, too")),
+        },
+    }
+}
+
+/// The file, its versions, and the time of which it is wanted. What looks like a time is part of the name where there is something of that name, or versions of it.
 fn find(root: &Root, said: &[u8]) -> Result<(RelPath, Vec<Version>, Option<Timestamp>), CliError> {
     let path = RelPath::new(said).or_explain()?;
     let found = gobag_files::versions(root, &path).or_explain()?;
@@ -103,7 +143,7 @@ fn find(root: &Root, said: &[u8]) -> Result<(RelPath, Vec<Version>, Option<Times
         Some((at, parse(time)?))
     });
     match time {
-        Some((at, time)) if found.is_empty() => {
+        Some((at, time)) if found.is_empty() && !is_there(root, &path) => {
             let path = RelPath::new(&said[..at]).or_explain()?;
             let found = gobag_files::versions(root, &path).or_explain()?;
             Ok((path, found, Some(time)))
@@ -112,13 +152,23 @@ fn find(root: &Root, said: &[u8]) -> Result<(RelPath, Vec<Version>, Option<Times
     }
 }
 
-/// What the file was at a time is what was there until the first run after it.
+/// What the file was at a time is what was there until something first came in its place after it.
 fn pick<'a>(found: &'a [Version], wanted: &Wanted<'_>) -> Option<&'a Version> {
     match wanted {
         Wanted::Newest => found.last(),
         Wanted::Named(name) => found.iter().find(|version| version.run == *name),
         Wanted::At(time) => found
             .iter()
-            .find(|version| run_time(&version.run).is_some_and(|replaced| replaced > *time)),
+            .find(|version| replaced(version).is_some_and(|replaced| replaced > *time)),
     }
+}
+
+/// When something came in its place. A run is named by its begin, and may have been long at work: then the file system says when the version came to the others,
+/// if nobody has touched or copied it since.
+fn replaced(version: &Version) -> Option<Timestamp> {
+    let began = run_time(&version.run)?;
+    let (second, nanosecond) = version.stamp.ctime;
+    let moved = Timestamp::new(second, i32::try_from(nanosecond).ok()?).ok()?;
+    let is_of_the_run = began <= moved && moved.duration_since(began) <= LONGEST;
+    Some(if is_of_the_run { moved } else { began })
 }

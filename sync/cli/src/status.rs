@@ -16,7 +16,7 @@ use crate::{
 
 /// Say how two folders stand: when they were last the same, and what waits
 ///
-/// Changes nothing, and reads no folder without `--look`. Exit codes: 0: all is well. 3: something waits for you, or they are not the same. 1: the folder was never paired, or is not there.
+/// Changes nothing of yours, and reads no folder without `--look`; a small file of its own is written and removed to see what the drive can do. Exit codes: 0: all is well. 3: something waits for you, or they are not the same. 1: the folder was never paired, or is not there.
 #[derive(Debug, clap::Args)]
 pub(crate) struct StatusArgs {
     /// Your folder
@@ -52,8 +52,6 @@ struct Standing {
 
 /// Conflicts that the text shows; `conflicts` and `--json` have all.
 const CONFLICTS: usize = 20;
-/// Passes that are looked through for those that somebody let through.
-const LOOKED_THROUGH: usize = 100;
 
 pub(crate) fn status(args: &StatusArgs, ui: &Ui) -> Result<ExitCode, CliError> {
     let book = Book::open(&args.left).or_explain()?;
@@ -69,7 +67,7 @@ pub(crate) fn status(args: &StatusArgs, ui: &Ui) -> Result<ExitCode, CliError> {
     };
     let reached = right.as_ref().map(|right| reach(right).or_explain());
     let is_reachable = reached.as_ref().map(Result::is_ok);
-    let past = book.past(LOOKED_THROUGH).or_explain()?;
+    let past = book.past(1).or_explain()?;
     let to_do = match (args.look, is_reachable, &right) {
         (true, Some(true), Some(right)) => Some(look(args, right, ui)?),
         _ => None,
@@ -82,9 +80,9 @@ pub(crate) fn status(args: &StatusArgs, ui: &Ui) -> Result<ExitCode, CliError> {
         in_step_s: book.in_step_s().or_explain()?,
         now_s: Timestamp::now().as_second(),
         last: past.first().cloned(),
-        overridden: past.into_iter().filter(|past| past.agreed.is_some()).collect(),
+        overridden: book.let_through().or_explain()?,
         holds: book.holds().or_explain()?,
-        agreed: book.agreement().or_explain()?,
+        agreed: book.agreement(Timestamp::now()).or_explain()?,
         conflicts: book
             .conflicts()
             .or_explain()?
@@ -140,6 +138,7 @@ fn page(standing: &Standing) -> String {
             "warn These folders were never made the same. To do so: `gobag-sync sync LEFT RIGHT`.\n",
         );
         text.push_str(&other(standing));
+        text.extend(standing.to_do.iter().map(to_do));
         return text;
     };
     match standing.in_step_s {
@@ -184,12 +183,15 @@ fn page(standing: &Standing) -> String {
 }
 
 fn ended(past: &Past) -> &'static str {
+    let did_something = [past.left, past.right] != [Counts::default(); 2];
     match past.outcome {
         Outcome::InStep if past.left_alone.is_empty() => "all was done",
         Outcome::InStep => "all was done but for what was left alone",
         Outcome::Incomplete => "not all could be done",
+        Outcome::Held if did_something => "not all was done, it waits for you",
         Outcome::Held => "nothing was done, it waits for you",
         Outcome::Ended => "it was ended early",
+        Outcome::Failed if did_something => "it could not go on",
         Outcome::Failed => "nothing could be done",
         _ => "how it ended is not known to this version of the program",
     }

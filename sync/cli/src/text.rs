@@ -79,22 +79,37 @@ pub(crate) fn held(hold: &Hold) -> String {
             name(&side.other()),
             human::bytes(*bytes)
         ),
-        Hold::Deleted { side, files, bytes } => {
-            format!(
-                "{files} files ({}) would be deleted in {}.",
-                human::bytes(*bytes),
-                name(side)
-            )
-        }
-        Hold::Changed { side, files } => format!("{files} files would be changed in {}.", name(side)),
+        Hold::Deleted {
+            side,
+            files,
+            bytes,
+            earlier,
+        } => format!(
+            "{files} files ({}) would be deleted in {}{}.",
+            human::bytes(*bytes),
+            name(side),
+            besides(*earlier)
+        ),
+        Hold::Changed { side, files, earlier } => format!(
+            "{files} files would be changed in {}{}.",
+            name(side),
+            besides(*earlier)
+        ),
         _ => "Much would be changed.".to_owned(),
+    }
+}
+
+fn besides(earlier: u64) -> String {
+    match earlier {
+        0 => String::new(),
+        earlier => format!(", besides {earlier} within the hour before"),
     }
 }
 
 /// Something that people are to know.
 pub(crate) fn notice(told: &Told) -> String {
     match told {
-        Told::Conflict { path, copy } => conflict(path, copy),
+        Told::Conflict { path, copy, whose } => conflict(path, copy, Some(*whose)),
         Told::Restored { path } => {
             format!(
                 "{} was deleted in one folder and changed in the other; it is back.",
@@ -128,9 +143,14 @@ pub(crate) fn notice(told: &Told) -> String {
 }
 
 /// A conflict copy.
-pub(crate) fn conflict(path: &str, copy: &str) -> String {
+pub(crate) fn conflict(path: &str, copy: &str, whose: Option<Side>) -> String {
+    let one = match whose {
+        Some(Side::Left) => "The one of your folder",
+        Some(Side::Right) => "The one of the other folder",
+        None => "One of them",
+    };
     format!(
-        "{} was changed in both folders. The one of your folder is now {}.",
+        "{} was changed in both folders. {one} is now {}.",
         human::printable(path),
         human::printable(copy)
     )

@@ -43,7 +43,7 @@ enum What {
 ///
 /// `gobag-sync sync` does so by itself, at most once an hour, and not before the clock has gone on evenly for a day. There is no limit of space.
 ///
-/// Exit codes: 0: done. 1: nothing was let go, for you said no, or the clock is behind.
+/// Exit codes: 0: done. 1: nothing was let go, for you said no.
 #[derive(Debug, clap::Args)]
 struct PruneArgs {
     /// The folder that is kept the same as another
@@ -80,6 +80,8 @@ struct Gone {
     files: u64,
     bytes: u64,
     kept: u64,
+    /// Those of them that are later than the clock of this computer.
+    later: u64,
 }
 
 pub(crate) fn versions(args: &VersionsArgs, ui: &Ui) -> Result<ExitCode, CliError> {
@@ -159,16 +161,11 @@ fn let_go(args: &PruneArgs, ui: &Ui) -> Result<ExitCode, CliError> {
     let now = Timestamp::now();
     let would = match args.keep.rules() {
         Some(rules) => prune(&root, &rules, now, true).or_explain()?,
-        None => Pruned::default(),
+        None => Pruned {
+            kept: all_versions(&root, &RelPath::root()).or_explain()?.len() as u64,
+            ..Pruned::default()
+        },
     };
-    if would.is_clock_behind {
-        let error = CliError::new(
-            ExitCode::Failed,
-            "sync.clock",
-            "there are versions that are later than the clock of this computer",
-        );
-        return Err(error.hint("set the clock right; nothing was let go"));
-    }
     let mut gone = would;
     if let (false, true, Some(rules)) = (args.dry_run, would.files > 0, args.keep.rules()) {
         let question = format!(
@@ -191,11 +188,16 @@ fn let_go(args: &PruneArgs, ui: &Ui) -> Result<ExitCode, CliError> {
         files: gone.files,
         bytes: gone.bytes,
         kept: gone.kept,
+        later: gone.later,
     };
     ui.answer(&gone, |gone| {
         let would = if gone.dry_run { "would be " } else { "" };
+        let later = match gone.later {
+            0 => String::new(),
+            later => format!("warn {later} are later than the clock of this computer; they stay.\n"),
+        };
         format!(
-            "ok   {} earlier versions ({}) {would}let go; {} stay.\n",
+            "ok   {} earlier versions ({}) {would}let go; {} stay.\n{later}",
             gone.files,
             human::bytes(gone.bytes),
             gone.kept

@@ -35,6 +35,8 @@ use crate::{
 
 /// Being written; gone when a run begins.
 const PART: &str = "part-";
+/// How what was being made is called in the version store.
+pub(crate) const RESCUED: &str = "interrupted-";
 /// Complete, and perhaps what was in a place before.
 const READY: &str = "ready-";
 
@@ -120,7 +122,7 @@ impl<'a> Changes<'a> {
 
     /// Puts something that is being made, and may be what somebody wrote, into the version store.
     fn rescue(&self, stage: &OwnedFd, name: &[u8]) -> Result<(), Errno> {
-        let path = RelPath::new(&[b"interrupted-", name].concat()).map_err(|_| Errno::INVAL)?;
+        let path = RelPath::new(&[RESCUED.as_bytes(), name].concat()).map_err(|_| Errno::INVAL)?;
         self.keep(&path, |versions, kept| self.shift(stage, name, versions, kept))
             .map(drop)
     }

@@ -36,5 +36,5 @@ pub use run::{run_name, run_time};
 pub use scan::{Base, Found, Known, Scan, ScanError, Scope, scan};
 pub use stage::once;
 pub use stamp::Stamp;
-pub use store::{Kept, Pruned, all_versions, is_there, prune};
+pub use store::{Kept, Pruned, all_versions, is_gone, is_there, prune};
 pub use versions::{Version, known, replace, restore, versions};

@@ -1,9 +1,6 @@
 //! The version store as a whole: what is in it, and letting go what nobody needs any more.
 
-use std::{
-    collections::BTreeMap,
-    os::fd::{AsFd as _, OwnedFd},
-};
+use std::{collections::BTreeMap, os::fd::OwnedFd};
 
 use gobag_reconcile::{Name, RelPath};
 use jiff::Timestamp;
@@ -12,7 +9,9 @@ use rustix::{
     io::Errno,
 };
 
-use crate::{FilesError, KeepRules, Root, Stamp, Version, keep, limits, root::folder_flags, run_time};
+use crate::{
+    FilesError, KeepRules, Root, Stamp, Version, changes::RESCUED, keep, limits, root::folder_flags, run_time,
+};
 
 /// Something in the version store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,8 +31,8 @@ pub struct Pruned {
     pub bytes: u64,
     /// Those that stay.
     pub kept: u64,
-    /// Nothing goes: the newest version is of the future, so it is not known what time it is.
-    pub is_clock_behind: bool,
+    /// Those of them that are later than the clock says, and stay for that: a clock was wrong, or is.
+    pub later: u64,
 }
 
 /// All that is kept of what was at `under` or below it, by path, the oldest first.
@@ -127,23 +126,32 @@ pub fn is_there(root: &Root, path: &RelPath) -> bool {
     folder.is_ok_and(|folder| statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).is_ok())
 }
 
+/// Whether nothing is at `path` for certain: what cannot be seen may be there.
+pub fn is_gone(root: &Root, path: &RelPath) -> bool {
+    let Some(name) = path.name() else { return false };
+    let folder = root.open_parent(path);
+    let found = folder.and_then(|folder| statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW));
+    matches!(found, Err(Errno::NOENT | Errno::NOTDIR))
+}
+
 /// Lets go what the rules do not keep; with `dry_run` it is only counted. What no run of a known time replaced stays.
 ///
 /// This is the one place where something that was the user's is deleted.
 pub fn prune(root: &Root, rules: &KeepRules, now: Timestamp, dry_run: bool) -> Result<Pruned, FilesError> {
-    let mut of_path: BTreeMap<RelPath, Vec<(i64, Version)>> = BTreeMap::new();
+    let mut of_file: BTreeMap<(RelPath, Option<String>), Vec<(i64, Version)>> = BTreeMap::new();
     let mut pruned = Pruned::default();
     for Kept { path, version } in all_versions(root, &RelPath::root())? {
         pruned.kept += 1;
         if let Some(time) = run_time(&version.run) {
-            pruned.is_clock_behind |= time > now;
-            of_path.entry(path).or_default().push((time.as_second(), version));
+            pruned.later += u64::from(time > now);
+            // What was rescued is a file of its own each time, and perhaps somebody's only copy: none stands for another.
+            let is_rescued = path.as_bytes().starts_with(RESCUED.as_bytes());
+            let own = is_rescued.then(|| version.run.clone());
+            let versions = of_file.entry((path, own)).or_default();
+            versions.push((time.as_second(), version));
         }
     }
-    if pruned.is_clock_behind {
-        return Ok(pruned);
-    }
-    for (path, versions) in &of_path {
+    for ((path, _), versions) in &of_file {
         let times: Vec<i64> = versions.iter().map(|(time_s, _)| *time_s).collect();
         let stays = keep::keep(&times, is_there(root, path), now.as_second(), rules);
         for ((_, version), _) in versions.iter().zip(stays).filter(|(_, stays)| !stays) {
@@ -163,14 +171,15 @@ pub fn prune(root: &Root, rules: &KeepRules, now: Timestamp, dry_run: bool) -> R
 fn let_go(root: &Root, run: &str, path: &RelPath) -> Result<(), Errno> {
     let store = root.versions()?;
     let parent = path.parent().unwrap_or_default();
-    let mut folders = vec![(
-        openat(&store, run, folder_flags(), Mode::empty())?,
-        run.as_bytes(),
-    )];
-    for name in parent.names() {
-        let (within, _) = folders.last().ok_or(Errno::NOENT)?;
-        let folder = openat(within.as_fd(), name, folder_flags(), Mode::empty())?;
-        folders.push((folder, name));
+    let mut folders: Vec<(OwnedFd, &[u8])> = Vec::new();
+    for name in std::iter::once(run.as_bytes()).chain(parent.names()) {
+        let within = folders.last().map_or(&store, |(folder, _)| folder);
+        match openat(within, name, folder_flags(), Mode::empty()) {
+            Ok(folder) => folders.push((folder, name)),
+            // Another program was faster.
+            Err(Errno::NOENT) => return Ok(()),
+            Err(errno) => return Err(errno),
+        }
     }
     let mut name = path.name().ok_or(Errno::INVAL)?;
     let mut flags = AtFlags::empty();

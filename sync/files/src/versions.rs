@@ -35,6 +35,8 @@ pub fn restore(root: &Root, changes: &Changes<'_>, path: &RelPath, run: &str) ->
     let folder = folder(root, run, path).map_err(failed)?;
     let name = path.name().ok_or_else(|| failed(Errno::INVAL))?;
     let stat = statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW).map_err(failed)?;
+    // Before anything is made that could not come there.
+    let now = known(root, path)?;
     let staged = match FileType::from_raw_mode(stat.st_mode) {
         FileType::Symlink => {
             let text = rustix::fs::readlinkat(&folder, name, Vec::new()).map_err(failed)?;
@@ -58,7 +60,6 @@ pub fn restore(root: &Root, changes: &Changes<'_>, path: &RelPath, run: &str) ->
             )?
         }
     };
-    let now = known(root, path)?;
     let mut folders: Vec<RelPath> = std::iter::successors(path.parent(), RelPath::parent).collect();
     folders.retain(|folder| !folder.is_root());
     // They may have gone with it.
@@ -72,6 +73,8 @@ pub fn restore(root: &Root, changes: &Changes<'_>, path: &RelPath, run: &str) ->
 /// Puts what is at `from` in the place of what is at `to`, which goes to the version store; and what is at `from`, too, once it is there.
 pub fn replace(root: &Root, changes: &Changes<'_>, from: &RelPath, to: &RelPath) -> Result<(), FilesError> {
     let was = known(root, from)?.ok_or_else(|| FilesError::of("read", from, Errno::NOENT))?;
+    // Before anything is made that could not come there.
+    let now = known(root, to)?;
     let staged = match &was.item {
         Item::File(file) => {
             let mut reading = Reading::open(root, from)?;
@@ -83,7 +86,7 @@ pub fn replace(root: &Root, changes: &Changes<'_>, from: &RelPath, to: &RelPath)
         Item::Link(text) => changes.stage_link(to, text)?,
         Item::Folder => return Err(FilesError::of("read", from, Errno::ISDIR)),
     };
-    put(changes, staged, known(root, to)?.as_ref())?;
+    put(changes, staged, now.as_ref())?;
     changes.remove(from, &was)?;
     changes.flush(Vec::new()).map(drop)
 }

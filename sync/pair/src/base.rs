@@ -28,7 +28,14 @@ const TABLES: &str = "
         digest BLOB NOT NULL,
         PRIMARY KEY (folder, name)
     ) WITHOUT ROWID;
-    CREATE TABLE IF NOT EXISTS conflicts (copy BLOB PRIMARY KEY, path BLOB NOT NULL, run TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS conflicts (copy BLOB PRIMARY KEY, path BLOB NOT NULL, run TEXT NOT NULL, whose TEXT) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS lately (
+        side TEXT NOT NULL,
+        path BLOB NOT NULL,
+        removed INTEGER,
+        at_s INTEGER NOT NULL,
+        PRIMARY KEY (side, path)
+    ) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS history (number INTEGER PRIMARY KEY, agreed INTEGER NOT NULL, told TEXT NOT NULL);
 ";
 
@@ -66,6 +73,7 @@ impl Base {
         let opened = Connection::open(&path).and_then(|connection| {
             connection.busy_timeout(std::time::Duration::from_secs(10))?;
             connection.execute_batch(TABLES)?;
+            add_whose(&connection)?;
             Ok(connection)
         });
         match opened {
@@ -322,6 +330,20 @@ impl gobag_files::Base for OfSide<'_> {
             children.insert(name, both.on(self.side));
         }
         Ok(children)
+    }
+}
+
+/// A base of before it was noted whose a conflict copy is gets the column; programs of before leave it alone.
+fn add_whose(connection: &Connection) -> rusqlite::Result<()> {
+    let sql = "SELECT COUNT(*) > 0 FROM pragma_table_info('conflicts') WHERE name = 'whose'";
+    let has = || connection.query_row(sql, [], |row| row.get::<_, bool>(0));
+    if has()? {
+        return Ok(());
+    }
+    match connection.execute_batch("ALTER TABLE conflicts ADD COLUMN whose TEXT") {
+        // Somebody else was faster.
+        Err(_) if has()? => Ok(()),
+        added => added,
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::{ffi::OsString, os::unix::ffi::OsStringExt as _, path::Path};
 
-use gobag_files::{Changes, OURS, Root, RootId, is_there, known, once, replace};
-use gobag_reconcile::Hold;
+use gobag_files::{Changes, OURS, Root, RootId, is_gone, is_there, known, once, replace};
+use gobag_reconcile::{Hold, RelPath, Side};
 use jiff::Timestamp;
 
 use crate::{
@@ -19,9 +19,9 @@ const LOOKED_THROUGH: usize = 100;
 /// What becomes of a conflict copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keep {
-    /// It takes the name; what has it goes to the version store.
+    /// The left side's has the name; the other one goes to the version store.
     Mine,
-    /// It goes to the version store.
+    /// The right side's has the name; the other one goes to the version store.
     Theirs,
     /// Both stay where they are, and it is no conflict copy any more.
     Both,
@@ -59,6 +59,11 @@ impl Book {
         self.base.past(most)
     }
 
+    /// Those that somebody let through, the newest first.
+    pub fn let_through(&self) -> Result<Vec<Past>, PairError> {
+        self.base.let_through()
+    }
+
     /// When both were last the same: seconds since 1970 UTC.
     pub fn in_step_s(&self) -> Result<Option<i64>, PairError> {
         self.base.in_step_s()
@@ -67,55 +72,73 @@ impl Book {
     /// The conflict copies that are still there.
     pub fn conflicts(&self) -> Result<Vec<Conflict>, PairError> {
         let mut conflicts = self.base.conflicts()?;
-        conflicts.retain(|conflict| is_there(&self.root, &conflict.copy));
+        conflicts.retain(|conflict| !is_gone(&self.root, &conflict.copy));
         Ok(conflicts)
     }
 
-    /// What holds passes now: one that failed or was ended since then changes nothing of it.
+    /// What holds passes now: one that failed or was ended before it came so far changes nothing of it.
     pub fn holds(&self) -> Result<Vec<Hold>, PairError> {
-        let says_nothing = |past: &Past| matches!(past.outcome, Outcome::Failed | Outcome::Ended);
         let past = self.base.past(LOOKED_THROUGH)?;
-        let last = past.into_iter().find(|past| !says_nothing(past));
+        let last = past.into_iter().find(Past::says_what_holds);
         Ok(last
             .filter(|past| past.outcome == Outcome::Held)
             .map_or_else(Vec::new, |past| past.holds))
     }
 
-    /// To what somebody has agreed, for the next pass.
-    pub fn agreement(&self) -> Result<Option<Agreement>, PairError> {
-        self.base.agreement()
+    /// To what somebody has agreed, for the next pass; it counts for a day.
+    pub fn agreement(&self, now: Timestamp) -> Result<Option<Agreement>, PairError> {
+        let agreement = self.base.agreement()?;
+        Ok(agreement.filter(|agreement| agreement.counts_at(now.as_second())))
     }
 
-    /// Lets the next pass do what the last one was held for, and no more. Gives what that is; nothing: there was none.
-    pub fn agree(&self, by: &str, now: Timestamp) -> Result<Vec<Hold>, PairError> {
+    /// Lets the next pass do what `shown` says, and no more. None: it is not that for which the last one was held, or it was for nothing.
+    pub fn agree(&self, shown: &[Hold], by: &str, now: Timestamp) -> Result<Option<Agreement>, PairError> {
         let holds = self.holds()?;
-        if !holds.is_empty() {
-            self.base.agree(&Agreement {
-                holds: holds.clone(),
-                by: by.to_owned(),
-                at_s: now.as_second(),
-            })?;
+        if holds.is_empty() || holds != shown {
+            return Ok(None);
         }
-        Ok(holds)
+        let agreement = Agreement {
+            holds,
+            by: by.to_owned(),
+            at_s: now.as_second(),
+        };
+        self.base.agree(&agreement)?;
+        Ok(Some(agreement))
     }
 
     /// Decides about a conflict copy. Nothing is deleted: what goes from its place is in the version store, under the name `run`.
     pub fn resolve(&mut self, conflict: &Conflict, keep: Keep, run: &str) -> Result<(), PairError> {
         let _lock = lock(&self.root)?;
-        let Conflict { path, copy, .. } = conflict;
+        let Conflict {
+            path, copy, whose, ..
+        } = conflict;
         if keep != Keep::Both {
+            let copy_stays = (keep == Keep::Mine) == (self.whose(path, *whose)? == Side::Left);
+            let was = known(&self.root, copy)?;
+            if !copy_stays && !is_there(&self.root, path) {
+                // It would be on neither side then.
+                let path = path.clone();
+                return Err(PairError::Gone { path });
+            }
             let changes = Changes::begin(&self.root, run, &once(run))?;
-            match keep {
-                Keep::Mine => replace(&self.root, &changes, copy, path)?,
-                _ => {
-                    if let Some(known) = known(&self.root, copy)? {
-                        changes.remove(copy, &known)?;
-                    }
+            match (copy_stays, was) {
+                (true, _) => replace(&self.root, &changes, copy, path)?,
+                (false, Some(was)) => {
+                    changes.remove(copy, &was)?;
                     let _ = changes.flush(Vec::new())?;
                 }
+                (false, None) => {}
             }
         }
         self.base.forget_conflicts(std::slice::from_ref(copy))
+    }
+
+    /// Whose a conflict copy is. Programs of before did not note it: then it may be either's where a folder has the name.
+    fn whose(&self, path: &RelPath, noted: Option<Side>) -> Result<Side, PairError> {
+        match noted {
+            Some(side) => Ok(side),
+            None => Ok(known(&self.root, path).map(|_| Side::Left)?),
+        }
     }
 
     /// Remembers that no pass could be made.

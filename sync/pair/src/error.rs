@@ -3,6 +3,7 @@
 use std::{error::Error, path::PathBuf};
 
 use gobag_files::{FilesError, ScanError};
+use gobag_reconcile::RelPath;
 use gobag_workspace::WorkspaceError;
 use thiserror::Error;
 
@@ -60,6 +61,12 @@ pub enum PairError {
     /// Somebody ended it.
     #[error("it was ended")]
     Ended,
+    /// One of the two that a conflict is between is not there any more.
+    #[error("there is nothing at `{path}` any more")]
+    Gone {
+        /// The path.
+        path: RelPath,
+    },
     /// What both had last is damaged.
     #[error("what both folders had last is damaged in {}", path.display())]
     BaseDamaged {
@@ -82,6 +89,7 @@ impl PairError {
             Self::Base { .. } => "pair.base",
             Self::BaseDamaged { .. } => "pair.base-damaged",
             Self::Ended => "pair.ended",
+            Self::Gone { .. } => "pair.gone",
         }
     }
 }

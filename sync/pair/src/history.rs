@@ -2,9 +2,9 @@
 //!
 //! Nothing of it decides what a pass does, but for an agreement, which counts once.
 
-use gobag_files::{KeepRules, is_there, prune};
+use gobag_files::{KeepRules, is_gone, prune};
 use gobag_format::Monitor;
-use gobag_reconcile::{Hold, RelPath};
+use gobag_reconcile::{Hold, RelPath, Side};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -22,11 +22,11 @@ pub enum Outcome {
     InStep,
     /// It was done but for what is listed.
     Incomplete,
-    /// Nothing was done: it waits for somebody.
+    /// Nothing more was done: it waits for somebody.
     Held,
     /// Somebody ended it.
     Ended,
-    /// Nothing could be done.
+    /// It could not go on; what it did before is done.
     Failed,
     /// What a later version of this program calls otherwise.
     #[default]
@@ -90,6 +90,8 @@ pub struct Past {
     pub holds: Vec<Hold>,
     /// Who let it through.
     pub agreed: Option<Agreement>,
+    /// It was not held, or somebody let it through: also one that failed or was ended later. Passes of older versions did not note it.
+    pub is_let_through: bool,
     /// What was left alone, the first of it.
     pub left_alone: Vec<LeftAlone>,
     /// How much that is in all.
@@ -98,7 +100,7 @@ pub struct Past {
     pub failures: Vec<Failure>,
     /// How much that is in all.
     pub failures_count: u64,
-    /// Why nothing could be done.
+    /// Why it could not go on.
     pub error: Option<Failure>,
     /// What both had last was not to be used, so nothing was deleted.
     pub base_lost: bool,
@@ -111,8 +113,6 @@ impl Past {
         let left_alone: Vec<LeftAlone> = report.notices.iter().filter_map(left_alone).collect();
         Self {
             outcome: Outcome::of(report),
-            left: report.left,
-            right: report.right,
             holds: report.holds.clone(),
             left_alone_count: left_alone.len() as u64,
             left_alone: left_alone.into_iter().take(PATHS).collect(),
@@ -142,6 +142,13 @@ impl Past {
         (self.began_s, self.ended_s) = (began.as_second(), ended.as_second());
         (self.since_s, self.times) = (self.began_s, 1);
         self
+    }
+
+    /// Whether it may have changed what holds passes: it came past that, or did something.
+    pub(crate) fn says_what_holds(&self) -> bool {
+        let came_to_nothing = matches!(self.outcome, Outcome::Failed | Outcome::Ended);
+        let did_something = [self.left, self.right] != [Counts::default(); 2];
+        !came_to_nothing || self.is_let_through || self.agreed.is_some() || did_something
     }
 
     /// Whether it came to the same as an earlier one, and did nothing.
@@ -178,12 +185,14 @@ fn left_alone(told: &Told) -> Option<LeftAlone> {
 /// A conflict copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conflict {
-    /// What both sides had changed; the right one's has kept the name.
+    /// What both sides had changed.
     pub path: RelPath,
-    /// Where the left one's is.
+    /// Where the one is that did not keep the name.
     pub copy: RelPath,
     /// The pass that made it, named by its time.
     pub run: String,
+    /// Whose is at `copy`: the left side's, but where that had a folder in place of a file. None: a program made it that did not note it.
+    pub whose: Option<Side>,
 }
 
 /// What is noted of a pass besides what it came to.
@@ -205,22 +214,29 @@ impl Pair {
         monitor: &dyn Monitor,
     ) -> Result<Report, PairError> {
         let began = (notes.clock)();
-        let passed = self.pass(options, monitor);
         if options.dry_run {
-            return passed;
+            return self.pass(options, monitor);
         }
+        self.begin_noting(began);
+        let passed = self.pass(options, monitor);
         let mut past = match &passed {
             Ok(report) => Past::of(report),
             Err(error) => Past::failed(error),
         };
-        past.agreed = self.agreed.take().map(|agreed| match agreed.by.is_empty() {
-            true => Agreement {
-                by: notes.who.to_owned(),
-                at_s: began.as_second(),
-                ..agreed
-            },
-            false => agreed,
-        });
+        [past.left, past.right] = self.noting.done;
+        past.is_let_through = self.noting.is_let_through;
+        past.agreed = self
+            .noting
+            .agreed
+            .take()
+            .map(|agreed| match agreed.by.is_empty() {
+                true => Agreement {
+                    by: notes.who.to_owned(),
+                    at_s: began.as_second(),
+                    ..agreed
+                },
+                false => agreed,
+            });
         let is_over = passed.as_ref().is_ok_and(Report::is_over);
         // What was done is done, whether it can be written down or not.
         if let Err(error) = self.note(past, began, is_over, notes) {
@@ -246,7 +262,7 @@ impl Pair {
                 .conflicts()?
                 .into_iter()
                 .map(|conflict| conflict.copy)
-                .filter(|copy| !is_there(&self.left, copy))
+                .filter(|copy| is_gone(&self.left, copy))
                 .collect();
             self.base.forget_conflicts(&gone)?;
             if let (true, Some(rules)) = (may_prune, notes.keep) {
@@ -264,38 +280,11 @@ impl Pair {
         let mut files = 0;
         for root in std::iter::once(&self.left).chain(self.right.folder()) {
             let pruned = prune(root, rules, now, false)?;
-            if pruned.is_clock_behind {
-                tracing::warn!(root = %root.path().display(), "versions are later than the clock, so none is let go");
+            if pruned.later > 0 {
+                tracing::warn!(root = %root.path().display(), "versions are later than the clock, and stay");
             }
             files += pruned.files;
         }
         Ok(files)
-    }
-
-    /// What still holds a pass. An agreement counts once: it is gone then, whether it was to this or not.
-    pub(crate) fn not_agreed(&mut self, holds: Vec<Hold>, options: &Options) -> Result<Vec<Hold>, PairError> {
-        if options.dry_run {
-            return Ok(if options.confirmed { Vec::new() } else { holds });
-        }
-        // That of a pass that was begun anew counts on.
-        let agreed = match (
-            self.base.take_agreement()?.or(self.agreed.take()),
-            options.confirmed,
-        ) {
-            (_, true) => Some(Agreement {
-                holds: holds.clone(),
-                ..Agreement::default()
-            }),
-            (agreed, false) => agreed,
-        };
-        let is_agreed = |hold: &Hold| {
-            let agreed = agreed.iter().flat_map(|agreed| &agreed.holds);
-            agreed.into_iter().any(|agreed| agreed.covers(hold))
-        };
-        if !holds.iter().all(is_agreed) {
-            return Ok(holds);
-        }
-        self.agreed = agreed.filter(|_| !holds.is_empty());
-        Ok(Vec::new())
     }
 }

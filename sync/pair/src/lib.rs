@@ -19,6 +19,7 @@ mod error;
 mod filters;
 mod history;
 mod memory;
+mod noting;
 mod paced;
 mod pages;
 mod pass;

@@ -1,12 +1,15 @@
 //! Where it is kept what passes came to: in the base's database. A base that is lost leaves it to the next.
 
-use gobag_reconcile::{Notice, RelPath};
+use gobag_reconcile::{Lately, Notice, Operation, Plan, RelPath, Side};
 use rusqlite::{Row, params};
 
 use crate::{Agreement, Conflict, Outcome, PairError, Past, base::Base, steady};
 
 /// Passes that are remembered; those that somebody agreed to stay beside them.
 const PASSES: i64 = 500;
+
+/// Seconds for which what was taken away counts.
+const LATELY_S: i64 = 60 * 60;
 
 const RIGHT: &str = "right-path";
 const IN_STEP: &str = "in-step";
@@ -15,12 +18,30 @@ const AGREED: &str = "agreed";
 impl Base {
     /// Writes down conflict copies that are about to be made; one that is not made is on no list.
     pub(crate) fn note_conflicts(&mut self, notices: &[Notice], run: &str) -> Result<(), PairError> {
-        let sql = "INSERT OR REPLACE INTO conflicts (copy, path, run) VALUES (?1, ?2, ?3)";
+        let made = notices.iter().filter_map(|notice| match notice {
+            Notice::Conflict { path, copy, whose } => Some(Conflict {
+                path: path.clone(),
+                copy: copy.clone(),
+                run: run.to_owned(),
+                whose: Some(*whose),
+            }),
+            _ => None,
+        });
+        self.list_conflicts(&made.collect::<Vec<_>>())
+    }
+
+    fn list_conflicts(&mut self, conflicts: &[Conflict]) -> Result<(), PairError> {
+        let sql = "INSERT OR REPLACE INTO conflicts (copy, path, run, whose) VALUES (?1, ?2, ?3, ?4)";
         self.at_once(|connection| {
-            for notice in notices {
-                if let Notice::Conflict { path, copy } = notice {
-                    connection.execute(sql, params![copy.as_bytes(), path.as_bytes(), run])?;
-                }
+            for Conflict {
+                path,
+                copy,
+                run,
+                whose,
+            } in conflicts
+            {
+                let whose = whose.map(|side| side.to_string());
+                connection.execute(sql, params![copy.as_bytes(), path.as_bytes(), run, whose])?;
             }
             Ok(())
         })
@@ -30,23 +51,25 @@ impl Base {
     pub(crate) fn conflicts(&self) -> Result<Vec<Conflict>, PairError> {
         let rows = self.ask(|connection| {
             let mut statement =
-                connection.prepare("SELECT path, copy, run FROM conflicts ORDER BY path, copy")?;
+                connection.prepare("SELECT path, copy, run, whose FROM conflicts ORDER BY path, copy")?;
             let row = |row: &Row<'_>| {
                 Ok((
                     row.get::<_, Vec<u8>>(0)?,
                     row.get::<_, Vec<u8>>(1)?,
                     row.get::<_, String>(2)?,
+                    row.get::<_, Option<String>>(3)?,
                 ))
             };
             statement
                 .query_map([], row)?
                 .collect::<rusqlite::Result<Vec<_>>>()
         })?;
-        let conflict = |(path, copy, run): (Vec<u8>, Vec<u8>, String)| {
+        let conflict = |(path, copy, run, whose): (Vec<u8>, Vec<u8>, String, Option<String>)| {
             Some(Conflict {
                 path: RelPath::new(&path).ok()?,
                 copy: RelPath::new(&copy).ok()?,
                 run,
+                whose: whose.as_deref().and_then(side),
             })
         };
         Ok(rows.into_iter().filter_map(conflict).collect())
@@ -62,6 +85,68 @@ impl Base {
             }
             Ok(())
         })
+    }
+
+    /// Writes down what is about to be taken away or replaced, and when. What comes where something was taken away was replaced.
+    pub(crate) fn note_lately(&mut self, plan: &Plan, at_s: i64) -> Result<(), PairError> {
+        let sql = "INSERT OR REPLACE INTO lately (side, path, removed, at_s) VALUES (?1, ?2, ?3, ?4)";
+        self.at_once(|connection| {
+            let mut insert = connection.prepare(sql)?;
+            let mut again = connection.prepare(
+                "UPDATE lately SET removed = NULL WHERE side IN ('stick', 'company') AND path = ?1",
+            )?;
+            for operation in &plan.operations {
+                match operation {
+                    Operation::Remove { on, path, item } => {
+                        let bytes = i64::try_from(item.len()).unwrap_or(i64::MAX);
+                        insert.execute(params![on.to_string(), path.as_bytes(), Some(bytes), at_s])?;
+                    }
+                    Operation::Put {
+                        to,
+                        path,
+                        expect: Some(_),
+                        ..
+                    } => {
+                        let none: Option<i64> = None;
+                        insert.execute(params![to.to_string(), path.as_bytes(), none, at_s])?;
+                    }
+                    Operation::Put { path, .. } => drop(again.execute([path.as_bytes()])?),
+                    _ => {}
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// What passes took away or replaced lately that nobody agreed to.
+    pub(crate) fn lately(&self) -> Result<Lately, PairError> {
+        let mut lately = Lately::default();
+        self.ask(|connection| {
+            let mut statement = connection.prepare("SELECT side, path, removed FROM lately")?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                let (side, path) = (side(&row.get::<_, String>(0)?), row.get::<_, Vec<u8>>(1)?);
+                let (Some(side), Ok(path)) = (side, RelPath::new(&path)) else {
+                    continue;
+                };
+                match row.get::<_, Option<i64>>(2)? {
+                    Some(bytes) => {
+                        let bytes = u64::try_from(bytes).unwrap_or(0);
+                        lately.removed.insert((side, path), bytes);
+                    }
+                    None => drop(lately.replaced.insert((side, path))),
+                }
+            }
+            Ok(())
+        })?;
+        Ok(lately)
+    }
+
+    /// Forgets what is longer ago than an hour, by whatever clock; without a time, all.
+    pub(crate) fn forget_lately(&self, now_s: Option<i64>) -> Result<(), PairError> {
+        let sql = "DELETE FROM lately WHERE ?1 IS NULL OR abs(at_s - ?1) > ?2";
+        self.ask(|connection| connection.execute(sql, params![now_s, LATELY_S]))
+            .map(drop)
     }
 
     pub(crate) fn remember(&mut self, past: Past) -> Result<(), PairError> {
@@ -103,10 +188,24 @@ impl Base {
 
     /// The newest passes, the newest first. One that a later version of this program wrote otherwise is left out.
     pub(crate) fn past(&self, most: usize) -> Result<Vec<Past>, PairError> {
+        self.told(
+            "SELECT told FROM history ORDER BY number DESC LIMIT ?1",
+            most as i64,
+        )
+    }
+
+    /// Those that somebody agreed to.
+    pub(crate) fn let_through(&self) -> Result<Vec<Past>, PairError> {
+        self.told(
+            "SELECT told FROM history WHERE agreed ORDER BY number DESC LIMIT ?1",
+            -1,
+        )
+    }
+
+    fn told(&self, sql: &str, most: i64) -> Result<Vec<Past>, PairError> {
         let told = self.ask(|connection| {
-            let mut statement =
-                connection.prepare("SELECT told FROM history ORDER BY number DESC LIMIT ?1")?;
-            let rows = statement.query_map([most as i64], |row| row.get::<_, String>(0))?;
+            let mut statement = connection.prepare(sql)?;
+            let rows = statement.query_map([most], |row| row.get::<_, String>(0))?;
             rows.collect::<rusqlite::Result<Vec<_>>>()
         })?;
         Ok(told
@@ -148,13 +247,12 @@ impl Base {
 
     /// What another base remembered, as far as it can be read. No agreement: it was to something else.
     pub(crate) fn take_over(&mut self, other: &Self) -> Result<(), PairError> {
-        for past in other.past(PASSES as usize).unwrap_or_default().into_iter().rev() {
+        // It has no more than those, and what somebody agreed to.
+        for past in other.past(usize::MAX >> 1).unwrap_or_default().into_iter().rev() {
             self.remember(past)?;
         }
-        for Conflict { path, copy, run } in other.conflicts().unwrap_or_default() {
-            self.note_conflicts(&[Notice::Conflict { path, copy }], &run)?;
-        }
-        for name in [IN_STEP, steady::SINCE, steady::PRUNED] {
+        self.list_conflicts(&other.conflicts().unwrap_or_default())?;
+        for name in [IN_STEP, steady::SEEN, steady::SINCE, steady::PRUNED] {
             if let Ok(Some(value)) = other.setting::<i64>(name) {
                 self.set(name, value)?;
             }
@@ -164,6 +262,11 @@ impl Base {
             _ => Ok(()),
         }
     }
+}
+
+fn side(name: &str) -> Option<Side> {
+    let mut sides = [Side::Left, Side::Right].into_iter();
+    sides.find(|side| side.to_string() == name)
 }
 
 #[cfg(test)]
@@ -195,6 +298,10 @@ mod tests {
         let newest = (11..=PASSES as u64 + 10).rev();
         assert_eq!(puts, newest.chain([1]).collect::<Vec<_>>());
         assert!(past[PASSES as usize].agreed.is_some());
+        assert_eq!(base.let_through().unwrap().len(), 1);
+        let mut next = Base::nowhere().unwrap();
+        next.take_over(&base).unwrap();
+        assert_eq!(next.past(usize::MAX >> 1).unwrap(), past);
         // What a later version wrote otherwise is left out, and not in the way.
         let later = "INSERT INTO history (agreed, told) VALUES (0, 'otherwise'), (0, '{\"outcome\":\"better\",\"new\":1}')";
         base.ask(|connection| connection.execute(later, [])).unwrap();

@@ -6,18 +6,20 @@ use gobag_files::Base as _;
 use gobag_files::{FilesError, Filter, Found, OURS, Root, RootId, Scan, Scope, scan};
 use gobag_format::Monitor;
 use gobag_reconcile::{
-    ConflictNames, HoldLimits, Item, Merged, Name, Plan, RelPath, Seen, Side, Totals, Unknown, holds, plan,
+    ConflictNames, HoldLimits, Item, Lately, Merged, Name, Plan, RelPath, Seen, Side, Totals, Unknown, holds,
+    plan,
 };
 use gobag_workspace::{StoreError, WorkspaceError};
 use rustix::fs::FlockOperation;
 
 use crate::{
-    Agreement, Other, PairError, Report, Told,
+    Other, PairError, Report, Told,
     apply::{Apply, Marks},
     aside::{BASE, ENDINGS, FRESH, put_aside, remove, rename, with},
     base::{Base, Both, Change, at},
     book::{left_base, left_root},
     filters::{Forgotten, keep_folders},
+    noting::Noting,
     right::Right,
     side::{Folder, Mark, Target},
 };
@@ -53,8 +55,8 @@ pub struct Pair {
     pub(crate) left: Root,
     pub(crate) right: Right,
     pub(crate) base: Base,
-    /// What the last pass was let through by.
-    pub(crate) agreed: Option<Agreement>,
+    /// What is noted of the pass under way.
+    pub(crate) noting: Noting,
     pace: Box<Pace>,
     /// Held for as long as the pair is open.
     _lock: fs::File,
@@ -94,7 +96,7 @@ impl Pair {
             left,
             right,
             base,
-            agreed: None,
+            noting: Noting::default(),
             pace: Box::new(|_| ()),
             _lock: lock,
         })
@@ -121,7 +123,7 @@ impl Pair {
             left,
             right,
             base,
-            agreed: None,
+            noting: Noting::default(),
             pace: Box::new(|_| ()),
             _lock: lock,
         })
@@ -146,6 +148,8 @@ impl Pair {
                 other => break other?,
             }
         };
+        let told = std::mem::take(&mut self.noting.told);
+        report.notices.splice(0..0, told);
         // It is told until a pass has come to its end.
         report.base_lost = report.base_lost || self.base.is_lost()?;
         if options.dry_run {
@@ -208,11 +212,11 @@ impl Pair {
             ..Report::default()
         };
         report.notices.extend(plan.notices.iter().map(Told::of));
-        let totals = match plan.operations.is_empty() {
-            true => Totals::default(),
-            false => self.base.totals()?,
+        let (totals, lately) = match plan.operations.is_empty() {
+            true => (Totals::default(), Lately::default()),
+            false => (self.base.totals()?, self.base.lately()?),
         };
-        report.holds = self.not_agreed(holds(&plan, &totals, &options.limits), options)?;
+        report.holds = self.not_agreed(holds(&plan, &totals, &lately, &options.limits), options)?;
         if options.dry_run {
             plan.operations
                 .iter()
@@ -224,8 +228,12 @@ impl Pair {
         }
         self.note_stamps(&scans)?;
         forgotten.note(&filter, &mut self.base)?;
-        self.carry_out(&plan, marks, &scans, options, monitor, &mut report)?;
-        Ok(report)
+        let carried = self.carry_out(&plan, marks, &scans, options, monitor, &mut report);
+        self.noting.did(&report);
+        if carried.is_err() {
+            self.noting.failed(&report);
+        }
+        carried.map(|()| report)
     }
 
     /// Both at once; each with a connection of its own to the base.
@@ -326,6 +334,7 @@ impl Pair {
         }
         self.right.count(self.left.id(), &self.base)?;
         self.base.note_conflicts(&plan.notices, &options.run)?;
+        self.note_lately(plan)?;
         let owner = self.left.id().to_string();
         let left = Folder::begin(&self.left, &scans[0], &options.run, &owner)?;
         let right = self.right.target(&scans[1], &options.run, &owner)?;

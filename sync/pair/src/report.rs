@@ -1,5 +1,7 @@
 //! What a pass found and did.
 
+use std::ops::AddAssign;
+
 use serde::{Deserialize, Serialize};
 
 use gobag_files::BadPattern;
@@ -13,10 +15,14 @@ pub struct Counts {
     pub put: u64,
     /// Bytes in them.
     pub put_bytes: u64,
+    /// Those of them that came in the place of something.
+    pub replaced: u64,
     /// Files and links that were moved.
     pub moved: u64,
     /// Files and links that went into the version store.
     pub removed: u64,
+    /// Bytes in them.
+    pub removed_bytes: u64,
     /// Folders that were made or removed.
     pub folders: u64,
 }
@@ -24,15 +30,31 @@ pub struct Counts {
 impl Counts {
     pub(crate) fn add(&mut self, operation: &Operation) {
         match operation {
-            Operation::Put { item, .. } => {
+            Operation::Put { item, expect, .. } => {
                 self.put += 1;
                 self.put_bytes += item.len();
+                self.replaced += u64::from(expect.is_some());
             }
             Operation::Rename { .. } | Operation::Move { .. } | Operation::SetAside { .. } => self.moved += 1,
-            Operation::Remove { .. } => self.removed += 1,
+            Operation::Remove { item, .. } => {
+                self.removed += 1;
+                self.removed_bytes += item.len();
+            }
             Operation::MakeFolder { .. } | Operation::RemoveFolder { .. } => self.folders += 1,
             Operation::Agree { .. } | Operation::Forget { .. } => {}
         }
+    }
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.put += other.put;
+        self.put_bytes += other.put_bytes;
+        self.replaced += other.replaced;
+        self.moved += other.moved;
+        self.removed += other.removed;
+        self.removed_bytes += other.removed_bytes;
+        self.folders += other.folders;
     }
 }
 
@@ -43,10 +65,12 @@ impl Counts {
 pub enum Told {
     /// Both sides changed it.
     Conflict {
-        /// What the other side's is.
+        /// What one side's is.
         path: String,
-        /// Where the left side's is.
+        /// Where the other one's is.
         copy: String,
+        /// Whose that is.
+        whose: Side,
     },
     /// It was deleted on one side, and is back, for the other had changed it.
     Restored {
@@ -84,9 +108,10 @@ pub enum Told {
 impl Told {
     pub(crate) fn of(notice: &Notice) -> Self {
         match notice {
-            Notice::Conflict { path, copy } => Self::Conflict {
+            Notice::Conflict { path, copy, whose } => Self::Conflict {
                 path: path.to_string(),
                 copy: copy.to_string(),
+                whose: *whose,
             },
             Notice::Restored { path, .. } => Self::Restored {
                 path: path.to_string(),

@@ -2,6 +2,8 @@
 
 use crate::{PairError, base::Base};
 
+/// When it was looked at last. Not what the history says: that also has passes that could not be made, with the time that a clock said that leapt.
+pub(crate) const SEEN: &str = "clock-seen";
 /// Since when it went on evenly.
 pub(crate) const SINCE: &str = "clock-since";
 /// When versions were last let go.
@@ -10,7 +12,7 @@ pub(crate) const PRUNED: &str = "pruned";
 /// Seconds of an hour.
 const HOUR: i64 = 60 * 60;
 /// Seconds of a day: further apart nobody says whether it was the clock or a holiday.
-const DAY: i64 = 24 * HOUR;
+pub(crate) const DAY: i64 = 24 * HOUR;
 
 /// Since when the clock goes on evenly, if it was looked at last at `seen_s`. It leapt where it goes back, or further than a day; a clock that nobody looked at
 /// before begins now.
@@ -30,12 +32,13 @@ fn is_due(since_s: i64, pruned_s: Option<i64>, now_s: i64) -> bool {
 impl Base {
     /// Looks at the clock, as the last pass did at its end; says whether versions may be let go.
     pub(crate) fn is_steady(&self, now_s: i64) -> Result<bool, PairError> {
-        let seen_s = self.past(1)?.pop().map(|past| past.ended_s);
         let began_s = self.setting(SINCE)?;
-        let since_s = since(seen_s, began_s, now_s);
+        let since_s = since(self.setting(SEEN)?, began_s, now_s);
+        // In this order: cut off between the two, the leap is still to be seen.
         if began_s != Some(since_s) {
             self.set(SINCE, since_s)?;
         }
+        self.set(SEEN, now_s)?;
         Ok(is_due(since_s, self.setting(PRUNED)?, now_s))
     }
 }

@@ -1,6 +1,6 @@
 //! Why a plan is not carried out before somebody has agreed: it takes away or changes more than people do by hand.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +15,15 @@ pub struct Totals {
     pub bytes: u64,
     /// Things at the top.
     pub at_top: u64,
+}
+
+/// What plans of late did that nobody agreed to: a little at a time is much in the end. Each path counts once, however often it was saved.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lately {
+    /// Removed, and the bytes that were in it.
+    pub removed: BTreeMap<(Side, RelPath), u64>,
+    /// Replaced.
+    pub replaced: BTreeSet<(Side, RelPath)>,
 }
 
 /// From when on a plan is held.
@@ -63,6 +72,9 @@ pub enum Hold {
         files: u64,
         /// Bytes in them.
         bytes: u64,
+        /// Besides those that were deleted there lately.
+        #[serde(default)]
+        earlier: u64,
     },
     /// Many files would be replaced.
     Changed {
@@ -70,6 +82,9 @@ pub enum Hold {
         side: Side,
         /// So many.
         files: u64,
+        /// Besides those that were replaced there lately.
+        #[serde(default)]
+        earlier: u64,
     },
 }
 
@@ -78,8 +93,10 @@ impl Hold {
     pub fn covers(&self, other: &Self) -> bool {
         let parts = |hold: &Self| match *hold {
             Self::Emptied { side, files, bytes } => (0, side, files, bytes),
-            Self::Deleted { side, files, bytes } => (1, side, files, bytes),
-            Self::Changed { side, files } => (2, side, files, 0),
+            Self::Deleted {
+                side, files, bytes, ..
+            } => (1, side, files, bytes),
+            Self::Changed { side, files, .. } => (2, side, files, 0),
         };
         let ((kind, side, files, bytes), (its_kind, its_side, its_files, its_bytes)) =
             (parts(self), parts(other));
@@ -88,15 +105,17 @@ impl Hold {
 }
 
 /// Why this plan has to wait; none: it need not. Moves count as nothing.
-pub fn holds(plan: &Plan, base: &Totals, limits: &HoldLimits) -> Vec<Hold> {
+pub fn holds(plan: &Plan, base: &Totals, lately: &Lately, limits: &HoldLimits) -> Vec<Hold> {
     let mut found = Vec::new();
     for side in [Side::Left, Side::Right] {
-        let (mut deleted, mut bytes, mut changed) = (0_u64, 0_u64, 0_u64);
+        let mut deleted: BTreeSet<&RelPath> = BTreeSet::new();
+        let mut changed: BTreeSet<&RelPath> = BTreeSet::new();
         let mut at_top: BTreeSet<&RelPath> = BTreeSet::new();
+        let mut bytes = 0_u64;
         for operation in &plan.operations {
             match operation {
                 Operation::Remove { on, item, path } if *on == side => {
-                    deleted += 1;
+                    deleted.insert(path);
                     bytes += item.len();
                     at_top.extend((path.depth() == 1).then_some(path));
                 }
@@ -104,31 +123,51 @@ pub fn holds(plan: &Plan, base: &Totals, limits: &HoldLimits) -> Vec<Hold> {
                     at_top.extend((path.depth() == 1).then_some(path));
                 }
                 Operation::Put {
-                    to, expect: Some(_), ..
-                } if *to == side => changed += 1,
+                    to,
+                    path,
+                    expect: Some(_),
+                    ..
+                } if *to == side => {
+                    changed.insert(path);
+                }
                 _ => {}
             }
         }
+        let files = deleted.len() as u64;
         if base.at_top >= 2 && at_top.len() as u64 >= base.at_top {
             found.push(Hold::Emptied {
                 side: side.other(),
-                files: deleted,
+                files,
                 bytes,
             });
         }
+        let gone = lately.removed.iter();
+        let gone = gone.filter(|((on, path), _)| *on == side && !deleted.contains(path));
+        let (earlier, earlier_bytes) = gone.fold((0, 0), |(files, sum), (_, bytes)| (files + 1, sum + bytes));
+        // As if none of it had been deleted.
+        let (all, all_bytes) = (base.files + earlier, base.bytes + earlier_bytes);
         let is_more = |part: u64, percent: u64, whole: u64| {
             u128::from(part) * 100 > u128::from(whole) * u128::from(percent)
         };
-        let many = deleted > limits.files && is_more(deleted, limits.deleted_percent, base.files);
-        if many || (deleted > limits.files && is_more(bytes, limits.deleted_bytes_percent, base.bytes)) {
+        let many = is_more(files + earlier, limits.deleted_percent, all)
+            || is_more(bytes + earlier_bytes, limits.deleted_bytes_percent, all_bytes);
+        if files > 0 && files + earlier > limits.files && many {
             found.push(Hold::Deleted {
                 side,
-                files: deleted,
+                files,
                 bytes,
+                earlier,
             });
         }
-        if changed > limits.files && is_more(changed, limits.changed_percent, base.files) {
-            found.push(Hold::Changed { side, files: changed });
+        let files = changed.len() as u64;
+        let replaced = lately.replaced.iter();
+        let replaced = replaced.filter(|(on, path)| *on == side && !changed.contains(path));
+        let earlier = replaced.count() as u64;
+        if files > 0
+            && files + earlier > limits.files
+            && is_more(files + earlier, limits.changed_percent, all)
+        {
+            found.push(Hold::Changed { side, files, earlier });
         }
     }
     found
@@ -141,7 +180,12 @@ mod tests {
     #[test]
     fn who_agreed_to_much_agreed_to_less_of_the_same() {
         let (side, other) = (Side::Left, Side::Right);
-        let deleted = |side, files, bytes| Hold::Deleted { side, files, bytes };
+        let deleted = |side, files, bytes| Hold::Deleted {
+            side,
+            files,
+            bytes,
+            earlier: 0,
+        };
         let agreed = deleted(side, 60, 100);
         for (asked, covered) in [
             (agreed, true),
@@ -149,7 +193,14 @@ mod tests {
             (deleted(side, 61, 1), false),
             (deleted(side, 60, 101), false),
             (deleted(other, 1, 1), false),
-            (Hold::Changed { side, files: 1 }, false),
+            (
+                Hold::Changed {
+                    side,
+                    files: 1,
+                    earlier: 0,
+                },
+                false,
+            ),
             (
                 Hold::Emptied {
                     side,
@@ -180,6 +231,7 @@ mod tests {
             Hold::Changed {
                 side: Side::Right,
                 files: 2,
+                earlier: 1,
             },
         ] {
             let text = serde_json::to_string(&hold).unwrap();
@@ -189,5 +241,22 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn what_an_older_version_wrote_is_read() {
+        let text = r#"{"hold":"deleted","side":"stick","files":60,"bytes":7}"#;
+        let hold: Hold = serde_json::from_str(text).unwrap();
+        assert!(
+            matches!(
+                hold,
+                Hold::Deleted {
+                    files: 60,
+                    earlier: 0,
+                    ..
+                }
+            ),
+            "{hold:?}"
+        );
     }
 }

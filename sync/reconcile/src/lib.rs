@@ -37,7 +37,7 @@ mod plan;
 
 pub use conflict::ConflictNames;
 pub use fold::{composed, fold_key};
-pub use hold::{Hold, HoldLimits, Totals, holds};
+pub use hold::{Hold, HoldLimits, Lately, Totals, holds};
 pub use item::{Content, File, Item};
 pub use merge::{Merged, Seen, Unknown};
 pub use path::{BadName, Name, RelPath};

@@ -148,12 +148,14 @@ impl Operation {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Notice {
-    /// Both changed it; the stick's is at `copy` now.
+    /// Both changed it. The company's has the name, but where the stick has a folder there and the company a file: a folder keeps its name.
     Conflict {
         /// The path.
         path: RelPath,
         /// The path of what the name did not stay with.
         copy: RelPath,
+        /// Whose that is.
+        whose: Side,
     },
     /// One side deleted it, and it is back: the other had changed it.
     Restored {
@@ -416,6 +418,7 @@ impl Planner<'_> {
         self.notices.push(Notice::Conflict {
             path: path.clone(),
             copy: copy.clone(),
+            whose: on,
         });
         let (from, to, moved) = (path.clone(), copy.clone(), item.clone());
         self.turn(

@@ -52,6 +52,55 @@ fn a_conflict_is_listed_until_it_is_resolved() {
     }
 }
 
+#[test]
+fn a_folder_keeps_its_name_and_the_file_beside_it_is_whose_it_is() {
+    for keep in ["mine", "theirs", "both"] {
+        let desk = Desk::paired(&[("x", "1"), ("y", "1")]);
+        desk.remove("mine/x");
+        desk.write("mine/x/f", "ours");
+        desk.write("office/x", "theirs");
+        desk.is(
+            "sync mine office",
+            3,
+            &["x was changed in both folders. The one of the other folder is now x (conflict "],
+        );
+        let listed = desk.json("conflicts mine", 3);
+        assert_eq!(listed["conflicts"][0]["whose"], "company", "{listed}");
+        let copy = format!("mine/{}", listed["conflicts"][0]["copy"].as_str().unwrap());
+        assert_eq!(desk.read(&copy), "theirs");
+        // Theirs cannot come in the place of a folder, and is not taken away for that.
+        let code = if keep == "theirs" { 1 } else { 0 };
+        desk.is(&format!("conflicts resolve mine x --keep {keep}"), code, &[]);
+        assert_eq!(desk.at(&copy).exists(), keep != "mine", "{keep}");
+        assert_eq!(desk.read("mine/x/f"), "ours");
+        if keep == "theirs" {
+            fs::rename(desk.at("mine/x"), desk.at("mine/my x")).unwrap();
+            desk.is(
+                "conflicts resolve mine x --keep theirs",
+                0,
+                &["ok   x is the other one now."],
+            );
+            assert_eq!(desk.read("mine/x"), "theirs");
+        }
+        assert!(contents(&desk).contains(&"theirs".to_owned()), "{keep}");
+    }
+}
+
+#[test]
+fn one_of_which_the_other_is_gone_is_not_taken_away() {
+    let desk = Desk::paired(&[("a", "1"), ("b", "1")]);
+    let copy = desk.conflict("a", ["ours", "theirs"]);
+    desk.remove("mine/a");
+    desk.is(
+        "conflicts resolve mine a --keep theirs",
+        1,
+        &["there is nothing at `a` any more", "hint: "],
+    );
+    assert_eq!(desk.read(&format!("mine/{copy}")), "ours");
+    desk.is("conflicts resolve mine a --keep mine", 0, &[]);
+    assert_eq!(desk.read("mine/a"), "ours");
+}
+
 /// All that is in any file.
 fn contents(desk: &Desk) -> Vec<String> {
     let mut found = Vec::new();
@@ -101,6 +150,7 @@ fn one_that_was_deleted_or_moved_or_given_a_name_is_no_conflict_any_more() {
         1,
         &["cannot look at `c`", "a folder has that name"],
     );
+    // That folder is nobody's side of it; the copy, which is ours, goes all the same.
     desk.is("conflicts resolve mine c --keep theirs", 0, &[]);
     desk.is(
         "conflicts resolve mine ../x --keep both",
@@ -134,10 +184,13 @@ fn s33_what_somebody_let_through_is_done_once_and_written_down() {
             "If that is meant: `gobag-sync holds confirm LEFT`",
         ],
     );
+    // Nobody can be asked.
+    let (code, text) = desk.run(&["holds", "confirm", "mine"]);
+    assert!(code != 0 && text.contains("2 files (2 B)"), "{text}");
     desk.is(
-        "holds confirm mine",
+        "holds confirm mine --yes",
         0,
-        &["ok   The next pass does this, once", "2 files (2 B)"],
+        &["ok   The next pass within a day does this, once", "2 files (2 B)"],
     );
     desk.is("status mine", 3, &["has let it through at "]);
     desk.is("sync mine office", 0, &["2 deleted and kept as versions"]);

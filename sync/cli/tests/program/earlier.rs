@@ -2,48 +2,55 @@
 
 use std::fs;
 
-use gobag_files::run_time;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::desk::Desk;
-
-/// When something else came in the place of each version, the oldest first.
-fn replaced(desk: &Desk, path: &str) -> Vec<Timestamp> {
-    let listed = desk.json(&format!("versions mine {path}"), 0);
-    let time = |line: &serde_json::Value| run_time(line["version"].as_str().unwrap()).unwrap();
-    listed["versions"].as_array().unwrap().iter().map(time).collect()
-}
 
 #[test]
 fn a_file_as_it_was_at_a_time() {
     let desk = Desk::paired(&[("a", "first")]);
+    let mut moments = vec![Timestamp::now()];
     for text in ["second", "third"] {
         desk.write("office/a", text);
         desk.is("sync mine office", 0, &[]);
+        moments.push(Timestamp::now());
     }
-    let [first, second] = replaced(&desk, "a")[..] else {
-        panic!("two versions");
+    let [before, between, after] = moments[..] else {
+        panic!()
     };
-    let moment = SignedDuration::from_millis(1);
     desk.is(
-        &format!("restore mine a@{second}"),
+        &format!("restore mine a@{after}"),
         0,
         &["Nothing was put in the place of a since then"],
     );
     desk.is(
-        &format!("restore mine a@{first}"),
+        &format!("restore mine a@{between}"),
         0,
         &["ok   a is as it was before "],
     );
     assert_eq!(desk.read("mine/a"), "second");
+    desk.is(&format!("restore mine a@{before}"), 0, &[]);
+    assert_eq!(desk.read("mine/a"), "first");
+    // It was written later than that.
     desk.is(
-        &format!("restore mine a@{}", first.checked_sub(moment).unwrap()),
-        0,
-        &[],
+        "restore mine a@2001-01-01T00:00",
+        1,
+        &["was changed since then", "--version 20"],
     );
-    assert_eq!(desk.read("mine/a"), "first");
-    desk.is("restore mine a@2001-01-01T00:00", 0, &[]);
-    assert_eq!(desk.read("mine/a"), "first");
+    // Changed here, so that nothing of it was kept here.
+    desk.write("mine/b", "1");
+    desk.is("sync mine office", 0, &[]);
+    let then = Timestamp::now();
+    desk.write("mine/b", "2");
+    desk.is("sync mine office", 0, &[]);
+    desk.is(
+        &format!("restore mine b@{then}"),
+        1,
+        &["was changed since then", "in the other folder, too"],
+    );
+    desk.write("mine/d/f", "1");
+    desk.is("restore mine d@2001-01-01", 1, &["`d` is a folder"]);
+    desk.are(&["restore", "mine", "@2001-01-01"], 1, &["is a folder"]);
     desk.is("restore mine nothing@2001-01-01", 1, &["no such version"]);
     desk.is("restore mine a@2001-01-01 --version x", 2, &["two versions"]);
     // A file may be called so.
@@ -53,12 +60,22 @@ fn a_file_as_it_was_at_a_time() {
     desk.is("sync mine office", 0, &[]);
     desk.is("restore mine b@2001-01-01", 0, &[]);
     assert_eq!(desk.read("mine/b@2001-01-01"), "called so");
+    // Also one of which nothing is kept, beside one that is called like its beginning.
+    desk.write("mine/c", "now");
+    desk.write("mine/c@2001-01-01", "called so");
+    desk.write("mine/.gobag-sync/versions/2026-11-20T071500.000Z/c", "earlier");
+    desk.is("restore mine c@2001-01-01", 1, &["no such version"]);
+    assert_eq!(desk.read("mine/c"), "now");
 }
 
 #[test]
 fn times_are_those_of_the_clock_on_the_wall() {
     let desk = Desk::paired(&[]);
-    desk.write("mine/.gobag-sync/versions/2026-11-20T071500.000Z/a", "then");
+    let kept = "mine/.gobag-sync/versions/2026-11-20T071500.000Z/a";
+    desk.write(kept, "then");
+    let written: Timestamp = "2026-11-01T00:00:00Z".parse().unwrap();
+    let file = fs::File::options().write(true).open(desk.at(kept)).unwrap();
+    file.set_modified(written.into()).unwrap();
     let (zone, restore) = ("IST-5:30", |time: &str| format!("a@2026-11-20T{time}"));
     let (code, text) = desk.run_at(zone, &["versions", "mine", "--all"]);
     assert_eq!((code, text.as_str()), (0, "2026-11-20 12:45:00        4 B  a\n"));
@@ -118,7 +135,11 @@ fn what_nobody_needs_any_more_is_let_go_when_somebody_says_so() {
         0,
         &["3 earlier versions (9 B) would be let go; 2 stay"],
     );
-    desk.is("versions prune mine --keep-versions all", 0, &["ok   0 earlier"]);
+    desk.is(
+        "versions prune mine --keep-versions all",
+        0,
+        &["ok   0 earlier", "; 5 stay"],
+    );
     desk.is("versions prune mine --keep-versions 1000y:1w", 2, &["no rules"]);
     desk.is(
         "versions prune mine --dry-run --keep-deleted 90y",
@@ -144,13 +165,14 @@ fn what_nobody_needs_any_more_is_let_go_when_somebody_says_so() {
         .collect();
     runs.sort();
     assert_eq!(runs, ["run 1", "what"], "folders that are empty go with them");
-    // A clock that is behind says nothing of what is old.
+    // What a wrong clock made is in nobody's way.
     desk.write(&kept("2001-01-01T000000.000Z", "a"), "old");
     desk.write(&kept("2199-01-01T000000.000Z", "a"), "of the future");
     desk.is(
         "versions prune mine --yes",
-        1,
-        &["later than the clock", "hint: "],
+        0,
+        &["ok   1 earlier versions", "1 are later than the clock"],
     );
-    assert!(desk.at(&kept("2001-01-01T000000.000Z", "a")).exists());
+    assert!(!desk.at(&kept("2001-01-01T000000.000Z", "a")).exists());
+    assert!(desk.at(&kept("2199-01-01T000000.000Z", "a")).exists());
 }

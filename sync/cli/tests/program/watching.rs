@@ -124,7 +124,7 @@ fn what_is_held_goes_on_when_somebody_agrees_and_each_pass_is_a_line() {
     let held = watch.tells("\"outcome\":\"held\"");
     assert_eq!(held["report"]["holds"][0]["files"], 2, "{held}");
     desk.is("holds mine", 3, &["FAIL Nothing is left in your folder"]);
-    desk.is("holds confirm mine", 0, &[]);
+    desk.is("holds confirm mine --yes", 0, &[]);
     let done = watch.tells("\"outcome\":\"in-step\"");
     assert_eq!(done["report"]["right"]["removed"], 2, "{done}");
     assert_eq!(done["error"], serde_json::Value::Null);

@@ -68,6 +68,8 @@ fn one_comes_in_the_place_of_another_and_both_are_kept() {
     assert!(replace(&lab.root, &changes, &path("d/free"), &path("folder")).is_err());
     assert!(replace(&lab.root, &changes, &path("folder"), &path("other")).is_err());
     assert!(lab.at("d/free").is_symlink() && lab.read("folder/f") == "1");
+    // Nothing is left of what could not be done.
+    assert_eq!(fs::read_dir(lab.at(".gobag-sync/stage/me")).unwrap().count(), 0);
 }
 
 #[test]
@@ -78,6 +80,7 @@ fn what_is_let_go_is_only_what_the_rules_let_go() {
     for (run, of) in [
         ("2026-11-22T113000.000Z", "there"),
         ("2026-11-22T113001.000Z", "there"),
+        ("2026-11-22T113002.000Z", "there"),
         ("2025-01-01T000000.000Z", "there"),
         ("2025-01-01T000000.000Z", "d/gone"),
         ("2026-10-01T000000.000Z", "d/gone"),
@@ -88,24 +91,53 @@ fn what_is_let_go_is_only_what_the_rules_let_go() {
     let would = prune(&lab.root, &KeepRules::default(), now, true).unwrap();
     assert_eq!(
         (would.files, would.kept, lab.kept().matches('=').count()),
-        (3, 3, 6)
+        (3, 4, 7)
     );
     let gone = prune(&lab.root, &KeepRules::default(), now, false).unwrap();
     assert_eq!(gone, would);
     assert_eq!(
         lab.kept(),
         "2026-10-01T000000.000Z/d/gone=2026-10-01T000000.000Z \
-         2026-11-22T113001.000Z/there=2026-11-22T113001.000Z no time/there=no time"
+         2026-11-22T113000.000Z/there=2026-11-22T113000.000Z \
+         2026-11-22T113002.000Z/there=2026-11-22T113002.000Z no time/there=no time"
     );
     let again = prune(&lab.root, &KeepRules::default(), now, false).unwrap();
-    assert_eq!((again.files, again.kept), (0, 3));
-    let early = "2026-11-22T11:30:00Z".parse().unwrap();
-    assert!(
-        prune(&lab.root, &KeepRules::default(), early, false)
-            .unwrap()
-            .is_clock_behind
-    );
+    assert_eq!((again.files, again.kept), (0, 4));
     let of = |under: &str| all_versions(&lab.root, &path(under)).unwrap().len();
-    assert_eq!((of("d"), of("d/gone"), of("there"), of("nothing")), (1, 1, 2, 0));
-    assert_eq!(all_versions(&lab.root, &RelPath::root()).unwrap().len(), 3);
+    assert_eq!((of("d"), of("d/gone"), of("there"), of("nothing")), (1, 1, 3, 0));
+    assert_eq!(all_versions(&lab.root, &RelPath::root()).unwrap().len(), 4);
+}
+
+#[test]
+fn what_is_later_than_the_clock_stays_and_is_in_nobodys_way() {
+    let lab = Lab::new();
+    let now: Timestamp = "2026-11-22T12:00:00Z".parse().unwrap();
+    for run in ["2199-01-01T000000.000Z", "2001-01-01T000000.000Z"] {
+        lab.write(&format!(".gobag-sync/versions/{run}/a"), run);
+    }
+    let gone = prune(&lab.root, &KeepRules::default(), now, false).unwrap();
+    assert_eq!((gone.files, gone.kept, gone.later), (1, 1, 1));
+    assert_eq!(lab.kept(), "2199-01-01T000000.000Z/a=2199-01-01T000000.000Z");
+}
+
+#[test]
+fn what_was_rescued_stands_for_nothing_else() {
+    let lab = Lab::new();
+    let now: Timestamp = "2026-11-22T12:00:00Z".parse().unwrap();
+    for run in [
+        "2026-11-01T010000.000Z",
+        "2026-11-01T020000.000Z",
+        "2026-11-01T030000.000Z",
+    ] {
+        lab.write(&format!(".gobag-sync/versions/{run}/interrupted-ready-1"), run);
+        lab.write(&format!(".gobag-sync/versions/{run}/a"), run);
+    }
+    let gone = prune(&lab.root, &KeepRules::default(), now, false).unwrap();
+    assert_eq!((gone.files, gone.kept), (1, 5));
+    assert_eq!(lab.kept().matches("interrupted-ready-1").count(), 3);
+    let later = now
+        .checked_add(jiff::SignedDuration::from_hours(366 * 24))
+        .unwrap();
+    let gone = prune(&lab.root, &KeepRules::default(), later, false).unwrap();
+    assert_eq!(gone.kept, 0);
 }

@@ -39,7 +39,7 @@ fn s1_both_changed_and_nothing_is_lost() {
     lab.write("left", "f.odt", "mine");
     lab.write("right", "f.odt", "theirs");
     let report = lab.pass();
-    let [Told::Conflict { path, copy }] = &report.notices[..] else {
+    let [Told::Conflict { path, copy, .. }] = &report.notices[..] else {
         panic!("{report:?}")
     };
     assert_eq!(path, "f.odt");

@@ -1,6 +1,8 @@
 //! The table of the crate's page, and the cases of `research/sync-posture.md` §8.1 that the planner decides.
 
-use gobag_reconcile::{Hold, HoldLimits, Merged, Notice, Operation, Seen, Side, Totals, Unknown, holds};
+use gobag_reconcile::{
+    Hold, HoldLimits, Lately, Merged, Notice, Operation, Seen, Side, Totals, Unknown, holds,
+};
 
 use crate::world::{Tree, World, file, names, path, tree};
 
@@ -36,7 +38,8 @@ fn s1_s5_s49_where_both_changed_the_company_keeps_the_name_and_nothing_is_lost()
         plan.notices,
         [Notice::Conflict {
             path: path("f.odt"),
-            copy
+            copy,
+            whose: Side::Left
         }]
     );
     assert_eq!(ends("", "f:2", "f:3"), tree("f_(conflict_s_t_0202):2 f:3"));
@@ -89,6 +92,13 @@ fn s8_a_folder_in_place_of_a_changed_file_keeps_the_name() {
     either("f:1", "f/ f/g:2", "f:3", "f_(conflict_s_t_0303):3 f/ f/g:2");
     either("f:1", "f/ f/g:2", "f:1", "f/ f/g:2");
     either("", "f/", "f:3", "f_(conflict_s_t_0303):3 f/");
+    // Whose it is that is beside it is said.
+    for (left, right, whose) in [("f/", "f:3", Side::Right), ("f:3", "f/", Side::Left)] {
+        let (_, plan) = World::new("f:1", left, right).settle();
+        let copy = path("f_(conflict_s_t_0303)");
+        let path = path("f");
+        assert_eq!(plan.notices, [Notice::Conflict { path, copy, whose }]);
+    }
 }
 
 #[test]
@@ -138,7 +148,10 @@ fn s11_a_renamed_folder_is_moved_and_counts_as_nothing() {
         bytes: 20_350,
         at_top: 2,
     };
-    assert_eq!(holds(&plan, &totals, &HoldLimits::default()), []);
+    assert_eq!(
+        holds(&plan, &totals, &Lately::default(), &HoldLimits::default()),
+        []
+    );
 }
 
 #[test]
@@ -217,6 +230,7 @@ fn s32_s33_what_takes_much_away_waits() {
                 bytes,
                 at_top: files,
             },
+            &Lately::default(),
             &HoldLimits::default(),
         )
     };
@@ -250,4 +264,51 @@ fn s32_s33_what_takes_much_away_waits() {
         held(&all, &changed(126))[..],
         [Hold::Changed { files: 126, .. }]
     ));
+}
+
+#[test]
+fn little_by_little_is_much_in_the_end() {
+    let (base, left) = ("1:1 2:2 3:3 4:4", "2:2 3:9 4:4");
+    let plan = World::new(base, left, base).plan();
+    let totals = Totals {
+        files: 200,
+        bytes: 1000,
+        at_top: 200,
+    };
+    let paths = |count: usize| (0..count).map(|n| (Side::Right, path(&format!("gone-{n}"))));
+    let held = |lately: &Lately| holds(&plan, &totals, lately, &HoldLimits::default());
+    let removed = |count| Lately {
+        removed: paths(count).map(|path| (path, 1)).collect(),
+        ..Lately::default()
+    };
+    assert_eq!(held(&removed(49)), []);
+    let hold = Hold::Deleted {
+        side: Side::Right,
+        files: 1,
+        bytes: 1,
+        earlier: 50,
+    };
+    assert_eq!(held(&removed(50)), [hold]);
+    let replaced = |count| Lately {
+        replaced: paths(count).collect(),
+        ..Lately::default()
+    };
+    assert_eq!(held(&replaced(99)), []);
+    let hold = Hold::Changed {
+        side: Side::Right,
+        files: 1,
+        earlier: 100,
+    };
+    assert_eq!(held(&replaced(100)), [hold]);
+    // The same file again and again is one; the other side is another; and who does nothing of the kind is not held for what was.
+    let again = Lately {
+        replaced: [(Side::Right, path("3"))].into(),
+        removed: paths(100).map(|(side, path)| ((side.other(), path), 1)).collect(),
+    };
+    assert_eq!(held(&again), []);
+    let nothing = World::new(base, base, base).plan();
+    assert_eq!(
+        holds(&nothing, &totals, &removed(100), &HoldLimits::default()),
+        []
+    );
 }
