@@ -9,7 +9,7 @@ use std::{
 use gobag_files::run_time;
 use gobag_pair::{Book, Conflict, Keep};
 use gobag_reconcile::{RelPath, Side};
-use gobag_term::{CliError, ExitCode, Ui, human};
+use gobag_term::{CliError, ExitCode, Ui};
 use serde::Serialize;
 
 use crate::{
@@ -134,7 +134,7 @@ fn resolve(args: &ResolveArgs, ui: &Ui) -> Result<ExitCode, CliError> {
     };
     book.resolve(&conflict, keep, &run_now()).or_explain()?;
     ui.answer(&Line::of(&conflict), |line| {
-        let (path, copy) = (human::printable(&line.path), human::printable(&line.copy));
+        let (path, copy) = (text::one_line(&line.path), text::one_line(&line.copy));
         match args.keep {
             Which::Mine => format!("ok   {path} is yours now. The other one is kept as a version.\n"),
             Which::Theirs => format!("ok   {path} is the other one now. Yours is kept as a version.\n"),

@@ -4,12 +4,13 @@ use std::{ffi::OsString, io::ErrorKind, os::unix::ffi::OsStrExt as _, path::Path
 
 use gobag_files::{Changes, FilesError, Root, Version, is_there, known, once, run_time};
 use gobag_reconcile::RelPath;
-use gobag_term::{CliError, ExitCode, Ui, human};
+use gobag_term::{CliError, ExitCode, Ui};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::{
     error::OrExplain as _,
+    text,
     time::{local, parse, run_now},
 };
 
@@ -87,11 +88,11 @@ pub(crate) fn restore(args: &RestoreArgs, ui: &Ui) -> Result<ExitCode, CliError>
         version: version.map(|version| version.run.clone()),
     };
     ui.answer(&restored, |restored| {
-        let file = human::printable(&restored.file);
+        let file = text::one_line(&restored.file);
         match &restored.version {
             Some(run) => {
                 let when = run_time(run).map_or_else(|| run.clone(), local);
-                format!("ok   {file} is as it was before {}.\n", human::printable(&when))
+                format!("ok   {file} is as it was before {}.\n", text::one_line(&when))
             }
             None => format!("ok   Nothing was put in the place of {file} since then: it is as it was.\n"),
         }

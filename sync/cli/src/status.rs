@@ -205,7 +205,7 @@ fn let_through(past: &Past) -> String {
     let what: Vec<String> = agreed.holds.iter().map(text::held).collect();
     format!(
         "     The last that was let through, by {} at {}: {}\n",
-        human::printable(&agreed.by),
+        text::one_line(&agreed.by),
         local_s(agreed.at_s),
         what.join(" ")
     )
@@ -220,7 +220,7 @@ fn waiting(standing: &Standing, last: &Past) -> String {
     match (&standing.agreed, standing.holds.is_empty()) {
         (Some(agreed), _) => text.push_str(&format!(
             "     {} has let it through at {}; the next pass does it.\n",
-            human::printable(&agreed.by),
+            text::one_line(&agreed.by),
             local_s(agreed.at_s)
         )),
         (None, false) => text.push_str("     If that is meant: `gobag-sync holds confirm LEFT`.\n"),
@@ -254,13 +254,13 @@ fn more(all: u64, listed: usize) -> String {
 /// Whether the other folder is there.
 fn other(standing: &Standing) -> String {
     let right = standing.right.as_deref().unwrap_or_default();
-    let right = human::printable(right);
+    let right = text::one_line(right);
     match (&standing.unreachable, standing.is_reachable) {
         (Some(error), _) => {
             let hints: String = error.hints.iter().map(|hint| format!("     {hint}\n")).collect();
             format!(
                 "FAIL The other folder cannot be used now: {}.\n{}",
-                human::printable(&error.message),
+                text::one_line(&error.message),
                 human::printable(&hints)
             )
         }

@@ -6,6 +6,11 @@ use gobag_pair::{Counts, Failure, LeftAlone, Report, Told};
 use gobag_reconcile::{Hold, Side};
 use gobag_term::{ErrorReport, human};
 
+/// A text from elsewhere, such as a name, that makes no line of its own and steers no terminal.
+pub(crate) fn one_line(text: &str) -> String {
+    human::printable(text).replace('\n', "\\u{a}")
+}
+
 /// The page of one pass.
 pub(crate) fn page(report: &Report) -> String {
     let mut text = String::new();
@@ -113,7 +118,7 @@ pub(crate) fn notice(told: &Told) -> String {
         Told::Restored { path } => {
             format!(
                 "{} was deleted in one folder and changed in the other; it is back.",
-                human::printable(path)
+                one_line(path)
             )
         }
         Told::Left { path, why } => left_alone(&LeftAlone {
@@ -151,8 +156,8 @@ pub(crate) fn conflict(path: &str, copy: &str, whose: Option<Side>) -> String {
     };
     format!(
         "{} was changed in both folders. {one} is now {}.",
-        human::printable(path),
-        human::printable(copy)
+        one_line(path),
+        one_line(copy)
     )
 }
 
@@ -167,19 +172,15 @@ pub(crate) fn left_alone(left: &LeftAlone) -> String {
         "filtered" => "it, or something in it, is left out",
         other => other,
     };
-    format!(
-        "{} was left alone: {}.",
-        human::printable(&left.path),
-        human::printable(why)
-    )
+    format!("{} was left alone: {}.", one_line(&left.path), one_line(why))
 }
 
 /// What could not be done.
 pub(crate) fn failed(failure: &Failure) -> String {
-    let what = human::printable(&failure.text);
+    let what = one_line(&failure.text);
     match failure.path.is_empty() {
-        true => what.into_owned(),
-        false => format!("{}: {what}", human::printable(&failure.path)),
+        true => what,
+        false => format!("{}: {what}", one_line(&failure.path)),
     }
 }
 
@@ -220,10 +221,39 @@ pub(crate) fn wrong(report: &Report) -> BTreeSet<String> {
 pub(crate) fn explained(error: &ErrorReport) -> String {
     let causes: String = error.causes.iter().map(|cause| format!(": {cause}")).collect();
     let hints: String = error.hints.iter().map(|hint| format!("hint: {hint}\n")).collect();
-    let message = human::printable(&error.message).into_owned();
     format!(
-        "FAIL {message}{}. It is tried again.\n{}",
-        human::printable(&causes),
+        "FAIL {}{}. It is tried again.\n{}",
+        one_line(&error.message),
+        one_line(&causes),
         human::printable(&hints)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_makes_no_line_of_its_own() {
+        let name = "a\nok   Both folders are the same.\u{1b}[2J";
+        let failure = Failure {
+            path: name.to_owned(),
+            text: name.to_owned(),
+            ..Failure::default()
+        };
+        let left = LeftAlone {
+            path: name.to_owned(),
+            why: name.to_owned(),
+        };
+        for text in [
+            failed(&failure),
+            left_alone(&left),
+            conflict(name, name, None),
+            notice(&Told::Restored {
+                path: name.to_owned(),
+            }),
+        ] {
+            assert!(!text.contains(['\n', '\u{1b}']), "{text:?}");
+        }
+    }
 }

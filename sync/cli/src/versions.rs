@@ -13,7 +13,7 @@ use gobag_term::{CliError, ExitCode, Ui, human};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::{error::OrExplain as _, time::local, units::KeepArgs};
+use crate::{error::OrExplain as _, text, time::local, units::KeepArgs};
 
 /// List what a file was before, or what was deleted
 ///
@@ -104,7 +104,7 @@ fn list(folder: &Path, args: &VersionsArgs, ui: &Ui) -> Result<ExitCode, CliErro
     ui.answer(&Listed { versions: lines }, |listed| match listed.versions.is_empty() {
         true if !under.is_root() => "No earlier version is kept here. Look in the other folder, too.\n".to_owned(),
         true => "Nothing was deleted here lately. Look in the other folder, too, or further back with `--all`.\n".to_owned(),
-        false => listed.versions.iter().map(|line| text(line, is_file)).collect(),
+        false => listed.versions.iter().map(|line| line_text(line, is_file)).collect(),
     })?;
     Ok(ExitCode::Ok)
 }
@@ -147,12 +147,12 @@ fn line(kept: &Kept, is_there: bool) -> Line {
     }
 }
 
-fn text(line: &Line, is_file: bool) -> String {
+fn line_text(line: &Line, is_file: bool) -> String {
     let when = run_time(&line.version).map_or_else(|| "an unknown time   ".to_owned(), local);
     let bytes = human::bytes(line.bytes);
     match is_file {
-        true => format!("{when}  {bytes:>9}  {}\n", human::printable(&line.version)),
-        false => format!("{when}  {bytes:>9}  {}\n", human::printable(&line.path)),
+        true => format!("{when}  {bytes:>9}  {}\n", text::one_line(&line.version)),
+        false => format!("{when}  {bytes:>9}  {}\n", text::one_line(&line.path)),
     }
 }
 

@@ -93,12 +93,12 @@ pub(crate) fn watch(passing: &Passing<'_>, when: &When<'_>, ui: &Ui) -> Result<E
         let began_s = Timestamp::now().as_second();
         let passed = passing.pass(ui, &quiet);
         // What nobody can wait for is an error, as long as nothing was ever done.
-        if desk.was_well.is_none()
-            && matches!(
-                passed,
-                Err(PairError::NotPaired { .. } | PairError::Overlap { .. })
-            )
-        {
+        let is_wrong = match &passed {
+            Err(PairError::NotPaired { .. }) => !may_come(passing.left),
+            Err(PairError::Overlap { .. }) => true,
+            _ => false,
+        };
+        if is_wrong && desk.was_well.is_none() {
             return passed.map(|_| ExitCode::Ok).or_explain();
         }
         // By somebody, or by the schedule.
@@ -110,6 +110,11 @@ pub(crate) fn watch(passing: &Passing<'_>, when: &When<'_>, ui: &Ui) -> Result<E
     }
     desk.ui.say("Ended. What was done is whole.");
     Ok(ExitCode::Ok)
+}
+
+/// Whether a folder may be on a drive that is not plugged in: it is not there, or as empty as where one is mounted.
+fn may_come(folder: &Path) -> bool {
+    std::fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_none())
 }
 
 /// What was said, and what is waited for.

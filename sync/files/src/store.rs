@@ -134,11 +134,14 @@ pub fn is_gone(root: &Root, path: &RelPath) -> bool {
     matches!(found, Err(Errno::NOENT | Errno::NOTDIR))
 }
 
+/// Whose versions stand for each other: those of a path; of what was rescued, of a path and a run.
+type OneFile = (RelPath, Option<String>);
+
 /// Lets go what the rules do not keep; with `dry_run` it is only counted. What no run of a known time replaced stays.
 ///
 /// This is the one place where something that was the user's is deleted.
 pub fn prune(root: &Root, rules: &KeepRules, now: Timestamp, dry_run: bool) -> Result<Pruned, FilesError> {
-    let mut of_file: BTreeMap<(RelPath, Option<String>), Vec<(i64, Version)>> = BTreeMap::new();
+    let mut of_file: BTreeMap<OneFile, Vec<(i64, Version)>> = BTreeMap::new();
     let mut pruned = Pruned::default();
     for Kept { path, version } in all_versions(root, &RelPath::root())? {
         pruned.kept += 1;

@@ -299,7 +299,7 @@ mod tests {
         assert_eq!(puts, newest.chain([1]).collect::<Vec<_>>());
         assert!(past[PASSES as usize].agreed.is_some());
         assert_eq!(base.let_through().unwrap().len(), 1);
-        let mut next = Base::nowhere().unwrap();
+        let mut next = Base::open(&folder.path().join("next")).unwrap();
         next.take_over(&base).unwrap();
         assert_eq!(next.past(usize::MAX >> 1).unwrap(), past);
         // What a later version wrote otherwise is left out, and not in the way.

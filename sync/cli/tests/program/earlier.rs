@@ -39,8 +39,8 @@ fn a_file_as_it_was_at_a_time() {
     );
     // Changed here, so that nothing of it was kept here.
     desk.write("mine/b", "1");
-    desk.is("sync mine office", 0, &[]);
     let then = Timestamp::now();
+    desk.is("sync mine office", 0, &[]);
     desk.write("mine/b", "2");
     desk.is("sync mine office", 0, &[]);
     desk.is(

@@ -58,8 +58,8 @@ fn a_folder_that_is_away_is_said_once_and_waited_for() {
         (desk.read("office/b"), desk.read("mine/c")),
         ("2".into(), "3".into())
     );
+    // What is so still is not said again: once when it went, and perhaps once more when the other one had gone.
     let said = watch.heard("FAIL cannot use folder office");
-    // Once when it went, and perhaps once more when the other one had gone.
     assert!((1..=2).contains(&said), "{said}");
     desk.is("status mine", 0, &["ok   The other folder is there"]);
 }
@@ -113,20 +113,26 @@ fn s31_a_drive_that_is_pulled_is_waited_for() {
 
 #[test]
 fn what_is_held_goes_on_when_somebody_agrees_and_each_pass_is_a_line() {
-    let desk = Desk::paired(&[("a", "1"), ("b", "2")]);
+    let names: Vec<String> = (0..60).map(|number| format!("d/f{number}")).collect();
+    let files: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "1")).collect();
+    let desk = Desk::paired(&files);
     let mut watch = desk.start("sync mine office --watch --json");
     assert_eq!(
         watch.tells("\"outcome\":\"in-step\"")["error"],
         serde_json::Value::Null
     );
-    desk.remove("mine/a");
-    desk.remove("mine/b");
+    // All in one step, whenever a pass looks.
+    fs::rename(desk.at("mine/d"), desk.at("away")).unwrap();
     let held = watch.tells("\"outcome\":\"held\"");
-    assert_eq!(held["report"]["holds"][0]["files"], 2, "{held}");
-    desk.is("holds mine", 3, &["FAIL Nothing is left in your folder"]);
+    assert_eq!(held["report"]["holds"][0]["files"], 60, "{held}");
+    desk.is(
+        "holds mine",
+        3,
+        &["FAIL 60 files (60 B) would be deleted in the other folder."],
+    );
     desk.is("holds confirm mine --yes", 0, &[]);
     let done = watch.tells("\"outcome\":\"in-step\"");
-    assert_eq!(done["report"]["right"]["removed"], 2, "{done}");
+    assert_eq!(done["report"]["right"]["removed"], 60, "{done}");
     assert_eq!(done["error"], serde_json::Value::Null);
     let (code, heard) = watch.end(Signal::INT);
     assert_eq!(code, Some(0), "{heard:?}");
@@ -168,8 +174,23 @@ fn outside_its_hours_it_waits() {
 }
 
 #[test]
+fn a_folder_that_is_not_there_yet_is_waited_for() {
+    let desk = Desk::paired(&[("a", "1")]);
+    fs::rename(desk.at("mine"), desk.at("away")).unwrap();
+    let mut watch = desk.start("sync mine office --watch");
+    watch.says("FAIL ");
+    // Where a drive is to be mounted.
+    fs::create_dir(desk.at("mine")).unwrap();
+    fs::remove_dir(desk.at("mine")).unwrap();
+    fs::rename(desk.at("away"), desk.at("mine")).unwrap();
+    watch.says("kept so");
+    assert_eq!(watch.end(Signal::TERM).0, Some(0));
+}
+
+#[test]
 fn what_is_not_paired_is_not_watched() {
     let desk = Desk::new();
+    desk.write("mine/a", "1");
     desk.is("sync mine office --watch", 1, &["not paired", "hint: "]);
     desk.is("sync mine mine --watch", 2, &["in each other"]);
     desk.is("sync mine office --watch --confirm", 2, &[]);
