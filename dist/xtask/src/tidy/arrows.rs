@@ -153,7 +153,7 @@ const BORDERS: &[Border] = &[
     ),
     (
         "gobag-tests",
-        8,
+        9,
         &[
             "gobag",
             "gobag-bundle",

@@ -131,6 +131,15 @@ impl State {
     }
 }
 
+impl Drop for State {
+    /// The lock ends here, also where a child that was just begun has the file for a moment still: closing it would not end the lock then.
+    fn drop(&mut self) {
+        if let (true, Some(header)) = (self.exclusive, self.open.get(&FileRef::Header(0))) {
+            let _ = flock(&header.file, FlockOperation::Unlock);
+        }
+    }
+}
+
 fn open_file(folder: &Path, file: FileRef, writable: bool) -> io::Result<Opened> {
     let immutable = matches!(
         file,
