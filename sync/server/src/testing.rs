@@ -96,6 +96,13 @@ impl Site {
         }
     }
 
+    /// Ends it in good order: nothing of its folder is open any more.
+    pub fn end(&mut self) {
+        if let Some((runtime, server)) = self.running.take() {
+            runtime.block_on(server.end());
+        }
+    }
+
     /// What Prometheus would read.
     #[expect(clippy::disallowed_methods, reason = "Prometheus' part, for a test")]
     pub fn metrics(&self) -> String {

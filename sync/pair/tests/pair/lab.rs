@@ -183,7 +183,7 @@ impl Lab {
     /// A copy of all that the server has, while it stands still.
     pub(crate) fn save_server(&mut self) -> TempDir {
         let site = &mut self.office.as_mut().unwrap().site;
-        site.kill();
+        site.end();
         let copy = TempDir::new().unwrap();
         copy_all(site.folder(), copy.path());
         site.start_again();
@@ -193,13 +193,12 @@ impl Lab {
     /// The server is again what it was.
     pub(crate) fn restore_server(&mut self, copy: TempDir) {
         let site = &mut self.office.as_mut().unwrap().site;
-        site.kill();
+        site.end();
         for entry in fs::read_dir(site.folder()).unwrap() {
             let path = entry.unwrap().path();
             match path.is_dir() {
                 true => fs::remove_dir_all(path).unwrap(),
-                // The database's may go by themselves in this moment.
-                false => drop(fs::remove_file(path)),
+                false => fs::remove_file(path).unwrap(),
             }
         }
         copy_all(copy.path(), site.folder());
