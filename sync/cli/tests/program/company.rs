@@ -117,7 +117,7 @@ fn two_computers_and_the_companys_server() {
         .mode();
     assert_eq!(mode & 0o777, 0o600);
     // Offline, files stay; then it goes on.
-    company.site.kill();
+    company.site.end();
     desk.write("ada/new", "while offline");
     desk.is("sync ada workspace:sales --state 1", 1, &["online"]);
     desk.is("status ada --state 1", 3, &["cannot be reached", "online"]);
