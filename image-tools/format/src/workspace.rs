@@ -7,6 +7,7 @@
 mod head;
 mod list;
 mod page;
+mod refs;
 #[cfg(test)]
 mod tests;
 
@@ -20,7 +21,7 @@ use crate::{
     digest::Digest,
     limits::MAX_BLOB_LEN,
     log::unit::is_noise,
-    reader::{Malformed, Reader, put_varint},
+    reader::Malformed,
 };
 
 pub use head::{PackedIn, WorkspaceHead};
@@ -45,7 +46,7 @@ pub const BLOB_SEALING_LEN: usize = 1 + TAG_LEN;
 /// Why sealed bytes are not what they were taken for.
 #[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum WorkspaceError {
+pub enum BlobError {
     /// Wrong key, another kind of blob, or altered.
     #[error("a part of the workspace does not open")]
     Damaged,
@@ -54,7 +55,7 @@ pub enum WorkspaceError {
     Newer,
 }
 
-impl WorkspaceError {
+impl BlobError {
     /// Stable code for scripts.
     pub fn code(&self) -> &'static str {
         match self {
@@ -64,7 +65,7 @@ impl WorkspaceError {
     }
 }
 
-impl From<Malformed> for WorkspaceError {
+impl From<Malformed> for BlobError {
     fn from(_: Malformed) -> Self {
         Self::Damaged
     }
@@ -208,26 +209,21 @@ impl WorkspaceKeys {
     }
 
     /// Opens what [`WorkspaceKeys::seal`] made; its content is of that name.
-    pub fn open(
-        &self,
-        kind: BlobKind,
-        name: &BlobName,
-        mut sealed: Vec<u8>,
-    ) -> Result<Vec<u8>, WorkspaceError> {
-        let damaged = |_| WorkspaceError::Damaged;
+    pub fn open(&self, kind: BlobKind, name: &BlobName, mut sealed: Vec<u8>) -> Result<Vec<u8>, BlobError> {
+        let damaged = |_| BlobError::Damaged;
         let cipher = self.cipher(kind, name);
         let opened = cipher
             .open(position_nonce(0, 0), &[], &mut sealed)
             .map_err(damaged)?;
-        let (codec, payload) = opened.split_first().ok_or(WorkspaceError::Damaged)?;
+        let (codec, payload) = opened.split_first().ok_or(BlobError::Damaged)?;
         let plain = match *codec {
             CODEC_RAW if payload.len() <= MAX_BLOB_LEN => payload.to_vec(),
-            CODEC_ZSTD => bulk::decompress(payload, MAX_BLOB_LEN).map_err(|_| WorkspaceError::Damaged)?,
-            _ => return Err(WorkspaceError::Damaged),
+            CODEC_ZSTD => bulk::decompress(payload, MAX_BLOB_LEN).map_err(|_| BlobError::Damaged)?,
+            _ => return Err(BlobError::Damaged),
         };
         match self.name(kind, &plain) == *name {
             true => Ok(plain),
-            false => Err(WorkspaceError::Damaged),
+            false => Err(BlobError::Damaged),
         }
     }
 
@@ -248,90 +244,4 @@ fn compressed(plain: &[u8]) -> Option<Vec<u8>> {
     }
     let shorter = bulk::compress(plain, LEVEL).ok()?;
     (shorter.len() <= plain.len() / 8 * 7).then_some(shorter)
-}
-
-/// Collects places of blobs: each pack is said once.
-#[derive(Default)]
-struct RefWriter {
-    packs: Vec<Digest>,
-}
-
-impl RefWriter {
-    fn put(&mut self, out: &mut Vec<u8>, blob: &BlobRef) {
-        // Neighbours are mostly in the same few packs.
-        let number = match self.packs.iter().rposition(|pack| *pack == blob.pack) {
-            Some(number) => number,
-            None => {
-                self.packs.push(blob.pack);
-                self.packs.len() - 1
-            }
-        };
-        put_varint(out, number as u64);
-        put_varint(out, blob.offset.into());
-        put_varint(out, blob.len.into());
-        out.extend_from_slice(&blob.name.0);
-    }
-
-    /// The packs, then what was written with their numbers.
-    fn finish(self, written: &[u8]) -> Vec<u8> {
-        let mut plain = Vec::with_capacity(4 + self.packs.len() * size_of::<Digest>() + written.len());
-        put_varint(&mut plain, self.packs.len() as u64);
-        for pack in &self.packs {
-            plain.extend_from_slice(&pack.0);
-        }
-        plain.extend_from_slice(written);
-        plain
-    }
-}
-
-/// Reads them out of a blob that is in the pack `own`.
-struct RefReader<'a> {
-    packs: &'a [[u8; size_of::<Digest>()]],
-    own: Digest,
-}
-
-impl<'a> RefReader<'a> {
-    fn begin(reader: &mut Reader<'a>, own: Digest) -> Result<Self, Malformed> {
-        let count = usize::try_from(reader.varint()?).map_err(|_| Malformed)?;
-        let len = count.checked_mul(size_of::<Digest>()).ok_or(Malformed)?;
-        let (packs, _) = reader.bytes(len)?.as_chunks();
-        Ok(Self { packs, own })
-    }
-
-    fn get(&self, reader: &mut Reader<'_>) -> Result<BlobRef, Malformed> {
-        let number = usize::try_from(reader.varint()?).map_err(|_| Malformed)?;
-        let mut short = || u32::try_from(reader.varint()?).map_err(|_| Malformed);
-        let (offset, len) = (short()?, short()?);
-        let sane = (BLOB_SEALING_LEN..=MAX_BLOB_LEN + BLOB_SEALING_LEN).contains(&(len as usize))
-            && offset.checked_add(len).is_some();
-        match (self.packs.get(number), sane) {
-            (Some(pack), true) => Ok(BlobRef {
-                pack: match Digest(*pack) {
-                    THIS_PACK => self.own,
-                    pack => pack,
-                },
-                offset,
-                len,
-                name: BlobName(reader.array()?),
-            }),
-            _ => Err(Malformed),
-        }
-    }
-}
-
-/// A count that so many bytes can hold.
-fn count(reader: &mut Reader<'_>) -> Result<usize, Malformed> {
-    let count = usize::try_from(reader.varint()?).map_err(|_| Malformed)?;
-    // Each thing takes a byte at least.
-    if count > reader.0.len() {
-        return Err(Malformed);
-    }
-    Ok(count)
-}
-
-fn ended<T>(reader: &Reader<'_>, read: T) -> Result<T, WorkspaceError> {
-    match reader.0.is_empty() {
-        true => Ok(read),
-        false => Err(WorkspaceError::Damaged),
-    }
 }

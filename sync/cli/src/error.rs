@@ -1,7 +1,7 @@
 //! Every library error's exit code and hint: the one place.
 
 use gobag_files::FilesError;
-use gobag_format::workspace::WorkspaceError as FormatError;
+use gobag_format::workspace::BlobError;
 use gobag_member::MemberError;
 use gobag_pair::PairError;
 use gobag_reconcile::BadName;
@@ -114,7 +114,7 @@ fn workspace(error: &WorkspaceError) -> &'static str {
         WorkspaceError::Store(StoreError::Refused(_)) => {
             "ask IT whether this computer is still admitted to the workspace, and may write there"
         }
-        WorkspaceError::Format(FormatError::Newer) => "get the newest version of this program",
+        WorkspaceError::Format(BlobError::Newer) => "get the newest version of this program",
         WorkspaceError::Store(StoreError::Missing) | WorkspaceError::Format(_) => {
             "what was done is whole; tell IT that the workspace is damaged, or its letter is another one's"
         }

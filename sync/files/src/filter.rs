@@ -195,12 +195,12 @@ fn read(root: &Root) -> Result<Vec<u8>, FilesError> {
     };
     let stat = fstat(&file).map_err(|errno| failed(errno.into()))?;
     let mut text = Vec::new();
-    let mut limited = std::fs::File::from(file).take(limits::FILTER + 1);
+    let mut limited = std::fs::File::from(file).take(limits::MAX_FILTER_LEN + 1);
     let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
     if is_file {
         limited.read_to_end(&mut text).map_err(failed)?;
     }
-    match is_file && text.len() as u64 <= limits::FILTER {
+    match is_file && text.len() as u64 <= limits::MAX_FILTER_LEN {
         true => Ok(text),
         false => Err(failed(Errno::FBIG.into())),
     }

@@ -1,7 +1,7 @@
 //! Every limit of this crate on what comes from outside, in one place.
 
 /// Folders in folders that are followed; what is deeper counts as unreadable.
-pub(crate) const DEPTH: usize = 256;
+pub const MAX_DEPTH: usize = 256;
 
 /// Bytes read at a time.
 pub(crate) const BUFFER: usize = 256 << 10;
@@ -13,7 +13,7 @@ pub(crate) const READERS: usize = 4;
 pub(crate) const SMALL: usize = 256;
 
 /// Bytes of a root's file of patterns.
-pub(crate) const FILTER: u64 = 1 << 20;
+pub const MAX_FILTER_LEN: u64 = 1 << 20;
 
 /// Most bytes of a name on nearly all file systems; longer ones are tried before they are put anywhere.
 pub(crate) const NAME: usize = 255;

@@ -243,7 +243,7 @@ impl<B: Base> Walk<'_, B> {
                 let listed = open_beneath(within, &name, folder_flags())
                     .and_then(|folder| Ok((names(self.root, &folder)?, folder)));
                 match listed {
-                    Ok((names, folder)) if depth < limits::DEPTH => {
+                    Ok((names, folder)) if depth < limits::MAX_DEPTH => {
                         if !is_folder {
                             self.scan
                                 .found
@@ -312,23 +312,12 @@ impl<B: Base> Walk<'_, B> {
     /// What a filter leaves out takes no room, unless it was known, or something else by that name would not be left out.
     fn filtered(&mut self, path: RelPath, is_folder: bool, was: Option<Known>) -> Result<(), B::Error> {
         if let Some(was) = was {
-            let files = self.files_known(&path, &was.item)?;
+            let files = files_known(self.base, &path, &was.item)?;
             self.scan.found.insert(path, Found::Filtered(files));
         } else if !self.scope.filter.leaves_out(&path, !is_folder) {
             self.unknown(path, Unknown::Filtered);
         }
         Ok(())
-    }
-
-    fn files_known(&mut self, path: &RelPath, item: &Item) -> Result<u64, B::Error> {
-        if !item.is_folder() {
-            return Ok(1);
-        }
-        let mut files = 0;
-        for (name, known) in self.base.children(path)? {
-            files += self.files_known(&path.join(&name), &known.item)?;
-        }
-        Ok(files)
     }
 
     /// All that was known in a folder that is none any more.
@@ -345,6 +334,18 @@ impl<B: Base> Walk<'_, B> {
 }
 
 /// What is in a folder, in order.
+/// Files that were known at a path and below it.
+pub fn files_known<B: Base>(base: &mut B, path: &RelPath, item: &Item) -> Result<u64, B::Error> {
+    if !item.is_folder() {
+        return Ok(1);
+    }
+    let mut files = 0;
+    for (name, known) in base.children(path)? {
+        files += files_known(base, &path.join(&name), &known.item)?;
+    }
+    Ok(files)
+}
+
 pub(crate) fn names(root: &Root, folder: &OwnedFd) -> Result<Vec<Name>, Errno> {
     let mut names = Vec::new();
     for entry in Dir::read_from(folder)? {

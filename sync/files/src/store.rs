@@ -85,7 +85,7 @@ impl Walk<'_> {
         let path = path.join(name);
         if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
             // What is deeper was put there by no run.
-            if depth >= limits::DEPTH {
+            if depth >= limits::MAX_DEPTH {
                 return Ok(());
             }
             let below = openat(folder, name.as_bytes(), folder_flags(), Mode::empty())?;

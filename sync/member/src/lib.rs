@@ -8,9 +8,11 @@
 #![cfg(target_os = "linux")]
 
 mod error;
+mod kept;
 mod membership;
 mod server;
 
 pub use error::MemberError;
-pub use membership::{Joined, Membership};
+pub use kept::Joined;
+pub use membership::Membership;
 pub use server::ServerStore;

@@ -1,10 +1,8 @@
-//! What a member keeps: its key and certificate, where the company answers, and the keys of its workspaces. One file, for its owner alone, written beside
-//! its place and put there whole.
+//! Who this is to the company, and the workspaces whose keys it has.
 
 use std::{
     fs,
-    io::{self, Read as _, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -12,30 +10,22 @@ use std::{
 use gobag_client::{Backoff, Client, ClientError, Identity, Options};
 use gobag_format::{
     crypto::{Key, Random, random_bytes},
-    ids::{BundleId, OrgId, WorkspaceId},
+    ids::{BundleId, OrgId},
     sign::SigningKey,
 };
 use gobag_protocol::{
     enrol::{EnrolRequest, Enrolled},
-    ids::{TenantName, WorkspaceName},
+    ids::TenantName,
     lease::CertificateRequest,
     letter::EnrolmentLetter,
     workspace_letter::WorkspaceLetter,
 };
-use rustix::fs::FlockOperation;
-use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
 
-use crate::MemberError;
+use crate::{
+    MemberError,
+    kept::{Company, Joined, Kept, file_error},
+};
 
-/// The version of the file.
-const FORMAT: u32 = 1;
-/// The file.
-const FILE: &str = "member.json";
-/// Held while it is changed.
-const LOCK: &str = "member.lock";
-/// Bytes of it at most.
-const MAX_FILE: u64 = 1 << 20;
 /// How often each address is asked.
 const TRIES: u32 = 3;
 /// Seconds before its end from which a certificate is renewed.
@@ -47,46 +37,6 @@ pub struct Membership {
     kept: Kept,
 }
 
-#[derive(Clone, Serialize, Deserialize)]
-struct Kept {
-    format: u32,
-    #[serde(default)]
-    company: Option<Company>,
-    /// An enrolment that is not through: it takes the place of `company` when it is.
-    #[serde(default)]
-    begun: Option<Company>,
-    #[serde(default)]
-    workspaces: Vec<Joined>,
-}
-
-/// Who this is to the company.
-#[derive(Clone, Serialize, Deserialize)]
-struct Company {
-    servers: Vec<String>,
-    ca: String,
-    tenant: TenantName,
-    bundle: BundleId,
-    org: OrgId,
-    /// Of the key pair.
-    seed: Key,
-    /// None while the enrolment is not through.
-    #[serde(default)]
-    certificate: Option<String>,
-    #[serde(default)]
-    certificate_ends_s: u64,
-}
-
-/// A workspace whose key is known.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct Joined {
-    /// Which.
-    pub workspace: WorkspaceId,
-    /// By what name it goes.
-    pub name: WorkspaceName,
-    /// Its key.
-    pub key: Key,
-}
-
 impl Membership {
     /// Opens the folder; one that is not there is made.
     pub fn open(folder: &Path) -> Result<Self, MemberError> {
@@ -94,7 +44,7 @@ impl Membership {
         made.map_err(|source| file_error(folder, source))?;
         Ok(Self {
             folder: folder.to_owned(),
-            kept: read(&folder.join(FILE))?,
+            kept: Kept::read(folder)?,
         })
     }
 
@@ -232,69 +182,8 @@ impl Membership {
 
     /// Changes what is kept, durably; what another program of this member changed meanwhile stays.
     fn change(&mut self, change: impl FnOnce(&mut Kept)) -> Result<(), MemberError> {
-        let lock = self.folder.join(LOCK);
-        let locked = private().truncate(false).open(&lock).and_then(|file| {
-            rustix::fs::flock(&file, FlockOperation::LockExclusive)?;
-            Ok(file)
-        });
-        let _locked = locked.map_err(|source| file_error(&lock, source))?;
-        let path = self.folder.join(FILE);
-        let mut kept = read(&path)?;
-        change(&mut kept);
-        kept.format = FORMAT;
-        let text = Zeroizing::new(serde_json::to_vec_pretty(&kept).expect("texts always serialise"));
-        let beside = self.folder.join(format!("{FILE}.new"));
-        let written = private().truncate(true).open(&beside).and_then(|mut file| {
-            file.write_all(&text)?;
-            file.sync_all()?;
-            rustix::fs::rename(&beside, &path)?;
-            fs::File::open(&self.folder)?.sync_all()
-        });
-        written.map_err(|source| file_error(&path, source))?;
-        self.kept = kept;
+        self.kept = Kept::change(&self.folder, change)?;
         Ok(())
-    }
-}
-
-/// For its owner alone.
-fn private() -> fs::OpenOptions {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).mode(0o600);
-    options
-}
-
-fn read(path: &Path) -> Result<Kept, MemberError> {
-    let mut text = Zeroizing::new(Vec::new());
-    let file = match fs::File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Ok(Kept {
-                format: FORMAT,
-                company: None,
-                begun: None,
-                workspaces: Vec::new(),
-            });
-        }
-        Err(source) => return Err(file_error(path, source)),
-    };
-    let read = file.take(MAX_FILE).read_to_end(&mut text);
-    read.map_err(|source| file_error(path, source))?;
-    // Where it stops to make sense is not told: there are keys in it.
-    let kept: Kept = serde_json::from_slice(&text).map_err(|_| MemberError::Damaged {
-        path: path.to_owned(),
-    })?;
-    match kept.format {
-        FORMAT => Ok(kept),
-        _ => Err(MemberError::Newer {
-            path: path.to_owned(),
-        }),
-    }
-}
-
-fn file_error(path: &Path, source: io::Error) -> MemberError {
-    MemberError::File {
-        path: path.to_owned(),
-        source,
     }
 }
 

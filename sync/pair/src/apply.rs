@@ -79,9 +79,14 @@ impl<'a> Apply<'a> {
         let total = operations.iter().map(bytes_of).fold(0, u64::saturating_add);
         monitor.phase("copying", Some(total));
         let done = self.each(operations, monitor, report);
-        // However it ended, what was made comes into its place, and what is done on the left is noted.
-        let placed = self.place(report);
-        done.and(placed).and(self.note())
+        // However it ended, what was made comes into its place, and what is done is noted.
+        let done = done.and(self.place(report));
+        match done {
+            Ok(()) => self.note(),
+            // Where the workspace is it that failed, it is not waited for again.
+            Err(error) if self.sides[1].has_points() => self.note_left().and(Err(error)),
+            Err(error) => self.note().and(Err(error)),
+        }
     }
 
     fn each(
@@ -317,33 +322,44 @@ impl<'a> Apply<'a> {
             .map(|path| Told::Attributes { path })
     }
 
-    /// Makes everything durable that was done, and then says so in the base. Where a workspace cannot be published, what was got from earlier points of it is
-    /// said all the same: else it would count as changed here.
+    /// Makes everything durable that was done, and then says so in the base.
     fn note(&mut self) -> Result<(), PairError> {
-        let [own, both] = &self.noted;
-        if own.is_empty() && both.is_empty() {
+        if self.noted.iter().all(Vec::is_empty) {
             return Ok(());
         }
-        let [left, right] = &mut self.sides;
-        left.flush()?;
-        let flushed = right.flush();
-        if flushed.is_err() && !right.has_points() {
-            return Ok(flushed?);
+        if self.sides[1].has_points() {
+            self.note_left()?;
+        } else {
+            self.sides[0].flush()?;
         }
-        self.base.change(own)?;
-        self.noted[0].clear();
-        flushed?;
-        if let Some(point) = right.point() {
+        self.sides[1].flush()?;
+        if let Some(point) = self.sides[1].point() {
             self.base.set_seen(point)?;
         }
-        self.base.change(&self.noted[1])?;
-        self.noted[1].clear();
+        for noted in &mut self.noted {
+            self.base.change(noted)?;
+            noted.clear();
+        }
         self.noted_bytes = 0;
         Ok(())
     }
 
-    /// The base is to have it: once `on` is durable.
+    /// The same of what is durable with the left side alone: what was got from points of a workspace, and what both had. It is said also where no point can be made:
+    /// else it would count as changed here.
+    fn note_left(&mut self) -> Result<(), PairError> {
+        self.sides[0].flush()?;
+        self.base.change(&self.noted[0])?;
+        self.noted[0].clear();
+        Ok(())
+    }
+
+    /// The base is to have it: once `on` is durable, and the other side, if it is not yet there.
     fn has(&mut self, on: Side, path: &RelPath, item: &Item) {
+        let on = if self.sides[at(Side::Right)].is_pending(path) {
+            Side::Right
+        } else {
+            on
+        };
         let marks = self.marks.get(path).copied().unwrap_or_default();
         let stamps = marks.map(|mark| mark.filter(|mark| mark.lasts).map(|mark| mark.stamp));
         self.noted[at(on)].push(Change::Has(path.clone(), item.clone(), stamps));

@@ -40,7 +40,7 @@ const TABLES: &str = "
 ";
 
 /// The workspace's point that was in step with the base.
-const AGREED_POINT: &str = "agreed-point";
+const POINT_IN_STEP: &str = "point-in-step";
 
 /// Bytes of a row's digest.
 const DIGEST: usize = 8;
@@ -141,14 +141,14 @@ impl Base {
     }
 
     /// The point that was in step with the base, if nothing was changed since.
-    pub(crate) fn agreed(&self) -> Result<Option<PointId>, PairError> {
-        Ok(self.setting::<[u8; 16]>(AGREED_POINT)?.map(PointId))
+    pub(crate) fn point_in_step(&self) -> Result<Option<PointId>, PairError> {
+        Ok(self.setting::<[u8; 16]>(POINT_IN_STEP)?.map(PointId))
     }
 
-    pub(crate) fn set_agreed(&self, point: Option<PointId>) -> Result<(), PairError> {
+    pub(crate) fn set_point_in_step(&self, point: Option<PointId>) -> Result<(), PairError> {
         match point {
-            Some(point) => self.set(AGREED_POINT, point.0),
-            None => self.unset(AGREED_POINT),
+            Some(point) => self.set(POINT_IN_STEP, point.0),
+            None => self.unset(POINT_IN_STEP),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Two folders that are kept the same: what both had last, and one pass after the other.
+//! A folder that is kept the same as another, or as a workspace: what both had last, and one pass after the other.
 //!
 //! ```text
 //! both roots ─▶ two scans against the base ─▶ merged ─▶ plan ─▶ holds? ─▶ operations in batches ─▶ base
@@ -6,7 +6,7 @@
 //!
 //! The base is a SQLite database in our folder of the left root. A batch is done in this order, so that it can be cut anywhere: what is to come is made
 //! and flushed; everything is changed; both file systems are flushed; then the base says so. What was done and is not in the base yet is found the same on both
-//! sides by the next pass, and noted.
+//! sides by the next pass, and noted. In a workspace a batch is a point.
 //!
 //! What passes came to is in the same database, for people to look at ([`Book`]).
 #![cfg(target_os = "linux")]
@@ -15,6 +15,7 @@ mod apply;
 mod aside;
 mod base;
 mod book;
+mod compare;
 mod error;
 mod filters;
 mod history;

@@ -1,14 +1,10 @@
 //! One pass: what differs on both sides, what follows from it, and whether it may be done.
 
-use std::{collections::BTreeMap, fs, os::fd::AsFd as _, path::Path};
+use std::{fs, os::fd::AsFd as _, path::Path};
 
-use gobag_files::Base as _;
 use gobag_files::{FilesError, Filter, Found, OURS, Root, RootId, Scan, Scope, scan};
 use gobag_format::Monitor;
-use gobag_reconcile::{
-    ConflictNames, HoldLimits, Item, Lately, Merged, Name, Plan, RelPath, Seen, Side, Totals, Unknown, holds,
-    plan,
-};
+use gobag_reconcile::{ConflictNames, HoldLimits, Lately, Name, Plan, Side, Totals, holds, plan};
 use gobag_workspace::{StoreError, WorkspaceError};
 use rustix::fs::FlockOperation;
 
@@ -16,12 +12,11 @@ use crate::{
     Other, PairError, Report, Told,
     apply::{Apply, Marks},
     aside::{BASE, ENDINGS, FRESH, put_aside, remove, rename, with},
-    base::{Base, Both, Change, at},
+    base::{Base, Change, at},
     book::{left_base, left_root},
-    filters::{Forgotten, keep_folders},
     noting::Noting,
     right::Right,
-    side::{Folder, Mark, Target},
+    side::{Folder, Target},
 };
 
 /// Whoever makes a pass has this file locked.
@@ -161,7 +156,7 @@ impl Pair {
         // What was left alone may be another thing with the next pass, which then has to look at all.
         let is_left = |told: &Told| matches!(told, Told::Left { .. });
         if report.is_in_step() && !report.notices.iter().any(is_left) {
-            self.right.agree(&self.base)?;
+            self.right.note_in_step(&self.base)?;
         }
         Ok(report)
     }
@@ -263,46 +258,6 @@ impl Pair {
         })
     }
 
-    /// Lays both over the base, and gives the stamps of what is there where something differs.
-    fn merge(&self, scans: &[Scan; 2], filter: &Filter) -> Result<(Merged, Marks, Forgotten), PairError> {
-        // One moment of the base, and no lock for each question.
-        let _reading = self.base.reading()?;
-        let mut merged = Merged::default();
-        let mut marks = BTreeMap::new();
-        let mut forgotten = Forgotten::default();
-        let [left, right] = [&scans[0].found, &scans[1].found];
-        for path in left
-            .keys()
-            .chain(right.keys().filter(|path| !left.contains_key(*path)))
-        {
-            let base = self.base.get(path)?;
-            if forgotten.is_left_out(path, [left.get(path), right.get(path)], base.is_some()) {
-                continue;
-            }
-            let (mut is, mut its) = (seen(left.get(path)), seen(right.get(path)));
-            if base.is_none() {
-                agree_on_running(&mut is, &mut its, [self.left.has_modes(), self.right.has_modes()]);
-            }
-            let its_marks =
-                [Side::Left, Side::Right].map(|side| mark(&scans[at(side)], path, base.as_ref(), side));
-            marks.insert(path.clone(), its_marks);
-            if (&is, &its) != (&Seen::AsBase, &Seen::AsBase) {
-                merged.add(path, base.map(|base| base.item), is, its);
-            }
-        }
-        keep_folders((&self.left, &self.right), filter, scans, &self.base, &mut merged)?;
-        if self.left.folds_names() || self.right.folds_names() {
-            let is_one = |one: &Name, other: &Name| {
-                self.left.is_one_name(one, other).unwrap_or(false) || self.right.is_one_name(one, other)
-            };
-            let in_base = |folder: &RelPath| -> Result<Vec<Name>, PairError> {
-                Ok(self.base.side(Side::Left).children(folder)?.into_keys().collect())
-            };
-            merged.fold(&is_one, &in_base)?;
-        }
-        Ok((merged, marks, forgotten))
-    }
-
     /// Files that are what they were, with another stamp.
     fn note_stamps(&mut self, scans: &[Scan; 2]) -> Result<(), PairError> {
         let mut changes = Vec::new();
@@ -363,40 +318,6 @@ impl Pair {
         rename(&fresh, &path)?;
         self.base = Base::open(&path)?;
         Ok(())
-    }
-}
-
-fn seen(found: Option<&Found>) -> Seen {
-    match found {
-        None | Some(Found::Same(_)) => Seen::AsBase,
-        Some(Found::Gone) => Seen::Gone,
-        Some(Found::Item(item, _)) => Seen::Item(item.clone()),
-        Some(Found::Unknown(why)) => Seen::Unknown(*why),
-        Some(Found::Filtered(_)) => Seen::Unknown(Unknown::Filtered),
-    }
-}
-
-/// Of two files with the same content, one on a file system that does not know who may run it, the other's word counts.
-fn agree_on_running(left: &mut Seen, right: &mut Seen, know: [bool; 2]) {
-    let (Seen::Item(Item::File(left)), Seen::Item(Item::File(right))) = (left, right) else {
-        return;
-    };
-    match know {
-        [true, false] if left.content == right.content => right.executable = left.executable,
-        [false, true] if left.content == right.content => left.executable = right.executable,
-        _ => {}
-    }
-}
-
-/// The stamp of the file that a side has at `path`, if it has one.
-fn mark(scan: &Scan, path: &RelPath, base: Option<&Both>, side: Side) -> Option<Mark> {
-    match scan.found.get(path) {
-        Some(Found::Same(stamp) | Found::Item(Item::File(_), stamp)) => {
-            let lasts = scan.lasting(stamp).is_some();
-            Some(Mark { stamp: *stamp, lasts })
-        }
-        Some(_) => None,
-        None => base?.stamps[at(side)].map(|stamp| Mark { stamp, lasts: true }),
     }
 }
 

@@ -128,7 +128,7 @@ impl Right {
                 root.set_counter(left, passes)?;
                 base.set_passes(passes, false)
             }
-            Self::Workspace(_) => base.set_agreed(None),
+            Self::Workspace(_) => base.set_point_in_step(None),
         }
     }
 
@@ -181,7 +181,7 @@ impl Right {
             Self::Workspace(workspace) => {
                 let point = workspace.point().map(|(_, point)| point);
                 let is_same_filter = base.filter()? == Some(scope.filter.digest());
-                if point.is_none() || base.agreed()? != point || !is_same_filter {
+                if point.is_none() || base.point_in_step()? != point || !is_same_filter {
                     return share::scan(workspace, base, scope);
                 }
                 let mut scan = Scan::without_stamps();
@@ -205,10 +205,10 @@ impl Right {
     }
 
     /// A pass is over that left both the same.
-    pub(crate) fn agree(&self, base: &Base) -> Result<(), PairError> {
+    pub(crate) fn note_in_step(&self, base: &Base) -> Result<(), PairError> {
         match self {
             Self::Folder(_) => Ok(()),
-            Self::Workspace(workspace) => base.set_agreed(workspace.point().map(|(_, point)| point)),
+            Self::Workspace(workspace) => base.set_point_in_step(workspace.point().map(|(_, point)| point)),
         }
     }
 }

@@ -1,189 +1,16 @@
 //! A workspace as the right side of a pair.
 
-use std::{
-    cmp::Ordering,
-    collections::HashSet,
-    io::{self, Read},
-};
+mod scan;
 
-use gobag_files::{Base as _, FILTER, FilesError, Found, Known, Scan, Scope, Source, Stamp, is_ours};
-use gobag_format::{
-    ids::PointId,
-    workspace::{EntryKind, WorkspaceError as Format},
-};
-use gobag_reconcile::{Content, File, Item, Name, RelPath, Side, Unknown};
-use gobag_workspace::{Workspace, WorkspaceError, path_of};
+use std::io::{self, Read};
 
-use crate::{
-    PairError,
-    base::Base,
-    side::{Made, Mark, Opened, Placed, Placing, SideError, Target},
-};
+use gobag_files::{FilesError, Known, Source};
+use gobag_format::{ids::PointId, workspace::EntryKind};
+use gobag_reconcile::{Content, File, Item, RelPath};
+use gobag_workspace::{Workspace, WorkspaceError};
 
-/// Folders in folders that are followed, as with a folder.
-const DEPTH: usize = 256;
-/// Bytes of patterns, as with a folder.
-const PATTERNS: u64 = 1 << 20;
-
-/// What differs in the newest point from what the base has. Both come in the same order, so neither is in memory as a whole.
-pub(crate) fn scan(workspace: &Workspace, base: &Base, scope: &Scope<'_>) -> Result<Scan, PairError> {
-    let tree = workspace.tree()?;
-    let mut walk = Walk {
-        base,
-        scope,
-        scan: Scan::without_stamps(),
-        folders: HashSet::from([RelPath::root()]),
-        passed_over: HashSet::new(),
-    };
-    base.in_order(Side::Right, &mut |next| {
-        let mut known = next()?;
-        tree.for_each(&mut |entry| -> Result<(), PairError> {
-            let path = path_of(&entry.key)?;
-            while let Some((at, was)) = known.take() {
-                match order(&at, &path) {
-                    Ordering::Less => {
-                        walk.gone(at, &was)?;
-                        known = next()?;
-                    }
-                    Ordering::Equal => {
-                        known = next()?;
-                        return walk.one(path, item_of(&entry.kind), Some(was));
-                    }
-                    Ordering::Greater => {
-                        known = Some((at, was));
-                        break;
-                    }
-                }
-            }
-            walk.one(path, item_of(&entry.kind), None)
-        })?;
-        while let Some((at, was)) = known {
-            walk.gone(at, &was)?;
-            known = next()?;
-        }
-        Ok(())
-    })?;
-    Ok(walk.scan)
-}
-
-struct Walk<'a> {
-    base: &'a Base,
-    scope: &'a Scope<'a>,
-    scan: Scan,
-    folders: HashSet<RelPath>,
-    /// Folders of which nothing is looked at; both, of the point and of the base.
-    passed_over: HashSet<RelPath>,
-}
-
-impl Walk<'_> {
-    fn one(&mut self, path: RelPath, item: Item, was: Option<Known>) -> Result<(), PairError> {
-        let folder = path.parent().unwrap_or_default();
-        // Folders come before what is in them.
-        if !self.folders.contains(&folder) {
-            return Err(WorkspaceError::Format(Format::Damaged).into());
-        }
-        if item.is_folder() {
-            self.folders.insert(path.clone());
-        }
-        let known_folder = was.as_ref().is_some_and(|was| was.item.is_folder());
-        if self.passed_over.contains(&folder) {
-            self.pass_over(path, item.is_folder() || known_folder);
-            return Ok(());
-        }
-        let name = path.name().and_then(|name| Name::new(name).ok());
-        let is_ours = name.as_ref().is_some_and(is_ours);
-        let is_refused = |name: &Name| (self.scope.is_refused)(name);
-        let unknown = match &was {
-            // Nobody puts anything there but who wants to harm.
-            _ if is_ours => Some(Unknown::Special),
-            _ if path.depth() > DEPTH => Some(Unknown::Unreadable),
-            _ if self.scope.filter.leaves_out(&path, item.is_folder()) => {
-                self.filtered(path, item.is_folder(), was)?;
-                return Ok(());
-            }
-            None if name.as_ref().is_some_and(is_refused) => Some(Unknown::Name),
-            _ => None,
-        };
-        if let Some(why) = unknown {
-            self.scan.found.insert(path.clone(), Found::Unknown(why));
-            self.pass_over(path, true);
-            return Ok(());
-        }
-        if let Item::File(file) = &item {
-            self.scan.files += 1;
-            self.scan.bytes = self.scan.bytes.saturating_add(file.len);
-        }
-        if was.is_none_or(|was| was.item != item) {
-            self.scan.found.insert(path, Found::Item(item, Stamp::default()));
-        }
-        Ok(())
-    }
-
-    fn gone(&mut self, path: RelPath, was: &Known) -> Result<(), PairError> {
-        let is_folder = was.item.is_folder();
-        if self.passed_over.contains(&path.parent().unwrap_or_default()) {
-            self.pass_over(path, is_folder);
-        } else if self.scope.filter.leaves_out(&path, is_folder) {
-            self.filtered(path, is_folder, Some(was.clone()))?;
-        } else {
-            self.scan.found.insert(path, Found::Gone);
-        }
-        Ok(())
-    }
-
-    fn pass_over(&mut self, path: RelPath, is_folder: bool) {
-        if is_folder {
-            self.passed_over.insert(path);
-        }
-    }
-
-    /// As with a folder's scan: what a filter leaves out takes no room, unless it was known, or something else by that name would not be left out.
-    fn filtered(&mut self, path: RelPath, is_folder: bool, was: Option<Known>) -> Result<(), PairError> {
-        if let Some(was) = &was {
-            let files = files_known(self.base, &path, &was.item)?;
-            self.scan.found.insert(path.clone(), Found::Filtered(files));
-        } else if !self.scope.filter.leaves_out(&path, !is_folder) {
-            let unknown = Found::Unknown(Unknown::Filtered);
-            self.scan.found.insert(path.clone(), unknown);
-        }
-        self.pass_over(path, true);
-        Ok(())
-    }
-}
-
-fn files_known(base: &Base, path: &RelPath, item: &Item) -> Result<u64, PairError> {
-    if !item.is_folder() {
-        return Ok(1);
-    }
-    let mut files = 0;
-    for (name, known) in base.side(Side::Right).children(path)? {
-        files += files_known(base, &path.join(&name), &known.item)?;
-    }
-    Ok(files)
-}
-
-/// The text of a workspace's own file of patterns.
-pub(crate) fn patterns(workspace: &Workspace) -> Result<Vec<u8>, PairError> {
-    let path = RelPath::new(FILTER.as_bytes()).unwrap_or_default();
-    let mut text = Vec::new();
-    if let Some(kind @ EntryKind::File { .. }) = workspace.find(&path)?.map(|entry| entry.kind) {
-        let mut reader = workspace.read(&kind);
-        let read = reader.by_ref().take(PATTERNS + 1).read_to_end(&mut text);
-        if let Some(error) = reader.take_error() {
-            return Err(error.into());
-        }
-        if read.is_err() || text.len() as u64 > PATTERNS {
-            // Nothing is carried over that somebody may have left out.
-            return Err(WorkspaceError::Format(Format::Damaged).into());
-        }
-    }
-    Ok(text)
-}
-
-/// The order of the tree's keys, and of the base's rows.
-fn order(one: &RelPath, other: &RelPath) -> Ordering {
-    (one.parent(), one.name()).cmp(&(other.parent(), other.name()))
-}
+use crate::side::{Made, Mark, Opened, Placed, Placing, SideError, Target};
+pub(crate) use scan::{patterns, scan};
 
 fn item_of(kind: &EntryKind) -> Item {
     match kind {
@@ -326,6 +153,10 @@ impl Target for Share<'_> {
 
     fn has_points(&self) -> bool {
         true
+    }
+
+    fn is_pending(&self, path: &RelPath) -> bool {
+        self.0.is_pending(path)
     }
 
     fn point(&self) -> Option<(u64, PointId)> {

@@ -52,36 +52,37 @@ impl SideError {
 
 /// A file of a side, being read.
 pub(crate) struct Opened {
-    from: From,
+    from: Origin,
     pub(crate) mtime: (i64, u32),
     pub(crate) mode: u32,
 }
 
-enum From {
+/// Where its bytes come from.
+enum Origin {
     Folder(Reading),
     Workspace(FileReader),
 }
 
 impl Opened {
     pub(crate) fn of_workspace(from: FileReader, mtime: (i64, u32), mode: u32) -> Self {
-        let from = From::Workspace(from);
+        let from = Origin::Workspace(from);
         Self { from, mtime, mode }
     }
 
     /// What was wrong with where it comes from, and not with where it goes.
     pub(crate) fn take_error(&mut self) -> Option<WorkspaceError> {
         match &mut self.from {
-            From::Folder(_) => None,
-            From::Workspace(reader) => reader.take_error(),
+            Origin::Folder(_) => None,
+            Origin::Workspace(reader) => reader.take_error(),
         }
     }
 
     /// Ends reading; whether nobody wrote to it since it was opened.
     pub(crate) fn end(self) -> bool {
         match self.from {
-            From::Folder(reading) => reading.finish().is_ok(),
+            Origin::Folder(reading) => reading.finish().is_ok(),
             // A point never changes.
-            From::Workspace(_) => true,
+            Origin::Workspace(_) => true,
         }
     }
 }
@@ -89,8 +90,8 @@ impl Opened {
 impl Read for Opened {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match &mut self.from {
-            From::Folder(reading) => reading.read(buffer),
-            From::Workspace(reader) => reader.read(buffer),
+            Origin::Folder(reading) => reading.read(buffer),
+            Origin::Workspace(reader) => reader.read(buffer),
         }
     }
 }
@@ -98,15 +99,15 @@ impl Read for Opened {
 impl Source for Opened {
     fn skip_hole(&mut self) -> io::Result<u64> {
         match &mut self.from {
-            From::Folder(reading) => reading.skip_hole(),
-            From::Workspace(_) => Ok(0),
+            Origin::Folder(reading) => reading.skip_hole(),
+            Origin::Workspace(_) => Ok(0),
         }
     }
 
     fn attributes(&self) -> Vec<Attribute> {
         match &self.from {
-            From::Folder(reading) => reading.attributes(),
-            From::Workspace(_) => Vec::new(),
+            Origin::Folder(reading) => reading.attributes(),
+            Origin::Workspace(_) => Vec::new(),
         }
     }
 }
@@ -119,7 +120,7 @@ pub(crate) struct Made {
     pub(crate) has_attributes: bool,
 }
 
-impl std::convert::From<Staged> for Made {
+impl From<Staged> for Made {
     fn from(staged: Staged) -> Self {
         Self {
             has_attributes: staged.has_attributes(),
@@ -167,6 +168,10 @@ pub(crate) trait Target {
     fn has_points(&self) -> bool {
         false
     }
+    /// Whether what is at `path` is not durable yet.
+    fn is_pending(&self, _: &RelPath) -> bool {
+        false
+    }
     /// The newest point that was seen, of a workspace.
     fn point(&self) -> Option<(u64, PointId)> {
         None
@@ -205,7 +210,7 @@ impl Target for Folder<'_> {
     fn open(&self, path: &RelPath) -> Result<Opened, SideError> {
         let reading = Reading::open(self.root, path)?;
         let (mtime, mode) = (reading.stamp().mtime, reading.mode());
-        let from = From::Folder(reading);
+        let from = Origin::Folder(reading);
         Ok(Opened { from, mtime, mode })
     }
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use fastcdc::v2020::{Error as CutError, Normalization, StreamCDC};
-use gobag_format::workspace::{BlobKind, BlobName, BlobRef, Body, Part, PartList, WorkspaceError as Format};
+use gobag_format::workspace::{BlobError, BlobKind, BlobName, BlobRef, Body, Part, PartList};
 use gobag_reconcile::{Content, File};
 
 use crate::{
@@ -112,7 +112,7 @@ fn read_list(fetcher: &Fetcher, level: u8, blob: &BlobRef, len: u64) -> Result<P
     let list = PartList::decode(&fetcher.blob(BlobKind::List, blob)?, blob.pack, level)?;
     match list.len() == len {
         true => Ok(list),
-        false => Err(Format::Damaged.into()),
+        false => Err(BlobError::Damaged.into()),
     }
 }
 
@@ -258,7 +258,7 @@ impl FileReader {
             let Some(level) = list else {
                 let piece = self.fetcher.blob(BlobKind::Data, &part.blob)?;
                 if piece.len() as u64 != part.len {
-                    return Err(Format::Damaged.into());
+                    return Err(BlobError::Damaged.into());
                 }
                 self.piece = io::Cursor::new(piece);
                 return Ok(true);

@@ -15,7 +15,7 @@ pub enum WorkspaceError {
     Store(#[from] StoreError),
     /// What is kept there is not what members wrote.
     #[error(transparent)]
-    Format(#[from] gobag_format::workspace::WorkspaceError),
+    Format(#[from] gobag_format::workspace::BlobError),
     /// What is kept there is older than what was there before.
     #[error("the workspace was put back to an earlier state: point {found}, where {known} was seen")]
     PutBack {

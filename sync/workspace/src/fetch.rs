@@ -111,6 +111,6 @@ fn part(pack: &[u8], blob: &BlobRef) -> Result<Vec<u8>, WorkspaceError> {
     let range = blob.offset as usize..(blob.offset + blob.len) as usize;
     let part = pack
         .get(range)
-        .ok_or(gobag_format::workspace::WorkspaceError::Damaged)?;
+        .ok_or(gobag_format::workspace::BlobError::Damaged)?;
     Ok(part.to_vec())
 }

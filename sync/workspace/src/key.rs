@@ -1,6 +1,6 @@
 //! Keys of the tree: the folder's path, a zero byte, the name. So the entries of a folder stand together, in the order of their names.
 
-use gobag_format::{limits::MAX_KEY_LEN, workspace::WorkspaceError as Format};
+use gobag_format::{limits::MAX_KEY_LEN, workspace::BlobError};
 use gobag_reconcile::{Name, RelPath};
 
 use crate::WorkspaceError;
@@ -19,7 +19,7 @@ pub(crate) fn tree_key(path: &RelPath) -> Result<Vec<u8>, WorkspaceError> {
 
 /// The path of a key. Whoever wrote it, it leads nowhere but down.
 pub fn path_of(key: &[u8]) -> Result<RelPath, WorkspaceError> {
-    let damaged = || WorkspaceError::Format(Format::Damaged);
+    let damaged = || WorkspaceError::Format(BlobError::Damaged);
     let at = key.iter().position(|byte| *byte == 0).ok_or_else(damaged)?;
     let folder = RelPath::new(&key[..at]).map_err(|_| damaged())?;
     let name = Name::new(&key[at + 1..]).map_err(|_| damaged())?;

@@ -16,6 +16,7 @@ mod fetch;
 mod key;
 mod limits;
 mod packer;
+mod publish;
 mod store;
 mod tree;
 mod workspace;

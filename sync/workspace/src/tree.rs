@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use gobag_format::workspace::{BlobKind, BlobRef, Entry, Leaf, Node, NodeChild, WorkspaceError as Format};
+use gobag_format::workspace::{BlobError, BlobKind, BlobRef, Entry, Leaf, Node, NodeChild};
 
 use crate::{WorkspaceError, fetch::Fetcher};
 
@@ -113,7 +113,7 @@ impl Tree {
             match level {
                 // In order as a whole, too: a page of another place would have entries come twice, or any number of times.
                 1 if pages.leaves.last().is_some_and(|last| last.first >= child.first) => {
-                    return Err(Format::Damaged.into());
+                    return Err(BlobError::Damaged.into());
                 }
                 1 => pages.leaves.push(child.clone()),
                 _ => self.pages_below(level - 1, child.blob, pages)?,

@@ -8,7 +8,7 @@ use crate::{
     limits::{MAX_BLOB_LEN, MAX_HEAD_PACKS, MAX_TREE_LEVEL},
 };
 
-use super::{BLOB_SEALING_LEN, BlobKind, BlobName, BlobRef, NAME_LEN, WorkspaceError, WorkspaceKeys};
+use super::{BLOB_SEALING_LEN, BlobError, BlobKind, BlobName, BlobRef, NAME_LEN, WorkspaceKeys};
 
 /// The format this program writes.
 const FORMAT: u32 = 1;
@@ -61,8 +61,8 @@ impl From<BlobRef> for PackedIn {
 
 impl PackedIn {
     /// The same, checked.
-    pub fn blob(&self) -> Result<BlobRef, WorkspaceError> {
-        let name = parse_hex(&self.name).ok_or(WorkspaceError::Damaged)?;
+    pub fn blob(&self) -> Result<BlobRef, BlobError> {
+        let name = parse_hex(&self.name).ok_or(BlobError::Damaged)?;
         let sane = (self.len as usize) <= MAX_BLOB_LEN + BLOB_SEALING_LEN
             && self.offset.checked_add(self.len).is_some();
         match sane {
@@ -72,7 +72,7 @@ impl PackedIn {
                 len: self.len,
                 name: BlobName(name),
             }),
-            false => Err(WorkspaceError::Damaged),
+            false => Err(BlobError::Damaged),
         }
     }
 }
@@ -93,19 +93,17 @@ impl WorkspaceHead {
     }
 
     /// Opens the head of a point of `workspace`.
-    pub fn open(keys: &WorkspaceKeys, workspace: WorkspaceId, head: &[u8]) -> Result<Self, WorkspaceError> {
+    pub fn open(keys: &WorkspaceKeys, workspace: WorkspaceId, head: &[u8]) -> Result<Self, BlobError> {
         #[derive(Deserialize)]
         struct Version {
             format: u32,
         }
-        let damaged = |_| WorkspaceError::Damaged;
-        let (name, sealed) = head
-            .split_first_chunk::<NAME_LEN>()
-            .ok_or(WorkspaceError::Damaged)?;
+        let damaged = |_| BlobError::Damaged;
+        let (name, sealed) = head.split_first_chunk::<NAME_LEN>().ok_or(BlobError::Damaged)?;
         let json = keys.open(BlobKind::Head, &BlobName(*name), sealed.to_vec())?;
         let version: Version = serde_json::from_slice(&json).map_err(damaged)?;
         if version.format > FORMAT {
-            return Err(WorkspaceError::Newer);
+            return Err(BlobError::Newer);
         }
         let head: Self = serde_json::from_slice(&json).map_err(damaged)?;
         let sane = head.workspace == workspace
@@ -113,7 +111,7 @@ impl WorkspaceHead {
             && head.tree_level <= MAX_TREE_LEVEL;
         match sane {
             true => Ok(head),
-            false => Err(WorkspaceError::Damaged),
+            false => Err(BlobError::Damaged),
         }
     }
 }

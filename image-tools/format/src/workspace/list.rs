@@ -6,7 +6,10 @@ use crate::{
     reader::{Reader, put_varint},
 };
 
-use super::{BlobRef, RefReader, RefWriter, WorkspaceError, count, ended};
+use super::{
+    BlobError, BlobRef,
+    refs::{RefReader, RefWriter, count, ended},
+};
 
 /// A piece of a file, or the list of some.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,24 +55,24 @@ impl PartList {
     }
 
     /// Reads it out of the pack `own`; it has to be of this level.
-    pub fn decode(plain: &[u8], own: Digest, level: u8) -> Result<Self, WorkspaceError> {
+    pub fn decode(plain: &[u8], own: Digest, level: u8) -> Result<Self, BlobError> {
         let mut reader = Reader(plain);
         let refs = RefReader::begin(&mut reader, own)?;
         if reader.u8()? != level || level > MAX_LIST_LEVEL {
-            return Err(WorkspaceError::Damaged);
+            return Err(BlobError::Damaged);
         }
         let count = count(&mut reader)?;
         let mut parts = Vec::with_capacity(count.min(reader.0.len() / 20));
         let mut total: u64 = 0;
         for _ in 0..count {
             let len = reader.varint()?;
-            total = total.checked_add(len).ok_or(WorkspaceError::Damaged)?;
+            total = total.checked_add(len).ok_or(BlobError::Damaged)?;
             let blob = refs.get(&mut reader)?;
             parts.push(Part { len, blob });
         }
         // Of nothing there could be any number, and reading them would come to no end.
         if parts.is_empty() || parts.iter().any(|part| part.len == 0) {
-            return Err(WorkspaceError::Damaged);
+            return Err(BlobError::Damaged);
         }
         ended(&reader, Self { level, parts })
     }
@@ -101,7 +104,7 @@ impl PackList {
     }
 
     /// Reads it out of the pack `own`.
-    pub fn decode(plain: &[u8], own: Digest) -> Result<Self, WorkspaceError> {
+    pub fn decode(plain: &[u8], own: Digest) -> Result<Self, BlobError> {
         let mut reader = Reader(plain);
         let refs = RefReader::begin(&mut reader, own)?;
         let count = count(&mut reader)?;
@@ -112,7 +115,7 @@ impl PackList {
         let older = match reader.u8()? {
             0 => None,
             1 => Some(refs.get(&mut reader)?),
-            _ => return Err(WorkspaceError::Damaged),
+            _ => return Err(BlobError::Damaged),
         };
         ended(&reader, Self { packs, older })
     }

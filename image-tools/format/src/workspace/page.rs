@@ -8,7 +8,10 @@ use crate::{
     reader::{Malformed, Reader, put_varint},
 };
 
-use super::{BlobRef, RefReader, RefWriter, WorkspaceError, count, ended};
+use super::{
+    BlobError, BlobRef,
+    refs::{RefReader, RefWriter, count, ended},
+};
 
 /// Where a file's bytes are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,7 +97,7 @@ impl Leaf {
     }
 
     /// Reads it out of the pack `own`: keys in order, each once.
-    pub fn decode(plain: &[u8], own: Digest) -> Result<Self, WorkspaceError> {
+    pub fn decode(plain: &[u8], own: Digest) -> Result<Self, BlobError> {
         let mut reader = Reader(plain);
         let refs = RefReader::begin(&mut reader, own)?;
         let mut entries: Vec<Entry> = Vec::new();
@@ -123,18 +126,18 @@ impl Node {
     }
 
     /// Reads it out of the pack `own`; it has to be of this level.
-    pub fn decode(plain: &[u8], own: Digest, level: u8) -> Result<Self, WorkspaceError> {
+    pub fn decode(plain: &[u8], own: Digest, level: u8) -> Result<Self, BlobError> {
         let mut reader = Reader(plain);
         let refs = RefReader::begin(&mut reader, own)?;
         if reader.u8()? != level || level > MAX_TREE_LEVEL {
-            return Err(WorkspaceError::Damaged);
+            return Err(BlobError::Damaged);
         }
         let mut children: Vec<NodeChild> = Vec::new();
         let mut total: u64 = 0;
         for _ in 0..entries_of_page(&mut reader)? {
             let first = key(&mut reader, children.last().map(|child| &child.first[..]))?;
             let entries = reader.varint()?;
-            total = total.checked_add(entries).ok_or(WorkspaceError::Damaged)?;
+            total = total.checked_add(entries).ok_or(BlobError::Damaged)?;
             let blob = refs.get(&mut reader)?;
             children.push(NodeChild { first, entries, blob });
         }

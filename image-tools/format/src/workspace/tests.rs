@@ -130,10 +130,7 @@ fn what_can_be_shortened_is_and_no_bomb_opens() {
     let mut sealed = [&[CODEC_ZSTD], &bomb[..]].concat();
     keys.cipher(BlobKind::Data, &name)
         .seal(position_nonce(0, 0), &[], &mut sealed, 0);
-    assert_eq!(
-        keys.open(BlobKind::Data, &name, sealed),
-        Err(WorkspaceError::Damaged)
-    );
+    assert_eq!(keys.open(BlobKind::Data, &name, sealed), Err(BlobError::Damaged));
 }
 
 #[test]
@@ -165,7 +162,7 @@ fn a_head_is_of_one_workspace_and_a_later_format_is_said() {
     let later = head.seal(&keys);
     assert_eq!(
         WorkspaceHead::open(&keys, head.workspace, &later),
-        Err(WorkspaceError::Newer)
+        Err(BlobError::Newer)
     );
 }
 
@@ -203,6 +200,6 @@ fn an_order_that_is_none_is_refused() {
         let leaf = Leaf {
             entries: keys.map(|key| entry(key)).to_vec(),
         };
-        assert_eq!(Leaf::decode(&leaf.encode(), OWN), Err(WorkspaceError::Damaged));
+        assert_eq!(Leaf::decode(&leaf.encode(), OWN), Err(BlobError::Damaged));
     }
 }

@@ -40,6 +40,13 @@ impl Company {
         desk.write(&format!("{number}.letter"), &letter.to_json());
     }
 
+    /// The computer reads both letters, and is admitted.
+    fn let_in(&self, desk: &Desk, number: u8) {
+        desk.is(&format!("enrol {number}.letter --state {number}"), 0, &[]);
+        desk.is(&format!("join sales.letter --state {number}"), 0, &[]);
+        self.admit(number, MemberRole::Writer);
+    }
+
     fn admit(&self, number: u8, role: MemberRole) {
         people(&self.site, Role::Operator)
             .admit(self.letter.workspace, BundleId([number; 16]), role)
@@ -50,6 +57,69 @@ impl Company {
 fn people(site: &Site, role: Role) -> People {
     let nobody = Client::new(&site.address(), site.ca(), None, Options::default()).unwrap();
     People::new(nobody, site.person("acme", role).expose())
+}
+
+/// Both computers have joined and are admitted, and their folders are the same.
+fn in_step(desk: &Desk) -> Company {
+    let company = Company::new(desk);
+    desk.write("ada/letter", "first");
+    fs::create_dir_all(desk.at("bob")).unwrap();
+    for (number, name) in [(1, "ada"), (2, "bob")] {
+        company.enrolment(desk, number);
+        company.let_in(desk, number);
+        for words in ["pair", "sync"] {
+            desk.is(
+                &format!("{words} {name} workspace:sales --state {number}"),
+                0,
+                &[],
+            );
+        }
+    }
+    company
+}
+
+#[test]
+fn who_watches_hears_of_what_others_publish() {
+    let desk = Desk::new();
+    let _company = in_step(&desk);
+    // Without a hint it would be the next day.
+    let mut watch = desk.start("sync bob workspace:sales --state 2 --watch --every 24h");
+    watch.says("kept so");
+    desk.write("ada/new", "of Ada");
+    desk.is("sync ada workspace:sales --state 1", 0, &["1 put"]);
+    watch.says("In your folder 1 put");
+    assert_eq!(desk.read("bob/new"), "of Ada");
+    desk.write("bob/mine", "of Bob");
+    watch.says("In the other folder 1 put");
+    let (code, heard) = watch.end(rustix::process::Signal::INT);
+    assert_eq!(code, Some(0), "{heard:?}");
+}
+
+#[test]
+fn what_is_left_out_stays_where_it_is() {
+    let desk = Desk::new();
+    let _company = in_step(&desk);
+    desk.write("ada/.gobag-sync-ignore", "*.raw\n");
+    desk.write("ada/big.raw", "1");
+    desk.write("ada/kept", "2");
+    desk.is("sync ada workspace:sales --state 1", 0, &["2 put"]);
+    desk.write("bob/other.raw", "3");
+    desk.write("bob/x.tmp", "4");
+    desk.is(
+        "sync bob workspace:sales --state 2 --ignore *.tmp",
+        0,
+        &["In your folder 2 put"],
+    );
+    desk.is("sync ada workspace:sales --state 1", 0, &[]);
+    assert!(
+        !desk.at("bob/big.raw").exists()
+            && !desk.at("ada/other.raw").exists()
+            && !desk.at("ada/x.tmp").exists()
+    );
+    assert_eq!(
+        (desk.read("bob/kept"), desk.read("bob/x.tmp")),
+        ("2".into(), "4".into())
+    );
 }
 
 #[test]

@@ -10,7 +10,10 @@ use std::{
 
 use gobag_pair::Pair;
 
-use crate::lab::{Lab, list};
+use crate::{
+    lab::{Lab, list},
+    office::workspace_of,
+};
 
 /// Where the child finds the folders.
 const FOLDERS: &str = "GOBAG_PAIR_KILLED";
@@ -34,7 +37,11 @@ impl Dice {
 fn child() {
     let folders = std::env::var(FOLDERS).unwrap();
     let folders = Path::new(&folders);
-    let mut pair = Pair::open(&folders.join("left"), &folders.join("right")).unwrap();
+    let (left, member) = (folders.join("left"), folders.join("left.member"));
+    let mut pair = match member.exists() {
+        true => Pair::open(&left, workspace_of(&member, &left)).unwrap(),
+        false => Pair::open(&left, &folders.join("right")).unwrap(),
+    };
     let mut options = Lab::new().options();
     options.run = std::process::id().to_string();
     options.confirmed = true;
@@ -43,11 +50,20 @@ fn child() {
 
 #[test]
 fn s46_s47_killed_anywhere_nothing_is_lost_and_nobody_has_to_help() {
+    kill(Lab::paired(&[("a", "first")]), 60);
+}
+
+/// The other member's passes are whole; each may find what a killed one has left.
+#[test]
+fn s46_s47_the_same_with_a_workspace() {
+    kill(Lab::shared(&[("a", "first")]), 40);
+}
+
+fn kill(mut lab: Lab, kills: u64) {
     let long = std::env::var("GOBAG_LONG")
         .ok()
         .and_then(|kills| kills.parse().ok());
-    let kills: u64 = long.unwrap_or(60);
-    let mut lab = Lab::paired(&[("a", "first")]);
+    let kills: u64 = long.unwrap_or(kills);
     let mut dice = Dice(kills);
     let (mut killed, mut whole) = (0, Duration::from_millis(30));
     for round in 0..kills {
@@ -80,6 +96,9 @@ fn s46_s47_killed_anywhere_nothing_is_lost_and_nobody_has_to_help() {
         }
         if status.success() {
             whole = begun.elapsed();
+        }
+        if lab.is_shared() && dice.below(3) == 0 {
+            lab.right_pass().unwrap();
         }
         let after = contents(&lab, true);
         let lost: Vec<_> = before.difference(&after).collect();

@@ -110,8 +110,12 @@ impl Lab {
         Ok(report)
     }
 
+    pub(crate) fn is_shared(&self) -> bool {
+        self.office.is_some()
+    }
+
     /// The other member's.
-    fn right_pass(&mut self) -> Result<(), PairError> {
+    pub(crate) fn right_pass(&mut self) -> Result<(), PairError> {
         let options = Options {
             label: "r".to_owned(),
             confirmed: true,

@@ -1,19 +1,13 @@
 //! A company's server with a workspace, and its members.
 
-use std::{
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::SeqCst},
-    },
-};
+use std::{path::Path, sync::Arc};
 
 use gobag_client::{Client, Options, People};
 use gobag_format::crypto::{Key, Random};
 use gobag_member::{Membership, ServerStore};
 use gobag_pair::{Pair, PairError, RootId};
 use gobag_protocol::{
-    ids::{BundleId, WorkspaceName},
+    ids::{BundleId, WorkspaceId, WorkspaceName},
     letter::EnrolmentLetter,
     people::Role,
     workspace_letter::WorkspaceLetter,
@@ -22,15 +16,13 @@ use gobag_protocol::{
 use gobag_server::testing::Site;
 use gobag_workspace::{PageCache, Store, Workspace};
 
-/// What was not drawn before in this process.
-pub(crate) struct Counted;
+/// The system's: processes of one test draw no name twice.
+pub(crate) struct Drawn;
 
-impl Random for Counted {
+impl Random for Drawn {
     fn fill(&self, out: &mut [u8]) {
-        static DRAWN: AtomicU64 = AtomicU64::new(0);
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&DRAWN.fetch_add(1, SeqCst).to_le_bytes());
-        hasher.finalize_xof().fill(out);
+        let flags = rustix::rand::GetRandomFlags::empty();
+        assert_eq!(rustix::rand::getrandom(&mut *out, flags), Ok(out.len()));
     }
 }
 
@@ -57,7 +49,7 @@ impl Office {
             let servers = vec![self.site.address()];
             let token = self.site.token("acme", bundle);
             let letter = EnrolmentLetter::new(servers, self.site.ca(), token, bundle, u64::MAX);
-            member.enrol(&letter, &Counted).unwrap();
+            member.enrol(&letter, &Drawn).unwrap();
             member.join(&self.letter).unwrap();
             people(&self.site, Role::Operator)
                 .admit(self.letter.workspace, bundle, MemberRole::Writer)
@@ -78,26 +70,16 @@ impl Office {
         let bundle = BundleId([77; 16]);
         let token = self.site.token("acme", BundleId([78; 16]));
         let letter = EnrolmentLetter::new(servers, self.site.ca(), token, bundle, u64::MAX);
-        assert!(member.enrol(&letter, &Counted).is_err());
+        assert!(member.enrol(&letter, &Drawn).is_err());
     }
 
     pub(crate) fn store(&self, member: &mut Membership) -> ServerStore {
-        let now_s = self.site.clock.now_s();
-        let client = member.connect(now_s, &Options::default(), &Counted).unwrap();
-        ServerStore::new(client, self.letter.workspace, Arc::new(Counted))
+        store(member, self.site.clock.now_s())
     }
 
     /// The workspace as somebody sees it through `store`.
     pub(crate) fn workspace(&self, store: Arc<dyn Store>, cache: Arc<dyn PageCache>) -> Workspace {
-        Workspace::new(gobag_workspace::Options {
-            id: self.letter.workspace,
-            key: &self.letter.key,
-            store,
-            cache,
-            name: "sales".to_owned(),
-            by: "Ada".to_owned(),
-            random: Arc::new(Counted),
-        })
+        workspace(self.letter.workspace, &self.letter.key, store, cache)
     }
 
     /// A folder paired with the workspace, by the member of this number, who keeps what it knows beside it.
@@ -119,6 +101,33 @@ impl Office {
             [RootId([number; 16]), RootId([0; 16])],
         )
     }
+}
+
+/// The workspace of a member who is one already, in another process than the server's.
+pub(crate) fn workspace_of(member: &Path, folder: &Path) -> Workspace {
+    let mut member = Membership::open(member).unwrap();
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap();
+    let store = Arc::new(store(&mut member, now.as_secs()));
+    let joined = member.joined("sales").unwrap();
+    workspace(joined.workspace, &joined.key, store, gobag_pair::pages(folder))
+}
+
+fn store(member: &mut Membership, now_s: u64) -> ServerStore {
+    let client = member.connect(now_s, &Options::default(), &Drawn).unwrap();
+    let workspace = member.joined("sales").unwrap().workspace;
+    ServerStore::new(client, workspace, Arc::new(Drawn))
+}
+
+fn workspace(id: WorkspaceId, key: &Key, store: Arc<dyn Store>, cache: Arc<dyn PageCache>) -> Workspace {
+    Workspace::new(gobag_workspace::Options {
+        id,
+        key,
+        store,
+        cache,
+        name: "sales".to_owned(),
+        by: "Ada".to_owned(),
+        random: Arc::new(Drawn),
+    })
 }
 
 fn people(site: &Site, role: Role) -> People {

@@ -335,3 +335,24 @@ fn an_enrolment_that_fails_leaves_who_one_was() {
     lab.enrol_in_vain("left");
     assert!(lab.pair_of("left").is_ok());
 }
+
+#[test]
+fn what_is_in_no_point_is_not_noted_though_the_left_has_it() {
+    let mut lab = Lab::shared(&[("x", "1"), ("b", "2")]);
+    lab.remove("left", "x");
+    lab.write("left", "x/in", "3");
+    lab.write("right", "x", "changed");
+    let options = lab.options();
+    lab.pair_of("right").unwrap().pass(&options, &Silent).unwrap();
+    lab.be("left", MemberRole::Reader);
+    for _ in 0..2 {
+        let options = lab.options();
+        lab.pair_of("left").unwrap().pass(&options, &Silent).unwrap_err();
+        let shown = lab.tree("left");
+        assert!(shown.contains("=changed") && shown.contains("x/in=3"), "{shown}");
+    }
+    lab.be("left", MemberRole::Writer);
+    lab.pass();
+    let tree = lab.tree("right");
+    assert!(tree.contains("=changed") && tree.contains("x/in=3"), "{tree}");
+}
