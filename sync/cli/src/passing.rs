@@ -54,6 +54,7 @@ impl Passing<'_> {
             dry_run: self.dry_run,
             limits: HoldLimits::default(),
             patterns: self.patterns.to_vec(),
+            slice: gobag_pair::SLICE,
         };
         let notes = Notes {
             who: &who(),

@@ -33,8 +33,10 @@ use crate::{
     stage,
 };
 
-/// Being written; gone when a run begins.
+/// Being written, to come in the place of something; gone when a run begins.
 const PART: &str = "part-";
+/// The same of what comes where nothing is: nothing of anybody else's gets its name.
+const NEW: &str = "new-";
 /// How what was being made is called in the version store.
 pub(crate) const RESCUED: &str = "interrupted-";
 /// Complete, and perhaps what was in a place before.
@@ -111,7 +113,7 @@ impl<'a> Changes<'a> {
             if matches!(name, b"." | b"..") {
                 continue;
             }
-            let is_part = name.starts_with(PART.as_bytes());
+            let is_part = [PART, NEW].iter().any(|part| name.starts_with(part.as_bytes()));
             if is_part && unlinkat(stage, name, AtFlags::empty()).is_ok() {
                 continue;
             }
@@ -127,7 +129,7 @@ impl<'a> Changes<'a> {
             .map(drop)
     }
 
-    /// Writes what is to come to `path`; it has to be `file`. Who may do what with it is as with the file that it replaces, or else as `mode` says, but for
+    /// Writes what is to come to `path`; it has to be `file`. Who may do what with it is as with the file that it `replaces`, or else as `mode` says, but for
     /// who may run it.
     pub fn stage(
         &self,
@@ -136,9 +138,10 @@ impl<'a> Changes<'a> {
         mtime: (i64, u32),
         mode: u32,
         from: &mut dyn Source,
+        replaces: bool,
     ) -> Result<Staged, FilesError> {
         let failed = |errno| FilesError::of("write", path, errno);
-        let name = self.name(PART);
+        let name = self.name(if replaces { PART } else { NEW });
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = openat(&self.stage, &name, flags, Mode::RUSR | Mode::WUSR).map_err(failed)?;
         let mut to = std::fs::File::from(fd);
@@ -153,7 +156,8 @@ impl<'a> Changes<'a> {
         // Each for itself: one that is too long is no reason to lose the others. While its owner may write to it.
         let refused = from.attributes().iter().filter(|one| set(one).is_err()).count();
         if self.root.has_modes() {
-            let mode = with_run(self.mode_at(path).unwrap_or(mode), file.executable);
+            let was = replaces.then(|| self.mode_at(path)).flatten();
+            let mode = with_run(was.unwrap_or(mode), file.executable);
             fchmod(&to, Mode::from_raw_mode(mode)).map_err(failed)?;
         }
         // Some file systems have no times that early or late: then it has the time of now, and nothing depends on it.
@@ -166,7 +170,15 @@ impl<'a> Changes<'a> {
             last_modification: time,
         };
         let _ = futimens(&to, &times);
-        let staged = self.complete(path, &name)?;
+        let staged = match replaces {
+            true => self.complete(path, &name)?,
+            false => Staged {
+                name,
+                path: path.clone(),
+                stamp: Stamp::of(&fstat(&to).map_err(failed)?),
+                has_attributes: true,
+            },
+        };
         Ok(Staged {
             has_attributes: refused == 0,
             ..staged

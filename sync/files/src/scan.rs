@@ -3,14 +3,7 @@
 //! Folder by folder, in the order of names, beside what the base has in the same folder: what is as it was takes no room and no reading. A file is as
 //! it was if its stamp is. Any other is read, unless it has another size; so is one whose stamp is so young that a change since could have left it.
 
-use std::{
-    collections::BTreeMap,
-    os::fd::OwnedFd,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
-};
+use std::{collections::BTreeMap, os::fd::OwnedFd};
 
 use gobag_reconcile::{Item, Name, RelPath, Unknown, composed};
 use rustix::{
@@ -19,9 +12,10 @@ use rustix::{
 };
 
 use crate::{
-    FilesError, Filter, OURS, Root, Stamp, content_of, limits,
+    FilesError, Filter, Found, OURS, Root, Scan, Slice, Stamp, Walked, limits,
     names::is_ours,
     root::{folder_flags, open_beneath},
+    walked::Unread,
 };
 
 /// What was at a path when both sides were last the same there.
@@ -42,73 +36,32 @@ pub trait Base {
     fn children(&mut self, folder: &RelPath) -> Result<BTreeMap<Name, Known>, Self::Error>;
 }
 
-/// What is at a path where something differs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Found {
-    /// Nothing, where something was known.
-    Gone,
-    /// This, which is not what was known.
-    Item(Item, Stamp),
-    /// What was known, with another stamp.
-    Same(Stamp),
-    /// Nobody knows, there and below.
-    Unknown(Unknown),
-    /// A filter leaves out what was known: so many files, there and below.
-    Filtered(u64),
-}
-
 /// What of a root is looked at.
 pub struct Scope<'a> {
+    /// Only this part of it.
+    pub slice: Option<&'a Slice>,
     /// What is left out.
     pub filter: &'a Filter,
     /// Whether a name that is new here cannot be had on the other side.
     pub is_refused: &'a (dyn Fn(&Name) -> bool + Sync),
 }
 
-/// What a scan found.
-#[derive(Debug)]
-pub struct Scan {
-    now: (i64, u32),
-    /// What differs, by path.
-    pub found: BTreeMap<RelPath, Found>,
-    /// Files in all.
-    pub files: u64,
-    /// Their bytes.
-    pub bytes: u64,
-    /// Files that had to be read.
-    pub read: u64,
-}
-
-impl Scan {
-    /// An empty one, of what has no stamps.
-    pub fn without_stamps() -> Self {
-        Self {
-            now: (i64::MIN, 0),
-            found: BTreeMap::new(),
-            files: 0,
-            bytes: 0,
-            read: 0,
-        }
-    }
-
-    /// The stamp, if what has it now cannot have changed since and kept it.
-    pub fn lasting(&self, stamp: &Stamp) -> Option<Stamp> {
-        (!stamp.is_young(self.now)).then_some(*stamp)
-    }
-
-    /// The same of something that was put there or moved since.
-    pub fn lasting_made(&self, stamp: &Stamp) -> Option<Stamp> {
-        (!stamp.is_made_young(self.now)).then_some(*stamp)
-    }
-}
-
-/// Compares everything below `root` with `base`. `was_read` hears of the bytes of each file that was read, and ends it by saying `false`.
+/// Compares everything below `root` with `base`, and reads what has to be, as [`Walked::read`] does.
 pub fn scan<B: Base>(
     root: &Root,
     base: &mut B,
     scope: &Scope<'_>,
     was_read: &(dyn Fn(u64) -> bool + Sync),
 ) -> Result<Scan, ScanError<B::Error>> {
+    walk(root, base, scope)?.read(was_read).ok_or(ScanError::Ended)
+}
+
+/// Compares what can be compared of everything below `root` with `base`, without reading a file.
+pub fn walk<'a, B: Base>(
+    root: &'a Root,
+    base: &mut B,
+    scope: &Scope<'_>,
+) -> Result<Walked<'a>, ScanError<B::Error>> {
     let failed = FilesError::root(root.path());
     let now = root.now().map_err(&failed)?;
     let top = root.open_at(&RelPath::root(), folder_flags()).map_err(&failed)?;
@@ -118,19 +71,18 @@ pub fn scan<B: Base>(
         scope,
         scan: Scan {
             now,
-            found: BTreeMap::new(),
-            files: 0,
-            bytes: 0,
-            read: 0,
+            ..Scan::default()
         },
         unread: Vec::new(),
+        last: RelPath::root(),
     };
     // A top that cannot be listed is no empty one.
     let names = names(root, &top).map_err(failed)?;
     walk.folder(&RelPath::root(), &top, names, 0)
         .map_err(ScanError::Base)?;
     let Walk { scan, unread, .. } = walk;
-    read_all(root, scan, unread, was_read).ok_or(ScanError::Ended)
+    let root = Some(root);
+    Ok(Walked { root, scan, unread })
 }
 
 /// Why a scan ended early.
@@ -150,19 +102,14 @@ impl<E> From<FilesError> for ScanError<E> {
     }
 }
 
-/// A file that has to be read before anything can be said of it.
-struct Unread {
-    path: RelPath,
-    size: u64,
-    was: Option<Item>,
-}
-
 struct Walk<'a, B> {
     root: &'a Root,
     base: &'a mut B,
     scope: &'a Scope<'a>,
     scan: Scan,
     unread: Vec<Unread>,
+    /// As far as it came.
+    last: RelPath,
 }
 
 impl<B: Base> Walk<'_, B> {
@@ -175,13 +122,26 @@ impl<B: Base> Walk<'_, B> {
     ) -> Result<(), B::Error> {
         let mut known = self.base.children(path)?;
         for name in self.as_known(names, &known) {
+            while let Some(first) = known.first_entry()
+                && *first.key() < name
+            {
+                let (name, was) = first.remove_entry();
+                self.gone(path.join(&name), Some(was))?;
+            }
             let was = known.remove(&name);
             let is_top = path.is_root() && name.as_bytes() == OURS.as_bytes();
             let path = path.join(&name);
+            if self.is_full() {
+                return Ok(());
+            }
+            if self.is_before(&path) {
+                continue;
+            }
+            self.last.clone_from(&path);
             if is_ours(&name) {
                 // Also of another pair within, and as another file system would have it.
                 if !is_top {
-                    self.unknown(path, Unknown::Special);
+                    self.unknown(path, Unknown::Special, was.is_none());
                 }
                 continue;
             }
@@ -189,13 +149,36 @@ impl<B: Base> Walk<'_, B> {
                 Ok(stat) => self.one(path, folder, &name, &stat, was, depth)?,
                 Err(Errno::NOENT) if was.is_some() => self.gone(path, was)?,
                 Err(Errno::NOENT) => {}
-                Err(_) => self.unknown(path, Unknown::Unreadable),
+                Err(_) => self.unknown(path, Unknown::Unreadable, was.is_none()),
             }
         }
         for (name, was) in known {
+            if self.is_full() {
+                return Ok(());
+            }
             self.gone(path.join(&name), Some(was))?;
         }
         Ok(())
+    }
+
+    /// Whether its slice is full: then it ends where the walk is.
+    fn is_full(&mut self) -> bool {
+        let found = self.scan.found.len() + self.unread.len();
+        let is_full = self.scope.slice.is_some_and(|slice| found >= slice.most);
+        if is_full && self.scan.end.is_none() {
+            self.scan.end = Some(self.last.clone());
+        }
+        is_full
+    }
+
+    /// Whether it is before the slice, with all that is in it.
+    fn is_before(&self, path: &RelPath) -> bool {
+        let is_before = |slice: &Slice| *path <= slice.after && !slice.after.is_within(path);
+        self.scope.slice.is_some_and(is_before)
+    }
+
+    fn tell(&mut self, path: RelPath, found: Found, is_new: bool) {
+        self.scan.tell(self.scope.slice, path, found, is_new);
     }
 
     /// Where letters and accents are kept apart whatever is asked for, what is known by another spelling goes by that.
@@ -231,9 +214,10 @@ impl<B: Base> Walk<'_, B> {
             return self.filtered(path, kind == FileType::Directory, was);
         }
         if was.is_none() && (self.scope.is_refused)(name) {
-            self.unknown(path, Unknown::Name);
+            self.unknown(path, Unknown::Name, true);
             return Ok(());
         }
+        let is_new = was.is_none();
         if is_folder && kind != FileType::Directory {
             self.gone_within(&path)?;
         }
@@ -245,15 +229,13 @@ impl<B: Base> Walk<'_, B> {
                 match listed {
                     Ok((names, folder)) if depth < limits::MAX_DEPTH => {
                         if !is_folder {
-                            self.scan
-                                .found
-                                .insert(path.clone(), Found::Item(Item::Folder, stamp));
+                            self.tell(path.clone(), Found::Item(Item::Folder, stamp), is_new);
                         }
                         self.folder(&path, &folder, names, depth + 1)?;
                     }
                     // What is mounted there is not of this folder.
-                    Err(Errno::XDEV) => self.unknown(path, Unknown::Special),
-                    _ => self.unknown(path, Unknown::Unreadable),
+                    Err(Errno::XDEV) => self.unknown(path, Unknown::Special, is_new),
+                    _ => self.unknown(path, Unknown::Unreadable, is_new),
                 }
             }
             FileType::RegularFile => self.file(path, stat, stamp, was),
@@ -261,17 +243,20 @@ impl<B: Base> Walk<'_, B> {
                 Ok(text) => {
                     let item = Item::Link(text.as_bytes().into());
                     if was.is_none_or(|was| was.item != item) {
-                        self.scan.found.insert(path, Found::Item(item, stamp));
+                        self.tell(path, Found::Item(item, stamp), is_new);
                     }
                 }
-                Err(_) => self.unknown(path, Unknown::Unreadable),
+                Err(_) => self.unknown(path, Unknown::Unreadable, is_new),
             },
-            _ => self.unknown(path, Unknown::Special),
+            _ => self.unknown(path, Unknown::Special, is_new),
         }
         Ok(())
     }
 
     fn file(&mut self, path: RelPath, stat: &Stat, stamp: Stamp, was: Option<Known>) {
+        if self.scope.slice.is_some_and(|slice| path <= slice.after) {
+            return;
+        }
         self.scan.files += 1;
         self.scan.bytes += stamp.size;
         let executable = self
@@ -299,13 +284,13 @@ impl<B: Base> Walk<'_, B> {
         let name = path.name().and_then(|name| Name::new(name).ok());
         if name.is_some_and(|name| self.root.refuses_name(&name).unwrap_or(true)) {
             // Nobody had it here, so nobody deleted it: the files were moved to another file system.
-            self.unknown(path, Unknown::Name);
+            self.unknown(path, Unknown::Name, false);
             return Ok(());
         }
         if is_folder {
             self.gone_within(&path)?;
         }
-        self.scan.found.insert(path, Found::Gone);
+        self.tell(path, Found::Gone, false);
         Ok(())
     }
 
@@ -313,9 +298,9 @@ impl<B: Base> Walk<'_, B> {
     fn filtered(&mut self, path: RelPath, is_folder: bool, was: Option<Known>) -> Result<(), B::Error> {
         if let Some(was) = was {
             let files = files_known(self.base, &path, &was.item)?;
-            self.scan.found.insert(path, Found::Filtered(files));
+            self.tell(path, Found::Filtered(files), false);
         } else if !self.scope.filter.leaves_out(&path, !is_folder) {
-            self.unknown(path, Unknown::Filtered);
+            self.unknown(path, Unknown::Filtered, true);
         }
         Ok(())
     }
@@ -328,12 +313,11 @@ impl<B: Base> Walk<'_, B> {
         Ok(())
     }
 
-    fn unknown(&mut self, path: RelPath, why: Unknown) {
-        self.scan.found.insert(path, Found::Unknown(why));
+    fn unknown(&mut self, path: RelPath, why: Unknown, is_new: bool) {
+        self.tell(path, Found::Unknown(why), is_new);
     }
 }
 
-/// What is in a folder, in order.
 /// Files that were known at a path and below it.
 pub fn files_known<B: Base>(base: &mut B, path: &RelPath, item: &Item) -> Result<u64, B::Error> {
     if !item.is_folder() {
@@ -346,6 +330,7 @@ pub fn files_known<B: Base>(base: &mut B, path: &RelPath, item: &Item) -> Result
     Ok(files)
 }
 
+/// What is in a folder, in order.
 pub(crate) fn names(root: &Root, folder: &OwnedFd) -> Result<Vec<Name>, Errno> {
     let mut names = Vec::new();
     for entry in Dir::read_from(folder)? {
@@ -354,52 +339,4 @@ pub(crate) fn names(root: &Root, folder: &OwnedFd) -> Result<Vec<Name>, Errno> {
     }
     names.sort();
     Ok(names)
-}
-
-/// Reads what has to be read, side by side; none if it was ended.
-fn read_all(
-    root: &Root,
-    mut scan: Scan,
-    unread: Vec<Unread>,
-    was_read: &(dyn Fn(u64) -> bool + Sync),
-) -> Option<Scan> {
-    let (next, ended) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let found = Mutex::new(&mut scan.found);
-    let read = || {
-        while let Some(unread) = unread.get(next.fetch_add(1, Ordering::Relaxed)) {
-            if !was_read(unread.size) {
-                ended.store(true, Ordering::Relaxed);
-            }
-            if ended.load(Ordering::Relaxed) {
-                return;
-            }
-            let told = read_one(root, unread);
-            let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
-            found.insert(unread.path.clone(), told);
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 1..limits::READERS.min(unread.len()) {
-            scope.spawn(read);
-        }
-        read();
-    });
-    scan.read = unread.len() as u64;
-    (!ended.into_inner()).then_some(scan)
-}
-
-fn read_one(root: &Root, unread: &Unread) -> Found {
-    match content_of(root, &unread.path) {
-        Ok((mut file, stamp)) => {
-            if !root.has_modes() {
-                file.executable = matches!(unread.was, Some(Item::File(was)) if was.executable);
-            }
-            match unread.was {
-                Some(Item::File(was)) if was == file => Found::Same(stamp),
-                _ => Found::Item(Item::File(file), stamp),
-            }
-        }
-        Err(FilesError::Changed { .. }) => Found::Unknown(Unknown::Busy),
-        Err(_) => Found::Unknown(Unknown::Unreadable),
-    }
 }

@@ -57,6 +57,7 @@ pub fn restore(root: &Root, changes: &Changes<'_>, path: &RelPath, run: &str) ->
                 Stamp::of(&stat).mtime,
                 stat.st_mode & 0o777,
                 &mut from,
+                now.is_some(),
             )?
         }
     };
@@ -79,7 +80,7 @@ pub fn replace(root: &Root, changes: &Changes<'_>, from: &RelPath, to: &RelPath)
         Item::File(file) => {
             let mut reading = Reading::open(root, from)?;
             let (mtime, mode) = (reading.stamp().mtime, reading.mode());
-            let staged = changes.stage(to, file, mtime, mode, &mut reading)?;
+            let staged = changes.stage(to, file, mtime, mode, &mut reading, now.is_some())?;
             reading.finish()?;
             staged
         }

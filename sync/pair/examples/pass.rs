@@ -29,6 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             dry_run: false,
             limits: Default::default(),
             patterns: Vec::new(),
+            slice: gobag_pair::SLICE,
         },
         &gobag_format::Silent,
     )?;

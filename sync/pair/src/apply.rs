@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Files made before they are flushed and put in place together.
-const BATCH_FILES: usize = 512;
+const BATCH_FILES: usize = 2048;
 /// Bytes made before that.
 const BATCH_BYTES: u64 = 256 << 20;
 
@@ -125,6 +125,7 @@ impl<'a> Apply<'a> {
                     break;
                 }
                 Err(error) if error.is_full() => {
+                    report.is_full = true;
                     fail(report, operation, &error);
                     return Ok(());
                 }
@@ -208,10 +209,7 @@ impl<'a> Apply<'a> {
     }
 
     fn is_unnamed(&self, path: &RelPath) -> bool {
-        self.unnamed.iter().any(|unnamed| {
-            let rest = path.as_bytes().strip_prefix(unnamed.as_bytes());
-            rest.is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
-        })
+        self.unnamed.iter().any(|unnamed| path.is_within(unnamed))
     }
 
     fn put(

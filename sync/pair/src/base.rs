@@ -161,6 +161,15 @@ impl Base {
         self.set("lost", i64::from(lost))
     }
 
+    /// Whether a pass was ever through: what is new since is little.
+    pub(crate) fn is_whole(&self) -> Result<bool, PairError> {
+        Ok(self.setting::<i64>("whole")?.unwrap_or(0) != 0)
+    }
+
+    pub(crate) fn set_whole(&self) -> Result<(), PairError> {
+        self.set("whole", 1)
+    }
+
     /// The digest of the filter that it was made with; none: nobody had one.
     pub(crate) fn filter(&self) -> Result<Option<[u8; 32]>, PairError> {
         self.setting("filter")

@@ -23,6 +23,8 @@ pub(crate) struct Noting {
     began_s: Option<i64>,
     /// What it was let through by.
     pub(crate) agreed: Option<Agreement>,
+    /// What somebody had agreed to when it began.
+    taken: Option<Agreement>,
     /// Whether it was not held, or was let through.
     pub(crate) is_let_through: bool,
     /// What it did on both sides.
@@ -102,7 +104,10 @@ impl Pair {
         if options.dry_run {
             return Ok(if options.confirmed { Vec::new() } else { holds });
         }
-        let taken = self.base.take_agreement()?;
+        if let Some(taken) = self.base.take_agreement()? {
+            self.noting.taken = Some(taken);
+        }
+        let taken = self.noting.taken.clone();
         let taken = taken.filter(|agreed| self.noting.counts(agreed));
         if !holds.is_empty() {
             // That of a pass that was begun anew counts on.

@@ -2,9 +2,9 @@
 
 use std::{fs, os::fd::AsFd as _, path::Path};
 
-use gobag_files::{FilesError, Filter, Found, OURS, Root, RootId, Scan, Scope, scan};
+use gobag_files::{FilesError, Filter, Found, OURS, Root, RootId, Scan, Slice};
 use gobag_format::Monitor;
-use gobag_reconcile::{ConflictNames, HoldLimits, Lately, Name, Plan, Side, Totals, holds, plan};
+use gobag_reconcile::{ConflictNames, HoldLimits, Lately, Plan, RelPath, Side, Totals, holds, plan};
 use gobag_workspace::{StoreError, WorkspaceError};
 use rustix::fs::FlockOperation;
 
@@ -37,10 +37,15 @@ pub struct Options {
     pub limits: HoldLimits,
     /// What is left out besides what the roots' own files say, in their syntax.
     pub patterns: Vec<String>,
+    /// As much of a first copy is looked at and done at a time: [`SLICE`].
+    pub slice: usize,
 }
 
 /// Called with so many bytes before they are copied; waits until they may be.
 pub type Pace = dyn Fn(usize) + Send + Sync;
+
+/// Files and folders of a first copy that are looked at and copied at a time: some 1.3 KB of memory each.
+pub const SLICE: usize = 25_000;
 
 /// Passes that are begun anew because others changed a workspace at the same moment.
 const RACES: usize = 16;
@@ -153,6 +158,9 @@ impl Pair {
         if report.base_lost && report.is_over() {
             self.base.set_lost(false)?;
         }
+        if report.is_over() && !self.base.is_whole()? {
+            self.base.set_whole()?;
+        }
         // What was left alone may be another thing with the next pass, which then has to look at all.
         let is_left = |told: &Told| matches!(told, Told::Left { .. });
         if report.is_in_step() && !report.notices.iter().any(is_left) {
@@ -187,11 +195,37 @@ impl Pair {
     }
 
     fn pass_once(&mut self, options: &Options, monitor: &dyn Monitor) -> Result<Report, PairError> {
-        monitor.phase("looking at both folders", None);
-        let patterns = [Filter::text(&self.left)?, self.right.patterns()?];
-        let filter = Filter::of(patterns, &options.patterns);
-        let scans = self.scan(&filter, monitor)?;
-        let (merged, marks, forgotten) = self.merge(&scans, &filter)?;
+        let mut after = match options.dry_run || self.base.is_whole()? {
+            true => None,
+            false => Some(RelPath::root()),
+        };
+        let mut done = Report::default();
+        loop {
+            let patterns = [Filter::text(&self.left)?, self.right.patterns()?];
+            let filter = Filter::of(patterns, &options.patterns);
+            let most = options.slice;
+            let slice = after.map(|after| Slice { after, most });
+            let scans = self.look(&filter, slice, monitor)?;
+            let end = scans[0].end.clone();
+            let part = self.part(&filter, &scans, options, monitor)?;
+            let is_last = end.is_none() || part.is_stuck();
+            done = done.and(part);
+            if is_last {
+                return Ok(done);
+            }
+            after = end;
+        }
+    }
+
+    /// What is in these, of all or a slice.
+    fn part(
+        &mut self,
+        filter: &Filter,
+        scans: &[Scan; 2],
+        options: &Options,
+        monitor: &dyn Monitor,
+    ) -> Result<Report, PairError> {
+        let (merged, marks, forgotten) = self.merge(scans, filter)?;
         let names = ConflictNames::new(&options.label, &options.run);
         let base = &self.base;
         // What cannot be read there is taken for there: the name is not used.
@@ -202,7 +236,7 @@ impl Pair {
         let mut report = Report {
             left_files: scans[0].files,
             right_files: scans[1].files,
-            notices: forgotten.told(&filter, &self.base)?,
+            notices: forgotten.told(filter, &self.base)?,
             dry_run: options.dry_run,
             ..Report::default()
         };
@@ -221,41 +255,14 @@ impl Pair {
         if !report.holds.is_empty() {
             return Ok(report);
         }
-        self.note_stamps(&scans)?;
-        forgotten.note(&filter, &mut self.base)?;
-        let carried = self.carry_out(&plan, marks, &scans, options, monitor, &mut report);
+        self.note_stamps(scans)?;
+        forgotten.note(filter, &mut self.base)?;
+        let carried = self.carry_out(&plan, marks, scans, options, monitor, &mut report);
         self.noting.did(&report);
         if carried.is_err() {
             self.noting.failed(&report);
         }
         carried.map(|()| report)
-    }
-
-    /// Both at once; each with a connection of its own to the base.
-    fn scan(&self, filter: &Filter, monitor: &dyn Monitor) -> Result<[Scan; 2], PairError> {
-        let (path, left, right) = (self.base.path(), &self.left, &self.right);
-        let was_read = |bytes| {
-            monitor.advance(bytes);
-            !monitor.is_cancelled()
-        };
-        // Where nobody can tell, it is tried.
-        let by_right = |name: &Name| right.refuses_name(name);
-        let by_left = |name: &Name| left.refuses_name(name).unwrap_or(false);
-        std::thread::scope(|scope| {
-            let of_right = scope.spawn(|| {
-                let is_refused = &by_left;
-                right.scan(&Base::open(path)?, &Scope { filter, is_refused }, &was_read)
-            });
-            let of_left = Base::open(path).and_then(|base| {
-                let is_refused = &by_right;
-                let scope = Scope { filter, is_refused };
-                Ok(scan(left, &mut base.side(Side::Left), &scope, &was_read)?)
-            });
-            let of_right = of_right
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            Ok([of_left?, of_right?])
-        })
     }
 
     /// Files that are what they were, with another stamp.

@@ -183,6 +183,9 @@ pub struct Report {
     pub dry_run: bool,
     /// Somebody ended it; the next pass goes on.
     pub ended: bool,
+    /// A side had no more room.
+    #[serde(skip)]
+    pub(crate) is_full: bool,
 }
 
 impl Report {
@@ -201,6 +204,31 @@ impl Report {
             Side::Left => self.left.add(operation),
             Side::Right => self.right.add(operation),
         }
+    }
+
+    /// What a part of a pass and the one after it come to. What could not be done in the first was tried again in the second, or is not yet.
+    pub(crate) fn and(mut self, next: Self) -> Self {
+        let lasts = |told: &Told| {
+            matches!(
+                told,
+                Told::Conflict { .. } | Told::Restored { .. } | Told::Attributes { .. }
+            )
+        };
+        self.notices.retain(lasts);
+        self.notices.extend(next.notices);
+        self.left += next.left;
+        self.right += next.right;
+        Self {
+            notices: self.notices,
+            left: self.left,
+            right: self.right,
+            ..next
+        }
+    }
+
+    /// Whether the rest of a pass would come to nothing, either.
+    pub(crate) fn is_stuck(&self) -> bool {
+        !self.is_over() || self.is_full
     }
 
     /// Whether everything was done that could be.

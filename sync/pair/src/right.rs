@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gobag_files::{Filter, Root, RootId, Scan, Scope};
+use gobag_files::{Filter, Root, RootId, Scan, Scope, Walked};
 use gobag_reconcile::{Name, RelPath};
 use gobag_workspace::{Workspace, WorkspaceError};
 
@@ -168,25 +168,20 @@ impl Right {
         }
     }
 
-    /// What differs from what the base has.
-    pub(crate) fn scan(
-        &self,
-        base: &Base,
-        scope: &Scope<'_>,
-        was_read: &(dyn Fn(u64) -> bool + Sync),
-    ) -> Result<Scan, PairError> {
+    /// What differs from what the base has, before its files are read.
+    pub(crate) fn walk(&self, base: &Base, scope: &Scope<'_>) -> Result<Walked<'_>, PairError> {
         use gobag_reconcile::Side::Right;
         match self {
-            Self::Folder(root) => Ok(gobag_files::scan(root, &mut base.side(Right), scope, was_read)?),
+            Self::Folder(root) => Ok(gobag_files::walk(root, &mut base.side(Right), scope)?),
             Self::Workspace(workspace) => {
                 let point = workspace.point().map(|(_, point)| point);
                 let is_same_filter = base.filter()? == Some(scope.filter.digest());
                 if point.is_none() || base.point_in_step()? != point || !is_same_filter {
-                    return share::scan(workspace, base, scope);
+                    return Ok(share::scan(workspace, base, scope)?.into());
                 }
                 let mut scan = Scan::without_stamps();
                 scan.files = base.totals()?.files;
-                Ok(scan)
+                Ok(scan.into())
             }
         }
     }

@@ -217,13 +217,17 @@ impl Target for Folder<'_> {
     fn make_file(
         &mut self,
         path: &RelPath,
-        _: Option<&Known>,
+        expect: Option<&Known>,
         file: &File,
         from: &mut dyn Source,
         mtime: (i64, u32),
         mode: u32,
     ) -> Result<Made, SideError> {
-        Ok(self.changes.stage(path, file, mtime, mode, from)?.into())
+        let replaces = expect.is_some();
+        Ok(self
+            .changes
+            .stage(path, file, mtime, mode, from, replaces)?
+            .into())
     }
 
     fn make_link(&mut self, path: &RelPath, _: Option<&Known>, text: &[u8]) -> Result<Made, SideError> {

@@ -1,6 +1,6 @@
 //! Names and paths: bytes, as Linux has them, that lead nowhere but down.
 
-use std::fmt;
+use std::{cmp::Ordering, fmt};
 
 use thiserror::Error;
 
@@ -55,9 +55,26 @@ impl fmt::Display for Name {
     }
 }
 
-/// A path below a root: names with slashes between them; no names: the root itself.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+/// A path below a root: names with slashes between them; no names: the root itself. Paths are in the order of their names: what is in a folder comes right after it.
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub struct RelPath(Vec<u8>);
+
+impl Ord for RelPath {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let (one, other) = (&self.0[..], &other.0[..]);
+        match one.iter().zip(other).find(|(a, b)| a != b) {
+            // No byte of a name is smaller than what ends it.
+            Some((a, b)) => (*a != b'/', a).cmp(&(*b != b'/', b)),
+            None => one.len().cmp(&other.len()),
+        }
+    }
+}
+
+impl PartialOrd for RelPath {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 impl RelPath {
     /// The root.
@@ -110,6 +127,12 @@ impl RelPath {
         (!self.is_root()).then(|| self.0.rsplit(|byte| *byte == b'/').next().unwrap_or_default())
     }
 
+    /// Whether it is `other`, or somewhere in it.
+    pub fn is_within(&self, other: &Self) -> bool {
+        let rest = self.0.strip_prefix(&other.0[..]);
+        rest.is_some_and(|rest| other.is_root() || rest.is_empty() || rest[0] == b'/')
+    }
+
     /// Its parts.
     pub fn names(&self) -> impl Iterator<Item = &[u8]> {
         self.0.split(|byte| *byte == b'/').filter(|part| !part.is_empty())
@@ -149,6 +172,23 @@ mod tests {
             assert!(RelPath::new(bad).is_err(), "{bad:?}");
         }
         Name::new(b"\xff\n").unwrap();
+    }
+
+    #[test]
+    fn what_is_in_a_folder_comes_right_after_it() {
+        let mut sorted = ["a b/c", "a/b", "a", "", "a.b", "a/b/c", "b", "a/!"].map(path);
+        sorted.sort();
+        assert_eq!(
+            sorted,
+            ["", "a", "a/!", "a/b", "a/b/c", "a b/c", "a.b", "b"].map(path)
+        );
+        let within = |one: &str, other: &str| path(one).is_within(&path(other));
+        assert!(within("a/b", "a") && within("a", "a") && within("a", "") && within("", ""));
+        assert!(!within("ab", "a") && !within("a", "a/b"));
+    }
+
+    fn path(text: &str) -> RelPath {
+        RelPath::new(text.as_bytes()).unwrap()
     }
 
     #[test]

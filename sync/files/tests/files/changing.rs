@@ -94,6 +94,7 @@ fn s42_s43_what_is_not_what_was_promised_does_not_come() {
             (0, 0),
             0o644,
             &mut wrong.as_bytes(),
+            true,
         );
         assert_eq!(staged.err().unwrap().code(), "files.other-content", "{wrong}");
     }
@@ -191,7 +192,7 @@ fn what_is_made_is_what_comes_into_its_place() {
     let lab = Lab::new();
     let changes = Changes::begin(&lab.root, "run", "me").unwrap();
     let staged = changes
-        .stage(&path("f"), &file("mine"), (7, 7), 0o644, &mut &b"mine"[..])
+        .stage(&path("f"), &file("mine"), (7, 7), 0o644, &mut &b"mine"[..], false)
         .unwrap();
     let ready = changes.flush(vec![staged]).unwrap().pop().unwrap();
     // Somebody else's is there by then.

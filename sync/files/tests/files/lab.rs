@@ -123,6 +123,7 @@ impl Lab {
 
     pub(crate) fn scan_in(&mut self, filter: &Filter) -> Scan {
         let scope = Scope {
+            slice: None,
             filter,
             is_refused: &|_| false,
         };
@@ -179,6 +180,7 @@ impl Lab {
             (1_000_000, 7),
             0o644,
             &mut text.as_bytes(),
+            expect.is_some(),
         )?;
         let ready = changes.flush(vec![staged])?.pop().unwrap();
         changes.place(ready, expect).map(drop)

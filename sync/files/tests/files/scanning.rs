@@ -196,6 +196,7 @@ fn what_somebody_planted_in_our_folder_is_not_written_to() {
     }
     let root = Root::open(lab.path(), RootId([9; 16]), None).unwrap();
     let scope = Scope {
+        slice: None,
         filter: &Filter::nothing(),
         is_refused: &|_| false,
     };

@@ -92,7 +92,7 @@ impl Walk<'_> {
             _ => None,
         };
         if let Some(why) = unknown {
-            self.scan.found.insert(path.clone(), Found::Unknown(why));
+            self.tell(path.clone(), Found::Unknown(why), was.is_none());
             self.pass_over(path, true);
             return Ok(());
         }
@@ -100,8 +100,8 @@ impl Walk<'_> {
             self.scan.files += 1;
             self.scan.bytes = self.scan.bytes.saturating_add(file.len);
         }
-        if was.is_none_or(|was| was.item != item) {
-            self.scan.found.insert(path, Found::Item(item, Stamp::default()));
+        if was.as_ref().is_none_or(|was| was.item != item) {
+            self.tell(path, Found::Item(item, Stamp::default()), was.is_none());
         }
         Ok(())
     }
@@ -113,9 +113,13 @@ impl Walk<'_> {
         } else if self.scope.filter.leaves_out(&path, is_folder) {
             self.filtered(path, is_folder, Some(was.clone()))?;
         } else {
-            self.scan.found.insert(path, Found::Gone);
+            self.tell(path, Found::Gone, false);
         }
         Ok(())
+    }
+
+    fn tell(&mut self, path: RelPath, found: Found, is_new: bool) {
+        self.scan.tell(self.scope.slice, path, found, is_new);
     }
 
     fn pass_over(&mut self, path: RelPath, is_folder: bool) {
@@ -128,10 +132,10 @@ impl Walk<'_> {
     fn filtered(&mut self, path: RelPath, is_folder: bool, was: Option<Known>) -> Result<(), PairError> {
         if let Some(was) = &was {
             let files = files_known(&mut self.base.side(Side::Right), &path, &was.item)?;
-            self.scan.found.insert(path.clone(), Found::Filtered(files));
+            self.tell(path.clone(), Found::Filtered(files), false);
         } else if !self.scope.filter.leaves_out(&path, !is_folder) {
             let unknown = Found::Unknown(Unknown::Filtered);
-            self.scan.found.insert(path.clone(), unknown);
+            self.tell(path.clone(), unknown, true);
         }
         self.pass_over(path, true);
         Ok(())

@@ -19,10 +19,10 @@ use crate::{
 const FOLDERS: &str = "GOBAG_PAIR_KILLED";
 
 /// Numbers that are the same each time.
-struct Dice(u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    fn below(&mut self, end: u64) -> u64 {
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.0 = self
             .0
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -59,11 +59,13 @@ fn s46_s47_the_same_with_a_workspace() {
     kill(Lab::shared(&[("a", "first")]), 40);
 }
 
+/// How often somebody wants what is done at random: `GOBAG_LONG`.
+pub(crate) fn long() -> Option<u64> {
+    std::env::var("GOBAG_LONG").ok()?.parse().ok()
+}
+
 fn kill(mut lab: Lab, kills: u64) {
-    let long = std::env::var("GOBAG_LONG")
-        .ok()
-        .and_then(|kills| kills.parse().ok());
-    let kills: u64 = long.unwrap_or(kills);
+    let kills = long().unwrap_or(kills);
     let mut dice = Dice(kills);
     let (mut killed, mut whole) = (0, Duration::from_millis(30));
     for round in 0..kills {

@@ -93,6 +93,8 @@ impl Lab {
             dry_run: false,
             limits: gobag_reconcile::HoldLimits::default(),
             patterns: Vec::new(),
+            // So that every first copy of more is made in slices.
+            slice: 2,
         }
     }
 

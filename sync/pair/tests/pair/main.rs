@@ -16,5 +16,6 @@ mod names;
 mod odd;
 mod office;
 mod share;
+mod slices;
 mod trouble;
 mod workspace;

@@ -1,0 +1,123 @@
+//! First copies that are made a slice at a time.
+
+use std::{
+    fs,
+    os::unix::fs::symlink,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use gobag_format::Monitor;
+
+use crate::{
+    killed::{Dice, long},
+    lab::{Lab, list},
+};
+
+/// So that the order of paths is not that of their bytes.
+const NAMES: &[&str] = &["a", "a b", "a.b", "b", "c"];
+
+/// Puts a few things at random into both folders, of which many have the same names.
+fn fill(lab: &Lab, seed: u64) {
+    let mut dice = Dice(seed);
+    let mut one_of = |words: &[&'static str]| words[dice.below(words.len() as u64) as usize];
+    for side in ["left", "right"] {
+        for _ in 0..12 {
+            let mut at = lab.at(side).join(one_of(NAMES));
+            while one_of(&["deeper", "here"]) == "deeper" {
+                at.push(one_of(NAMES));
+            }
+            // Something may be in the way: then there is less.
+            match one_of(&["folder", "link", "file", "file"]) {
+                "folder" => drop(fs::create_dir_all(&at)),
+                "link" => drop(symlink(one_of(&["x", "y"]), &at)),
+                _ => {
+                    let _ = fs::create_dir_all(at.parent().unwrap());
+                    if !at.is_symlink() {
+                        drop(fs::write(&at, one_of(&["one", "two", "three"])));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `GOBAG_LONG=n` tries so many worlds.
+#[test]
+fn two_full_folders_become_the_same_in_slices_as_they_do_at_once() {
+    for seed in 1..=long().unwrap_or(6) {
+        let become_in = |slice: usize| {
+            let mut lab = Lab::new();
+            lab.pair().unwrap();
+            fill(&lab, seed);
+            let before = [list(&lab.at("left")), list(&lab.at("right"))];
+            let report = lab.pass_with(|options| options.slice = slice).unwrap();
+            assert!(report.is_in_step(), "seed {seed}, {slice}: {report:#?}");
+            assert_eq!(
+                lab.tree("left"),
+                lab.tree("right"),
+                "seed {seed}, {slice}: {before:#?}"
+            );
+            let again = lab.pass_with(|_| {}).unwrap();
+            assert_eq!(
+                (again.left, again.right),
+                Default::default(),
+                "seed {seed}, {slice}: {again:#?}"
+            );
+            (lab.tree("left"), report.notices.len())
+        };
+        let at_once = become_in(usize::MAX);
+        for slice in [1, 4] {
+            assert_eq!(become_in(slice), at_once, "seed {seed}, {slice}");
+        }
+    }
+}
+
+/// Ends a pass when so many files were read.
+struct EndsAfter(AtomicU64, u64);
+
+impl Monitor for EndsAfter {
+    fn phase(&self, _: &str, _: Option<u64>) {}
+
+    fn advance(&self, _: u64) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed) >= self.1
+    }
+}
+
+#[test]
+fn a_first_copy_that_is_ended_in_a_slice_goes_on_from_there_and_deletes_nothing_unseen() {
+    for end in [1, 7, 15, 30, 60] {
+        let mut lab = Lab::new();
+        lab.pair().unwrap();
+        for number in 0..20 {
+            lab.write("left", &format!("d{}/f{number}", number % 3), "text");
+        }
+        let options = lab.options();
+        let ends = EndsAfter(AtomicU64::new(0), end);
+        let ended = lab.pair().unwrap().pass(&options, &ends);
+        let is_ended = !ended.is_ok_and(|report| report.is_in_step());
+        assert!(is_ended || end > 30, "{end}");
+        // What both have by now is deleted on one side, and something is new before and after the slice.
+        let both: Vec<_> = list(&lab.at("right")).into_keys().collect();
+        let gone = both.iter().find(|path| path.contains('/'));
+        if let Some(gone) = gone {
+            lab.remove("left", gone);
+        }
+        lab.write("left", "a", "first");
+        lab.write("right", "z", "last");
+        lab.pass();
+        let tree = lab.tree("right");
+        assert!(
+            gone.is_none_or(|gone| !tree.contains(&format!("{gone}="))),
+            "{end}: {tree}"
+        );
+        assert!(tree.contains("a=first") && tree.contains("z=last"));
+        let files = list(&lab.at("right"))
+            .into_keys()
+            .filter(|path| path.contains("/f"));
+        assert_eq!(files.count(), 20 - usize::from(gone.is_some()), "{end}: {tree}");
+    }
+}
