@@ -10,6 +10,7 @@ mod office;
 mod qcow;
 mod replication;
 mod served;
+mod site;
 mod start;
 mod store;
 mod sync;

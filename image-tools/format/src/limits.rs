@@ -120,6 +120,8 @@ pub const MAX_REPLICA_LAYERS: usize = 64;
 pub const MAX_BLOB_LEN: usize = 1 << 20;
 /// Most packs that a workspace's head names; 64 digits each, in a head of 64 KiB.
 pub const MAX_HEAD_PACKS: usize = 256;
+/// Most earlier points that it names; 32 digits each.
+pub const MAX_HEAD_POINTS: usize = 256;
 /// Longest key of a workspace's tree, bytes: the longest path that Linux has.
 pub const MAX_KEY_LEN: usize = 4096;
 /// Most entries of a page of a workspace's tree: more than anybody writes, for keys of one page can share nearly all their bytes.

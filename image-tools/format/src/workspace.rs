@@ -25,7 +25,7 @@ use crate::{
 };
 
 pub use head::{PackedIn, WorkspaceHead};
-pub use list::{PackList, Part, PartList};
+pub use list::{PackList, Part, PartList, PointList};
 pub use page::{Body, Entry, EntryKind, Leaf, Node, NodeChild};
 
 /// Bytes of a name.
@@ -86,16 +86,19 @@ pub enum BlobKind {
     Packs,
     /// The head of a point.
     Head,
+    /// Points that there were before.
+    Points,
 }
 
 impl BlobKind {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Data,
         Self::List,
         Self::Leaf,
         Self::Node,
         Self::Packs,
         Self::Head,
+        Self::Points,
     ];
 
     fn number(self) -> u8 {
@@ -106,6 +109,7 @@ impl BlobKind {
             Self::Node => 4,
             Self::Packs => 5,
             Self::Head => 6,
+            Self::Points => 7,
         }
     }
 }

@@ -13,6 +13,7 @@ mod cut;
 mod edit;
 mod error;
 mod fetch;
+mod history;
 mod key;
 mod limits;
 mod packer;

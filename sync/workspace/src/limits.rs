@@ -38,3 +38,9 @@ pub(crate) const PACKS_KEPT: usize = 4;
 
 /// Packs that one list of earlier ones names.
 pub(crate) const PACK_NAMES: usize = 8192;
+
+/// Earlier points that a head names itself.
+pub(crate) const HEAD_POINTS: usize = 64;
+
+/// Earlier points that one list names: a list that is not full is written anew with those of a head, 1 KiB for each point at most.
+pub(crate) const POINT_NAMES: usize = 4096;

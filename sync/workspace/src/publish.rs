@@ -27,6 +27,7 @@ impl Workspace {
             Some((level, packed)) => Some((level, self.packer.placed(&packed)?)),
             None => None,
         };
+        let (points, older_points) = self.earlier_points()?;
         self.packer.end()?;
         let (packs, older_packs) = self.pack_names()?;
         let adds = self.packer.packs().to_vec();
@@ -40,6 +41,8 @@ impl Workspace {
             tree: root.map(|(_, blob)| blob.into()),
             packs,
             older_packs,
+            points,
+            older_points,
         };
         self.sent = Some(point);
         let published = self.fetcher.store.publish(&NewHead {

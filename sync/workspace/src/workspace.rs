@@ -15,6 +15,7 @@ use crate::{
     body::{self, Before},
     edit::{Changes, Coming},
     fetch::Fetcher,
+    history::Earlier,
     key::tree_key,
     packer::Packer,
     tree::Tree,
@@ -103,10 +104,15 @@ impl Workspace {
             };
             let is_known = match &head {
                 Some(head) if head.generation == generation => head.point == point,
-                // One that is not kept any more says nothing.
-                Some(head) if head.generation > generation => match self.fetcher.store.head(generation)? {
-                    Some(head) => self.open(generation, &head)?.point == point,
-                    None => true,
+                Some(head) if head.generation > generation => match self.earlier(head, generation)? {
+                    Earlier::Made(made) => made == point,
+                    // Whoever withholds it may have put back anything.
+                    Earlier::Lost => false,
+                    Earlier::Unsaid => match self.fetcher.store.head(generation)? {
+                        Some(head) => self.open(generation, &head)?.point == point,
+                        // One that is not kept any more says nothing.
+                        None => true,
+                    },
                 },
                 _ => false,
             };

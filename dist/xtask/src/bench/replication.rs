@@ -5,7 +5,6 @@
 //! launcher is `gobag mount`, the company a real `gobag-server` (SQLite, a folder) on the same machine; what is written are 64 KiB pieces
 //! at scattered places, made durable each second. First without a company, so that what the launcher's own work costs is known.
 
-mod company;
 mod load;
 mod report;
 
@@ -14,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::office::{Office, Rooms};
 use super::served::{Served, Target};
+use super::site::Site;
 use super::{document, store::corpus};
 use crate::cargo::cargo;
 use crate::clock::now_s;
@@ -23,7 +23,6 @@ use crate::error::{Error, Result};
 use crate::sh::Cmd;
 use crate::{packages, programs};
 
-use company::Company;
 use load::{Content, Load};
 use report::{Row, render};
 
@@ -91,7 +90,7 @@ struct Bench {
     folder: PathBuf,
     office: Office,
     corpus: PathBuf,
-    company: Company,
+    company: Site,
 }
 
 impl Bench {
@@ -107,7 +106,7 @@ impl Bench {
             folder: folder.to_owned(),
             office,
             corpus,
-            company: Company::start(&folder.join("company"))?,
+            company: Site::start(&folder.join("company"))?,
         })
     }
 

@@ -5,9 +5,11 @@
 
 mod account;
 mod corpus;
+mod relay;
 mod report;
 mod scratch;
 mod tools;
+mod wire;
 
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -24,7 +26,7 @@ use report::{Around, Results};
 use scratch::Scratch;
 use tools::{Place, TOOLS, Tool};
 
-const USAGE: &str = "usage: cargo xtask bench sync [--files N] [--rounds N] | [--million] | [--quick]; each with [--no-build]";
+const USAGE: &str = "usage: cargo xtask bench sync [--files N] [--rounds N] | --million | --wire [--quick] | --quick; each with [--no-build]";
 /// Files and rounds of a run that is written down.
 const FILES: usize = 100_000;
 const ROUNDS: usize = 5;
@@ -127,6 +129,13 @@ struct Plan {
 
 /// `bench sync …`.
 pub(super) fn run(args: &[&str]) -> Result<()> {
+    if let ["--wire", rest @ ..] = args {
+        let known = ["--quick", "--no-build"];
+        if rest.iter().any(|arg| !known.contains(arg)) {
+            return Err(Error::usage(USAGE));
+        }
+        return wire::run(rest.contains(&"--quick"), !rest.contains(&"--no-build"));
+    }
     let plan = parse(args)?;
     let load = machine::load()?;
     packages::ensure_sync_peers()?;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     digest::Digest,
     ids::{PointId, WorkspaceId, parse_hex},
-    limits::{MAX_BLOB_LEN, MAX_HEAD_PACKS, MAX_TREE_LEVEL},
+    limits::{MAX_BLOB_LEN, MAX_HEAD_PACKS, MAX_HEAD_POINTS, MAX_TREE_LEVEL},
 };
 
 use super::{BLOB_SEALING_LEN, BlobError, BlobKind, BlobName, BlobRef, NAME_LEN, WorkspaceKeys};
@@ -37,6 +37,12 @@ pub struct WorkspaceHead {
     /// A [`super::PackList`] of those before.
     #[serde(default)]
     pub older_packs: Option<PackedIn>,
+    /// The attempts that made the points right before this one, the last one last. A program of before they were named makes a point that names none.
+    #[serde(default)]
+    pub points: Vec<PointId>,
+    /// A [`super::PointList`] of those before.
+    #[serde(default)]
+    pub older_points: Option<PackedIn>,
 }
 
 /// Where a blob is, in JSON.
@@ -108,6 +114,8 @@ impl WorkspaceHead {
         let head: Self = serde_json::from_slice(&json).map_err(damaged)?;
         let sane = head.workspace == workspace
             && head.packs.len() <= MAX_HEAD_PACKS
+            && head.points.len() <= MAX_HEAD_POINTS
+            && (head.points.len() as u64) < head.generation.max(1)
             && head.tree_level <= MAX_TREE_LEVEL;
         match sane {
             true => Ok(head),

@@ -1,7 +1,8 @@
-//! Lists of a file's pieces, and of packs.
+//! Lists of a file's pieces, of packs, and of points.
 
 use crate::{
     digest::Digest,
+    ids::PointId,
     limits::MAX_LIST_LEVEL,
     reader::{Reader, put_varint},
 };
@@ -118,5 +119,56 @@ impl PackList {
             _ => return Err(BlobError::Damaged),
         };
         ended(&reader, Self { packs, older })
+    }
+}
+
+/// Which attempts made earlier points, and where still earlier ones are named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PointList {
+    /// The generation of the first of them.
+    pub first: u64,
+    /// Of one generation after the other.
+    pub points: Vec<PointId>,
+    /// The list of those before.
+    pub older: Option<BlobRef>,
+}
+
+impl PointList {
+    /// What is sealed.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut refs = RefWriter::default();
+        let mut out = Vec::new();
+        put_varint(&mut out, self.first);
+        put_varint(&mut out, self.points.len() as u64);
+        for point in &self.points {
+            out.extend_from_slice(&point.0);
+        }
+        out.push(self.older.is_some().into());
+        if let Some(older) = &self.older {
+            refs.put(&mut out, older);
+        }
+        refs.finish(&out)
+    }
+
+    /// Reads it out of the pack `own`.
+    pub fn decode(plain: &[u8], own: Digest) -> Result<Self, BlobError> {
+        let mut reader = Reader(plain);
+        let refs = RefReader::begin(&mut reader, own)?;
+        let first = reader.varint()?;
+        let count = count(&mut reader)?;
+        let mut points = Vec::new();
+        for _ in 0..count {
+            points.push(PointId(reader.array()?));
+        }
+        let older = match reader.u8()? {
+            0 => None,
+            1 => Some(refs.get(&mut reader)?),
+            _ => return Err(BlobError::Damaged),
+        };
+        // Who follows them comes to an end, and counts on.
+        if first == 0 || points.is_empty() || first.checked_add(points.len() as u64).is_none() {
+            return Err(BlobError::Damaged);
+        }
+        ended(&reader, Self { first, points, older })
     }
 }

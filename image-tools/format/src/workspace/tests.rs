@@ -97,11 +97,22 @@ proptest! {
     }
 
     #[test]
+    fn a_list_of_points_is_what_was_written(
+        first in 1_u64..1 << 40,
+        points in vec(any::<[u8; 16]>(), 1..20),
+        older in option::of(blob()),
+    ) {
+        let list = PointList { first, points: points.into_iter().map(PointId).collect(), older: older.map(resolved) };
+        prop_assert_eq!(&PointList::decode(&list.encode(), OWN).unwrap(), &list);
+    }
+
+    #[test]
     fn no_bytes_are_too_odd_to_be_refused(bytes in vec(any::<u8>(), 0..200), level in 0_u8..15) {
         let _ = Leaf::decode(&bytes, OWN);
         let _ = Node::decode(&bytes, OWN, level);
         let _ = PartList::decode(&bytes, OWN, level);
         let _ = PackList::decode(&bytes, OWN);
+        let _ = PointList::decode(&bytes, OWN);
     }
 
     #[test]
@@ -151,6 +162,8 @@ fn a_head_is_of_one_workspace_and_a_later_format_is_said() {
         })),
         packs: vec![OWN],
         older_packs: None,
+        points: vec![PointId([5; 16]), PointId([6; 16])],
+        older_points: None,
     };
     let sealed = head.seal(&keys);
     let read = WorkspaceHead::open(&keys, head.workspace, &sealed).unwrap();

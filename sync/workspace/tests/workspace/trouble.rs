@@ -71,6 +71,42 @@ fn a_store_that_was_put_back_is_noticed() {
 }
 
 #[test]
+fn what_was_put_back_is_noticed_where_the_points_of_then_are_kept_no_more() {
+    let store = Arc::new(Memory::default());
+    let mut workspace = member(&store);
+    let mut seen = Vec::new();
+    let mut publish = |number: u64| {
+        put(&mut workspace, "a", &noise(number, 50)).unwrap();
+        workspace.publish().unwrap();
+        seen.push(workspace.point());
+    };
+    (1..=40).for_each(&mut publish);
+    // The store is put back to the 39th point, and others go on from there. The first 200 are let go.
+    store.heads.lock().unwrap().pop();
+    let mut other = member(&store);
+    other.refresh(None).unwrap();
+    for number in 40..=300 {
+        put(&mut other, "b", &noise(number, 50)).unwrap();
+        other.publish().unwrap();
+    }
+    store.heads.lock().unwrap().drain(..200);
+    for known in [seen[0], seen[7], seen[38]] {
+        member(&store).refresh(known).unwrap();
+    }
+    let noticed = member(&store).refresh(seen[39]);
+    assert!(
+        matches!(
+            noticed,
+            Err(WorkspaceError::PutBack {
+                known: 40,
+                found: 300
+            })
+        ),
+        "{noticed:?}"
+    );
+}
+
+#[test]
 fn other_bytes_than_were_said_are_not_published() {
     let store = Arc::new(Memory::default());
     let mut workspace = member(&store);

@@ -8,12 +8,14 @@ use crate::disk;
 use crate::error::{Error, Result};
 use crate::sh::Cmd;
 
-pub(super) struct Company {
+const TENANT: &str = "bench";
+
+pub(super) struct Site {
     serving: Serving,
     folder: PathBuf,
 }
 
-impl Company {
+impl Site {
     pub(super) fn start(folder: &Path) -> Result<Self> {
         disk::make_dir(folder)?;
         let config = format!(
@@ -28,19 +30,46 @@ impl Company {
         })
     }
 
+    /// Where it answers, `host:port`.
+    pub(super) fn address(&self) -> &str {
+        &self.serving.address
+    }
+
     /// A letter for a stick.
     pub(super) fn letter(&self, number: &str) -> Result<PathBuf> {
-        let letter = self.folder.join("letter");
+        self.letter_by(number, self.address())
+    }
+
+    /// The same for one that reaches the server by another address.
+    pub(super) fn letter_by(&self, number: &str, address: &str) -> Result<PathBuf> {
+        let letter = self.folder.join(format!("letter of {number}"));
         program(
             &self.folder,
-            &[
-                "enrol", "--tenant", "bench", "--user", "bench", "--bundle", number,
-            ],
+            &["enrol", "--tenant", TENANT, "--user", "bench", "--bundle", number],
         )
-        .args(["--address", &self.serving.address, "--letter"])
+        .args(["--address", address, "--letter"])
         .arg(&letter)
         .text()?;
         Ok(letter)
+    }
+
+    /// What an administrator types: `gobag-image company …`.
+    pub(super) fn administrate(&self, command: &[&str]) -> Result<Cmd> {
+        let token = self.folder.join("token");
+        if !token.exists() {
+            let create = [
+                "token", "create", "--tenant", TENANT, "--role", "admin", "--name", "bench",
+            ];
+            disk::write(&token, program(&self.folder, &create).text()?)?;
+            disk::set_mode(&token, 0o600)?;
+        }
+        let asks = Cmd::new(disk::target().join("release/gobag-image"))
+            .arg("company")
+            .args(command);
+        let asks = asks
+            .args(["--server", self.address(), "--ca"])
+            .arg(self.folder.join("data/ca/ca.pem"));
+        Ok(asks.arg("--token-file").arg(token))
     }
 
     pub(super) fn processor_time(&self) -> Result<Duration> {

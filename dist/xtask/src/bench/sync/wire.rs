@@ -1,0 +1,357 @@
+//! `cargo xtask bench sync --wire`: what goes over the line when a folder is kept in step with a company's server, beside rsync's daemon and unison.
+//!
+//! All three go through a line that counts every byte both ways, our TLS included. For the many small files it is as long as one from home: 80 ms there and
+//! back, 20 Mbit/s each way. At the end another member of ours gets everything, and what it has is compared.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use super::corpus::{self, Edit};
+use super::relay::{Length, Relay};
+use crate::bench::site::Site;
+use crate::bench::{document, machine};
+use crate::cargo::cargo;
+use crate::disk;
+use crate::error::{Error, Result};
+use crate::packages;
+use crate::sh::Cmd;
+
+const WORKSPACE: &str = "bench";
+/// The member that is measured, and the one that gets it all in the end.
+const MEMBERS: [&str; 2] = [
+    "11111111111111111111111111111111",
+    "22222222222222222222222222222222",
+];
+const LARGE_BYTES: u64 = 1 << 30;
+const QUICK_LARGE_BYTES: u64 = 16 << 20;
+const SMALL_FILES: usize = 1_000;
+/// A line from home.
+const HOME: Length = Length {
+    delay: Duration::from_millis(40),
+    bytes_per_s: 20_000_000 / 8,
+};
+/// Times there and back that many small files may take besides their bytes.
+const TRIPS: u32 = 10;
+
+/// What is done, with the part of rsync's bytes that ours may be.
+const JOBS: &[(&str, Option<Edit>, Option<f64>)] = &[
+    ("first copy of the large file", None, None),
+    (
+        "4 KiB overwritten in it",
+        Some(Edit::Overwritten(1)),
+        Some(1.0 / 3.0),
+    ),
+    (
+        "100 scattered 4 KiB overwritten in it",
+        Some(Edit::Overwritten(100)),
+        Some(1.0),
+    ),
+    ("one byte inserted at its front", Some(Edit::Inserted), Some(0.25)),
+];
+
+/// Who is measured.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tool {
+    Gobag,
+    Rsync,
+    Unison,
+}
+
+const TOOLS: [(Tool, &str); 3] = [
+    (Tool::Gobag, "gobag-sync, workspace"),
+    (Tool::Rsync, "rsync -a, daemon"),
+    (Tool::Unison, "unison, socket"),
+];
+
+/// One run.
+struct Figures {
+    bytes: u64,
+    time: Duration,
+    connections: u64,
+}
+
+pub(super) fn run(is_quick: bool, build: bool) -> Result<()> {
+    let load = machine::load()?;
+    packages::ensure_sync_peers()?;
+    if build {
+        let programs = ["-p", "gobag-sync", "-p", "gobag-server", "-p", "gobag-image"];
+        cargo(&["build", "--release", "--locked"]).args(programs).run()?;
+    }
+    let scratch = super::Scratch::new(disk::target().join("bench/wire"))?;
+    let large = if is_quick { QUICK_LARGE_BYTES } else { LARGE_BYTES };
+    let ends = Ends::set_up(scratch.folder(), large)?;
+    let mut text = format!(
+        "{} MiB of noise and {SMALL_FILES} small files; {}; load average before {load}\n",
+        large >> 20,
+        super::tools::versions()?
+    );
+    text.push_str("\n| job | tool | bytes | ours ÷ its | wanted | time | connections |\n|---|---|---|---|---|---|---|\n");
+    for (nth, (name, edit, most)) in JOBS.iter().enumerate() {
+        let figures = ends.job(name, *edit, nth + 1)?;
+        text.push_str(&rows(name, &figures, *most));
+    }
+    ends.lay_far();
+    let name = "1,000 small files more, 80 ms there and back, 20 Mbit/s";
+    let figures = ends.job(name, Some(Edit::Added(SMALL_FILES)), JOBS.len() + 1)?;
+    ends.lay_near();
+    text.push_str(&rows(name, &figures, None));
+    let ours = &figures[0];
+    let bound = 2 * HOME.delay * TRIPS + Duration::from_secs_f64(ours.bytes as f64 / HOME.bytes_per_s as f64);
+    let met = if ours.time <= bound { "met" } else { "**not met**" };
+    text.push_str(&format!(
+        "\n{TRIPS} times there and back and all bytes at that speed are {:.2} s; ours took {:.2} s: {met}.\n",
+        bound.as_secs_f64(),
+        ours.time.as_secs_f64()
+    ));
+    let got = ends.get_all()?;
+    text.push_str(&format!(
+        "Another member got all of it in {:.1} s and {} KiB, and has the same, byte by byte.\n",
+        got.time.as_secs_f64(),
+        got.bytes >> 10
+    ));
+    println!("{text}");
+    match is_quick {
+        true => Ok(()),
+        false => document::renew("sync --wire", &text),
+    }
+}
+
+fn rows(name: &str, figures: &[Figures], most: Option<f64>) -> String {
+    let mut text = String::new();
+    for ((tool, called), its) in TOOLS.iter().zip(figures) {
+        let ratio = figures[0].bytes as f64 / its.bytes as f64;
+        let (ratio, wanted) = match (tool, most) {
+            (Tool::Gobag, _) => ("–".to_owned(), String::new()),
+            (Tool::Rsync, Some(most)) => {
+                let met = if ratio <= most { "met" } else { "**not met**" };
+                (format!("{ratio:.2}"), format!("≤ {most:.2}: {met}"))
+            }
+            _ => (format!("{ratio:.2}"), String::new()),
+        };
+        text.push_str(&format!(
+            "| {name} | {called} | {} KiB | {ratio} | {wanted} | {:.2} s | {} |\n",
+            its.bytes.div_ceil(1024),
+            its.time.as_secs_f64(),
+            its.connections
+        ));
+    }
+    text
+}
+
+/// Both ends of all three, and the lines between them.
+struct Ends {
+    folder: PathBuf,
+    relays: [Relay; 3],
+    _site: Site,
+    _daemons: [Daemon; 2],
+}
+
+impl Ends {
+    fn set_up(folder: &Path, large: u64) -> Result<Self> {
+        let site = Site::start(&folder.join("company"))?;
+        let rsync = Daemon::rsync(folder)?;
+        let unison = Daemon::unison(folder)?;
+        let relays = [
+            Relay::lay(site.address())?,
+            Relay::lay(&rsync.address)?,
+            Relay::lay(&unison.address)?,
+        ];
+        let ends = Self {
+            folder: folder.to_owned(),
+            relays,
+            _site: site,
+            _daemons: [rsync, unison],
+        };
+        for (tool, _) in TOOLS {
+            corpus::large(&ends.left(tool), large)?;
+        }
+        ends.join()?;
+        Ok(ends)
+    }
+
+    /// Both members are made known, and let in.
+    fn join(&self) -> Result<()> {
+        let site = &self._site;
+        let letter = self.folder.join("workspace.letter");
+        let make = ["workspace", "make", WORKSPACE];
+        site.administrate(&make)?.arg("--letter").arg(&letter).text()?;
+        for number in MEMBERS {
+            let enrolment = site.letter_by(number, &self.relays[0].address)?;
+            self.gobag(number, &["enrol"]).arg(enrolment).text()?;
+            self.gobag(number, &["join"]).arg(&letter).text()?;
+            let admit = ["workspace", "admit", WORKSPACE, number, "--role", "writer"];
+            site.administrate(&admit)?.text()?;
+        }
+        self.paired("pair", MEMBERS[0], &self.left(Tool::Gobag))
+            .text()
+            .map(drop)
+    }
+
+    fn left(&self, tool: Tool) -> PathBuf {
+        let words = ["gobag", "rsync", "unison"];
+        self.folder.join(words[tool as usize]).join("left")
+    }
+
+    fn gobag(&self, number: &str, command: &[&str]) -> Cmd {
+        let state = self.folder.join("state").join(number);
+        Cmd::new(super::program())
+            .args(command)
+            .arg("--quiet")
+            .arg("--state")
+            .arg(state)
+    }
+
+    fn paired(&self, command: &str, number: &str, left: &Path) -> Cmd {
+        let right = format!("workspace:{WORKSPACE}");
+        self.gobag(number, &[command]).arg(left).arg(right)
+    }
+
+    fn pass(&self, tool: Tool) -> Cmd {
+        let (left, address) = (self.left(tool), &self.relays[tool as usize].address);
+        match tool {
+            Tool::Gobag => self.paired("sync", MEMBERS[0], &left),
+            Tool::Rsync => Cmd::new("rsync")
+                .args(["-a", "--delete"])
+                .arg(left.join(""))
+                .arg(format!("rsync://{address}/right/")),
+            Tool::Unison => Cmd::new("unison")
+                .arg(left)
+                .arg(format!(
+                    "socket://{address}/{}",
+                    right(&self.folder, "unison").display()
+                ))
+                .args(["-batch", "-auto", "-times", "-silent", "-log=false"])
+                .env("UNISON", self.folder.join("unison/near"))
+                .env("HOME", self.folder.join("unison/near")),
+        }
+    }
+
+    /// One thing done by all three, ours first.
+    fn job(&self, name: &str, edit: Option<Edit>, nth: usize) -> Result<Vec<Figures>> {
+        let mut all = Vec::new();
+        for (tool, called) in TOOLS {
+            if let Some(edit) = edit {
+                edit.make(&self.left(tool), 0, nth)?;
+            }
+            Cmd::new("sync").text()?;
+            let figures = self.measure(tool, self.pass(tool))?;
+            eprintln!(
+                "{name} · {called}: {} KiB, {:.2} s",
+                figures.bytes >> 10,
+                figures.time.as_secs_f64()
+            );
+            all.push(figures);
+        }
+        Ok(all)
+    }
+
+    fn measure(&self, tool: Tool, command: Cmd) -> Result<Figures> {
+        let relay = &self.relays[tool as usize];
+        let (bytes, connections, begun) = (relay.bytes(), relay.connections(), Instant::now());
+        command.text()?;
+        Ok(Figures {
+            time: begun.elapsed(),
+            bytes: relay.bytes() - bytes,
+            connections: relay.connections() - connections,
+        })
+    }
+
+    fn lay_far(&self) {
+        self.relays.iter().for_each(|relay| relay.set_length(Some(HOME)));
+    }
+
+    fn lay_near(&self) {
+        self.relays.iter().for_each(|relay| relay.set_length(None));
+    }
+
+    /// The other member's first copy, compared with all three.
+    fn get_all(&self) -> Result<Figures> {
+        let other = self.folder.join("other");
+        disk::make_dir(&other)?;
+        self.paired("pair", MEMBERS[1], &other).text()?;
+        let figures = self.measure(Tool::Gobag, self.paired("sync", MEMBERS[1], &other))?;
+        let rights = ["rsync", "unison"].map(|word| right(&self.folder, word));
+        for copy in [&other, &rights[0], &rights[1]] {
+            Cmd::new("diff")
+                .args(["--recursive", "--brief", "--exclude=.gobag-sync"])
+                .arg(self.left(Tool::Gobag))
+                .arg(copy)
+                .text()
+                .map_err(|cause| Error::because("a tool left a difference", cause))?;
+        }
+        Ok(figures)
+    }
+}
+
+fn right(folder: &Path, word: &str) -> PathBuf {
+    folder.join(word).join("right")
+}
+
+/// A peer's far end; killed when dropped.
+struct Daemon {
+    child: Child,
+    address: String,
+}
+
+impl Daemon {
+    fn rsync(folder: &Path) -> Result<Self> {
+        let right = right(folder, "rsync");
+        disk::make_dir(&right)?;
+        let config = folder.join("rsync/rsyncd.conf");
+        let user = "uid = root\ngid = root\nuse chroot = no\n";
+        let module = format!("{user}[right]\npath = {}\nread only = no\n", right.display());
+        disk::write(&config, module)?;
+        Self::start(|port| {
+            Cmd::new("rsync")
+                .args([
+                    "--daemon",
+                    "--no-detach",
+                    "--address",
+                    "127.0.0.1",
+                    "--port",
+                    port,
+                    "--config",
+                ])
+                .arg(&config)
+        })
+    }
+
+    fn unison(folder: &Path) -> Result<Self> {
+        disk::make_dir(&right(folder, "unison"))?;
+        let state = folder.join("unison/far");
+        Self::start(|port| {
+            Cmd::new("unison")
+                .args(["-host", "127.0.0.1", "-socket", port])
+                .env("UNISON", &state)
+                .env("HOME", &state)
+        })
+    }
+
+    /// Starts it at a free port, and waits until it answers there.
+    #[expect(clippy::disallowed_methods, reason = "a bench looks whether its peers are up")]
+    fn start(command: impl Fn(&str) -> Cmd) -> Result<Self> {
+        let failed = |cause| Error::because("a peer's far end does not start", cause);
+        let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr());
+        let address = free.map_err(failed)?.to_string();
+        let port = address.rsplit(':').next().unwrap_or_default();
+        let child = command(port).spawn(Stdio::null(), Stdio::null(), Stdio::null())?;
+        let daemon = Self { child, address };
+        let until = Instant::now() + Duration::from_secs(30);
+        loop {
+            match std::net::TcpStream::connect(&daemon.address) {
+                Ok(_) => return Ok(daemon),
+                Err(cause) if Instant::now() > until => return Err(failed(cause)),
+                Err(_) => std::thread::park_timeout(Duration::from_millis(20)),
+            }
+        }
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // Gone already is what we want.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
