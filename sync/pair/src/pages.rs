@@ -1,4 +1,4 @@
-//! Sealed pages of a workspace's tree that were read before, in our folder of the left root. What is lost of it is asked for again.
+//! Sealed pages of a workspace's tree, and lists of files' pieces, that were read or made before, in our folder of the left root. What is lost of it is asked for again.
 
 use std::{
     path::Path,

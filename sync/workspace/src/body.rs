@@ -109,7 +109,7 @@ impl Before {
 
 /// The list that is there, if it is one of so many bytes.
 fn read_list(fetcher: &Fetcher, level: u8, blob: &BlobRef, len: u64) -> Result<PartList, WorkspaceError> {
-    let list = PartList::decode(&fetcher.blob(BlobKind::List, blob)?, blob.pack, level)?;
+    let list = PartList::decode(&fetcher.page(BlobKind::List, blob)?, blob.pack, level)?;
     match list.len() == len {
         true => Ok(list),
         false => Err(BlobError::Damaged.into()),

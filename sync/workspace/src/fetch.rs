@@ -12,7 +12,7 @@ use gobag_format::{
 
 use crate::{Store, WorkspaceError, limits};
 
-/// Keeps sealed pages, so that those that did not change are not asked for again. What it gives is checked.
+/// Keeps sealed pages of the tree, and lists of files' pieces, so that those that did not change are not asked for again. What it gives is checked.
 pub trait PageCache: Send + Sync {
     /// A page that was kept.
     fn get(&self, name: &BlobName) -> Option<Vec<u8>>;
@@ -57,7 +57,7 @@ impl Fetcher {
         }
     }
 
-    /// A page of the tree, or another blob that is read again with each new point.
+    /// A page of the tree, or another blob that is wanted again with the next point.
     pub(crate) fn page(&self, kind: BlobKind, blob: &BlobRef) -> Result<Vec<u8>, WorkspaceError> {
         if let Some(sealed) = self.cache.get(&blob.name)
             && let Ok(plain) = self.keys.open(kind, &blob.name, sealed)

@@ -101,11 +101,9 @@ impl Packer {
         }
         let name = self.fetcher.keys.name(kind, &plain);
         let packed = self.seal(kind, name, &plain)?;
-        if kind != BlobKind::List {
-            let blob = packed.blob;
-            let range = blob.offset as usize..(blob.offset + blob.len) as usize;
-            self.fetcher.keep(&name, &self.filling[range]);
-        }
+        let blob = packed.blob;
+        let range = blob.offset as usize..(blob.offset + blob.len) as usize;
+        self.fetcher.keep(&name, &self.filling[range]);
         Ok(packed)
     }
 

@@ -13,9 +13,12 @@ use gobag_format::{
     crypto::{Key, Random},
     digest::Digest,
     ids::WorkspaceId,
+    workspace::BlobName,
 };
 use gobag_reconcile::{Content, File, RelPath};
-use gobag_workspace::{NewHead, NoCache, Options, Store, StoreError, StoredHead, Workspace, WorkspaceError};
+use gobag_workspace::{
+    NewHead, NoCache, Options, PageCache, Store, StoreError, StoredHead, Workspace, WorkspaceError,
+};
 
 #[derive(Default)]
 pub(crate) struct Memory {
@@ -111,12 +114,30 @@ impl Random for Counted {
     }
 }
 
+/// Pages in memory.
+#[derive(Default)]
+pub(crate) struct Pages(Mutex<HashMap<BlobName, Vec<u8>>>);
+
+impl PageCache for Pages {
+    fn get(&self, name: &BlobName) -> Option<Vec<u8>> {
+        self.0.lock().unwrap().get(name).cloned()
+    }
+
+    fn put(&self, name: &BlobName, sealed: &[u8]) {
+        self.0.lock().unwrap().insert(*name, sealed.to_vec());
+    }
+}
+
 pub(crate) fn member(store: &Arc<Memory>) -> Workspace {
+    member_with(store, Arc::new(NoCache))
+}
+
+pub(crate) fn member_with(store: &Arc<Memory>, cache: Arc<dyn PageCache>) -> Workspace {
     Workspace::new(Options {
         id: ID,
         key: &Key::from_bytes([5; 32]),
         store: Arc::clone(store) as Arc<dyn Store>,
-        cache: Arc::new(NoCache),
+        cache,
         name: "sales".to_owned(),
         by: "Ada".to_owned(),
         random: Arc::new(Counted),

@@ -1,22 +1,43 @@
 //! How much is sent for a change.
 
-use std::sync::{Arc, atomic::Ordering::SeqCst};
+use std::{
+    io,
+    sync::{Arc, atomic::Ordering::SeqCst},
+};
 
-use crate::lab::{Memory, member, noise, put};
+use crate::lab::{Memory, Pages, member, member_with, noise, path, put};
 
-/// Bytes that came for a change of a file, in all.
-fn sent(before: &[u8], after: &[u8]) -> u64 {
+/// Bytes that came and went for a change of a file, in all; who makes it has what was read before, or not.
+fn moved(before: &[u8], after: &[u8], has_read: bool) -> u64 {
     let store = Arc::new(Memory::default());
-    let mut workspace = member(&store);
-    put(&mut workspace, "d/big", before).unwrap();
+    let mut first = member(&store);
+    put(&mut first, "d/big", before).unwrap();
     for at in 0..500 {
-        put(&mut workspace, &format!("d/{at}"), &noise(at, 50)).unwrap();
+        put(&mut first, &format!("d/{at}"), &noise(at, 50)).unwrap();
     }
-    workspace.publish().unwrap();
-    let came = store.came.load(SeqCst);
+    first.publish().unwrap();
+    // Another member, which got the file; later it is another run of its program.
+    let pages = Arc::new(Pages::default());
+    if has_read {
+        let mut reader = member_with(&store, pages.clone());
+        reader.refresh(None).unwrap();
+        let kind = reader.find(&path("d/big")).unwrap().unwrap().kind;
+        assert_eq!(
+            io::copy(&mut reader.read(&kind), &mut io::sink()).unwrap(),
+            before.len() as u64
+        );
+    }
+    let count = || store.came.load(SeqCst) + store.went.load(SeqCst);
+    let moved = count();
+    let mut workspace = member_with(&store, pages);
+    workspace.refresh(None).unwrap();
     put(&mut workspace, "d/big", after).unwrap();
     workspace.publish().unwrap();
-    store.came.load(SeqCst) - came
+    count() - moved
+}
+
+fn sent(before: &[u8], after: &[u8]) -> u64 {
+    moved(before, after, true)
 }
 
 #[test]
@@ -46,6 +67,8 @@ fn a_small_change_of_a_long_file_sends_little() {
 fn what_is_there_is_not_sent_again() {
     let bytes = noise(3, 1 << 20);
     assert!(sent(&bytes, &bytes) < 20 << 10);
+    // Who has no lists any more gets them, perhaps with what is beside them.
+    assert!(moved(&bytes, &bytes, false) < 2 << 20);
 }
 
 #[test]

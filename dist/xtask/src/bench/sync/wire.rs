@@ -243,7 +243,20 @@ impl Ends {
             );
             all.push(figures);
         }
+        for word in ["rsync", "unison"] {
+            self.check(&right(&self.folder, word))?;
+        }
         Ok(all)
+    }
+
+    /// Fails if a copy is not what our left folder is: all have the same.
+    fn check(&self, copy: &Path) -> Result<()> {
+        let left = self.left(Tool::Gobag);
+        let differs = Cmd::new("diff").args(["--recursive", "--brief", "--exclude=.gobag-sync"]);
+        let differs = differs.arg(left).arg(copy).text();
+        differs
+            .map(drop)
+            .map_err(|cause| Error::because("a tool left a difference", cause))
     }
 
     fn measure(&self, tool: Tool, command: Cmd) -> Result<Figures> {
@@ -271,15 +284,7 @@ impl Ends {
         disk::make_dir(&other)?;
         self.paired("pair", MEMBERS[1], &other).text()?;
         let figures = self.measure(Tool::Gobag, self.paired("sync", MEMBERS[1], &other))?;
-        let rights = ["rsync", "unison"].map(|word| right(&self.folder, word));
-        for copy in [&other, &rights[0], &rights[1]] {
-            Cmd::new("diff")
-                .args(["--recursive", "--brief", "--exclude=.gobag-sync"])
-                .arg(self.left(Tool::Gobag))
-                .arg(copy)
-                .text()
-                .map_err(|cause| Error::because("a tool left a difference", cause))?;
-        }
+        self.check(&other)?;
         Ok(figures)
     }
 }
