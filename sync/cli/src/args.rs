@@ -1,9 +1,14 @@
 //! The command line. Doc comments here are the help text.
 
+use std::sync::Arc;
+
 use clap::{CommandFactory as _, Parser, Subcommand};
+use gobag_commands::{
+    ConflictsArgs, HoldsArgs, PairArgs, RestoreArgs, Shell, StatusArgs, SyncArgs, VersionsArgs,
+};
 use gobag_term::{CliError, DocsArgs, ExitCode, GlobalArgs, Interrupt, Ui};
 
-use crate::{conflicts, holds, member, pair, restore, status, sync, versions};
+use crate::member::{self, Standalone, StateArgs};
 
 /// Keeps two folders the same, whatever happens in either
 ///
@@ -22,15 +27,24 @@ struct Args {
 enum Command {
     Enrol(member::EnrolArgs),
     Join(member::JoinArgs),
-    Pair(pair::PairArgs),
-    Sync(Box<sync::SyncArgs>),
-    Status(status::StatusArgs),
-    Conflicts(conflicts::ConflictsArgs),
-    Holds(holds::HoldsArgs),
-    Versions(versions::VersionsArgs),
-    Restore(restore::RestoreArgs),
+    Pair(With<PairArgs>),
+    Sync(Box<With<SyncArgs>>),
+    Status(With<StatusArgs>),
+    Conflicts(ConflictsArgs),
+    Holds(HoldsArgs),
+    Versions(VersionsArgs),
+    Restore(RestoreArgs),
     #[command(hide = true)]
     Docs(DocsArgs),
+}
+
+// No text of its own: the command's is the help.
+#[derive(Debug, clap::Args)]
+struct With<A: clap::Args> {
+    #[command(flatten)]
+    args: A,
+    #[command(flatten)]
+    state: StateArgs,
 }
 
 /// The whole program.
@@ -47,16 +61,21 @@ fn dispatch(args: &Args, ui: &Ui) -> Result<ExitCode, CliError> {
     gobag_term::log::init(&args.global, ui)?;
     let interrupt = Interrupt::install()?;
     ui.set_interrupt(&interrupt);
+    let shell = |state: &StateArgs| Shell {
+        ui,
+        program: Arc::new(Standalone::new(state)),
+    };
+    let alone = shell(&StateArgs::default());
     match &args.command {
-        Command::Enrol(args) => member::enrol(args, ui),
-        Command::Join(args) => member::join(args, ui),
-        Command::Pair(args) => pair::pair(args, ui),
-        Command::Sync(args) => sync::sync(args, ui),
-        Command::Status(args) => status::status(args, ui),
-        Command::Conflicts(args) => conflicts::conflicts(args, ui),
-        Command::Holds(args) => holds::holds(args, ui),
-        Command::Versions(args) => versions::versions(args, ui),
-        Command::Restore(args) => restore::restore(args, ui),
+        Command::Enrol(args) => member::enrol(args, &alone),
+        Command::Join(args) => member::join(args, &alone),
+        Command::Pair(with) => gobag_commands::pair(&with.args, &shell(&with.state)),
+        Command::Sync(with) => gobag_commands::sync(&with.args, &shell(&with.state)),
+        Command::Status(with) => gobag_commands::status(&with.args, &shell(&with.state)),
+        Command::Conflicts(args) => gobag_commands::conflicts(args, &alone),
+        Command::Holds(args) => gobag_commands::holds(args, &alone),
+        Command::Versions(args) => gobag_commands::versions(args, &alone),
+        Command::Restore(args) => gobag_commands::restore(args, &alone),
         Command::Docs(command) => gobag_term::docs::docs(command, &Args::command(), ui),
     }
 }

@@ -4,20 +4,24 @@ use std::{
     fs,
     io::Read as _,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use gobag_member::{MemberError, Membership};
+use gobag_client::{Options as ClientOptions, UploadLimit};
+use gobag_commands::{OrExplain as _, Program, ReachError, Reached, Shell, SystemRandom};
+use gobag_member::{MemberError, Membership, ServerStore};
 use gobag_protocol::{
     letter::EnrolmentLetter,
     limits::{MAX_LETTER_BYTES, MAX_WORKSPACE_LETTER_BYTES},
     workspace_letter::{WorkspaceLetter, WorkspaceLetterError},
 };
-use gobag_term::{CliError, ExitCode, Ui, human};
+use gobag_term::{CliError, ExitCode, human};
+use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::{environment::state_folder, error::OrExplain as _, random::SystemRandom};
+use crate::environment::state_folder;
 
-/// Where this computer keeps who it is to your company.
+// Where this computer keeps who it is to your company. No text of its own in the help..
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct StateArgs {
     /// Where to keep the keys for your company's server; only you may read them. Else in your home folder
@@ -29,6 +33,39 @@ impl StateArgs {
     pub(crate) fn open(&self) -> Result<Membership, MemberError> {
         let folder = self.state.clone().or_else(state_folder);
         Membership::open(&folder.ok_or(MemberError::NoFolder)?)
+    }
+}
+
+/// This program, as a member by what it keeps of its own.
+pub(crate) struct Standalone {
+    state: StateArgs,
+}
+
+impl Standalone {
+    pub(crate) fn new(state: &StateArgs) -> Self {
+        let state = state.clone();
+        Self { state }
+    }
+}
+
+impl Program for Standalone {
+    fn call(&self, command: &str) -> String {
+        format!("gobag-sync {command}")
+    }
+
+    fn reach(&self, workspace: &str, limit: &UploadLimit) -> Result<Reached, ReachError> {
+        let mut member = self.state.open()?;
+        let joined = member.joined(workspace)?.clone();
+        let options = ClientOptions {
+            upload: limit.clone(),
+        };
+        let now_s = Timestamp::now().as_second().try_into().unwrap_or(0);
+        let client = member.connect(now_s, &options, &SystemRandom)?;
+        Ok(Reached {
+            id: joined.workspace,
+            key: joined.key,
+            store: ServerStore::new(client, joined.workspace, Arc::new(SystemRandom)),
+        })
     }
 }
 
@@ -66,17 +103,17 @@ struct Joined {
     id: String,
 }
 
-pub(crate) fn enrol(args: &EnrolArgs, ui: &Ui) -> Result<ExitCode, CliError> {
+pub(crate) fn enrol(args: &EnrolArgs, shell: &Shell<'_>) -> Result<ExitCode, CliError> {
     let letter = EnrolmentLetter::parse(&read(&args.letter, MAX_LETTER_BYTES)?).map_err(|error| {
         CliError::new(ExitCode::Failed, error.code(), error).hint("ask IT for the letter again")
     })?;
-    let mut member = args.state.open().or_explain()?;
-    let server = member.enrol(&letter, &SystemRandom).or_explain()?;
+    let mut member = args.state.open().or_explain(shell)?;
+    let server = member.enrol(&letter, &SystemRandom).or_explain(shell)?;
     let enrolled = Enrolled {
         server,
         bundle: letter.bundle.to_string(),
     };
-    ui.answer(&enrolled, |enrolled| {
+    shell.ui.answer(&enrolled, |enrolled| {
         format!(
             "ok   This computer is known to your company's server ({}), by the number {}. IT admits it to workspaces by that.\n",
             human::printable(&enrolled.server),
@@ -86,15 +123,19 @@ pub(crate) fn enrol(args: &EnrolArgs, ui: &Ui) -> Result<ExitCode, CliError> {
     Ok(ExitCode::Ok)
 }
 
-pub(crate) fn join(args: &JoinArgs, ui: &Ui) -> Result<ExitCode, CliError> {
+pub(crate) fn join(args: &JoinArgs, shell: &Shell<'_>) -> Result<ExitCode, CliError> {
     let letter =
         WorkspaceLetter::parse(&read(&args.letter, MAX_WORKSPACE_LETTER_BYTES)?).map_err(no_letter)?;
-    args.state.open().or_explain()?.join(&letter).or_explain()?;
+    args.state
+        .open()
+        .or_explain(shell)?
+        .join(&letter)
+        .or_explain(shell)?;
     let joined = Joined {
         workspace: letter.name.to_string(),
         id: letter.workspace.to_string(),
     };
-    ui.answer(&joined, |joined| {
+    shell.ui.answer(&joined, |joined| {
         format!(
             "ok   This computer has the key of `{0}`. To pair a folder with it: `gobag-sync pair LEFT workspace:{0}`.\n",
             joined.workspace

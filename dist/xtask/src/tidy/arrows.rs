@@ -79,8 +79,9 @@ const BORDERS: &[Border] = &[
             "gobag-server",
         ],
     ),
+    // what several programs offer
     (
-        "gobag-sync",
+        "gobag-commands",
         7,
         &[
             "gobag-client",
@@ -88,17 +89,28 @@ const BORDERS: &[Border] = &[
             "gobag-format",
             "gobag-member",
             "gobag-pair",
-            "gobag-protocol",
             "gobag-reconcile",
             "gobag-term",
             "gobag-workspace",
+        ],
+    ),
+    (
+        "gobag-sync",
+        8,
+        &[
+            "gobag-client",
+            "gobag-commands",
+            "gobag-member",
+            "gobag-protocol",
+            "gobag-term",
             // a real one in its tests
+            "gobag-format",
             "gobag-server",
         ],
     ),
     (
         "gobag",
-        7,
+        8,
         &[
             "gobag-bundle",
             "gobag-checklists",
@@ -118,7 +130,7 @@ const BORDERS: &[Border] = &[
     ),
     (
         "gobag-image",
-        7,
+        8,
         &[
             "gobag-bundle",
             "gobag-checklists",
@@ -137,10 +149,10 @@ const BORDERS: &[Border] = &[
     ),
     // never shipped, used by tests alone; the stick model judges us beside others, so it uses nothing of ours
     ("gobag-stick-model", 0, &[]),
-    ("xtask", 8, &[]),
+    ("xtask", 9, &[]),
     (
         "gobag-fuzz",
-        8,
+        9,
         &[
             "gobag-bundle",
             "gobag-checklists",
@@ -153,7 +165,7 @@ const BORDERS: &[Border] = &[
     ),
     (
         "gobag-tests",
-        9,
+        10,
         &[
             "gobag",
             "gobag-bundle",

@@ -7,17 +7,14 @@ use gobag_files::KeepRules;
 use gobag_format::Monitor;
 use gobag_pair::{Book, Notes, Options, Pair, PairError, Report};
 use gobag_reconcile::HoldLimits;
-use gobag_term::Ui;
 use jiff::Timestamp;
 
-use crate::{member::StateArgs, other::Right, time::run_now, who::who};
+use crate::{Shell, other::Right, time::run_now, who::who};
 
 /// How passes are made.
 pub(crate) struct Passing<'a> {
     pub(crate) left: &'a Path,
     pub(crate) right: &'a Right,
-    /// Where the keys of workspaces are.
-    pub(crate) state: &'a StateArgs,
     /// By what name the left side of a conflict goes.
     pub(crate) label: &'a str,
     pub(crate) confirmed: bool,
@@ -32,12 +29,12 @@ pub(crate) struct Passing<'a> {
 
 impl Passing<'_> {
     /// Makes one.
-    pub(crate) fn pass(&self, ui: &Ui, monitor: &dyn Monitor) -> Result<Report, PairError> {
-        let right = self.right.open(self.left, self.state, &self.limit);
+    pub(crate) fn pass(&self, shell: &Shell<'_>, monitor: &dyn Monitor) -> Result<Report, PairError> {
+        let right = self.right.open(self.left, &*shell.program, &self.limit);
         let mut pair = right
             .and_then(|right| Pair::open(self.left, right))
             .inspect_err(|error| self.note(error))?;
-        let (limit, interrupt) = (self.limit.clone(), ui.interrupt());
+        let (limit, interrupt) = (self.limit.clone(), shell.ui.interrupt());
         // What goes to a workspace is limited where it leaves this computer: not all that is read is sent.
         if self.right.folder().is_some() {
             pair.set_pace(Box::new(move |bytes| {

@@ -1,13 +1,13 @@
-//! `gobag-sync sync`.
+//! `sync`.
 
 use std::{path::PathBuf, time::Duration};
 
 use gobag_client::UploadLimit;
-use gobag_term::{CliError, ExitCode, Ui};
+use gobag_term::{CliError, ExitCode};
 
 use crate::{
+    Shell,
     error::OrExplain as _,
-    member::StateArgs,
     other::Right,
     passing::Passing,
     progress::Progress,
@@ -20,10 +20,10 @@ use crate::{
 ///
 /// Once, or with `--watch` again and again as soon as something changes in either. What somebody is writing to meanwhile is left to the next time.
 ///
-/// Exit codes: 0: both are the same. 1: nothing was done, for it waits for you (`gobag-sync holds`), or it failed. 3: it is done but for what is listed, or you
+/// Exit codes: 0: both are the same. 1: nothing was done, for it waits for you (`holds`), or it failed. 3: it is done but for what is listed, or you
 /// should look at something. 7: another program is at it. 130: you ended it. `--watch` goes on whatever happens, and ends with 0 when you end it.
 #[derive(Debug, clap::Args)]
-pub(crate) struct SyncArgs {
+pub struct SyncArgs {
     /// Your folder
     left: PathBuf,
     /// The other one; or `workspace:NAME`
@@ -59,15 +59,13 @@ pub(crate) struct SyncArgs {
     ignore: Vec<String>,
     #[command(flatten)]
     keep: KeepArgs,
-    #[command(flatten)]
-    state: StateArgs,
 }
 
-pub(crate) fn sync(args: &SyncArgs, ui: &Ui) -> Result<ExitCode, CliError> {
+/// Does it.
+pub fn sync(args: &SyncArgs, shell: &Shell<'_>) -> Result<ExitCode, CliError> {
     let passing = Passing {
         left: &args.left,
         right: &args.right,
-        state: &args.state,
         label: &args.label,
         confirmed: args.confirm,
         dry_run: args.dry_run,
@@ -80,12 +78,12 @@ pub(crate) fn sync(args: &SyncArgs, ui: &Ui) -> Result<ExitCode, CliError> {
             every: args.every,
             windows: &args.schedule,
         };
-        return watch::watch(&passing, &when, ui);
+        return watch::watch(&passing, &when, shell);
     }
-    let progress = Progress::new(ui);
-    let report = passing.pass(ui, &progress).or_explain()?;
+    let progress = Progress::new(shell.ui);
+    let report = passing.pass(shell, &progress).or_explain(shell)?;
     progress.finish();
-    ui.answer(&report, page)?;
+    shell.ui.answer(&report, |report| page(report, shell))?;
     Ok(match (report.ended, report.holds.is_empty()) {
         (true, _) => ExitCode::Interrupted,
         (false, false) => ExitCode::Failed,

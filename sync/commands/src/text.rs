@@ -6,13 +6,15 @@ use gobag_pair::{Counts, Failure, LeftAlone, Report, Told};
 use gobag_reconcile::{Hold, Side};
 use gobag_term::{ErrorReport, human};
 
+use crate::Shell;
+
 /// A text from elsewhere, such as a name, that makes no line of its own and steers no terminal.
 pub(crate) fn one_line(text: &str) -> String {
     human::printable(text).replace('\n', "\\u{a}")
 }
 
 /// The page of one pass.
-pub(crate) fn page(report: &Report) -> String {
+pub(crate) fn page(report: &Report, shell: &Shell<'_>) -> String {
     let mut text = String::new();
     if report.base_lost {
         text.push_str(LOST);
@@ -21,7 +23,10 @@ pub(crate) fn page(report: &Report) -> String {
         text.push_str(&format!("FAIL {}\n", held(hold)));
     }
     if !report.holds.is_empty() && !report.dry_run {
-        text.push_str("Nothing was done. If this is meant: `gobag-sync holds confirm LEFT`, and run it again; or run it again with `--confirm`. `--dry-run` says what it would do.\n");
+        text.push_str(&format!(
+            "Nothing was done. If this is meant: {}, and run it again; or run it again with `--confirm`. `--dry-run` says what it would do.\n",
+            shell.call("holds confirm LEFT")
+        ));
         return text;
     }
     text.push_str(&done(&report.left, &report.right, report.dry_run));
@@ -200,11 +205,12 @@ pub(crate) fn news(report: &Report) -> String {
 }
 
 /// What is so until somebody does something about it.
-pub(crate) fn wrong(report: &Report) -> BTreeSet<String> {
+pub(crate) fn wrong(report: &Report, shell: &Shell<'_>) -> BTreeSet<String> {
     let hold = |hold| {
         format!(
-            "FAIL {} Nothing is done until you say: `gobag-sync holds confirm LEFT`.\n",
-            held(hold)
+            "FAIL {} Nothing is done until you say: {}.\n",
+            held(hold),
+            shell.call("holds confirm LEFT")
         )
     };
     let failure = |failure| format!("FAIL {}\n", failed(failure));

@@ -1,4 +1,4 @@
-//! `gobag-sync versions`.
+//! `versions`.
 
 use std::{
     collections::BTreeMap,
@@ -9,19 +9,19 @@ use std::{
 
 use gobag_files::{Kept, Pruned, Root, all_versions, is_there, prune, run_time};
 use gobag_reconcile::RelPath;
-use gobag_term::{CliError, ExitCode, Ui, human};
+use gobag_term::{CliError, ExitCode, human};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::{error::OrExplain as _, text, time::local, units::KeepArgs};
+use crate::{Shell, error::OrExplain as _, text, time::local, units::KeepArgs};
 
 /// List what a file was before, or what was deleted
 ///
 /// Of a file, all that is kept of it, the oldest first. Of a folder, or without a path, the files that were deleted in it lately, the last one first, for those who
-/// do not know the name any more. `gobag-sync restore` puts one back.
+/// do not know the name any more. `restore` puts one back.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
-pub(crate) struct VersionsArgs {
+pub struct VersionsArgs {
     /// The folder that is kept the same as another
     #[arg(required = true)]
     folder: Option<PathBuf>,
@@ -41,7 +41,7 @@ enum What {
 
 /// Let go earlier versions that nobody needs any more
 ///
-/// `gobag-sync sync` does so by itself, at most once an hour, and not before the clock has gone on evenly for a day. There is no limit of space.
+/// `sync` does so by itself, at most once an hour, and not before the clock has gone on evenly for a day. There is no limit of space.
 ///
 /// Exit codes: 0: done. 1: nothing was let go, for you said no.
 #[derive(Debug, clap::Args)]
@@ -84,24 +84,25 @@ struct Gone {
     later: u64,
 }
 
-pub(crate) fn versions(args: &VersionsArgs, ui: &Ui) -> Result<ExitCode, CliError> {
+/// Does it.
+pub fn versions(args: &VersionsArgs, shell: &Shell<'_>) -> Result<ExitCode, CliError> {
     match (&args.what, &args.folder) {
-        (Some(What::Prune(args)), _) => let_go(args, ui),
-        (None, Some(folder)) => list(folder, args, ui),
+        (Some(What::Prune(args)), _) => let_go(args, shell),
+        (None, Some(folder)) => list(folder, args, shell),
         (None, None) => Ok(ExitCode::Usage),
     }
 }
 
-fn list(folder: &Path, args: &VersionsArgs, ui: &Ui) -> Result<ExitCode, CliError> {
-    let root = Root::open_known(folder).or_explain()?;
-    let under = RelPath::new(args.path.as_deref().unwrap_or_default().as_bytes()).or_explain()?;
-    let found = all_versions(&root, &under).or_explain()?;
+fn list(folder: &Path, args: &VersionsArgs, shell: &Shell<'_>) -> Result<ExitCode, CliError> {
+    let root = Root::open_known(folder).or_explain(shell)?;
+    let under = RelPath::new(args.path.as_deref().unwrap_or_default().as_bytes()).or_explain(shell)?;
+    let found = all_versions(&root, &under).or_explain(shell)?;
     let is_file = !under.is_root() && found.iter().any(|kept| kept.path == under);
     let lines = match is_file {
         true => of_file(&root, found, &under),
         false => of_folder(&root, found, args.all),
     };
-    ui.answer(&Listed { versions: lines }, |listed| match listed.versions.is_empty() {
+    shell.ui.answer(&Listed { versions: lines }, |listed| match listed.versions.is_empty() {
         true if !under.is_root() => "No earlier version is kept here. Look in the other folder, too.\n".to_owned(),
         true => "Nothing was deleted here lately. Look in the other folder, too, or further back with `--all`.\n".to_owned(),
         false => listed.versions.iter().map(|line| line_text(line, is_file)).collect(),
@@ -156,13 +157,13 @@ fn line_text(line: &Line, is_file: bool) -> String {
     }
 }
 
-fn let_go(args: &PruneArgs, ui: &Ui) -> Result<ExitCode, CliError> {
-    let root = Root::open_known(&args.folder).or_explain()?;
+fn let_go(args: &PruneArgs, shell: &Shell<'_>) -> Result<ExitCode, CliError> {
+    let root = Root::open_known(&args.folder).or_explain(shell)?;
     let now = Timestamp::now();
     let would = match args.keep.rules() {
-        Some(rules) => prune(&root, &rules, now, true).or_explain()?,
+        Some(rules) => prune(&root, &rules, now, true).or_explain(shell)?,
         None => Pruned {
-            kept: all_versions(&root, &RelPath::root()).or_explain()?.len() as u64,
+            kept: all_versions(&root, &RelPath::root()).or_explain(shell)?.len() as u64,
             ..Pruned::default()
         },
     };
@@ -174,14 +175,14 @@ fn let_go(args: &PruneArgs, ui: &Ui) -> Result<ExitCode, CliError> {
             human::bytes(would.bytes),
             local(now)
         );
-        if !ui.confirm(&question)? {
+        if !shell.ui.confirm(&question)? {
             return Err(CliError::new(
                 ExitCode::Failed,
                 "sync.not-confirmed",
                 "nothing was let go",
             ));
         }
-        gone = prune(&root, &rules, now, false).or_explain()?;
+        gone = prune(&root, &rules, now, false).or_explain(shell)?;
     }
     let gone = Gone {
         dry_run: args.dry_run,
@@ -190,7 +191,7 @@ fn let_go(args: &PruneArgs, ui: &Ui) -> Result<ExitCode, CliError> {
         kept: gone.kept,
         later: gone.later,
     };
-    ui.answer(&gone, |gone| {
+    shell.ui.answer(&gone, |gone| {
         let would = if gone.dry_run { "would be " } else { "" };
         let later = match gone.later {
             0 => String::new(),

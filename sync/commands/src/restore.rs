@@ -1,14 +1,15 @@
-//! `gobag-sync restore`.
+//! `restore`.
 
 use std::{ffi::OsString, io::ErrorKind, os::unix::ffi::OsStrExt as _, path::PathBuf};
 
 use gobag_files::{Changes, FilesError, Root, Version, is_there, known, once, run_time};
 use gobag_reconcile::RelPath;
-use gobag_term::{CliError, ExitCode, Ui};
+use gobag_term::{CliError, ExitCode};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::{
+    Shell,
     error::OrExplain as _,
     text,
     time::{local, parse, run_now},
@@ -16,18 +17,18 @@ use crate::{
 
 /// Put an earlier version of a file back in its place
 ///
-/// What is there now becomes a version in turn. The other folder gets it with the next `gobag-sync sync`. With `FILE@2026-11-22T09:15` it is what the file was at
+/// What is there now becomes a version in turn. The other folder gets it with the next `sync`. With `FILE@2026-11-22T09:15` it is what the file was at
 /// that time, as far as that is kept in this folder.
 ///
 /// Exit codes: 0: it is so now. 1: there is no such version, what it was then is not kept here, or somebody is writing to the file.
 #[derive(Debug, clap::Args)]
-pub(crate) struct RestoreArgs {
+pub struct RestoreArgs {
     /// The folder that is kept the same as another
     folder: PathBuf,
     /// The file's path in it; with a time behind an `@`: what it was then, by the clock of this computer
     #[arg(value_name = "FILE[@TIME]")]
     file: OsString,
-    /// The version's name, as `gobag-sync versions` lists it; the newest without it
+    /// The version's name, as `versions` lists it; the newest without it
     #[arg(long, value_name = "NAME")]
     version: Option<String>,
 }
@@ -49,9 +50,10 @@ enum Wanted<'a> {
     At(Timestamp),
 }
 
-pub(crate) fn restore(args: &RestoreArgs, ui: &Ui) -> Result<ExitCode, CliError> {
-    let root = Root::open_known(&args.folder).or_explain()?;
-    let (path, found, time) = find(&root, args.file.as_bytes())?;
+/// Does it.
+pub fn restore(args: &RestoreArgs, shell: &Shell<'_>) -> Result<ExitCode, CliError> {
+    let root = Root::open_known(&args.folder).or_explain(shell)?;
+    let (path, found, time) = find(&root, args.file.as_bytes(), shell)?;
     let wanted = match (&args.version, time) {
         (Some(name), None) => Wanted::Named(name),
         (None, Some(time)) => Wanted::At(time),
@@ -63,7 +65,7 @@ pub(crate) fn restore(args: &RestoreArgs, ui: &Ui) -> Result<ExitCode, CliError>
     };
     let version = pick(&found, &wanted);
     let is_now = match &wanted {
-        Wanted::At(time) => is_as_then(&root, &path, version, *time)?,
+        Wanted::At(time) => is_as_then(&root, &path, version, *time, shell)?,
         Wanted::Newest | Wanted::Named(_) => false,
     };
     let file = path.to_string();
@@ -71,23 +73,24 @@ pub(crate) fn restore(args: &RestoreArgs, ui: &Ui) -> Result<ExitCode, CliError>
         Some(version) => {
             let name = run_now();
             // A pass may be under way; nothing of it is touched.
-            let changes = Changes::begin(&root, &name, &once(&name)).or_explain()?;
-            gobag_files::restore(&root, &changes, &path, &version.run).or_explain()?;
+            let changes = Changes::begin(&root, &name, &once(&name)).or_explain(shell)?;
+            gobag_files::restore(&root, &changes, &path, &version.run).or_explain(shell)?;
         }
         None if is_now => {}
         None => {
             let error = "there is no such version of this file";
             let error = CliError::new(ExitCode::Failed, "sync.no-version", error);
-            return Err(
-                error.hint("list them with `gobag-sync versions FOLDER FILE`, in the other folder, too")
-            );
+            return Err(error.hint(format!(
+                "list them with {}, in the other folder, too",
+                shell.call("versions FOLDER FILE")
+            )));
         }
     }
     let restored = Restored {
         file,
         version: version.map(|version| version.run.clone()),
     };
-    ui.answer(&restored, |restored| {
+    shell.ui.answer(&restored, |restored| {
         let file = text::one_line(&restored.file);
         match &restored.version {
             Some(run) => {
@@ -106,14 +109,17 @@ fn is_as_then(
     path: &RelPath,
     version: Option<&Version>,
     time: Timestamp,
+    shell: &Shell<'_>,
 ) -> Result<bool, CliError> {
     let now = match known(root, path) {
         Err(FilesError::File { source, .. }) if source.kind() == ErrorKind::IsADirectory => {
             let error = CliError::new(ExitCode::Failed, "sync.folder", format!("`{path}` is a folder"));
-            return Err(error
-                .hint("name a file; `gobag-sync versions FOLDER PATH` lists what was deleted in a folder"));
+            return Err(error.hint(format!(
+                "name a file; {} lists what was deleted in a folder",
+                shell.call("versions FOLDER PATH")
+            )));
         }
-        known => known.or_explain()?,
+        known => known.or_explain(shell)?,
     };
     let moment = (time.as_second(), time.subsec_nanosecond().unsigned_abs());
     let changed = || {
@@ -123,21 +129,28 @@ fn is_as_then(
     match (version, now) {
         // Written later: what was there then was let go, or another one had it.
         (Some(version), _) if version.stamp.mtime > moment => Err(changed().hint(format!(
-            "the next one that is kept: `gobag-sync restore FOLDER FILE --version {}`; look in the other folder, too",
-            version.run
+            "the next one that is kept: {}; look in the other folder, too",
+            shell.call(&format!("restore FOLDER FILE --version {}", version.run))
         ))),
         (Some(_), _) | (None, None) => Ok(false),
         (None, Some(now)) => match now.stamp {
             Some(stamp) if stamp.mtime <= moment && stamp.ctime <= moment => Ok(true),
-            _ => Err(changed().hint("list versions with `gobag-sync versions FOLDER FILE`, in the other folder, too")),
+            _ => Err(changed().hint(format!(
+                "list versions with {}, in the other folder, too",
+                shell.call("versions FOLDER FILE")
+            ))),
         },
     }
 }
 
 /// The file, its versions, and the time of which it is wanted. What looks like a time is part of the name where there is something of that name, or versions of it.
-fn find(root: &Root, said: &[u8]) -> Result<(RelPath, Vec<Version>, Option<Timestamp>), CliError> {
-    let path = RelPath::new(said).or_explain()?;
-    let found = gobag_files::versions(root, &path).or_explain()?;
+fn find(
+    root: &Root,
+    said: &[u8],
+    shell: &Shell<'_>,
+) -> Result<(RelPath, Vec<Version>, Option<Timestamp>), CliError> {
+    let path = RelPath::new(said).or_explain(shell)?;
+    let found = gobag_files::versions(root, &path).or_explain(shell)?;
     let at = said.iter().rposition(|byte| *byte == b'@');
     let time = at.and_then(|at| {
         let time = std::str::from_utf8(&said[at + 1..]).ok()?;
@@ -145,8 +158,8 @@ fn find(root: &Root, said: &[u8]) -> Result<(RelPath, Vec<Version>, Option<Times
     });
     match time {
         Some((at, time)) if found.is_empty() && !is_there(root, &path) => {
-            let path = RelPath::new(&said[..at]).or_explain()?;
-            let found = gobag_files::versions(root, &path).or_explain()?;
+            let path = RelPath::new(&said[..at]).or_explain(shell)?;
+            let found = gobag_files::versions(root, &path).or_explain(shell)?;
             Ok((path, found, Some(time)))
         }
         _ => Ok((path, found, None)),

@@ -4,7 +4,7 @@ use gobag_format::crypto::Random;
 use rustix::rand::{GetRandomFlags, getrandom};
 
 /// What the kernel draws.
-pub(crate) struct SystemRandom;
+pub struct SystemRandom;
 
 impl Random for SystemRandom {
     fn fill(&self, out: &mut [u8]) {

@@ -1,23 +1,23 @@
-//! `gobag-sync pair`.
+//! `pair`.
 
 use std::path::PathBuf;
 
 use gobag_client::UploadLimit;
 use gobag_format::crypto::random_bytes;
 use gobag_pair::{Pair, RootId};
-use gobag_term::{CliError, ExitCode, Ui};
+use gobag_term::{CliError, ExitCode};
 use serde::Serialize;
 
-use crate::{error::OrExplain as _, member::StateArgs, other::Right, random::SystemRandom};
+use crate::{Shell, error::OrExplain as _, other::Right, random::SystemRandom};
 
 /// Say that two folders are to be the same from now on
 ///
-/// Changes nothing in them but the folder `.gobag-sync`, by which they are known again. Whatever is in either stays: with the first `gobag-sync sync` each gets what
+/// Changes nothing in them but the folder `.gobag-sync`, by which they are known again. Whatever is in either stays: with the first `sync` each gets what
 /// only the other has, and of what differs both are kept.
 ///
 /// Exit codes: 0: they are a pair. 1: one of them is not there, or was paired with another folder. 2: one is in the other. 7: another program is at it.
 #[derive(Debug, clap::Args)]
-pub(crate) struct PairArgs {
+pub struct PairArgs {
     /// Your folder
     left: PathBuf,
     /// The folder whose files keep their names where both changed, such as the company's share; or `workspace:NAME`, at the company's server
@@ -25,8 +25,6 @@ pub(crate) struct PairArgs {
     /// The second folder is another one now
     #[arg(long)]
     again: bool,
-    #[command(flatten)]
-    state: StateArgs,
 }
 
 #[derive(Serialize)]
@@ -35,23 +33,26 @@ struct Report {
     right: String,
 }
 
-pub(crate) fn pair(args: &PairArgs, ui: &Ui) -> Result<ExitCode, CliError> {
+/// Does it.
+pub fn pair(args: &PairArgs, shell: &Shell<'_>) -> Result<ExitCode, CliError> {
     let right = args
         .right
-        .open(&args.left, &args.state, &UploadLimit::default())
-        .or_explain()?;
+        .open(&args.left, &*shell.program, &UploadLimit::default())
+        .or_explain(shell)?;
     if args.again {
-        Pair::forget(&args.left, fresh()).or_explain()?;
+        Pair::forget(&args.left, fresh()).or_explain(shell)?;
     }
-    Pair::make(&args.left, right, [fresh(), fresh()]).or_explain()?;
+    Pair::make(&args.left, right, [fresh(), fresh()]).or_explain(shell)?;
     let report = Report {
         left: args.left.display().to_string(),
         right: args.right.to_string(),
     };
-    ui.answer(&report, |report| {
+    shell.ui.answer(&report, |report| {
         format!(
-            "ok   {} and {} are a pair. To make them the same: `gobag-sync sync LEFT RIGHT`.\n",
-            report.left, report.right
+            "ok   {} and {} are a pair. To make them the same: {}.\n",
+            report.left,
+            report.right,
+            shell.call("sync LEFT RIGHT")
         )
     })?;
     Ok(ExitCode::Ok)

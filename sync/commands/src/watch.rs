@@ -1,4 +1,4 @@
-//! `gobag-sync sync --watch`: pass after pass, until somebody ends it.
+//! `sync --watch`: pass after pass, until somebody ends it.
 //!
 //! A pass is made when something changed and it has been quiet for a moment, when a root came or went, and from time to time anyway. Between two passes nothing
 //! is held open, so that a drive can be pulled and other commands have their turn. Nothing that goes wrong ends it.
@@ -11,11 +11,12 @@ use std::{
 
 use crossbeam_channel::{Receiver, Select};
 use gobag_pair::{Outcome, PairError, Report};
-use gobag_term::{CliError, ErrorReport, ExitCode, Signal, Ui, human};
+use gobag_term::{CliError, ErrorReport, ExitCode, Signal, human};
 use jiff::{Timestamp, Zoned};
 use serde::Serialize;
 
 use crate::{
+    Shell,
     error::OrExplain as _,
     news,
     passing::Passing,
@@ -56,12 +57,12 @@ struct Line {
     error: Option<ErrorReport>,
 }
 
-pub(crate) fn watch(passing: &Passing<'_>, when: &When<'_>, ui: &Ui) -> Result<ExitCode, CliError> {
-    let Some(interrupt) = ui.interrupt() else {
+pub(crate) fn watch(passing: &Passing<'_>, when: &When<'_>, shell: &Shell<'_>) -> Result<ExitCode, CliError> {
+    let Some(interrupt) = shell.ui.interrupt() else {
         return Ok(ExitCode::Ok);
     };
     let (mut watcher, hints) = Watcher::new();
-    news::listen(passing.right, passing.state, watcher.teller(), &interrupt);
+    news::listen(passing.right, &shell.program, watcher.teller(), &interrupt);
     let mut desk = Desk {
         signals: interrupt.subscribe(),
         hints,
@@ -70,7 +71,7 @@ pub(crate) fn watch(passing: &Passing<'_>, when: &When<'_>, ui: &Ui) -> Result<E
         was_well: None,
         pauses: 0,
         is_closed: false,
-        ui,
+        shell,
     };
     let tops: Vec<&Path> = std::iter::once(passing.left)
         .chain(passing.right.folder())
@@ -91,7 +92,7 @@ pub(crate) fn watch(passing: &Passing<'_>, when: &When<'_>, ui: &Ui) -> Result<E
             until: open.lasts.map(|lasts| Instant::now() + lasts),
         };
         let began_s = Timestamp::now().as_second();
-        let passed = passing.pass(ui, &quiet);
+        let passed = passing.pass(shell, &quiet);
         // What nobody can wait for is an error, as long as nothing was ever done.
         let is_wrong = match &passed {
             Err(PairError::NotPaired { .. }) => !may_come(passing.left),
@@ -99,7 +100,7 @@ pub(crate) fn watch(passing: &Passing<'_>, when: &When<'_>, ui: &Ui) -> Result<E
             _ => false,
         };
         if is_wrong && desk.was_well.is_none() {
-            return passed.map(|_| ExitCode::Ok).or_explain();
+            return passed.map(|_| ExitCode::Ok).or_explain(shell);
         }
         // By somebody, or by the schedule.
         if matches!(passed, Err(PairError::Ended)) {
@@ -108,7 +109,7 @@ pub(crate) fn watch(passing: &Passing<'_>, when: &When<'_>, ui: &Ui) -> Result<E
         desk.tell(passed, began_s)?;
         desk.wait(desk.pause(when.every), &|| presences() != was_there);
     }
-    desk.ui.say("Ended. What was done is whole.");
+    shell.ui.say("Ended. What was done is whole.");
     Ok(ExitCode::Ok)
 }
 
@@ -130,7 +131,7 @@ struct Desk<'a> {
     pauses: u32,
     /// Whether it was said that nothing is done at this time of day.
     is_closed: bool,
-    ui: &'a Ui,
+    shell: &'a Shell<'a>,
 }
 
 impl Desk<'_> {
@@ -142,10 +143,14 @@ impl Desk<'_> {
         };
         let is_well = matches!(outcome, Outcome::InStep | Outcome::Ended);
         let (news, standing, same) = match &passed {
-            Ok(report) => (text::news(report), text::wrong(report), text::same(report)),
+            Ok(report) => (
+                text::news(report),
+                text::wrong(report, self.shell),
+                text::same(report),
+            ),
             Err(_) => (String::new(), BTreeSet::new(), ""),
         };
-        let (report, error) = match passed.or_explain() {
+        let (report, error) = match passed.or_explain(self.shell) {
             Ok(report) => (Some(report), None),
             Err(error) => (None, Some(error.report())),
         };
@@ -173,7 +178,7 @@ impl Desk<'_> {
             error,
         };
         let clock = Zoned::now().strftime("%H:%M:%S ").to_string();
-        self.ui.answer_line(&line, |_| {
+        self.shell.ui.answer_line(&line, |_| {
             text.lines().map(|line| format!("{clock}{line}\n")).collect()
         })?;
         Ok(())
@@ -211,7 +216,7 @@ impl Desk<'_> {
         let lasts = lasts.unwrap_or(SCHEDULE);
         if !std::mem::replace(&mut self.is_closed, true) {
             let time = human::duration(lasts);
-            self.ui.say(&format!(
+            self.shell.ui.say(&format!(
                 "By the schedule nothing is done now. It goes on in {time}."
             ));
         }
@@ -242,7 +247,7 @@ impl Desk<'_> {
             .try_iter()
             .fold(false, |is, hint| is | (hint == Hint::Limited));
         if is_limited && !std::mem::replace(&mut self.is_limited, true) {
-            self.ui.warn(
+            self.shell.ui.warn(
                 "Not all folders can be watched: the system's limit is reached (`fs.inotify.max_user_watches`). What changes in the others is found when all is \
                  looked at (`--every`).",
             );

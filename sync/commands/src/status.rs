@@ -1,24 +1,24 @@
-//! `gobag-sync status`.
+//! `status`.
 
 use std::path::PathBuf;
 
 use gobag_client::UploadLimit;
 use gobag_pair::{Agreement, Book, Counts, LeftAlone, Outcome, Past, Report};
 use gobag_reconcile::Hold;
-use gobag_term::{CliError, ErrorReport, ExitCode, Ui, human};
+use gobag_term::{CliError, ErrorReport, ExitCode, human};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
-    conflicts, error::OrExplain as _, member::StateArgs, other::Right, passing::Passing, progress::Progress,
-    text, time::local_s,
+    Shell, conflicts, error::OrExplain as _, other::Right, passing::Passing, progress::Progress, text,
+    time::local_s,
 };
 
 /// Say how two folders stand: when they were last the same, and what waits
 ///
 /// Changes nothing of yours, and reads no folder without `--look`; a small file of its own is written and removed to see what the drive can do. Exit codes: 0: all is well. 3: something waits for you, or they are not the same. 1: the folder was never paired, or is not there.
 #[derive(Debug, clap::Args)]
-pub(crate) struct StatusArgs {
+pub struct StatusArgs {
     /// Your folder
     left: PathBuf,
     /// The other one, or `workspace:NAME`; without it, where it was last
@@ -26,8 +26,6 @@ pub(crate) struct StatusArgs {
     /// Look at both folders now, and say what there is to do
     #[arg(long)]
     look: bool,
-    #[command(flatten)]
-    state: StateArgs,
 }
 
 #[derive(Serialize)]
@@ -53,23 +51,24 @@ struct Standing {
 /// Conflicts that the text shows; `conflicts` and `--json` have all.
 const CONFLICTS: usize = 20;
 
-pub(crate) fn status(args: &StatusArgs, ui: &Ui) -> Result<ExitCode, CliError> {
-    let book = Book::open(&args.left).or_explain()?;
+/// Does it.
+pub fn status(args: &StatusArgs, shell: &Shell<'_>) -> Result<ExitCode, CliError> {
+    let book = Book::open(&args.left).or_explain(shell)?;
     let right = match &args.right {
         Some(right) => Some(right.clone()),
-        None => book.right().or_explain()?.map(Right::from),
+        None => book.right().or_explain(shell)?.map(Right::from),
     };
     let reach = |right: &Right| match right.folder() {
         Some(folder) => book.reach(folder),
         None => right
-            .open(&args.left, &args.state, &UploadLimit::default())
+            .open(&args.left, &*shell.program, &UploadLimit::default())
             .map(drop),
     };
-    let reached = right.as_ref().map(|right| reach(right).or_explain());
+    let reached = right.as_ref().map(|right| reach(right).or_explain(shell));
     let is_reachable = reached.as_ref().map(Result::is_ok);
-    let past = book.past(1).or_explain()?;
+    let past = book.past(1).or_explain(shell)?;
     let to_do = match (args.look, is_reachable, &right) {
-        (true, Some(true), Some(right)) => Some(look(args, right, ui)?),
+        (true, Some(true), Some(right)) => Some(look(args, right, shell)?),
         _ => None,
     };
     let standing = Standing {
@@ -77,32 +76,31 @@ pub(crate) fn status(args: &StatusArgs, ui: &Ui) -> Result<ExitCode, CliError> {
         right: right.map(|right| right.to_string()),
         is_reachable,
         unreachable: reached.and_then(Result::err).map(|error| error.report()),
-        in_step_s: book.in_step_s().or_explain()?,
+        in_step_s: book.in_step_s().or_explain(shell)?,
         now_s: Timestamp::now().as_second(),
         last: past.first().cloned(),
-        overridden: book.let_through().or_explain()?,
-        holds: book.holds().or_explain()?,
-        agreed: book.agreement(Timestamp::now()).or_explain()?,
+        overridden: book.let_through().or_explain(shell)?,
+        holds: book.holds().or_explain(shell)?,
+        agreed: book.agreement(Timestamp::now()).or_explain(shell)?,
         conflicts: book
             .conflicts()
-            .or_explain()?
+            .or_explain(shell)?
             .iter()
             .map(conflicts::Line::of)
             .collect(),
         to_do,
     };
-    ui.answer(&standing, page)?;
+    shell.ui.answer(&standing, |standing| page(standing, shell))?;
     Ok(match standing.is_well() {
         true => ExitCode::Ok,
         false => ExitCode::Findings,
     })
 }
 
-fn look(args: &StatusArgs, right: &Right, ui: &Ui) -> Result<Report, CliError> {
+fn look(args: &StatusArgs, right: &Right, shell: &Shell<'_>) -> Result<Report, CliError> {
     let passing = Passing {
         left: &args.left,
         right,
-        state: &args.state,
         label: "",
         confirmed: false,
         dry_run: true,
@@ -110,8 +108,8 @@ fn look(args: &StatusArgs, right: &Right, ui: &Ui) -> Result<Report, CliError> {
         patterns: &[],
         limit: UploadLimit::default(),
     };
-    let progress = Progress::new(ui);
-    let report = passing.pass(ui, &progress).or_explain()?;
+    let progress = Progress::new(shell.ui);
+    let report = passing.pass(shell, &progress).or_explain(shell)?;
     progress.finish();
     Ok(report)
 }
@@ -131,12 +129,13 @@ fn has_work(report: &Report) -> bool {
     [report.left, report.right] != [Counts::default(); 2] || report.base_lost || !report.notices.is_empty()
 }
 
-fn page(standing: &Standing) -> String {
+fn page(standing: &Standing, shell: &Shell<'_>) -> String {
     let mut text = String::new();
     let Some(last) = &standing.last else {
-        text.push_str(
-            "warn These folders were never made the same. To do so: `gobag-sync sync LEFT RIGHT`.\n",
-        );
+        text.push_str(&format!(
+            "warn These folders were never made the same. To do so: {}.\n",
+            shell.call("sync LEFT RIGHT")
+        ));
         text.push_str(&other(standing));
         text.extend(standing.to_do.iter().map(to_do));
         return text;
@@ -174,7 +173,7 @@ fn page(standing: &Standing) -> String {
     for past in standing.overridden.iter().take(1) {
         text.push_str(&let_through(past));
     }
-    text.push_str(&waiting(standing, last));
+    text.push_str(&waiting(standing, last, shell));
     text.push_str(&other(standing));
     if let Some(report) = &standing.to_do {
         text.push_str(&to_do(report));
@@ -212,7 +211,7 @@ fn let_through(past: &Past) -> String {
 }
 
 /// What waits for somebody.
-fn waiting(standing: &Standing, last: &Past) -> String {
+fn waiting(standing: &Standing, last: &Past, shell: &Shell<'_>) -> String {
     let mut text = String::new();
     for hold in &standing.holds {
         text.push_str(&format!("FAIL {}\n", text::held(hold)));
@@ -223,7 +222,10 @@ fn waiting(standing: &Standing, last: &Past) -> String {
             text::one_line(&agreed.by),
             local_s(agreed.at_s)
         )),
-        (None, false) => text.push_str("     If that is meant: `gobag-sync holds confirm LEFT`.\n"),
+        (None, false) => text.push_str(&format!(
+            "     If that is meant: {}.\n",
+            shell.call("holds confirm LEFT")
+        )),
         (None, true) => {}
     }
     for error in last.error.iter().chain(&last.failures) {
@@ -234,7 +236,10 @@ fn waiting(standing: &Standing, last: &Past) -> String {
     text.extend(standing.conflicts[..shown].iter().map(conflicts::Line::text));
     text.push_str(&more(standing.conflicts.len() as u64, shown));
     if !standing.conflicts.is_empty() {
-        text.push_str("     Say which is to stay: `gobag-sync conflicts resolve LEFT PATH --keep mine`, or `theirs`, or `both`.\n");
+        let resolve = shell.call("conflicts resolve LEFT PATH --keep mine");
+        text.push_str(&format!(
+            "     Say which is to stay: {resolve}, or `theirs`, or `both`.\n"
+        ));
     }
     let left: String = last.left_alone.iter().map(left_line).collect();
     text + &left + &more(last.left_alone_count, last.left_alone.len())

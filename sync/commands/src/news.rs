@@ -1,12 +1,12 @@
 //! That something changed in a workspace, as a hint: the server says so as soon as there is a newer point.
 
-use std::{thread, time::Duration};
+use std::{sync::Arc, thread, time::Duration};
 
 use crossbeam_channel::Sender;
 use gobag_term::Interrupt;
 use gobag_workspace::Store as _;
 
-use crate::{member::StateArgs, other::Right, watcher::Hint};
+use crate::{Program, other::Right, watcher::Hint};
 
 /// Seconds that one question waits for its answer.
 const WAIT_S: u32 = 50;
@@ -14,14 +14,14 @@ const WAIT_S: u32 = 50;
 const PAUSE: Duration = Duration::from_secs(30);
 
 /// Listens until the program ends; there is nothing to be heard of a folder.
-pub(crate) fn listen(right: &Right, state: &StateArgs, tell: Sender<Hint>, interrupt: &Interrupt) {
-    let (right, state, interrupt) = (right.clone(), state.clone(), interrupt.clone());
+pub(crate) fn listen(right: &Right, program: &Arc<dyn Program>, tell: Sender<Hint>, interrupt: &Interrupt) {
+    let (right, program, interrupt) = (right.clone(), Arc::clone(program), interrupt.clone());
     if right.folder().is_some() {
         return;
     }
     thread::spawn(move || {
         while !interrupt.is_set() {
-            let Err(error) = heard(&right, &state, &tell, &interrupt) else {
+            let Err(error) = heard(&right, &*program, &tell, &interrupt) else {
                 return;
             };
             // Passes are made from time to time anyway, and say what is wrong.
@@ -31,8 +31,13 @@ pub(crate) fn listen(right: &Right, state: &StateArgs, tell: Sender<Hint>, inter
     });
 }
 
-fn heard(right: &Right, state: &StateArgs, tell: &Sender<Hint>, interrupt: &Interrupt) -> Result<(), String> {
-    let store = right.store(state).map_err(|error| error.to_string())?;
+fn heard(
+    right: &Right,
+    program: &dyn Program,
+    tell: &Sender<Hint>,
+    interrupt: &Interrupt,
+) -> Result<(), String> {
+    let store = right.store(program).map_err(|error| error.to_string())?;
     let Some(store) = store else {
         return Ok(());
     };

@@ -1,4 +1,4 @@
-//! `gobag-sync conflicts`.
+//! `conflicts`.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -9,10 +9,11 @@ use std::{
 use gobag_files::run_time;
 use gobag_pair::{Book, Conflict, Keep};
 use gobag_reconcile::{RelPath, Side};
-use gobag_term::{CliError, ExitCode, Ui};
+use gobag_term::{CliError, ExitCode};
 use serde::Serialize;
 
 use crate::{
+    Shell,
     error::OrExplain as _,
     text,
     time::{local, run_now},
@@ -25,7 +26,7 @@ use crate::{
 /// Exit codes: 0: there are none. 3: there are some.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
-pub(crate) struct ConflictsArgs {
+pub struct ConflictsArgs {
     /// Your folder
     #[arg(required = true)]
     left: Option<PathBuf>,
@@ -40,7 +41,7 @@ enum What {
 
 /// Say which one is to stay
 ///
-/// Nothing is deleted: what goes from its place is kept as a version, and `gobag-sync restore` brings it back. The other folder gets it with the next pass.
+/// Nothing is deleted: what goes from its place is kept as a version, and `restore` brings it back. The other folder gets it with the next pass.
 ///
 /// Exit codes: 0: done. 1: there is no such conflict, or somebody is writing to the file. 7: a pass is under way.
 #[derive(Debug, clap::Args)]
@@ -97,43 +98,49 @@ impl Line {
     }
 }
 
-pub(crate) fn conflicts(args: &ConflictsArgs, ui: &Ui) -> Result<ExitCode, CliError> {
+/// Does it.
+pub fn conflicts(args: &ConflictsArgs, shell: &Shell<'_>) -> Result<ExitCode, CliError> {
     match (&args.what, &args.left) {
-        (Some(What::Resolve(args)), _) => resolve(args, ui),
-        (None, Some(left)) => list(left, ui),
+        (Some(What::Resolve(args)), _) => resolve(args, shell),
+        (None, Some(left)) => list(left, shell),
         (None, None) => Ok(ExitCode::Usage),
     }
 }
 
-fn list(left: &Path, ui: &Ui) -> Result<ExitCode, CliError> {
-    let found = Book::open(left).and_then(|book| book.conflicts()).or_explain()?;
+fn list(left: &Path, shell: &Shell<'_>) -> Result<ExitCode, CliError> {
+    let found = Book::open(left)
+        .and_then(|book| book.conflicts())
+        .or_explain(shell)?;
     let listed = Listed {
         conflicts: found.iter().map(Line::of).collect(),
     };
-    ui.answer(&listed, |listed| match listed.conflicts.is_empty() {
-        true => "ok   There are no conflicts.\n".to_owned(),
-        false => {
-            let lines: String = listed.conflicts.iter().map(Line::text).collect();
-            lines + "Look at both. Then: `gobag-sync conflicts resolve LEFT PATH --keep mine`, or `theirs`, or `both`. Nothing is deleted.\n"
-        }
-    })?;
+    shell
+        .ui
+        .answer(&listed, |listed| match listed.conflicts.is_empty() {
+            true => "ok   There are no conflicts.\n".to_owned(),
+            false => {
+                let lines: String = listed.conflicts.iter().map(Line::text).collect();
+                let resolve = shell.call("conflicts resolve LEFT PATH --keep mine");
+                format!("{lines}Look at both. Then: {resolve}, or `theirs`, or `both`. Nothing is deleted.\n")
+            }
+        })?;
     Ok(match found.is_empty() {
         true => ExitCode::Ok,
         false => ExitCode::Findings,
     })
 }
 
-fn resolve(args: &ResolveArgs, ui: &Ui) -> Result<ExitCode, CliError> {
-    let path = RelPath::new(args.path.as_bytes()).or_explain()?;
-    let mut book = Book::open(&args.left).or_explain()?;
-    let conflict = one(book.conflicts().or_explain()?, &path, &args.path)?;
+fn resolve(args: &ResolveArgs, shell: &Shell<'_>) -> Result<ExitCode, CliError> {
+    let path = RelPath::new(args.path.as_bytes()).or_explain(shell)?;
+    let mut book = Book::open(&args.left).or_explain(shell)?;
+    let conflict = one(book.conflicts().or_explain(shell)?, &path, &args.path, shell)?;
     let keep = match args.keep {
         Which::Mine => Keep::Mine,
         Which::Theirs => Keep::Theirs,
         Which::Both => Keep::Both,
     };
-    book.resolve(&conflict, keep, &run_now()).or_explain()?;
-    ui.answer(&Line::of(&conflict), |line| {
+    book.resolve(&conflict, keep, &run_now()).or_explain(shell)?;
+    shell.ui.answer(&Line::of(&conflict), |line| {
         let (path, copy) = (text::one_line(&line.path), text::one_line(&line.copy));
         match args.keep {
             Which::Mine => format!("ok   {path} is yours now. The other one is kept as a version.\n"),
@@ -145,7 +152,12 @@ fn resolve(args: &ResolveArgs, ui: &Ui) -> Result<ExitCode, CliError> {
 }
 
 /// The one that is meant by this path.
-fn one(mut conflicts: Vec<Conflict>, path: &RelPath, said: &OsStr) -> Result<Conflict, CliError> {
+fn one(
+    mut conflicts: Vec<Conflict>,
+    path: &RelPath,
+    said: &OsStr,
+    shell: &Shell<'_>,
+) -> Result<Conflict, CliError> {
     if let Some(at) = conflicts.iter().position(|conflict| conflict.copy == *path) {
         return Ok(conflicts.swap_remove(at));
     }
@@ -156,12 +168,18 @@ fn one(mut conflicts: Vec<Conflict>, path: &RelPath, said: &OsStr) -> Result<Con
         (None, _) => {
             let error = format!("`{said}` is in no conflict");
             let error = CliError::new(ExitCode::Failed, "sync.no-conflict", error);
-            Err(error.hint("`gobag-sync conflicts LEFT` lists those that there are"))
+            Err(error.hint(format!(
+                "{} lists those that there are",
+                shell.call("conflicts LEFT")
+            )))
         }
         (Some(_), false) => {
             let error = format!("`{said}` is in several conflicts");
             let error = CliError::new(ExitCode::Failed, "sync.several-conflicts", error);
-            Err(error.hint("name the file that is beside it, as `gobag-sync conflicts LEFT` lists it"))
+            Err(error.hint(format!(
+                "name the file that is beside it, as {} lists it",
+                shell.call("conflicts LEFT")
+            )))
         }
     }
 }

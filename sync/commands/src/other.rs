@@ -1,0 +1,89 @@
+//! What a folder is kept the same as: another folder, or `workspace:NAME` at the company's server.
+
+use std::{
+    ffi::OsString,
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use gobag_client::UploadLimit;
+use gobag_member::ServerStore;
+use gobag_pair::{Other, PairError};
+use gobag_workspace::{Options, Workspace};
+
+use crate::{Program, ReachError, random::SystemRandom, who::who};
+
+/// What stands before the name of a workspace.
+const WORKSPACE: &str = "workspace:";
+
+/// The right side, as somebody named it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Right {
+    /// A folder.
+    Folder(PathBuf),
+    /// The workspace of this name.
+    Workspace(String),
+}
+
+impl From<OsString> for Right {
+    fn from(text: OsString) -> Self {
+        match text.to_str().and_then(|text| text.strip_prefix(WORKSPACE)) {
+            Some(name) => Self::Workspace(name.to_owned()),
+            None => Self::Folder(PathBuf::from(text)),
+        }
+    }
+}
+
+impl fmt::Display for Right {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder(path) => write!(out, "{}", path.display()),
+            Self::Workspace(name) => write!(out, "{WORKSPACE}{name}"),
+        }
+    }
+}
+
+impl Right {
+    /// The folder, if it is one.
+    pub fn folder(&self) -> Option<&Path> {
+        match self {
+            Self::Folder(path) => Some(path),
+            Self::Workspace(_) => None,
+        }
+    }
+
+    /// Opens it, to be kept the same as `left`; a workspace as the program reaches it.
+    pub(crate) fn open(
+        &self,
+        left: &Path,
+        program: &dyn Program,
+        limit: &UploadLimit,
+    ) -> Result<Other, PairError> {
+        let name = match self {
+            Self::Folder(path) => return Ok(Other::from(path)),
+            Self::Workspace(name) => name,
+        };
+        let reached = program.reach(name, limit).map_err(|error| PairError::Right {
+            code: error.code(),
+            reason: Box::new(error),
+        })?;
+        Ok(Other::from(Workspace::new(Options {
+            id: reached.id,
+            key: &reached.key,
+            store: Arc::new(reached.store),
+            cache: gobag_pair::pages(left),
+            name: name.clone(),
+            by: who(),
+            random: Arc::new(SystemRandom),
+        })))
+    }
+
+    /// Where this workspace is kept; none of a folder.
+    pub(crate) fn store(&self, program: &dyn Program) -> Result<Option<ServerStore>, ReachError> {
+        match self {
+            Self::Folder(_) => Ok(None),
+            Self::Workspace(name) => Ok(Some(program.reach(name, &UploadLimit::default())?.store)),
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! What a program brings to these commands: how it is called, and how it reaches a workspace of its company's.
+
+use std::sync::Arc;
+
+use gobag_client::UploadLimit;
+use gobag_format::{crypto::Key, ids::WorkspaceId};
+use gobag_member::{MemberError, ServerStore};
+use gobag_term::Ui;
+use thiserror::Error;
+
+/// A program that offers these commands.
+pub trait Program: Send + Sync {
+    /// How somebody types a command of it, such as `holds confirm LEFT`.
+    fn call(&self, command: &str) -> String;
+
+    /// A workspace that it has the key of, and where that is kept. Asked for each pass anew.
+    fn reach(&self, workspace: &str, limit: &UploadLimit) -> Result<Reached, ReachError>;
+
+    /// Whether what it reaches workspaces by is still there; asked often while a pass is made, and one during which it goes is ended.
+    fn is_there(&self) -> bool {
+        true
+    }
+}
+
+/// A workspace that can be worked on.
+pub struct Reached {
+    /// Which.
+    pub id: WorkspaceId,
+    /// Its key.
+    pub key: Key,
+    /// Where it is kept.
+    pub store: ServerStore,
+}
+
+/// Why a workspace cannot be reached.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ReachError {
+    /// What the program is, or the company's server.
+    #[error(transparent)]
+    Member(#[from] MemberError),
+    /// The stick with its keys is away.
+    #[error("the stick was pulled out")]
+    StickGone,
+}
+
+impl ReachError {
+    /// Stable code for scripts.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Member(error) => error.code(),
+            Self::StickGone => "sync.stick-gone",
+        }
+    }
+}
+
+/// Where a command is typed.
+pub struct Shell<'a> {
+    /// The terminal.
+    pub ui: &'a Ui,
+    /// The program.
+    pub program: Arc<dyn Program>,
+}
+
+impl Shell<'_> {
+    /// A command as somebody types it, between marks.
+    pub(crate) fn call(&self, command: &str) -> String {
+        format!("`{}`", self.program.call(command))
+    }
+}
