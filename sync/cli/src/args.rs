@@ -32,8 +32,8 @@ enum Command {
     Status(With<StatusArgs>),
     Conflicts(ConflictsArgs),
     Holds(HoldsArgs),
-    Versions(VersionsArgs),
-    Restore(RestoreArgs),
+    Versions(With<VersionsArgs>),
+    Restore(With<RestoreArgs>),
     #[command(hide = true)]
     Docs(DocsArgs),
 }
@@ -74,8 +74,8 @@ fn dispatch(args: &Args, ui: &Ui) -> Result<ExitCode, CliError> {
         Command::Status(with) => gobag_commands::status(&with.args, &shell(&with.state)),
         Command::Conflicts(args) => gobag_commands::conflicts(args, &alone),
         Command::Holds(args) => gobag_commands::holds(args, &alone),
-        Command::Versions(args) => gobag_commands::versions(args, &alone),
-        Command::Restore(args) => gobag_commands::restore(args, &alone),
+        Command::Versions(with) => gobag_commands::versions(&with.args, &shell(&with.state)),
+        Command::Restore(with) => gobag_commands::restore(&with.args, &shell(&with.state)),
         Command::Docs(command) => gobag_term::docs::docs(command, &Args::command(), ui),
     }
 }

@@ -28,6 +28,12 @@ impl<T> OrExplain<T> for Result<T, PairError> {
     }
 }
 
+impl<T> OrExplain<T> for Result<T, WorkspaceError> {
+    fn or_explain(self, shell: &Shell<'_>) -> Result<T, CliError> {
+        self.map_err(PairError::from).or_explain(shell)
+    }
+}
+
 impl<T> OrExplain<T> for Result<T, FilesError> {
     fn or_explain(self, shell: &Shell<'_>) -> Result<T, CliError> {
         self.map_err(|error| files(error, shell))

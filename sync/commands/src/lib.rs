@@ -3,6 +3,7 @@
 #![cfg(target_os = "linux")]
 
 mod conflicts;
+mod earlier;
 mod error;
 mod holds;
 mod news;

@@ -60,23 +60,36 @@ impl Right {
         program: &dyn Program,
         limit: &UploadLimit,
     ) -> Result<Other, PairError> {
-        let name = match self {
-            Self::Folder(path) => return Ok(Other::from(path)),
-            Self::Workspace(name) => name,
-        };
-        let reached = program.reach(name, limit).map_err(|error| PairError::Right {
-            code: error.code(),
-            reason: Box::new(error),
-        })?;
-        Ok(Other::from(Workspace::new(Options {
+        match self {
+            Self::Folder(path) => Ok(Other::from(path)),
+            Self::Workspace(name) => {
+                let opened = Self::workspace(name, left, program, limit);
+                let opened = opened.map_err(|error| PairError::Right {
+                    code: error.code(),
+                    reason: Box::new(error),
+                })?;
+                Ok(Other::from(opened))
+            }
+        }
+    }
+
+    /// Opens a workspace for the folder `left`, as the program reaches it.
+    pub(crate) fn workspace(
+        name: &str,
+        left: &Path,
+        program: &dyn Program,
+        limit: &UploadLimit,
+    ) -> Result<Workspace, ReachError> {
+        let reached = program.reach(name, limit)?;
+        Ok(Workspace::new(Options {
             id: reached.id,
             key: &reached.key,
             store: Arc::new(reached.store),
             cache: gobag_pair::pages(left),
-            name: name.clone(),
+            name: name.to_owned(),
             by: who(),
             random: Arc::new(SystemRandom),
-        })))
+        }))
     }
 
     /// Where this workspace is kept; none of a folder.

@@ -9,7 +9,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::{
-    Shell,
+    Right, Shell,
+    earlier::Earlier,
     error::OrExplain as _,
     text,
     time::{local, parse, run_now},
@@ -31,6 +32,9 @@ pub struct RestoreArgs {
     /// The version's name, as `versions` lists it; the newest without it
     #[arg(long, value_name = "NAME")]
     version: Option<String>,
+    /// Not a version that is kept in this folder: what the file was in an earlier point of `workspace:NAME`
+    #[arg(long, value_name = "RIGHT")]
+    from: Option<Right>,
 }
 
 #[derive(Serialize)]
@@ -44,7 +48,7 @@ struct Restored {
 const LONGEST: SignedDuration = SignedDuration::from_hours(24);
 
 /// Which version is wanted.
-enum Wanted<'a> {
+pub(crate) enum Wanted<'a> {
     Newest,
     Named(&'a str),
     At(Timestamp),
@@ -63,6 +67,12 @@ pub fn restore(args: &RestoreArgs, shell: &Shell<'_>) -> Result<ExitCode, CliErr
             return Err(CliError::new(ExitCode::Usage, "sync.two-versions", error).hint("name one of them"));
         }
     };
+    if let Some(from) = &args.from {
+        let earlier = Earlier::open(&args.folder, from, shell)?;
+        let version = earlier.restore(&root, &path, &wanted)?;
+        let file = path.to_string();
+        return told(&Restored { file, version }, shell);
+    }
     let version = pick(&found, &wanted);
     let is_now = match &wanted {
         Wanted::At(time) => is_as_then(&root, &path, version, *time, shell)?,
@@ -90,13 +100,17 @@ pub fn restore(args: &RestoreArgs, shell: &Shell<'_>) -> Result<ExitCode, CliErr
         file,
         version: version.map(|version| version.run.clone()),
     };
-    shell.ui.answer(&restored, |restored| {
+    told(&restored, shell)
+}
+
+fn told(restored: &Restored, shell: &Shell<'_>) -> Result<ExitCode, CliError> {
+    shell.ui.answer(restored, |restored| {
         let file = text::one_line(&restored.file);
         match &restored.version {
-            Some(run) => {
-                let when = run_time(run).map_or_else(|| run.clone(), local);
-                format!("ok   {file} is as it was before {}.\n", text::one_line(&when))
-            }
+            Some(run) => match run_time(run) {
+                Some(when) => format!("ok   {file} is as it was before {}.\n", local(when)),
+                None => format!("ok   {file} is what it was in {}.\n", text::one_line(run)),
+            },
             None => format!("ok   Nothing was put in the place of {file} since then: it is as it was.\n"),
         }
     })?;

@@ -10,10 +10,18 @@ use std::{
 use gobag_files::{Kept, Pruned, Root, all_versions, is_there, prune, run_time};
 use gobag_reconcile::RelPath;
 use gobag_term::{CliError, ExitCode, human};
+use gobag_workspace::Was;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::{Shell, error::OrExplain as _, text, time::local, units::KeepArgs};
+use crate::{
+    Right, Shell,
+    earlier::{Earlier, bytes, version_name},
+    error::OrExplain as _,
+    text,
+    time::local,
+    units::KeepArgs,
+};
 
 /// List what a file was before, or what was deleted
 ///
@@ -30,6 +38,9 @@ pub struct VersionsArgs {
     /// Everything of which something is kept, however long ago, also what is still there
     #[arg(long)]
     all: bool,
+    /// Of a file: what it was in the earlier points of `workspace:NAME`, the last 20 times that it changed
+    #[arg(long, value_name = "RIGHT", requires = "path")]
+    from: Option<Right>,
     #[command(subcommand)]
     what: Option<What>,
 }
@@ -96,18 +107,44 @@ pub fn versions(args: &VersionsArgs, shell: &Shell<'_>) -> Result<ExitCode, CliE
 fn list(folder: &Path, args: &VersionsArgs, shell: &Shell<'_>) -> Result<ExitCode, CliError> {
     let root = Root::open_known(folder).or_explain(shell)?;
     let under = RelPath::new(args.path.as_deref().unwrap_or_default().as_bytes()).or_explain(shell)?;
-    let found = all_versions(&root, &under).or_explain(shell)?;
-    let is_file = !under.is_root() && found.iter().any(|kept| kept.path == under);
-    let lines = match is_file {
-        true => of_file(&root, found, &under),
-        false => of_folder(&root, found, args.all),
+    let (lines, is_file) = match &args.from {
+        Some(from) => (of_points(&root, folder, from, &under, args.all, shell)?, true),
+        None => {
+            let found = all_versions(&root, &under).or_explain(shell)?;
+            let is_file = !under.is_root() && found.iter().any(|kept| kept.path == under);
+            match is_file {
+                true => (of_file(&root, found, &under), true),
+                false => (of_folder(&root, found, args.all), false),
+            }
+        }
     };
     shell.ui.answer(&Listed { versions: lines }, |listed| match listed.versions.is_empty() {
-        true if !under.is_root() => "No earlier version is kept here. Look in the other folder, too.\n".to_owned(),
+        true if !under.is_root() => "No earlier version is kept here. Look in the other folder, too, or with `--from workspace:NAME` in the workspace.\n".to_owned(),
         true => "Nothing was deleted here lately. Look in the other folder, too, or further back with `--all`.\n".to_owned(),
         false => listed.versions.iter().map(|line| line_text(line, is_file)).collect(),
     })?;
     Ok(ExitCode::Ok)
+}
+
+/// What a file was in earlier points of a workspace.
+fn of_points(
+    root: &Root,
+    folder: &Path,
+    from: &Right,
+    path: &RelPath,
+    all: bool,
+    shell: &Shell<'_>,
+) -> Result<Vec<Line>, CliError> {
+    let is_there = is_there(root, path);
+    let found = Earlier::open(folder, from, shell)?.versions(path, all)?;
+    let line = |was: &Was| Line {
+        path: path.to_string(),
+        version: version_name(was),
+        replaced_s: was.until_s.and_then(|until_s| i64::try_from(until_s).ok()),
+        bytes: bytes(was),
+        is_there,
+    };
+    Ok(found.iter().map(line).collect())
 }
 
 fn of_file(root: &Root, found: Vec<Kept>, path: &RelPath) -> Vec<Line> {
@@ -149,7 +186,10 @@ fn line(kept: &Kept, is_there: bool) -> Line {
 }
 
 fn line_text(line: &Line, is_file: bool) -> String {
-    let when = run_time(&line.version).map_or_else(|| "an unknown time   ".to_owned(), local);
+    let when = line
+        .replaced_s
+        .and_then(|replaced_s| Timestamp::from_second(replaced_s).ok());
+    let when = when.map_or_else(|| "an unknown time   ".to_owned(), local);
     let bytes = human::bytes(line.bytes);
     match is_file {
         true => format!("{when}  {bytes:>9}  {}\n", text::one_line(&line.version)),

@@ -41,5 +41,5 @@ pub use scan::{Base, Known, ScanError, Scope, files_known, scan, walk};
 pub use stage::once;
 pub use stamp::Stamp;
 pub use store::{Kept, Pruned, all_versions, is_gone, is_there, prune};
-pub use versions::{Version, known, replace, restore, versions};
+pub use versions::{Version, known, put_back, replace, restore, versions};
 pub use walked::Walked;

@@ -9,7 +9,7 @@ use rustix::{
 };
 
 use crate::{
-    Changes, FilesError, Known, Reading, Root, Staged, Stamp, all_versions, content_of, hash,
+    Changes, FilesError, Known, Reading, Root, Source, Staged, Stamp, all_versions, content_of, hash,
     root::folder_flags,
 };
 
@@ -61,14 +61,42 @@ pub fn restore(root: &Root, changes: &Changes<'_>, path: &RelPath, run: &str) ->
             )?
         }
     };
+    put_in_folders(changes, path, staged, now.as_ref())
+}
+
+/// Puts a file or link that comes from elsewhere at `path`; what is there goes to the version store.
+pub fn put_back(
+    root: &Root,
+    changes: &Changes<'_>,
+    path: &RelPath,
+    item: &Item,
+    mtime: (i64, u32),
+    mode: u32,
+    from: &mut dyn Source,
+) -> Result<(), FilesError> {
+    let now = known(root, path)?;
+    let staged = match item {
+        Item::File(file) => changes.stage(path, file, mtime, mode, from, now.is_some())?,
+        Item::Link(text) => changes.stage_link(path, text)?,
+        Item::Folder => return Err(FilesError::of("put", path, Errno::ISDIR)),
+    };
+    put_in_folders(changes, path, staged, now.as_ref())
+}
+
+/// Puts it in its place, durably, with the folders that lead there: they may have gone with it.
+fn put_in_folders(
+    changes: &Changes<'_>,
+    path: &RelPath,
+    staged: Staged,
+    now: Option<&Known>,
+) -> Result<(), FilesError> {
     let mut folders: Vec<RelPath> = std::iter::successors(path.parent(), RelPath::parent).collect();
     folders.retain(|folder| !folder.is_root());
-    // They may have gone with it.
     folders
         .iter()
         .rev()
         .try_for_each(|folder| changes.make_folder(folder))?;
-    put(changes, staged, now.as_ref())
+    put(changes, staged, now)
 }
 
 /// Puts what is at `from` in the place of what is at `to`, which goes to the version store; and what is at `from`, too, once it is there.

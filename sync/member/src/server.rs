@@ -16,7 +16,7 @@ use gobag_protocol::{
     limits::MAX_POINT_IDS,
     points::{NewPoint, Part, Point, Wanted},
 };
-use gobag_workspace::{NewHead, Store, StoreError, StoredHead};
+use gobag_workspace::{NewHead, Store, StoreError, StoredHead, StoredPoint};
 
 /// The line of a workspace's points.
 const LINE: &str = "files";
@@ -89,6 +89,20 @@ impl Store for ServerStore {
         Ok(point
             .and_then(|point| point.head)
             .map(|head| head.as_slice().to_vec()))
+    }
+
+    fn points(&self, before: Option<u64>) -> Result<Vec<StoredPoint>, StoreError> {
+        let wanted = Wanted {
+            before,
+            complete: Some(true),
+            ..Wanted::default()
+        };
+        let points = self.ask(|owner| owner.points(&self.line, &wanted))?;
+        let told = points.iter().map(|point| StoredPoint {
+            generation: point.generation,
+            made_s: Some(point.time_s),
+        });
+        Ok(told.collect())
     }
 
     fn get(&self, pack: Digest, range: Option<Range<u32>>) -> Result<Vec<u8>, StoreError> {

@@ -6,28 +6,11 @@ use std::io::{self, Read};
 
 use gobag_files::{FilesError, Known, Source};
 use gobag_format::{ids::PointId, workspace::EntryKind};
-use gobag_reconcile::{Content, File, Item, RelPath};
-use gobag_workspace::{Workspace, WorkspaceError};
+use gobag_reconcile::{File, Item, RelPath};
+use gobag_workspace::{Workspace, WorkspaceError, item_of};
 
 use crate::side::{Made, Mark, Opened, Placed, Placing, SideError, Target};
 pub(crate) use scan::{patterns, scan};
-
-fn item_of(kind: &EntryKind) -> Item {
-    match kind {
-        EntryKind::Folder => Item::Folder,
-        EntryKind::Link(text) => Item::Link(text[..].into()),
-        EntryKind::File {
-            executable,
-            len,
-            content,
-            ..
-        } => Item::File(File {
-            content: Content(*content),
-            len: *len,
-            executable: *executable,
-        }),
-    }
-}
 
 /// A workspace being changed: all that is done is published as one point with [`Target::flush`].
 pub(crate) struct Share<'a>(pub(crate) &'a mut Workspace);

@@ -38,6 +38,15 @@ pub struct StoredHead {
     pub head: Vec<u8>,
 }
 
+/// That there is a point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoredPoint {
+    /// Its generation.
+    pub generation: u64,
+    /// When it was made, by the store's clock: seconds since 1970 UTC.
+    pub made_s: Option<u64>,
+}
+
 /// A point to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewHead {
@@ -62,6 +71,8 @@ pub trait Store: Send + Sync {
     fn newest(&self) -> Result<Option<StoredHead>, StoreError>;
     /// The head of the point of a generation; none: it is not kept.
     fn head(&self, generation: u64) -> Result<Option<Vec<u8>>, StoreError>;
+    /// Points that are kept, of generations before this one, the newest first: some of them; none: there are no more.
+    fn points(&self, before: Option<u64>) -> Result<Vec<StoredPoint>, StoreError>;
     /// These bytes of a pack, not checked; all of it without a range.
     fn get(&self, pack: Digest, range: Option<Range<u32>>) -> Result<Vec<u8>, StoreError>;
     /// Keeps a pack; once more is no harm.

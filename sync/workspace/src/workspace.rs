@@ -128,7 +128,7 @@ impl Workspace {
         Ok(())
     }
 
-    fn open(&self, generation: u64, sealed: &[u8]) -> Result<WorkspaceHead, WorkspaceError> {
+    pub(crate) fn open(&self, generation: u64, sealed: &[u8]) -> Result<WorkspaceHead, WorkspaceError> {
         let head = WorkspaceHead::open(&self.fetcher.keys, self.id, sealed)?;
         match head.generation == generation {
             true => Ok(head),

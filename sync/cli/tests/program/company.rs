@@ -96,18 +96,90 @@ fn who_watches_hears_of_what_others_publish() {
 }
 
 #[test]
+fn what_a_file_was_in_earlier_points_is_listed_and_put_back() {
+    let desk = Desk::new();
+    let _company = in_step(&desk);
+    let pass = |name: &str, number: u8| {
+        desk.is(&format!("sync {name} workspace:sales --state {number}"), 0, &[]);
+    };
+    desk.write("ada/plans/summer", "first");
+    pass("ada", 1);
+    desk.write("ada/plans/summer", "second text");
+    pass("ada", 1);
+    fs::remove_dir_all(desk.at("ada/plans")).unwrap();
+    pass("ada", 1);
+    // Bob never had it, so there is no version of it in his folder.
+    pass("bob", 2);
+    let from = "--from workspace:sales --state 2";
+    desk.is(
+        "versions bob plans/summer --state 2",
+        0,
+        &["No earlier version is kept here", "--from workspace:NAME"],
+    );
+    desk.is(
+        &format!("versions bob plans/summer {from}"),
+        0,
+        &["5 B  point-2\n", "11 B  point-3\n"],
+    );
+    desk.is(
+        &format!("restore bob plans/summer {from}"),
+        0,
+        &["ok   plans/summer is what it was in point-3."],
+    );
+    assert_eq!(desk.read("bob/plans/summer"), "second text");
+    desk.is(
+        &format!("restore bob plans/summer {from}"),
+        0,
+        &["it is as it was"],
+    );
+    desk.is(
+        &format!("restore bob plans/summer --version point-2 {from}"),
+        0,
+        &["point-2"],
+    );
+    assert_eq!(desk.read("bob/plans/summer"), "first");
+    // What was there is a version of its own now.
+    desk.is("restore bob plans/summer", 0, &[]);
+    assert_eq!(desk.read("bob/plans/summer"), "second text");
+    desk.is(
+        &format!("restore bob plans/summer@2999-01-01 {from}"),
+        1,
+        &["there is no such version"],
+    );
+    desk.is(
+        &format!("restore bob plans/summer@2001-01-01 {from}"),
+        1,
+        &["there is no such version"],
+    );
+    desk.is(&format!("versions bob {from}"), 2, &[]);
+    desk.is(
+        "versions bob letter --from ada --state 2",
+        2,
+        &["`--from` takes a workspace"],
+    );
+    pass("bob", 2);
+    pass("ada", 1);
+    assert_eq!(desk.read("ada/plans/summer"), "second text");
+}
+
+#[test]
 fn what_is_left_out_stays_where_it_is() {
     let desk = Desk::new();
     let _company = in_step(&desk);
     desk.write("ada/.gobag-sync-ignore", "*.raw\n");
     desk.write("ada/big.raw", "1");
     desk.write("ada/kept", "2");
-    desk.is("sync ada workspace:sales --state 1", 0, &["2 put"]);
+    // That what is left out has changed is for somebody to know.
+    desk.is(
+        "sync ada workspace:sales --state 1",
+        3,
+        &["2 put", "What is left out has changed"],
+    );
     desk.write("bob/other.raw", "3");
     desk.write("bob/x.tmp", "4");
     desk.is(
         "sync bob workspace:sales --state 2 --ignore *.tmp",
-        0,
+        3,
         &["In your folder 2 put"],
     );
     desk.is("sync ada workspace:sales --state 1", 0, &[]);

@@ -7,9 +7,8 @@ use gobag_files::{
 };
 use gobag_format::workspace::{BlobError, EntryKind};
 use gobag_reconcile::{Item, Name, RelPath, Side, Unknown};
-use gobag_workspace::{Workspace, WorkspaceError, path_of};
+use gobag_workspace::{Workspace, WorkspaceError, item_of, path_of};
 
-use super::item_of;
 use crate::{PairError, base::Base};
 
 /// What differs in the newest point from what the base has. Both come in the same order, so neither is in memory as a whole.

@@ -13,7 +13,7 @@ use gobag_format::{Silent, digest::Digest, workspace::EntryKind};
 use gobag_pair::PairError;
 use gobag_protocol::workspaces::MemberRole;
 use gobag_reconcile::RelPath;
-use gobag_workspace::{NewHead, Store, StoreError, StoredHead, WorkspaceError};
+use gobag_workspace::{NewHead, Store, StoreError, StoredHead, StoredPoint, WorkspaceError};
 
 use crate::lab::Lab;
 
@@ -56,6 +56,11 @@ impl<S: Store> Store for Between<S> {
     fn head(&self, generation: u64) -> Result<Option<Vec<u8>>, StoreError> {
         self.call()?;
         self.store.head(generation)
+    }
+
+    fn points(&self, before: Option<u64>) -> Result<Vec<StoredPoint>, StoreError> {
+        self.call()?;
+        self.store.points(before)
     }
 
     fn get(&self, pack: Digest, range: Option<Range<u32>>) -> Result<Vec<u8>, StoreError> {

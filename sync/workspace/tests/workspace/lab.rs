@@ -17,7 +17,8 @@ use gobag_format::{
 };
 use gobag_reconcile::{Content, File, RelPath};
 use gobag_workspace::{
-    NewHead, NoCache, Options, PageCache, Store, StoreError, StoredHead, Workspace, WorkspaceError,
+    NewHead, NoCache, Options, PageCache, Store, StoreError, StoredHead, StoredPoint, Workspace,
+    WorkspaceError,
 };
 
 #[derive(Default)]
@@ -60,6 +61,17 @@ impl Store for Memory {
         let heads = self.heads.lock().unwrap();
         let found = heads.iter().find(|head| head.generation == generation);
         Ok(found.map(|head| head.head.clone()))
+    }
+
+    fn points(&self, before: Option<u64>) -> Result<Vec<StoredPoint>, StoreError> {
+        self.call()?;
+        let heads = self.heads.lock().unwrap();
+        let told = heads.iter().rev().map(|head| StoredPoint {
+            generation: head.generation,
+            made_s: Some(1000 * head.generation),
+        });
+        let told = told.filter(|point| before.is_none_or(|before| point.generation < before));
+        Ok(told.take(2).collect())
     }
 
     fn get(&self, pack: Digest, range: Option<Range<u32>>) -> Result<Vec<u8>, StoreError> {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, io::Read as _, sync::Arc};
 
-use gobag_format::workspace::EntryKind;
+use gobag_format::{Silent, workspace::EntryKind};
 use gobag_workspace::{Workspace, WorkspaceError, path_of};
 use proptest::{collection::vec, prelude::*};
 
@@ -181,4 +181,51 @@ fn more_packs_than_a_head_names_are_named_elsewhere() {
     let mut kept: Vec<_> = store.packs.lock().unwrap().keys().copied().collect();
     kept.sort();
     assert_eq!(named, kept);
+}
+
+#[test]
+fn what_was_at_a_path_in_earlier_points_is_told_and_read() {
+    let store = Arc::new(Memory::default());
+    let mut workspace = member(&store);
+    for text in ["", "one", "one", "two", "", "three"] {
+        match text {
+            "" => workspace.remove(&path("d/a")).unwrap(),
+            text => put(&mut workspace, "d/a", text.as_bytes()).unwrap(),
+        }
+        // So that there is a point also where that changes nothing.
+        put(
+            &mut workspace,
+            "other",
+            &noise(store.heads.lock().unwrap().len() as u64, 40),
+        )
+        .unwrap();
+        workspace.publish().unwrap();
+    }
+    let told = |most: usize| {
+        let mut told = Vec::new();
+        workspace
+            .past(&path("d/a"), &Silent, &mut |was| {
+                let mut text = String::new();
+                if let Some(kind) = &was.kind {
+                    workspace.read(kind).read_to_string(&mut text).unwrap();
+                }
+                told.push((text, was.generation, was.since_s, was.until_s));
+                told.len() < most
+            })
+            .unwrap();
+        told
+    };
+    let all = [
+        ("three", 6, Some(6000), None),
+        ("", 5, Some(5000), Some(6000)),
+        ("two", 4, Some(4000), Some(5000)),
+        ("one", 3, Some(2000), Some(4000)),
+        ("", 1, Some(1000), Some(2000)),
+    ];
+    let all = all.map(|(text, generation, since_s, until_s)| (text.to_owned(), generation, since_s, until_s));
+    assert_eq!(told(9), all);
+    assert_eq!(told(2), all[..2]);
+    // Points that were let go are passed over, also while somebody asks.
+    store.heads.lock().unwrap().drain(..2);
+    assert_eq!(told(9)[3], ("one".to_owned(), 3, Some(3000), Some(4000)));
 }
