@@ -7,14 +7,18 @@
 )]
 
 mod book;
+mod dice;
+mod disk;
 mod files;
 mod filtered;
 mod folders;
 mod killed;
 mod lab;
+mod memory_fs;
 mod names;
 mod odd;
 mod office;
 mod share;
+mod sim;
 mod trouble;
 mod workspace;
