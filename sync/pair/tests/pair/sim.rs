@@ -30,11 +30,7 @@ fn live(world: &Arc<World>) {
         }
         let member = world.draw(|dice| dice.below(world.members().end as u64)) as usize;
         match world.draw(|dice| dice.below(30)) {
-            0 => {
-                let points = world.draw(|dice| dice.below(world.server.points() as u64 + 1)) as usize;
-                world.tell(|| format!("the server is put back to point {points}"));
-                world.server.put_back(points);
-            }
+            0 => world.put_server_back(),
             1 => world.put_folder_back(member, || {
                 world.user(member);
                 world.pass(member, calm);

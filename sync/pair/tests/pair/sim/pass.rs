@@ -137,7 +137,10 @@ impl World {
         if moment.member != 0 || moment.calm == CALM {
             return;
         }
-        let (kind, after) = self.draw(|dice| (dice.below(6), dice.below(400)));
+        let (kind, after) = self.draw(|dice| {
+            let most = 1 << (3 + dice.below(6));
+            (dice.below(6), dice.below(most))
+        });
         match kind {
             0 => disk.fail(after, Errno::IO.raw_os_error()),
             1 => disk.fail(after, Errno::NOSPC.raw_os_error()),

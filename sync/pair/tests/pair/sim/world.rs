@@ -147,6 +147,23 @@ impl World {
         });
     }
 
+    /// The server is again what it was at some point. What was only there, on its way from one folder to the other, is in version stores at best.
+    pub(crate) fn put_server_back(&self) {
+        let points = self.draw(|dice| dice.below(self.server.points() as u64 + 1)) as usize;
+        self.tell(|| format!("the server is put back to point {points}"));
+        self.server.put_back(points);
+        let there = [seen(&self.at(0)), seen(&self.at(1))];
+        let mut oracle = self.oracle.lock().unwrap();
+        let is_there = |text: &String| there.iter().any(|there| there.contains_key(text));
+        let only_there: Vec<String> = oracle
+            .owed
+            .iter()
+            .filter(|text| !is_there(text))
+            .cloned()
+            .collect();
+        oracle.let_go.extend(only_there);
+    }
+
     /// A folder with what is ours in it is again what it was: `act` is done, and then a copy of before is in its place.
     pub(crate) fn put_folder_back(&self, member: usize, meanwhile: impl FnOnce()) {
         let (folder, copy) = (self.at(member), self.folder.path().join("copy"));
@@ -177,7 +194,11 @@ impl World {
         let folder = self.at(member);
         let (before, before_kept) = (seen(&folder), kept(&folder, false));
         change();
-        self.tell(|| format!("user {member}: {:?}", list(&folder).keys()));
+        self.tell(|| {
+            let found = list(&folder);
+            let words = found.iter().map(|(path, what)| format!("{path}{what:.8}"));
+            format!("user {member}: {}", words.collect::<Vec<_>>().join(", "))
+        });
         let went = gone(&before, &seen(&folder));
         let all: Vec<String> = went
             .iter()
