@@ -17,6 +17,8 @@ use std::{
 use gobag_pair::Counts;
 
 use crate::{dice::long, lab::list};
+pub(crate) use users::{act, kept, seen};
+
 use pass::CALM;
 use world::World;
 

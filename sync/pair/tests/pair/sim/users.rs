@@ -85,7 +85,8 @@ pub(crate) fn act(folder: &Path, dice: &mut Dice, text: &str) {
         }
         11 => {
             let _ = fs::remove_file(&one);
-            let _ = symlink(text, &one);
+            // No longer than any file system takes.
+            let _ = symlink(&text[..text.len().min(60)], &one);
         }
         12 => drop(fs::create_dir_all(&one)),
         13 if one.is_file() && !one.is_symlink() => {
