@@ -178,6 +178,9 @@ impl<B: Base> Walk<'_, B> {
     }
 
     fn tell(&mut self, path: RelPath, found: Found, is_new: bool) {
+        if path > self.last {
+            self.last.clone_from(&path);
+        }
         self.scan.tell(self.scope.slice, path, found, is_new);
     }
 

@@ -25,7 +25,8 @@ impl Pair {
             monitor.phase(text, None);
             let scans = self.scan(filter, Some(&slice), monitor)?;
             let is_whole = scans[0].end.is_none() && slice.after.is_root();
-            let is_slice = scans[0].end.is_some() && scans.iter().all(Scan::is_all_new);
+            let goes_on = scans[0].end.as_ref().is_some_and(|end| *end > slice.after);
+            let is_slice = goes_on && scans.iter().all(Scan::is_all_new);
             if is_whole || is_slice {
                 return Ok(scans);
             }

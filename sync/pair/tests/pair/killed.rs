@@ -11,25 +11,13 @@ use std::{
 use gobag_pair::Pair;
 
 use crate::{
+    dice::{Dice, long},
     lab::{Lab, list},
     office::workspace_of,
 };
 
 /// Where the child finds the folders.
 const FOLDERS: &str = "GOBAG_PAIR_KILLED";
-
-/// Numbers that are the same each time.
-pub(crate) struct Dice(pub(crate) u64);
-
-impl Dice {
-    pub(crate) fn below(&mut self, end: u64) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % end
-    }
-}
 
 /// The pass that is killed.
 #[test]
@@ -59,13 +47,8 @@ fn s46_s47_the_same_with_a_workspace() {
     kill(Lab::shared(&[("a", "first")]), 40);
 }
 
-/// How often somebody wants what is done at random: `GOBAG_LONG`.
-pub(crate) fn long() -> Option<u64> {
-    std::env::var("GOBAG_LONG").ok()?.parse().ok()
-}
-
 fn kill(mut lab: Lab, kills: u64) {
-    let kills = long().unwrap_or(kills);
+    let kills = long(kills);
     let mut dice = Dice(kills);
     let (mut killed, mut whole) = (0, Duration::from_millis(30));
     for round in 0..kills {
@@ -123,7 +106,7 @@ fn act(lab: &Lab, dice: &mut Dice, round: u64) {
     let at = |path: &str| lab.at(side).join(path);
     let text = format!(
         "{round} {} {}",
-        dice.below(u64::MAX >> 1),
+        dice.below(u64::MAX),
         "x".repeat(dice.below(3000) as usize)
     );
     match dice.below(8) {

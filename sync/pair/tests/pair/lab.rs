@@ -38,8 +38,12 @@ impl Lab {
 
     /// Two folders of two members that are in step with a workspace: both have `files`.
     pub(crate) fn shared(files: &[(&str, &str)]) -> Self {
+        Self::shared_at(Office::new(), files)
+    }
+
+    pub(crate) fn shared_at(office: Office, files: &[(&str, &str)]) -> Self {
         let mut lab = Self::new();
-        lab.office = Some(Office::new());
+        lab.office = Some(office);
         for (path, text) in files {
             lab.write("left", path, text);
         }
@@ -182,7 +186,7 @@ impl Lab {
         assert!(lost > 0);
     }
 
-    fn office(&self) -> &Office {
+    pub(crate) fn office(&self) -> &Office {
         self.office.as_ref().unwrap()
     }
 

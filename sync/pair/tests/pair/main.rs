@@ -7,15 +7,24 @@
 )]
 
 mod book;
+mod dice;
+mod disk;
 mod files;
 mod filtered;
 mod folders;
 mod killed;
 mod lab;
+mod line;
+mod medium;
+mod memory_fs;
 mod names;
 mod odd;
 mod office;
+mod others;
+mod pulled;
+mod races;
 mod share;
+mod sim;
 mod slices;
 mod trouble;
 mod workspace;

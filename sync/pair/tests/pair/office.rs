@@ -29,16 +29,28 @@ impl Random for Drawn {
 /// The server, and the letter of its one workspace.
 pub(crate) struct Office {
     pub(crate) site: Site,
+    /// Where members find it.
+    address: String,
     letter: WorkspaceLetter,
 }
 
 impl Office {
     pub(crate) fn new() -> Self {
+        Self::behind(Site::address)
+    }
+
+    /// One that its members reach by way of another address.
+    pub(crate) fn behind(address: impl FnOnce(&Site) -> String) -> Self {
         let site = Site::start();
+        let address = address(&site);
         let name = WorkspaceName::parse("sales").unwrap();
         let id = people(&site, Role::Admin).make_workspace(name.clone()).unwrap();
         let letter = WorkspaceLetter::new(id, name, Key::from_bytes([7; 32]));
-        Self { site, letter }
+        Self {
+            site,
+            address,
+            letter,
+        }
     }
 
     /// What a member of this number keeps of itself in `folder`: enrolled and admitted at the first time.
@@ -46,7 +58,7 @@ impl Office {
         let mut member = Membership::open(folder).unwrap();
         if member.bundle().is_none() {
             let bundle = BundleId([number; 16]);
-            let servers = vec![self.site.address()];
+            let servers = vec![self.address.clone()];
             let token = self.site.token("acme", bundle);
             let letter = EnrolmentLetter::new(servers, self.site.ca(), token, bundle, u64::MAX);
             member.enrol(&letter, &Drawn).unwrap();
@@ -62,6 +74,11 @@ impl Office {
         people(&self.site, Role::Operator)
             .admit(self.letter.workspace, BundleId([number; 16]), role)
             .unwrap();
+    }
+
+    /// Somebody of the company, to decide about members.
+    pub(crate) fn operator(&self) -> People {
+        people(&self.site, Role::Operator)
     }
 
     /// With a letter whose token is none that counts.

@@ -18,8 +18,10 @@ use gobag_workspace::{NewHead, Store, StoreError, StoredHead, StoredPoint, Works
 use crate::lab::Lab;
 
 /// Does something in the middle of a pass, or breaks off.
-struct Between<S> {
+pub(crate) struct Between<S> {
     store: S,
+    /// Before the call after so many, once.
+    before_call: Mutex<Option<(usize, Box<dyn FnOnce() + Send>)>>,
     /// Before this point is published, once.
     before_publish: Mutex<Option<Box<dyn FnOnce() + Send>>>,
     /// So many calls work.
@@ -29,16 +31,34 @@ struct Between<S> {
 }
 
 impl<S: Store> Between<S> {
-    fn new(store: S) -> Self {
+    pub(crate) fn new(store: S) -> Self {
         Self {
             store,
+            before_call: Mutex::new(None),
             before_publish: Mutex::new(None),
             works: AtomicUsize::new(usize::MAX),
             loses_answer: Mutex::new(false),
         }
     }
 
+    /// After so many calls something happens, before the next.
+    pub(crate) fn after(&self, calls: usize, act: Box<dyn FnOnce() + Send>) {
+        *self.before_call.lock().unwrap() = Some((calls, act));
+    }
+
+    /// Whether it is still to happen.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.before_call.lock().unwrap().is_some()
+    }
+
     fn call(&self) -> Result<(), StoreError> {
+        let mut before = self.before_call.lock().unwrap();
+        match before.take() {
+            Some((0, act)) => act(),
+            Some((calls, act)) => *before = Some((calls - 1, act)),
+            None => {}
+        }
+        drop(before);
         let left = self
             .works
             .fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1));

@@ -162,7 +162,7 @@ fn what_came_back_after_its_folder_went_is_not_deleted_again() {
 }
 
 /// Does something once, when a pass begins to change things.
-struct Meanwhile<'a>(Box<dyn Fn() + Sync + 'a>);
+pub(crate) struct Meanwhile<'a>(pub(crate) Box<dyn Fn() + Sync + 'a>);
 
 impl gobag_format::Monitor for Meanwhile<'_> {
     fn phase(&self, name: &str, _total_bytes: Option<u64>) {
@@ -287,4 +287,46 @@ fn a_dry_run_of_a_side_that_was_put_back_changes_nothing_and_pairing_again_is_no
     Pair::forget(&lab.at("left"), RootId([1; 16])).unwrap();
     drop(lab.pair().unwrap());
     assert!(!lab.pass().base_lost);
+}
+
+/// What S28 is on Linux, where nobody can lock a file against others: locks that programs keep among themselves are no reason to wait, and a file that cannot be
+/// replaced, or is a place where something is mounted, is left to the next time.
+#[test]
+fn s28_a_file_that_somebody_has_locked_or_that_is_busy() {
+    use rustix::fs::{FlockOperation, fcntl_lock, flock};
+    let mut lab = Lab::paired(&[("flock", "1"), ("fcntl", "1"), ("busy", "1")]);
+    let open = |path: &str| {
+        fs::File::options()
+            .read(true)
+            .write(true)
+            .open(lab.at(path))
+            .unwrap()
+    };
+    let locked = ["left/flock", "right/flock", "left/fcntl", "right/fcntl"].map(open);
+    for file in &locked[..2] {
+        flock(file, FlockOperation::LockExclusive).unwrap();
+    }
+    for file in &locked[2..] {
+        fcntl_lock(file, FlockOperation::LockExclusive).unwrap();
+    }
+    lab.write("left", "flock", "2");
+    lab.write("right", "fcntl", "2");
+    lab.pass();
+    assert_eq!(lab.tree("right"), "busy=1 fcntl=2 flock=2");
+    if !may_mount() {
+        return;
+    }
+    let busy = lab.at("right/busy");
+    fs::write(lab.at("other"), "of another file system's").unwrap();
+    rustix::mount::mount_bind(lab.at("other"), &busy).unwrap();
+    lab.write("left", "busy", "2");
+    let report = lab.pass_with(|_| {}).unwrap();
+    rustix::mount::unmount(&busy, rustix::mount::UnmountFlags::DETACH).unwrap();
+    assert_eq!(
+        (report.right.put, lab.tree("right")),
+        (0, "busy=1 fcntl=2 flock=2".to_owned())
+    );
+    assert!(report.notices.len() + report.failures.len() == 1, "{report:?}");
+    lab.pass();
+    assert_eq!(lab.tree("right"), "busy=2 fcntl=2 flock=2");
 }

@@ -8,15 +8,24 @@ use proptest::{collection::vec, prelude::*};
 
 use crate::lab::{Memory, member, noise, path, put};
 
-fn all(workspace: &Workspace) -> BTreeMap<String, Option<Vec<u8>>> {
+/// What is where: a folder, or a file's bytes and whether it may be run.
+type Model = BTreeMap<String, Option<(Vec<u8>, bool)>>;
+
+fn all(workspace: &Workspace) -> Model {
     let mut found = BTreeMap::new();
     let each = &mut |entry: gobag_format::workspace::Entry| -> Result<(), WorkspaceError> {
         let bytes = match &entry.kind {
-            EntryKind::File { mtime, mode, .. } => {
-                assert_eq!((*mtime, *mode), ((-5, 7), 0o640));
+            EntryKind::File {
+                mtime,
+                mode,
+                executable,
+                ..
+            } => {
+                let expected = if *executable { 0o750 } else { 0o640 };
+                assert_eq!((*mtime, *mode), ((-5, 7), expected));
                 let mut bytes = Vec::new();
                 workspace.read(&entry.kind).read_to_end(&mut bytes).unwrap();
-                Some(bytes)
+                Some((bytes, *executable))
             }
             _ => None,
         };
@@ -34,6 +43,9 @@ enum Step {
     Remove(u16),
     RemoveMany(u16, u16),
     Move(u16, u16),
+    /// A folder, of which there are few, with all that is in it.
+    MoveFolder(u16, u16),
+    Run(u16, bool),
     Publish,
 }
 
@@ -45,6 +57,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0_u16..600).prop_map(Step::Remove),
         1 => (0_u16..600, 0_u16..600).prop_map(|(from, to)| Step::RemoveMany(from, to)),
         1 => (0_u16..600, 0_u16..600).prop_map(|(from, to)| Step::Move(from, to)),
+        1 => (0_u16..9, 0_u16..9).prop_map(|(from, to)| Step::MoveFolder(from, to)),
+        1 => (0_u16..600, prop::bool::ANY).prop_map(|(at, is)| Step::Run(at, is)),
         2 => Just(Step::Publish),
     ]
 }
@@ -53,23 +67,69 @@ fn name(at: u16) -> String {
     format!("d{}/f{at}", at % 7)
 }
 
+/// Whether all that can be asked of a workspace says what the model does; `shown` is what was published last.
+fn is_as(workspace: &Workspace, step: &Step, model: &Model, shown: &Model) {
+    let places: &[u16] = match step {
+        Step::Put(at, ..) | Step::Folder(at) | Step::Remove(at) | Step::Run(at, _) => &[*at],
+        Step::RemoveMany(from, to) | Step::Move(from, to) | Step::MoveFolder(from, to) => &[*from, *to],
+        Step::Publish => &[],
+    };
+    for at in places {
+        let kind = workspace.kind(&path(&name(*at))).unwrap();
+        match (model.get(&name(*at)), kind) {
+            (None, None) | (Some(None), Some(EntryKind::Folder)) => {}
+            (
+                Some(Some((bytes, executable))),
+                Some(EntryKind::File {
+                    executable: is, len, ..
+                }),
+            ) => {
+                assert_eq!((*executable, bytes.len() as u64), (is, len), "{step:?}");
+            }
+            (expected, found) => panic!("{step:?}: {expected:?} {found:?}"),
+        }
+    }
+    for number in 0..9 {
+        let (folder, within) = (path(&format!("d{number}")), format!("d{number}/"));
+        let mut there = model.keys().filter(|path| path.starts_with(&within));
+        assert_eq!(
+            workspace.is_empty(&folder).unwrap(),
+            there.next().is_none(),
+            "{step:?}"
+        );
+        // By the newest point.
+        let even = |name: &str| name.ends_with('4');
+        let found = workspace.find_in(&folder, &|name, _| {
+            even(std::str::from_utf8(name.as_bytes()).unwrap())
+        });
+        let mut shown = shown.keys().filter_map(|path| path.strip_prefix(&within[..]));
+        let first = shown.find(|name| even(name));
+        assert_eq!(
+            found.unwrap().map(|name| name.to_string()),
+            first.map(str::to_owned),
+            "{step:?}"
+        );
+    }
+}
+
 fn run(steps: &[Step]) {
     let store = Arc::new(Memory::default());
     let mut workspace = member(&store);
     // Enough that there are pages of pages.
-    let mut model: BTreeMap<String, Option<Vec<u8>>> = BTreeMap::new();
+    let mut model = Model::new();
     for at in (0..600).step_by(2) {
         let bytes = noise(at.into(), 20);
         put(&mut workspace, &name(at), &bytes).unwrap();
-        model.insert(name(at), Some(bytes));
+        model.insert(name(at), Some((bytes, false)));
     }
     workspace.publish().unwrap();
+    let mut shown = model.clone();
     for step in steps {
         match step {
             Step::Put(at, seed, len) => {
                 let bytes = noise(*seed, *len);
                 put(&mut workspace, &name(*at), &bytes).unwrap();
-                model.insert(name(*at), Some(bytes));
+                model.insert(name(*at), Some((bytes, false)));
             }
             Step::Folder(at) => {
                 workspace.put_entry(&path(&name(*at)), EntryKind::Folder).unwrap();
@@ -86,18 +146,40 @@ fn run(steps: &[Step]) {
                 }
             }
             Step::Move(from, to) if from != to => {
-                // Of the newest point only, as the pair does it.
-                workspace.publish().unwrap();
-                if let Some(entry) = workspace.find(&path(&name(*from))).unwrap() {
-                    workspace.put_entry(&path(&name(*to)), entry.kind).unwrap();
-                    workspace.remove(&path(&name(*from))).unwrap();
-                    let moved = model.remove(&name(*from)).unwrap();
-                    model.insert(name(*to), moved);
+                let (from, to) = (name(*from), name(*to));
+                workspace.rename(&path(&from), &path(&to)).unwrap();
+                if let Some(moved) = model.remove(&from) {
+                    model.insert(to, moved);
                 }
             }
-            Step::Move(..) => {}
-            Step::Publish => workspace.publish().unwrap(),
+            Step::MoveFolder(from, to) if from != to => {
+                let (from, to) = (format!("d{from}/"), format!("d{to}/"));
+                // As the pair asks before it does it.
+                let is_free = !model.keys().any(|path| path.starts_with(&to));
+                let folder = |folder: &str| path(folder.trim_end_matches('/'));
+                assert_eq!(workspace.is_empty(&folder(&to)).unwrap(), is_free);
+                if is_free {
+                    workspace.rename(&folder(&from), &folder(&to)).unwrap();
+                    let (moved, rest): (Model, Model) =
+                        model.into_iter().partition(|(path, _)| path.starts_with(&from));
+                    let named = |path: &str| format!("{to}{}", &path[from.len()..]);
+                    model = rest;
+                    model.extend(moved.into_iter().map(|(path, it)| (named(&path), it)));
+                }
+            }
+            Step::Run(at, is) => {
+                workspace.set_executable(&path(&name(*at)), *is).unwrap();
+                if let Some(Some((_, executable))) = model.get_mut(&name(*at)) {
+                    *executable = *is;
+                }
+            }
+            Step::Move(..) | Step::MoveFolder(..) => {}
+            Step::Publish => {
+                workspace.publish().unwrap();
+                shown.clone_from(&model);
+            }
         }
+        is_as(&workspace, step, &model, &shown);
     }
     workspace.publish().unwrap();
     assert_eq!(all(&workspace), model);
@@ -105,6 +187,7 @@ fn run(steps: &[Step]) {
     other.refresh(None).unwrap();
     assert_eq!(all(&other), model);
     for at in model.keys().take(20) {
+        assert!(other.readable(&path(at)).unwrap().is_some());
         assert!(other.find(&path(at)).unwrap().is_some());
     }
     assert!(other.find(&path("d0/none")).unwrap().is_none());
