@@ -39,6 +39,23 @@ const PACKAGES: &[Package] = &[
     package("zstd", "zstd", "checks frames with the stock tool"),
     package("exfatprogs", "mkfs.exfat", "sticks on real exFAT"),
     package("exfat-fuse", "mount.exfat-fuse", "sticks on real exFAT, mounted"),
+    package(
+        "rsync",
+        "rsync",
+        "others' programs at work in a synchronised folder",
+    ),
+    package(
+        "samba",
+        "smbd",
+        "others' programs at work in a synchronised folder",
+    ),
+    package(
+        "smbclient",
+        "smbclient",
+        "others' programs at work in a synchronised folder",
+    ),
+    package("vim", "vim", "editors that save in place and by a rename"),
+    package("ed", "ed", "an editor that saves in place"),
     package("busybox-static", "busybox", "tiny guests of the tests"),
     package("cpio", "cpio", "tiny guests of the tests"),
     package("python3", "python3", "the second reader of the format"),

@@ -72,6 +72,13 @@ pub(crate) fn capabilities(strict: bool) -> String {
         ("postgres", strict || company_side::postgres_programs().is_some()),
         ("moto", strict || python::STORES.is_there()),
         ("rclone", strict || python::STORES.is_there()),
+        (
+            "peers",
+            strict
+                || ["rsync", "smbd", "smbclient", "vim", "ed"]
+                    .into_iter()
+                    .all(sh::on_path),
+        ),
         ("root", sh::is_root()),
         // seen by root alone
         ("clamav", sh::is_root() && (strict || sh::on_path("clamd"))),

@@ -20,8 +20,8 @@ use gobag_reconcile::{Content, File, Item, Name, RelPath};
 use rustix::{
     fs::{
         AtFlags, FileType, Mode, OFlags, RenameFlags, Stat, Timespec, Timestamps, XattrFlags, fchmod,
-        fsetxattr, fstat, futimens, linkat, mkdirat, openat, readlinkat, renameat, renameat_with, statat,
-        symlinkat, syncfs, unlinkat,
+        fsetxattr, fstat, fsync, futimens, linkat, mkdirat, openat, readlinkat, renameat, renameat_with,
+        statat, symlinkat, syncfs, unlinkat,
     },
     io::Errno,
 };
@@ -216,7 +216,13 @@ impl<'a> Changes<'a> {
 
     /// Makes all of them durable, with whatever was changed before.
     pub fn flush(&self, staged: Vec<Staged>) -> Result<Vec<Ready>, FilesError> {
-        syncfs(self.root.top()).map_err(|errno| FilesError::of("flush", &RelPath::root(), errno))?;
+        let failed = |errno| FilesError::of("flush", &RelPath::root(), errno);
+        syncfs(self.root.top()).map_err(failed)?;
+        // A program that serves a file system (exfat-fuse, NTFS-3G) hears of this alone, and flushes all of it.
+        match fsync(self.root.top()) {
+            Ok(()) | Err(Errno::INVAL) => {}
+            Err(errno) => return Err(failed(errno)),
+        }
         Ok(staged.into_iter().map(Ready).collect())
     }
 

@@ -42,6 +42,8 @@ fn pull(kind: Kind, rounds: u64) {
         work(&lab, "left", &mut dice, times);
         let flushed = fs::File::open(lab.at("left")).unwrap();
         rustix::fs::syncfs(flushed.as_fd()).unwrap();
+        // Of which a program that serves a file system hears.
+        rustix::fs::fsync(flushed.as_fd()).unwrap();
         drop(flushed);
         let before: BTreeSet<String> = seen(&lab.at("left")).into_keys().collect();
         let before_kept = kept(&lab.at("left"), true);

@@ -83,25 +83,28 @@ fn run(seed: u64, disk_fails: bool) -> Option<Vec<String>> {
     Some(told)
 }
 
-/// The one that is asked for, told; or so many.
+/// So many of them, or those from one to another (`GOBAG_SEED=20000..30000`), or the one that is asked for, told.
 fn run_all(many: u64, disk_fails: bool) {
-    let Some(seed) = std::env::var("GOBAG_SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok())
-    else {
-        for seed in 0..long(many) {
-            if run(seed, disk_fails).is_none() {
+    let asked = std::env::var("GOBAG_SEED").unwrap_or_default();
+    let number = |text: &str| text.parse::<u64>().ok();
+    let seeds = match (asked.split_once(".."), number(&asked)) {
+        (Some((from, to)), _) => number(from).unwrap()..number(to).unwrap(),
+        (None, Some(seed)) => {
+            let Some(world) = World::new(seed, disk_fails) else {
                 return;
-            }
+            };
+            let lived = catch_unwind(AssertUnwindSafe(|| live(&world)));
+            world.told().iter().for_each(|line| println!("{line}"));
+            return lived.unwrap();
         }
-        return;
+        (None, None) => 0..long(many),
     };
-    let Some(world) = World::new(seed, disk_fails) else {
-        return;
-    };
-    let lived = catch_unwind(AssertUnwindSafe(|| live(&world)));
-    world.told().iter().for_each(|line| println!("{line}"));
-    lived.unwrap();
+    for seed in seeds.clone() {
+        if run(seed, disk_fails).is_none() {
+            return;
+        }
+    }
+    println!("{} worlds", seeds.count());
 }
 
 #[test]
