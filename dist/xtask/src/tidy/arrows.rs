@@ -48,6 +48,12 @@ const BORDERS: &[Border] = &[
             "gobag-server",
         ],
     ),
+    // workspaces that are not at the company's server
+    (
+        "gobag-stores",
+        4,
+        &["gobag-format", "gobag-protocol", "gobag-workspace"],
+    ),
     (
         "gobag-replica",
         5,
@@ -77,6 +83,8 @@ const BORDERS: &[Border] = &[
             "gobag-member",
             "gobag-protocol",
             "gobag-server",
+            // and places elsewhere
+            "gobag-stores",
         ],
     ),
     (
@@ -90,6 +98,7 @@ const BORDERS: &[Border] = &[
             "gobag-pair",
             "gobag-protocol",
             "gobag-reconcile",
+            "gobag-stores",
             "gobag-term",
             "gobag-workspace",
             // a real one in its tests
