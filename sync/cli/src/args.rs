@@ -3,12 +3,12 @@
 use clap::{CommandFactory as _, Parser, Subcommand};
 use gobag_term::{CliError, DocsArgs, ExitCode, GlobalArgs, Interrupt, Ui};
 
-use crate::{conflicts, holds, member, pair, restore, status, sync, versions};
+use crate::{conflicts, holds, member, pair, restore, status, sync, versions, workspace};
 
 /// Keeps two folders the same, whatever happens in either
 ///
 /// What changed in one is done in the other. Where both changed the same file, the second folder's keeps the name and the first one's is put beside it. What is
-/// replaced or deleted is kept in the folder `.gobag-sync/versions` at the top of each. In the help LEFT is your folder, and RIGHT the other one, or `workspace:NAME` for what the company's server keeps for several.
+/// replaced or deleted is kept in the folder `.gobag-sync/versions` at the top of each. In the help LEFT is your folder, and RIGHT the other one, or `workspace:NAME` for what is kept for several, at the company's server or elsewhere.
 #[derive(Debug, Parser)]
 #[command(name = "gobag-sync", version, arg_required_else_help = true)]
 struct Args {
@@ -22,6 +22,7 @@ struct Args {
 enum Command {
     Enrol(member::EnrolArgs),
     Join(member::JoinArgs),
+    Workspace(Box<workspace::WorkspaceArgs>),
     Pair(pair::PairArgs),
     Sync(Box<sync::SyncArgs>),
     Status(status::StatusArgs),
@@ -50,6 +51,7 @@ fn dispatch(args: &Args, ui: &Ui) -> Result<ExitCode, CliError> {
     match &args.command {
         Command::Enrol(args) => member::enrol(args, ui),
         Command::Join(args) => member::join(args, ui),
+        Command::Workspace(args) => workspace::workspace(args, ui),
         Command::Pair(args) => pair::pair(args, ui),
         Command::Sync(args) => sync::sync(args, ui),
         Command::Status(args) => status::status(args, ui),

@@ -3,6 +3,7 @@
 
 mod args;
 mod conflicts;
+mod elsewhere;
 mod environment;
 mod error;
 mod holds;
@@ -23,5 +24,6 @@ mod versions;
 mod watch;
 mod watcher;
 mod who;
+mod workspace;
 
 pub use args::run;

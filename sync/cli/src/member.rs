@@ -10,17 +10,20 @@ use gobag_member::{MemberError, Membership};
 use gobag_protocol::{
     letter::EnrolmentLetter,
     limits::{MAX_LETTER_BYTES, MAX_WORKSPACE_LETTER_BYTES},
+    place::Place,
     workspace_letter::{WorkspaceLetter, WorkspaceLetterError},
 };
 use gobag_term::{CliError, ExitCode, Ui, human};
 use serde::Serialize;
 
-use crate::{environment::state_folder, error::OrExplain as _, random::SystemRandom};
+use crate::{
+    elsewhere::CredentialsArgs, environment::state_folder, error::OrExplain as _, random::SystemRandom,
+};
 
 /// Where this computer keeps who it is to your company.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct StateArgs {
-    /// Where to keep the keys for your company's server; only you may read them. Else in your home folder
+    /// Where to keep the keys of workspaces and for your company's server; only you may read them. Else in your home folder
     #[arg(long, value_name = "FOLDER")]
     state: Option<PathBuf>,
 }
@@ -45,11 +48,17 @@ pub(crate) struct EnrolArgs {
 
 /// Take the key of a workspace, from the letter that IT gave you
 ///
-/// Then `gobag-sync pair LEFT workspace:NAME`. IT has to admit this computer, too; `gobag-sync enrol` says its number.
+/// Then `gobag-sync pair LEFT workspace:NAME`. At the company's server IT has to admit this computer, too; `gobag-sync enrol` says its number. Of a workspace that
+/// is kept elsewhere the letter says where; to get in there it may take `--credentials`, or for SFTP a key that your `ssh` knows.
 #[derive(Debug, clap::Args)]
 pub(crate) struct JoinArgs {
     /// The workspace letter; keep it from others
     letter: PathBuf,
+    /// Where it is for this computer, such as a share that is mounted at another place
+    #[arg(long, value_name = "PLACE")]
+    at: Option<Place>,
+    #[command(flatten)]
+    credentials: CredentialsArgs,
     #[command(flatten)]
     state: StateArgs,
 }
@@ -87,9 +96,18 @@ pub(crate) fn enrol(args: &EnrolArgs, ui: &Ui) -> Result<ExitCode, CliError> {
 }
 
 pub(crate) fn join(args: &JoinArgs, ui: &Ui) -> Result<ExitCode, CliError> {
-    let letter =
+    let mut letter =
         WorkspaceLetter::parse(&read(&args.letter, MAX_WORKSPACE_LETTER_BYTES)?).map_err(no_letter)?;
-    args.state.open().or_explain()?.join(&letter).or_explain()?;
+    let credentials = args.credentials.read()?;
+    if letter.place.is_none() && (args.at.is_some() || credentials.is_some()) {
+        let error = std::io::Error::other("this workspace is at the company's server");
+        return Err(CliError::new(ExitCode::Usage, "sync.at-server", error)
+            .hint("join it without `--at` and `--credentials`"));
+    }
+    letter.place = args.at.clone().or(letter.place.take());
+    letter.credentials = credentials.or(letter.credentials.take());
+    let mut member = args.state.open().or_explain()?;
+    member.join(&letter, &SystemRandom).or_explain()?;
     let joined = Joined {
         workspace: letter.name.to_string(),
         id: letter.workspace.to_string(),

@@ -8,7 +8,9 @@ use gobag_pair::{Pair, RootId};
 use gobag_term::{CliError, ExitCode, Ui};
 use serde::Serialize;
 
-use crate::{error::OrExplain as _, member::StateArgs, other::Right, random::SystemRandom};
+use crate::{
+    elsewhere::words_at_pairing, error::OrExplain as _, member::StateArgs, other::Right, random::SystemRandom,
+};
 
 /// Say that two folders are to be the same from now on
 ///
@@ -20,7 +22,7 @@ use crate::{error::OrExplain as _, member::StateArgs, other::Right, random::Syst
 pub(crate) struct PairArgs {
     /// Your folder
     left: PathBuf,
-    /// The folder whose files keep their names where both changed, such as the company's share; or `workspace:NAME`, at the company's server
+    /// The folder whose files keep their names where both changed, such as the company's share; or `workspace:NAME`, at the company's server or elsewhere
     right: Right,
     /// The second folder is another one now
     #[arg(long)]
@@ -33,12 +35,19 @@ pub(crate) struct PairArgs {
 struct Report {
     left: String,
     right: String,
+    /// How a workspace that is kept elsewhere is written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    words: Option<String>,
 }
 
 pub(crate) fn pair(args: &PairArgs, ui: &Ui) -> Result<ExitCode, CliError> {
+    let words = match args.right.workspace() {
+        Some(name) => words_at_pairing(&mut args.state.open().or_explain()?, name)?,
+        None => None,
+    };
     let right = args
         .right
-        .open(&args.left, &args.state, &UploadLimit::default())
+        .open(&args.left, &args.state, &UploadLimit::default(), None)
         .or_explain()?;
     if args.again {
         Pair::forget(&args.left, fresh()).or_explain()?;
@@ -47,11 +56,14 @@ pub(crate) fn pair(args: &PairArgs, ui: &Ui) -> Result<ExitCode, CliError> {
     let report = Report {
         left: args.left.display().to_string(),
         right: args.right.to_string(),
+        words,
     };
     ui.answer(&report, |report| {
         format!(
-            "ok   {} and {} are a pair. To make them the same: `gobag-sync sync LEFT RIGHT`.\n",
-            report.left, report.right
+            "ok   {} and {} are a pair. To make them the same: `gobag-sync sync LEFT RIGHT`.\n{}",
+            report.left,
+            report.right,
+            report.words.as_deref().unwrap_or_default()
         )
     })?;
     Ok(ExitCode::Ok)

@@ -33,7 +33,9 @@ pub(crate) struct Passing<'a> {
 impl Passing<'_> {
     /// Makes one.
     pub(crate) fn pass(&self, ui: &Ui, monitor: &dyn Monitor) -> Result<Report, PairError> {
-        let right = self.right.open(self.left, self.state, &self.limit);
+        let right = self
+            .right
+            .open(self.left, self.state, &self.limit, ui.interrupt());
         let mut pair = right
             .and_then(|right| Pair::open(self.left, right))
             .inspect_err(|error| self.note(error))?;

@@ -62,7 +62,7 @@ pub(crate) fn status(args: &StatusArgs, ui: &Ui) -> Result<ExitCode, CliError> {
     let reach = |right: &Right| match right.folder() {
         Some(folder) => book.reach(folder),
         None => right
-            .open(&args.left, &args.state, &UploadLimit::default())
+            .open(&args.left, &args.state, &UploadLimit::default(), None)
             .map(drop),
     };
     let reached = right.as_ref().map(|right| reach(right).or_explain());
