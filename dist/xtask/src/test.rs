@@ -72,6 +72,8 @@ pub(crate) fn capabilities(strict: bool) -> String {
         ("postgres", strict || company_side::postgres_programs().is_some()),
         ("moto", strict || python::STORES.is_there()),
         ("rclone", strict || python::STORES.is_there()),
+        ("sshd", strict || Path::new("/usr/sbin/sshd").exists()),
+        ("apache", strict || Path::new("/usr/sbin/apache2").exists()),
         ("root", sh::is_root()),
         // seen by root alone
         ("clamav", sh::is_root() && (strict || sh::on_path("clamd"))),

@@ -6,7 +6,10 @@
     reason = "the tests are the users who change the folders"
 )]
 
+mod away;
 mod book;
+mod elsewhere;
+mod endpoints;
 mod files;
 mod filtered;
 mod folders;

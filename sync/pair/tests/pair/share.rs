@@ -18,7 +18,7 @@ use gobag_workspace::{NewHead, Store, StoreError, StoredHead, WorkspaceError};
 use crate::lab::Lab;
 
 /// Does something in the middle of a pass, or breaks off.
-struct Between<S> {
+pub(crate) struct Between<S> {
     store: S,
     /// Before this point is published, once.
     before_publish: Mutex<Option<Box<dyn FnOnce() + Send>>>,
@@ -29,13 +29,23 @@ struct Between<S> {
 }
 
 impl<S: Store> Between<S> {
-    fn new(store: S) -> Self {
+    pub(crate) fn new(store: S) -> Self {
         Self {
             store,
             before_publish: Mutex::new(None),
             works: AtomicUsize::new(usize::MAX),
             loses_answer: Mutex::new(false),
         }
+    }
+
+    /// Does this before the next point is published.
+    pub(crate) fn before_publish(&self, act: impl FnOnce() + Send + 'static) {
+        *self.before_publish.lock().unwrap() = Some(Box::new(act));
+    }
+
+    /// The next point is made, and nobody hears of it.
+    pub(crate) fn lose_answer(&self) {
+        *self.loses_answer.lock().unwrap() = true;
     }
 
     fn call(&self) -> Result<(), StoreError> {
@@ -92,9 +102,9 @@ fn s39_two_members_at_the_same_moment_lose_nothing() {
     lab.write("right", "a", "of the right");
     let mut right = lab.pair_of("right").unwrap();
     let options = lab.options();
-    *between.before_publish.lock().unwrap() = Some(Box::new(move || {
+    between.before_publish(move || {
         assert!(right.pass(&options, &Silent).unwrap().is_in_step());
-    }));
+    });
     let options = lab.options();
     let report = lab
         .pair_by("left", between)
@@ -116,7 +126,7 @@ fn s41_a_lost_answer_is_no_second_point_and_no_conflict() {
     lab.remove("left", "a");
     lab.write("left", "b", "3");
     let between = Arc::new(Between::new(lab.store("left")));
-    *between.loses_answer.lock().unwrap() = true;
+    between.lose_answer();
     let options = lab.options();
     let ended = lab.pair_by("left", between).unwrap().pass(&options, &Silent);
     assert!(is_offline(&ended), "{ended:?}");
