@@ -72,6 +72,9 @@ const PACKAGES: &[Package] = &[
     package("nftables", "nft", "host checks see the real packet filter"),
     package("iproute2", "ip", "a line of its own between a stick and a server"),
     package("curl", "curl", "asks the server as IT may"),
+    package("openssh-server", "sshd", "workspaces by SFTP"),
+    package("openssh-client", "ssh", "workspaces by SFTP"),
+    package("apache2-bin", "apache2", "workspaces by WebDAV"),
     package("chromium", "chromium", "shows and prints the checklist"),
     package(
         "fonts-liberation",

@@ -79,6 +79,8 @@ pub(crate) fn capabilities(strict: bool) -> String {
                     .into_iter()
                     .all(sh::on_path),
         ),
+        ("sshd", strict || Path::new("/usr/sbin/sshd").exists()),
+        ("apache", strict || Path::new("/usr/sbin/apache2").exists()),
         ("root", sh::is_root()),
         // seen by root alone
         ("clamav", sh::is_root() && (strict || sh::on_path("clamd"))),

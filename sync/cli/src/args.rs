@@ -8,12 +8,15 @@ use gobag_commands::{
 };
 use gobag_term::{CliError, DocsArgs, ExitCode, GlobalArgs, Interrupt, Ui};
 
-use crate::member::{self, Standalone, StateArgs};
+use crate::{
+    member::{self, Standalone, StateArgs},
+    workspace,
+};
 
 /// Keeps two folders the same, whatever happens in either
 ///
 /// What changed in one is done in the other. Where both changed the same file, the second folder's keeps the name and the first one's is put beside it. What is
-/// replaced or deleted is kept in the folder `.gobag-sync/versions` at the top of each. In the help LEFT is your folder, and RIGHT the other one, or `workspace:NAME` for what the company's server keeps for several.
+/// replaced or deleted is kept in the folder `.gobag-sync/versions` at the top of each. In the help LEFT is your folder, and RIGHT the other one, or `workspace:NAME` for what is kept for several, at the company's server or elsewhere.
 #[derive(Debug, Parser)]
 #[command(name = "gobag-sync", version, arg_required_else_help = true)]
 struct Args {
@@ -27,6 +30,7 @@ struct Args {
 enum Command {
     Enrol(member::EnrolArgs),
     Join(member::JoinArgs),
+    Workspace(Box<workspace::WorkspaceArgs>),
     Pair(With<PairArgs>),
     Sync(Box<With<SyncArgs>>),
     Status(With<StatusArgs>),
@@ -69,6 +73,7 @@ fn dispatch(args: &Args, ui: &Ui) -> Result<ExitCode, CliError> {
     match &args.command {
         Command::Enrol(args) => member::enrol(args, &alone),
         Command::Join(args) => member::join(args, &alone),
+        Command::Workspace(args) => workspace::workspace(args, &alone),
         Command::Pair(with) => gobag_commands::pair(&with.args, &shell(&with.state)),
         Command::Sync(with) => gobag_commands::sync(&with.args, &shell(&with.state)),
         Command::Status(with) => gobag_commands::status(&with.args, &shell(&with.state)),

@@ -2,7 +2,9 @@
 #![cfg(target_os = "linux")]
 
 mod args;
+mod elsewhere;
 mod environment;
 mod member;
+mod workspace;
 
 pub use args::run;

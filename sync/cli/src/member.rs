@@ -8,23 +8,27 @@ use std::{
 };
 
 use gobag_client::{Options as ClientOptions, UploadLimit};
-use gobag_commands::{OrExplain as _, Program, ReachError, Reached, Shell, SystemRandom};
+use gobag_commands::{KeptAt, OrExplain as _, Program, ReachError, Reached, Shell, SystemRandom};
 use gobag_member::{MemberError, Membership, ServerStore};
 use gobag_protocol::{
     letter::EnrolmentLetter,
     limits::{MAX_LETTER_BYTES, MAX_WORKSPACE_LETTER_BYTES},
+    place::Place,
     workspace_letter::{WorkspaceLetter, WorkspaceLetterError},
 };
-use gobag_term::{CliError, ExitCode, human};
+use gobag_term::{CliError, ExitCode, Interrupt, human};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::environment::state_folder;
+use crate::{
+    elsewhere::{self, CredentialsArgs},
+    environment::state_folder,
+};
 
 // Where this computer keeps who it is to your company. No text of its own in the help..
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct StateArgs {
-    /// Where to keep the keys for your company's server; only you may read them. Else in your home folder
+    /// Where to keep the keys of workspaces and for your company's server; only you may read them. Else in your home folder
     #[arg(long, value_name = "FOLDER")]
     state: Option<PathBuf>,
 }
@@ -53,9 +57,22 @@ impl Program for Standalone {
         format!("gobag-sync {command}")
     }
 
-    fn reach(&self, workspace: &str, limit: &UploadLimit) -> Result<Reached, ReachError> {
+    fn reach(
+        &self,
+        workspace: &str,
+        limit: &UploadLimit,
+        interrupt: Option<Interrupt>,
+    ) -> Result<Reached, ReachError> {
         let mut member = self.state.open()?;
         let joined = member.joined(workspace)?.clone();
+        if let Some(mut store) = elsewhere::open(&joined)? {
+            elsewhere::keep_to(&mut store, limit, interrupt);
+            return Ok(Reached {
+                id: joined.workspace,
+                key: joined.key,
+                at: KeptAt::Elsewhere(Arc::new(store)),
+            });
+        }
         let options = ClientOptions {
             upload: limit.clone(),
         };
@@ -64,8 +81,16 @@ impl Program for Standalone {
         Ok(Reached {
             id: joined.workspace,
             key: joined.key,
-            store: ServerStore::new(client, joined.workspace, Arc::new(SystemRandom)),
+            at: KeptAt::Server(Box::new(ServerStore::new(
+                client,
+                joined.workspace,
+                Arc::new(SystemRandom),
+            ))),
         })
+    }
+
+    fn words_at_pairing(&self, workspace: &str) -> Result<Option<String>, ReachError> {
+        elsewhere::words_at_pairing(&mut self.state.open()?, workspace)
     }
 }
 
@@ -82,11 +107,17 @@ pub(crate) struct EnrolArgs {
 
 /// Take the key of a workspace, from the letter that IT gave you
 ///
-/// Then `gobag-sync pair LEFT workspace:NAME`. IT has to admit this computer, too; `gobag-sync enrol` says its number.
+/// Then `gobag-sync pair LEFT workspace:NAME`. At the company's server IT has to admit this computer, too; `gobag-sync enrol` says its number. Of a workspace that
+/// is kept elsewhere the letter says where; to get in there it may take `--credentials`, or for SFTP a key that your `ssh` knows.
 #[derive(Debug, clap::Args)]
 pub(crate) struct JoinArgs {
     /// The workspace letter; keep it from others
     letter: PathBuf,
+    /// Where it is for this computer, such as a share that is mounted at another place
+    #[arg(long, value_name = "PLACE")]
+    at: Option<Place>,
+    #[command(flatten)]
+    credentials: CredentialsArgs,
     #[command(flatten)]
     state: StateArgs,
 }
@@ -124,13 +155,18 @@ pub(crate) fn enrol(args: &EnrolArgs, shell: &Shell<'_>) -> Result<ExitCode, Cli
 }
 
 pub(crate) fn join(args: &JoinArgs, shell: &Shell<'_>) -> Result<ExitCode, CliError> {
-    let letter =
+    let mut letter =
         WorkspaceLetter::parse(&read(&args.letter, MAX_WORKSPACE_LETTER_BYTES)?).map_err(no_letter)?;
-    args.state
-        .open()
-        .or_explain(shell)?
-        .join(&letter)
-        .or_explain(shell)?;
+    let credentials = args.credentials.read()?;
+    if letter.place.is_none() && (args.at.is_some() || credentials.is_some()) {
+        let error = std::io::Error::other("this workspace is at the company's server");
+        return Err(CliError::new(ExitCode::Usage, "sync.at-server", error)
+            .hint("join it without `--at` and `--credentials`"));
+    }
+    letter.place = args.at.clone().or(letter.place.take());
+    letter.credentials = credentials.or(letter.credentials.take());
+    let mut member = args.state.open().or_explain(shell)?;
+    member.join(&letter, &SystemRandom).or_explain(shell)?;
     let joined = Joined {
         workspace: letter.name.to_string(),
         id: letter.workspace.to_string(),

@@ -32,7 +32,7 @@ impl<'a> Earlier<'a> {
             let error = CliError::new(ExitCode::Usage, "sync.from-folder", "`--from` takes a workspace");
             return Err(error.hint("name the other folder in the place of this one, without `--from`"));
         };
-        let opened = Right::workspace(name, left, &*shell.program, &UploadLimit::default());
+        let opened = Right::workspace(name, left, &*shell.program, &UploadLimit::default(), None);
         let workspace = opened.or_explain(shell)?;
         Ok(Self { workspace, shell })
     }

@@ -5,6 +5,7 @@ use gobag_format::workspace::BlobError;
 use gobag_member::MemberError;
 use gobag_pair::PairError;
 use gobag_reconcile::BadName;
+use gobag_stores::ElsewhereError;
 use gobag_term::{CliError, ExitCode};
 use gobag_workspace::{StoreError, WorkspaceError};
 
@@ -55,6 +56,12 @@ impl<T> OrExplain<T> for Result<T, MemberError> {
             let (exit, hint) = member(&error, shell);
             CliError::new(exit, error.code(), error).hint(hint)
         })
+    }
+}
+
+impl<T> OrExplain<T> for Result<T, ElsewhereError> {
+    fn or_explain(self, shell: &Shell<'_>) -> Result<T, CliError> {
+        self.map_err(ReachError::from).or_explain(shell)
     }
 }
 
@@ -116,11 +123,41 @@ fn pair(error: &PairError, shell: &Shell<'_>) -> (ExitCode, String) {
 fn reach(error: &ReachError, shell: &Shell<'_>) -> (ExitCode, String) {
     match error {
         ReachError::Member(error) => member(error, shell),
+        ReachError::Elsewhere(error) => (ExitCode::Failed, elsewhere(error).to_owned()),
         ReachError::StickGone => (
             ExitCode::Failed,
             "what was done is whole, and nothing is lost; plug the stick in and run the same again"
                 .to_owned(),
         ),
+    }
+}
+
+fn elsewhere(error: &ElsewhereError) -> &'static str {
+    match error {
+        ElsewhereError::Setup { .. } => "see how the place is written: `gobag-sync workspace make --help`",
+        ElsewhereError::Plain { .. } => "write `webdavs://` in the place of `webdav://`",
+        ElsewhereError::NotThere { .. } => {
+            "nothing was changed; see that the share is mounted and the place is the right one, or else begin one: `gobag-sync workspace make`"
+        }
+        ElsewhereError::Other { .. } => "name a place where nothing is kept, or ask for the right letter",
+        ElsewhereError::Newer { .. } => "get the newest version of this program",
+        ElsewhereError::Damaged { .. } => "nothing was changed; tell IT that the place is damaged",
+        ElsewhereError::Unproved { .. } => {
+            "two members would lose each other's changes there; take another service, or let one member write: `gobag-sync workspace make --single-writer`"
+        }
+        ElsewhereError::OtherWriter { .. } => {
+            "what you changed stays here; if that one has ended, or is lost: `gobag-sync workspace take-over NAME`"
+        }
+        ElsewhereError::Altered | ElsewhereError::Long => {
+            "nothing was published; that place is not to be trusted with files: tell IT"
+        }
+        ElsewhereError::Offline { .. } => {
+            "your files stay as they are; run the same again when this computer is online and the share is mounted"
+        }
+        ElsewhereError::Full { .. } => "make room there; your files stay as they are",
+        _ => {
+            "see that the credentials are right, and may write there: `gobag-sync join LETTER --credentials FILE`"
+        }
     }
 }
 
@@ -155,6 +192,9 @@ fn member(error: &MemberError, shell: &Shell<'_>) -> (ExitCode, String) {
 
 fn workspace(error: &WorkspaceError) -> &'static str {
     match error {
+        WorkspaceError::Store(
+            StoreError::Offline(cause) | StoreError::Full(cause) | StoreError::Refused(cause),
+        ) if let Some(error) = cause.downcast_ref() => elsewhere(error),
         WorkspaceError::Store(StoreError::Offline(_)) => {
             "what was done is whole; run the same again when this computer is online"
         }

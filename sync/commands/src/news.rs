@@ -13,7 +13,7 @@ const WAIT_S: u32 = 50;
 /// After something went wrong.
 const PAUSE: Duration = Duration::from_secs(30);
 
-/// Listens until the program ends; there is nothing to be heard of a folder.
+/// Listens until the program ends; there is nothing to be heard of a folder, nor of a workspace that is not at the company's server.
 pub(crate) fn listen(right: &Right, program: &Arc<dyn Program>, tell: Sender<Hint>, interrupt: &Interrupt) {
     let (right, program, interrupt) = (right.clone(), Arc::clone(program), interrupt.clone());
     if right.folder().is_some() {
@@ -37,7 +37,7 @@ fn heard(
     tell: &Sender<Hint>,
     interrupt: &Interrupt,
 ) -> Result<(), String> {
-    let store = right.store(program).map_err(|error| error.to_string())?;
+    let store = right.server(program).map_err(|error| error.to_string())?;
     let Some(store) = store else {
         return Ok(());
     };

@@ -1,4 +1,4 @@
-//! What a folder is kept the same as: another folder, or `workspace:NAME` at the company's server.
+//! What a folder is kept the same as: another folder, or `workspace:NAME`, at the company's server or elsewhere.
 
 use std::{
     ffi::OsString,
@@ -10,9 +10,10 @@ use std::{
 use gobag_client::UploadLimit;
 use gobag_member::ServerStore;
 use gobag_pair::{Other, PairError};
+use gobag_term::Interrupt;
 use gobag_workspace::{Options, Workspace};
 
-use crate::{Program, ReachError, random::SystemRandom, who::who};
+use crate::{KeptAt, Program, ReachError, random::SystemRandom, who::who};
 
 /// What stands before the name of a workspace.
 const WORKSPACE: &str = "workspace:";
@@ -53,17 +54,18 @@ impl Right {
         }
     }
 
-    /// Opens it, to be kept the same as `left`; a workspace as the program reaches it.
+    /// Opens it, to be kept the same as `left`; a workspace as the program reaches it. `interrupt` ends waiting for a turn to send.
     pub(crate) fn open(
         &self,
         left: &Path,
         program: &dyn Program,
         limit: &UploadLimit,
+        interrupt: Option<Interrupt>,
     ) -> Result<Other, PairError> {
         match self {
             Self::Folder(path) => Ok(Other::from(path)),
             Self::Workspace(name) => {
-                let opened = Self::workspace(name, left, program, limit);
+                let opened = Self::workspace(name, left, program, limit, interrupt);
                 let opened = opened.map_err(|error| PairError::Right {
                     code: error.code(),
                     reason: Box::new(error),
@@ -79,12 +81,13 @@ impl Right {
         left: &Path,
         program: &dyn Program,
         limit: &UploadLimit,
+        interrupt: Option<Interrupt>,
     ) -> Result<Workspace, ReachError> {
-        let reached = program.reach(name, limit)?;
+        let reached = program.reach(name, limit, interrupt)?;
         Ok(Workspace::new(Options {
             id: reached.id,
             key: &reached.key,
-            store: Arc::new(reached.store),
+            store: reached.at.store(),
             cache: gobag_pair::pages(left),
             name: name.to_owned(),
             by: who(),
@@ -92,11 +95,14 @@ impl Right {
         }))
     }
 
-    /// Where this workspace is kept; none of a folder.
-    pub(crate) fn store(&self, program: &dyn Program) -> Result<Option<ServerStore>, ReachError> {
-        match self {
-            Self::Folder(_) => Ok(None),
-            Self::Workspace(name) => Ok(Some(program.reach(name, &UploadLimit::default())?.store)),
+    /// The company's server as where this workspace is kept; none of a folder, nor of what is kept elsewhere: there nobody tells of new points.
+    pub(crate) fn server(&self, program: &dyn Program) -> Result<Option<ServerStore>, ReachError> {
+        let Self::Workspace(name) = self else {
+            return Ok(None);
+        };
+        match program.reach(name, &UploadLimit::default(), None)?.at {
+            KeptAt::Server(store) => Ok(Some(*store)),
+            KeptAt::Elsewhere(_) => Ok(None),
         }
     }
 }

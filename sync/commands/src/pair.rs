@@ -20,7 +20,7 @@ use crate::{Shell, error::OrExplain as _, other::Right, random::SystemRandom};
 pub struct PairArgs {
     /// Your folder
     left: PathBuf,
-    /// The folder whose files keep their names where both changed, such as the company's share; or `workspace:NAME`, at the company's server
+    /// The folder whose files keep their names where both changed, such as the company's share; or `workspace:NAME`, at the company's server or elsewhere
     right: Right,
     /// The second folder is another one now
     #[arg(long)]
@@ -31,13 +31,20 @@ pub struct PairArgs {
 struct Report {
     left: String,
     right: String,
+    /// How a workspace that is kept elsewhere is written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    words: Option<String>,
 }
 
 /// Does it.
 pub fn pair(args: &PairArgs, shell: &Shell<'_>) -> Result<ExitCode, CliError> {
+    let words = match &args.right {
+        Right::Workspace(name) => shell.program.words_at_pairing(name).or_explain(shell)?,
+        Right::Folder(_) => None,
+    };
     let right = args
         .right
-        .open(&args.left, &*shell.program, &UploadLimit::default())
+        .open(&args.left, &*shell.program, &UploadLimit::default(), None)
         .or_explain(shell)?;
     if args.again {
         Pair::forget(&args.left, fresh()).or_explain(shell)?;
@@ -46,13 +53,15 @@ pub fn pair(args: &PairArgs, shell: &Shell<'_>) -> Result<ExitCode, CliError> {
     let report = Report {
         left: args.left.display().to_string(),
         right: args.right.to_string(),
+        words,
     };
     shell.ui.answer(&report, |report| {
         format!(
-            "ok   {} and {} are a pair. To make them the same: {}.\n",
+            "ok   {} and {} are a pair. To make them the same: {}.\n{}",
             report.left,
             report.right,
-            shell.call("sync LEFT RIGHT")
+            shell.call("sync LEFT RIGHT"),
+            report.words.as_deref().unwrap_or_default()
         )
     })?;
     Ok(ExitCode::Ok)

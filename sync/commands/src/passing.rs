@@ -30,7 +30,9 @@ pub(crate) struct Passing<'a> {
 impl Passing<'_> {
     /// Makes one.
     pub(crate) fn pass(&self, shell: &Shell<'_>, monitor: &dyn Monitor) -> Result<Report, PairError> {
-        let right = self.right.open(self.left, &*shell.program, &self.limit);
+        let right = self
+            .right
+            .open(self.left, &*shell.program, &self.limit, shell.ui.interrupt());
         let mut pair = right
             .and_then(|right| Pair::open(self.left, right))
             .inspect_err(|error| self.note(error))?;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use gobag_client::UploadLimit;
 use gobag_format::{crypto::Key, ids::WorkspaceId};
 use gobag_member::{MemberError, ServerStore};
-use gobag_term::Ui;
+use gobag_stores::ElsewhereError;
+use gobag_term::{Interrupt, Ui};
+use gobag_workspace::Store;
 use thiserror::Error;
 
 /// A program that offers these commands.
@@ -13,8 +15,18 @@ pub trait Program: Send + Sync {
     /// How somebody types a command of it, such as `holds confirm LEFT`.
     fn call(&self, command: &str) -> String;
 
-    /// A workspace that it has the key of, and where that is kept. Asked for each pass anew.
-    fn reach(&self, workspace: &str, limit: &UploadLimit) -> Result<Reached, ReachError>;
+    /// A workspace that it has the key of, and where that is kept. Asked for each pass anew; `interrupt` ends waiting for a turn to send.
+    fn reach(
+        &self,
+        workspace: &str,
+        limit: &UploadLimit,
+        interrupt: Option<Interrupt>,
+    ) -> Result<Reached, ReachError>;
+
+    /// What somebody who pairs a folder with a workspace has to know of where it is kept.
+    fn words_at_pairing(&self, _workspace: &str) -> Result<Option<String>, ReachError> {
+        Ok(None)
+    }
 
     /// Whether what it reaches workspaces by is still there; asked often while a pass is made, and one during which it goes is ended.
     fn is_there(&self) -> bool {
@@ -29,7 +41,25 @@ pub struct Reached {
     /// Its key.
     pub key: Key,
     /// Where it is kept.
-    pub store: ServerStore,
+    pub at: KeptAt,
+}
+
+/// Where a workspace is kept.
+pub enum KeptAt {
+    /// At the company's server, which tells of new points.
+    Server(Box<ServerStore>),
+    /// Elsewhere.
+    Elsewhere(Arc<dyn Store>),
+}
+
+impl KeptAt {
+    /// The same to who only reads and writes.
+    pub(crate) fn store(self) -> Arc<dyn Store> {
+        match self {
+            Self::Server(store) => Arc::new(*store),
+            Self::Elsewhere(store) => store,
+        }
+    }
 }
 
 /// Why a workspace cannot be reached.
@@ -39,6 +69,9 @@ pub enum ReachError {
     /// What the program is, or the company's server.
     #[error(transparent)]
     Member(#[from] MemberError),
+    /// The place where it is kept, which is not the company's server.
+    #[error(transparent)]
+    Elsewhere(#[from] ElsewhereError),
     /// The stick with its keys is away.
     #[error("the stick was pulled out")]
     StickGone,
@@ -49,6 +82,7 @@ impl ReachError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Member(error) => error.code(),
+            Self::Elsewhere(error) => error.code(),
             Self::StickGone => "sync.stick-gone",
         }
     }

@@ -61,7 +61,7 @@ pub fn status(args: &StatusArgs, shell: &Shell<'_>) -> Result<ExitCode, CliError
     let reach = |right: &Right| match right.folder() {
         Some(folder) => book.reach(folder),
         None => right
-            .open(&args.left, &*shell.program, &UploadLimit::default())
+            .open(&args.left, &*shell.program, &UploadLimit::default(), None)
             .map(drop),
     };
     let reached = right.as_ref().map(|right| reach(right).or_explain(shell));

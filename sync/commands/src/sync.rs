@@ -36,7 +36,7 @@ pub struct SyncArgs {
     /// A folder that is away, such as on a drive that was pulled, is waited for.
     #[arg(long, conflicts_with_all = ["once", "dry_run", "confirm"])]
     watch: bool,
-    /// With `--watch`: look at both at least so often, whether anything seems to have changed or not
+    /// With `--watch`: look at both at least so often, whether anything seems to have changed or not; of a workspace that is not at the company's server nothing is heard in between
     #[arg(long, value_name = "TIME", value_parser = span, default_value = "5min", requires = "watch")]
     every: Duration,
     /// With `--watch`: only in this part of the day, by the clock of this computer; may be given several times

@@ -1,7 +1,7 @@
 //! Who runs this program.
 
 /// `ada (user 1000)`, or only the number where it has no name on this computer.
-pub(crate) fn who() -> String {
+pub fn who() -> String {
     let uid = rustix::process::getuid().as_raw();
     let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
     match name_of(&users, uid) {

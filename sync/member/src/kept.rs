@@ -12,7 +12,10 @@ use gobag_format::{
     crypto::Key,
     ids::{BundleId, OrgId, WorkspaceId},
 };
-use gobag_protocol::ids::{TenantName, WorkspaceName};
+use gobag_protocol::{
+    ids::{TenantName, WorkspaceName},
+    place::{Credentials, Place},
+};
 use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -21,6 +24,8 @@ use crate::MemberError;
 
 /// The version of the file.
 const FORMAT: u32 = 1;
+/// Of one with a workspace that is kept elsewhere: programs that know the company's server alone would write it without what they do not know.
+const FORMAT_ELSEWHERE: u32 = 2;
 /// The file.
 const FILE: &str = "member.json";
 /// Held while it is changed.
@@ -38,7 +43,13 @@ pub(crate) struct Kept {
     pub(crate) begun: Option<Company>,
     #[serde(default)]
     pub(crate) workspaces: Vec<Joined>,
+    /// What a later program wrote and this one does not know.
+    #[serde(flatten)]
+    pub(crate) later: Later,
 }
+
+/// Fields of a later program's: written again as they were read.
+type Later = serde_json::Map<String, serde_json::Value>;
 
 /// Who this is to the company.
 #[derive(Clone, Serialize, Deserialize)]
@@ -66,6 +77,39 @@ pub struct Joined {
     pub name: WorkspaceName,
     /// Its key.
     pub key: Key,
+    /// Where it is kept; none: at the company's server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elsewhere: Option<Elsewhere>,
+    /// What a later program wrote and this one does not know.
+    #[serde(flatten)]
+    pub(crate) later: Later,
+}
+
+/// What a member knows of a workspace that is not at the company's server.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Elsewhere {
+    /// Where it is kept.
+    pub place: Place,
+    /// What it takes to get in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<Credentials>,
+    /// Which member this is there.
+    pub member: BundleId,
+    /// When and how it was proved that the store keeps to conditions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proved: Option<Proved>,
+    /// What a later program wrote and this one does not know.
+    #[serde(flatten)]
+    pub(crate) later: Later,
+}
+
+/// That a store was seen to keep to conditions.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Proved {
+    /// Seconds since 1970 UTC.
+    pub at_s: u64,
+    /// What was seen, in words for people.
+    pub kept: Vec<String>,
 }
 
 impl Kept {
@@ -81,6 +125,7 @@ impl Kept {
                     company: None,
                     begun: None,
                     workspaces: Vec::new(),
+                    later: Later::new(),
                 });
             }
             Err(source) => return Err(file_error(path, source)),
@@ -92,7 +137,7 @@ impl Kept {
             path: path.to_owned(),
         })?;
         match kept.format {
-            FORMAT => Ok(kept),
+            FORMAT | FORMAT_ELSEWHERE => Ok(kept),
             _ => Err(MemberError::Newer {
                 path: path.to_owned(),
             }),
@@ -110,7 +155,8 @@ impl Kept {
         let path = folder.join(FILE);
         let mut kept = Self::read(folder)?;
         change(&mut kept);
-        kept.format = FORMAT;
+        let is_elsewhere = kept.workspaces.iter().any(|joined| joined.elsewhere.is_some());
+        kept.format = if is_elsewhere { FORMAT_ELSEWHERE } else { FORMAT };
         let text = Zeroizing::new(serde_json::to_vec_pretty(&kept).expect("texts always serialise"));
         let beside = folder.join(format!("{FILE}.new"));
         let written = private().truncate(true).open(&beside).and_then(|mut file| {
@@ -135,5 +181,72 @@ pub(crate) fn file_error(path: &Path, source: io::Error) -> MemberError {
     MemberError::File {
         path: path.to_owned(),
         source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As the program before this one wrote it.
+    const OLD: &str = r#"{"format":1,"company":null,"begun":null,"workspaces":[{"workspace":"03030303030303030303030303030303","name":"sales",
+        "key":"KEY"}]}"#;
+
+    fn folder_with(text: &str) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let key = serde_json::to_string(&Key::from_bytes([9; 32])).unwrap();
+        let text = text.replace("\"KEY\"", &key);
+        private()
+            .open(folder.path().join(FILE))
+            .unwrap()
+            .write_all(text.as_bytes())
+            .unwrap();
+        folder
+    }
+
+    #[test]
+    fn an_older_file_is_read_and_stays_one_that_older_programs_read() {
+        let folder = folder_with(OLD);
+        let kept = Kept::change(folder.path(), |_| {}).unwrap();
+        assert_eq!((kept.format, kept.workspaces[0].name.as_str()), (FORMAT, "sales"));
+        assert!(kept.workspaces[0].elsewhere.is_none());
+        let kept = Kept::change(folder.path(), |kept| {
+            kept.workspaces[0].elsewhere = Some(Elsewhere {
+                place: "/srv/sales".parse().unwrap(),
+                credentials: None,
+                member: BundleId([1; 16]),
+                proved: None,
+                later: Later::new(),
+            })
+        });
+        // Now they refuse it, and so write nothing over it.
+        assert_eq!(kept.unwrap().format, FORMAT_ELSEWHERE);
+        assert!(
+            Kept::read(folder.path()).unwrap().workspaces[0]
+                .elsewhere
+                .is_some()
+        );
+    }
+
+    #[test]
+    fn what_a_later_program_added_stays() {
+        let later = OLD.replace("\"name\"", "\"colour\":\"red\",\"name\"");
+        let folder = folder_with(&later.replace("\"begun\"", "\"tried\":[1],\"begun\""));
+        Kept::change(folder.path(), |kept| kept.begun = None).unwrap();
+        let text = fs::read_to_string(folder.path().join(FILE)).unwrap();
+        let read: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(
+            (&read["tried"][0], &read["workspaces"][0]["colour"]),
+            (&1.into(), &"red".into())
+        );
+    }
+
+    #[test]
+    fn a_later_file_is_refused() {
+        let folder = folder_with(&OLD.replace("\"format\":1", "\"format\":3"));
+        assert!(matches!(
+            Kept::change(folder.path(), |_| {}),
+            Err(MemberError::Newer { .. })
+        ));
     }
 }

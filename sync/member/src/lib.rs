@@ -1,5 +1,5 @@
 //! Being a member of workspaces at the company's server: who one is there, which workspaces' keys one has, and the server as a
-//! [`Store`](gobag_workspace::Store).
+//! [`Store`](gobag_workspace::Store). Of workspaces that are kept elsewhere: where, and what it takes to get in.
 //!
 //! ```text
 //! enrolment letter ─▶ Membership::enrol ─┐                            ┌─▶ connect: a certificate that counts ─▶ ServerStore
@@ -13,6 +13,6 @@ mod membership;
 mod server;
 
 pub use error::MemberError;
-pub use kept::Joined;
+pub use kept::{Elsewhere, Joined, Proved};
 pub use membership::Membership;
 pub use server::ServerStore;

@@ -10,7 +10,7 @@ use std::{
 use gobag_client::{Backoff, Client, ClientError, Identity, Options};
 use gobag_format::{
     crypto::{Key, Random, random_bytes},
-    ids::{BundleId, OrgId},
+    ids::{BundleId, OrgId, WorkspaceId},
     sign::SigningKey,
 };
 use gobag_protocol::{
@@ -23,7 +23,7 @@ use gobag_protocol::{
 
 use crate::{
     MemberError,
-    kept::{Company, Joined, Kept, file_error},
+    kept::{Company, Elsewhere, Joined, Kept, Proved, file_error},
 };
 
 /// How often each address is asked.
@@ -96,12 +96,30 @@ impl Membership {
         Ok(server)
     }
 
-    /// Keeps the key of a workspace.
-    pub fn join(&mut self, letter: &WorkspaceLetter) -> Result<(), MemberError> {
+    /// Keeps the key of a workspace, and, if it is kept elsewhere, where, and how one gets in there. Joined again, it is the same member.
+    pub fn join(&mut self, letter: &WorkspaceLetter, random: &dyn Random) -> Result<(), MemberError> {
+        let before = self
+            .kept
+            .workspaces
+            .iter()
+            .find(|known| known.workspace == letter.workspace)
+            .and_then(|known| known.elsewhere.as_ref());
+        let elsewhere = letter.place.clone().map(|place| Elsewhere {
+            place,
+            credentials: letter
+                .credentials
+                .clone()
+                .or_else(|| before.and_then(|before| before.credentials.clone())),
+            member: before.map_or_else(|| BundleId::generate(random), |before| before.member),
+            proved: None,
+            later: serde_json::Map::new(),
+        });
         let joined = Joined {
             workspace: letter.workspace,
             name: letter.name.clone(),
             key: letter.key.clone(),
+            elsewhere,
+            later: serde_json::Map::new(),
         };
         let known = self
             .kept
@@ -122,6 +140,22 @@ impl Membership {
             kept.workspaces
                 .retain(|known| known.workspace != joined.workspace);
             kept.workspaces.push(joined);
+        })
+    }
+
+    /// Forgets a workspace: its key is kept no longer.
+    pub fn leave(&mut self, workspace: WorkspaceId) -> Result<(), MemberError> {
+        self.change(|kept| kept.workspaces.retain(|joined| joined.workspace != workspace))
+    }
+
+    /// Remembers how it was proved that a workspace's store keeps to conditions.
+    pub fn note_proved(&mut self, workspace: WorkspaceId, proved: Proved) -> Result<(), MemberError> {
+        self.change(|kept| {
+            let mut joined = kept.workspaces.iter_mut();
+            let joined = joined.find(|joined| joined.workspace == workspace);
+            if let Some(elsewhere) = joined.and_then(|joined| joined.elsewhere.as_mut()) {
+                elsewhere.proved = Some(proved);
+            }
         })
     }
 

@@ -3,7 +3,7 @@
 //! * [`limits`]: the most of everything, so that both sides refuse before they allocate;
 //! * [`ids`]: names of objects, lines, tenants and requests; [`bytes`]: sealed bytes in JSON; [`bounded`]: lists with an end;
 //! * [`error`]: stable codes, and what a refusal looks like;
-//! * [`hello`], [`enrol`], [`lease`], [`letter`], [`workspace_letter`], [`objects`], [`points`], [`people`], [`policy`], [`share`], [`workspaces`]: requests and answers.
+//! * [`hello`], [`enrol`], [`lease`], [`letter`], [`workspace_letter`], [`objects`], [`points`], [`people`], [`place`], [`policy`], [`share`], [`workspaces`]: requests and answers.
 //!
 //! Does no I/O and knows no transport. Unknown fields are ignored, so that a later version can add to what this one reads; what is
 //! known is checked while it is read.
@@ -19,6 +19,7 @@ pub mod letter;
 pub mod limits;
 pub mod objects;
 pub mod people;
+pub mod place;
 pub mod points;
 pub mod policy;
 pub mod share;

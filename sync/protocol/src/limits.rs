@@ -60,6 +60,10 @@ pub const STALL_S: u64 = 60;
 pub const MAX_LETTER_BYTES: usize = 32 << 10;
 /// Bytes of a workspace letter.
 pub const MAX_WORKSPACE_LETTER_BYTES: usize = 4096;
+/// Bytes of where a workspace is kept, as it is written.
+pub const MAX_PLACE: usize = 1024;
+/// Bytes of each word of credentials.
+pub const MAX_CREDENTIAL: usize = 512;
 /// Addresses of the company's server in a letter.
 pub const MAX_SERVERS: usize = gobag_format::limits::MAX_SERVERS;
 /// Bytes of an address.

@@ -48,6 +48,12 @@ const BORDERS: &[Border] = &[
             "gobag-server",
         ],
     ),
+    // workspaces that are not at the company's server
+    (
+        "gobag-stores",
+        4,
+        &["gobag-format", "gobag-protocol", "gobag-workspace"],
+    ),
     (
         "gobag-replica",
         5,
@@ -77,6 +83,8 @@ const BORDERS: &[Border] = &[
             "gobag-member",
             "gobag-protocol",
             "gobag-server",
+            // and places elsewhere
+            "gobag-stores",
         ],
     ),
     // what several programs offer
@@ -90,6 +98,7 @@ const BORDERS: &[Border] = &[
             "gobag-member",
             "gobag-pair",
             "gobag-reconcile",
+            "gobag-stores",
             "gobag-term",
             "gobag-workspace",
         ],
@@ -100,11 +109,12 @@ const BORDERS: &[Border] = &[
         &[
             "gobag-client",
             "gobag-commands",
+            "gobag-format",
             "gobag-member",
             "gobag-protocol",
+            "gobag-stores",
             "gobag-term",
             // a real one in its tests
-            "gobag-format",
             "gobag-server",
         ],
     ),

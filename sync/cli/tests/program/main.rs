@@ -7,6 +7,7 @@ mod company;
 mod deciding;
 mod desk;
 mod earlier;
+mod elsewhere;
 mod watching;
 
 use std::fs;

@@ -11,16 +11,19 @@ use gobag_format::Silent;
 use gobag_member::ServerStore;
 use gobag_pair::{Options, Pair, PairError, Report, RootId};
 use gobag_protocol::workspaces::MemberRole;
+use gobag_stores::{Elsewhere, Mode};
 use gobag_workspace::{NoCache, Store, Workspace};
 use tempfile::TempDir;
 
-use crate::office::Office;
+use crate::{away::Away, office::Office};
 
 pub(crate) struct Lab {
     folder: TempDir,
     run: u32,
     /// Where the right folder is another member's, and both are in step with a workspace.
     office: Option<Office>,
+    /// The same with a workspace that is at no server.
+    away: Option<Away>,
 }
 
 impl Lab {
@@ -33,6 +36,7 @@ impl Lab {
             folder,
             run: 0,
             office: None,
+            away: None,
         }
     }
 
@@ -49,6 +53,38 @@ impl Lab {
         }
         lab.pass();
         lab
+    }
+
+    /// Two folders of two members that are in step with a workspace at no server: both have `files`.
+    pub(crate) fn away(files: &[(&str, &str)]) -> Self {
+        let mut lab = Self::new();
+        lab.away = Some(Away::new());
+        for (path, text) in files {
+            lab.write("left", path, text);
+        }
+        lab.pass();
+        lab
+    }
+
+    /// How the workspace is written.
+    pub(crate) fn mode(&self) -> Mode {
+        self.away.as_ref().unwrap().mode
+    }
+
+    /// The folder that the workspace is kept in, if it is in one here.
+    pub(crate) fn away_folder(&self) -> Option<PathBuf> {
+        let folder = self.away.as_ref()?.folder.as_ref()?;
+        Some(folder.path().to_owned())
+    }
+
+    /// What keeps the workspace, as a member reaches it.
+    pub(crate) fn store_away(&self, side: &str) -> Elsewhere {
+        self.away.as_ref().unwrap().store(number(side))
+    }
+
+    /// The same, and the member is the one who writes.
+    pub(crate) fn turn(&self, side: &str) -> Elsewhere {
+        self.away.as_ref().unwrap().turn(number(side))
     }
 
     /// Two folders that are the same: both have `files`.
@@ -105,7 +141,7 @@ impl Lab {
     pub(crate) fn pass_with(&mut self, change: impl FnOnce(&mut Options)) -> Result<Report, PairError> {
         let mut options = self.options();
         change(&mut options);
-        if self.office.is_none() {
+        if !self.is_shared() {
             return Pair::open(&self.at("left"), &self.at("right"))?.pass(&options, &Silent);
         }
         self.right_pass()?;
@@ -117,7 +153,7 @@ impl Lab {
     }
 
     pub(crate) fn is_shared(&self) -> bool {
-        self.office.is_some()
+        self.office.is_some() || self.away.is_some()
     }
 
     /// The other member's.
@@ -132,11 +168,17 @@ impl Lab {
 
     /// The pair of a member's folder with the workspace.
     pub(crate) fn pair_of(&self, side: &str) -> Result<Pair, PairError> {
-        self.office().pair(&self.at(side), number(side))
+        match &self.away {
+            Some(away) => self.pair_by(side, Arc::new(away.turn(number(side)))),
+            None => self.office().pair(&self.at(side), number(side)),
+        }
     }
 
     pub(crate) fn pair_by(&self, side: &str, store: Arc<dyn Store>) -> Result<Pair, PairError> {
-        self.office().pair_by(&self.at(side), number(side), store)
+        match &self.away {
+            Some(away) => away.pair_by(&self.at(side), number(side), store),
+            None => self.office().pair_by(&self.at(side), number(side), store),
+        }
     }
 
     /// A folder of somebody else's with this workspace.
@@ -240,7 +282,7 @@ fn number(side: &str) -> u8 {
     if side == "left" { 1 } else { 2 }
 }
 
-fn copy_all(from: &Path, to: &Path) {
+pub(crate) fn copy_all(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap() {
         let path = entry.unwrap().path();
         let to = to.join(path.file_name().unwrap());

@@ -6,9 +6,12 @@
     reason = "the tests are the users who change the folders"
 )]
 
+mod away;
 mod book;
 mod dice;
 mod disk;
+mod elsewhere;
+mod endpoints;
 mod files;
 mod filtered;
 mod folders;

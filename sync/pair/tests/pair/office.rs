@@ -62,7 +62,7 @@ impl Office {
             let token = self.site.token("acme", bundle);
             let letter = EnrolmentLetter::new(servers, self.site.ca(), token, bundle, u64::MAX);
             member.enrol(&letter, &Drawn).unwrap();
-            member.join(&self.letter).unwrap();
+            member.join(&self.letter, &Drawn).unwrap();
             people(&self.site, Role::Operator)
                 .admit(self.letter.workspace, bundle, MemberRole::Writer)
                 .unwrap();

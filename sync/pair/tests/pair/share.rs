@@ -51,6 +51,16 @@ impl<S: Store> Between<S> {
         self.before_call.lock().unwrap().is_some()
     }
 
+    /// Does this before the next point is published.
+    pub(crate) fn before_publish(&self, act: impl FnOnce() + Send + 'static) {
+        *self.before_publish.lock().unwrap() = Some(Box::new(act));
+    }
+
+    /// The next point is made, and nobody hears of it.
+    pub(crate) fn lose_answer(&self) {
+        *self.loses_answer.lock().unwrap() = true;
+    }
+
     fn call(&self) -> Result<(), StoreError> {
         let mut before = self.before_call.lock().unwrap();
         match before.take() {
@@ -117,9 +127,9 @@ fn s39_two_members_at_the_same_moment_lose_nothing() {
     lab.write("right", "a", "of the right");
     let mut right = lab.pair_of("right").unwrap();
     let options = lab.options();
-    *between.before_publish.lock().unwrap() = Some(Box::new(move || {
+    between.before_publish(move || {
         assert!(right.pass(&options, &Silent).unwrap().is_in_step());
-    }));
+    });
     let options = lab.options();
     let report = lab
         .pair_by("left", between)
@@ -141,7 +151,7 @@ fn s41_a_lost_answer_is_no_second_point_and_no_conflict() {
     lab.remove("left", "a");
     lab.write("left", "b", "3");
     let between = Arc::new(Between::new(lab.store("left")));
-    *between.loses_answer.lock().unwrap() = true;
+    between.lose_answer();
     let options = lab.options();
     let ended = lab.pair_by("left", between).unwrap().pass(&options, &Silent);
     assert!(is_offline(&ended), "{ended:?}");

@@ -1,0 +1,348 @@
+//! A workspace that is kept elsewhere, as a store of packs and heads.
+//!
+//! A point, step by step, so that it is there whole or not at all:
+//!
+//! 1. its packs were put, each under its digest, and read back;
+//! 2. all of them are still there, and the head it is built on is the one that was given out;
+//! 3. *conditional*: the head is made if there is none of its generation; *single-writer*: this member is the one who writes, there is no head of the generation,
+//!    and the head is written under a name that says what is in it;
+//! 4. the head is read back; *single-writer*: it is still this member who writes, and there is no other head of the generation. Else it is taken away again.
+//!
+//! Cut off before 3 is done, there is no point; an answer that got lost in 3 is found out by reading. Where two write at once all the same, because one took over
+//! while the other was between 3 and 4, both see it in 4; what one of them does not see any more, the memory of the newest point does (`PutBack`).
+
+use std::{
+    ops::Range,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
+
+use gobag_format::{crypto::Random, digest::Digest, ids::WorkspaceId};
+use gobag_workspace::{NewHead, Store, StoreError, StoredHead, StoredPoint};
+
+use crate::{
+    Access, Claim, ElsewhereError, Me, Mode, Proof,
+    calls::{Calls, Created},
+    claim,
+    heads::{self, HEADS, HeadName},
+    limits, marker, proof,
+};
+
+/// What waits until so many bytes may go.
+type Pace = Box<dyn Fn(usize) + Send + Sync>;
+
+/// A workspace elsewhere.
+pub struct Elsewhere {
+    calls: Calls,
+    me: Me,
+    mode: Mode,
+    random: Arc<dyn Random>,
+    pace: Option<Pace>,
+    /// Whether this store was proved, by this member: before that nothing is published under conditions.
+    is_proved: AtomicBool,
+    /// Whether this member was seen to be the one who writes. Looked at again with each point.
+    is_writer: AtomicBool,
+    /// The newest head that was given out, or made.
+    newest: Mutex<Option<(u64, Digest)>>,
+}
+
+impl Elsewhere {
+    /// Begins a workspace in a place that has none: proves the store if it is of a kind that may honour conditions. One that does not is refused, unless
+    /// `single_writer` says that one member shall write; it is the only way at the other kinds.
+    pub fn make(
+        access: &Access,
+        workspace: WorkspaceId,
+        single_writer: bool,
+        random: &dyn Random,
+    ) -> Result<(Mode, Option<Proof>), ElsewhereError> {
+        let calls = access.calls()?;
+        let (mode, proof) = match single_writer || !access.may_be_conditional() {
+            true => (Mode::SingleWriter, None),
+            false => (Mode::Conditional, Some(proof::prove(&calls, random)?)),
+        };
+        marker::make(&calls, workspace, mode)?;
+        Ok((mode, proof))
+    }
+
+    /// Opens one that is there. `is_proved` says whether this member has proved it before.
+    pub fn open(
+        access: &Access,
+        workspace: WorkspaceId,
+        me: Me,
+        is_proved: bool,
+        random: Arc<dyn Random>,
+    ) -> Result<Self, ElsewhereError> {
+        let calls = access.calls()?;
+        let mode = marker::read(&calls, workspace)?;
+        Ok(Self {
+            calls,
+            me,
+            mode,
+            random,
+            pace: None,
+            is_proved: AtomicBool::new(is_proved),
+            is_writer: AtomicBool::new(false),
+            newest: Mutex::new(None),
+        })
+    }
+
+    /// What is asked before bytes are sent; it waits.
+    pub fn set_pace(&mut self, pace: Pace) {
+        self.pace = Some(pace);
+    }
+
+    /// How it is written.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// Proves that the store keeps to conditions; none where one member writes, for there none are asked.
+    pub fn prove(&self) -> Result<Option<Proof>, ElsewhereError> {
+        if self.mode == Mode::SingleWriter {
+            return Ok(None);
+        }
+        let proof = proof::prove(&self.calls, &*self.random)?;
+        self.is_proved.store(true, Relaxed);
+        Ok(Some(proof))
+    }
+
+    /// Who writes, where one does; none: nobody yet.
+    pub fn writer(&self) -> Result<Option<Claim>, ElsewhereError> {
+        claim::read(&self.calls)
+    }
+
+    /// Whether this member is that one.
+    pub fn is_mine(&self, claim: &Claim) -> bool {
+        claim.member == self.me.member
+    }
+
+    /// Makes this member the one who writes. Only where the other one has ended: what that one is about to publish may come to nothing.
+    pub fn take_over(&self) -> Result<(), ElsewhereError> {
+        claim::take(&self.calls, &self.me)
+    }
+
+    /// Fails unless this member may put something.
+    fn may_write(&self) -> Result<(), ElsewhereError> {
+        match self.mode {
+            Mode::Conditional if !self.is_proved.load(Relaxed) => self.prove().map(drop),
+            Mode::Conditional => Ok(()),
+            Mode::SingleWriter if self.is_writer.load(Relaxed) => Ok(()),
+            Mode::SingleWriter => {
+                match claim::is_mine(&self.calls, &self.me)? {
+                    // The first who has something to write.
+                    None => claim::take(&self.calls, &self.me)?,
+                    Some(true) => {}
+                    Some(false) => claim::check(&self.calls, &self.me)?,
+                }
+                self.is_writer.store(true, Relaxed);
+                Ok(())
+            }
+        }
+    }
+
+    fn listed(&self, group: &str) -> Result<Vec<HeadName>, ElsewhereError> {
+        Ok(heads::names(&self.calls.list(group)?))
+    }
+
+    /// What a head's name promises; none: there is no such head, or not all of it.
+    fn read_head(&self, name: &HeadName) -> Result<Option<Vec<u8>>, ElsewhereError> {
+        let head = self.calls.read(&name.path(), limits::HEAD)?;
+        Ok(head.filter(|head| name.digest.is_none_or(|digest| digest == Digest::of(head))))
+    }
+
+    /// The whole heads of a generation.
+    fn heads_of(&self, generation: u64) -> Result<Vec<Vec<u8>>, ElsewhereError> {
+        let conditional = HeadName {
+            generation,
+            digest: None,
+        };
+        let names = match self.mode {
+            Mode::Conditional => vec![conditional],
+            Mode::SingleWriter => self.listed(&heads::group(generation))?,
+        };
+        let names = names.iter().filter(|name| name.generation == generation);
+        let heads = names
+            .take(limits::SAME_HEADS)
+            .map(|name| self.read_head(name))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(heads.into_iter().flatten().collect())
+    }
+
+    fn find_newest(&self) -> Result<Option<StoredHead>, ElsewhereError> {
+        let mut newest = None;
+        'groups: for group in heads::groups(&self.calls.list(HEADS)?) {
+            let names = self.listed(&group)?;
+            for name in names.iter().filter(|name| self.is_of_mode(name)) {
+                if let Some(head) = self.read_head(name)? {
+                    let generation = name.generation;
+                    newest = Some(StoredHead { generation, head });
+                    break 'groups;
+                }
+            }
+        }
+        // A listing may be behind; what is read is not.
+        while self.mode == Mode::Conditional
+            && let Some(generation) = newest
+                .as_ref()
+                .map_or(0, |newest| newest.generation)
+                .checked_add(1)
+            && let Some(head) = self.heads_of(generation)?.pop()
+        {
+            newest = Some(StoredHead { generation, head });
+        }
+        Ok(newest)
+    }
+
+    fn is_of_mode(&self, name: &HeadName) -> bool {
+        name.digest.is_none() == (self.mode == Mode::Conditional)
+    }
+
+    fn seen(&self) -> std::sync::MutexGuard<'_, Option<(u64, Digest)>> {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts bytes, and looks whether they are what is there.
+    fn put_whole(&self, path: &str, bytes: &[u8]) -> Result<(), ElsewhereError> {
+        // A store that cut it short may not do so again.
+        for _ in 0..2 {
+            self.calls.write(path, bytes)?;
+            if self.calls.read(path, bytes.len())?.as_deref() == Some(bytes) {
+                return Ok(());
+            }
+        }
+        Err(ElsewhereError::Altered)
+    }
+
+    /// Steps 3 and 4 under conditions.
+    fn publish_conditional(&self, new: &NewHead) -> Result<(), StoreError> {
+        let name = HeadName {
+            generation: new.generation,
+            digest: None,
+        };
+        let path = name.path();
+        let made = self.calls.create(&path, &new.head);
+        let there = self.read_head(&name)?;
+        match (made, there) {
+            // Also where the answer to the first of several tries got lost.
+            (_, Some(there)) if there == new.head => Ok(()),
+            (Ok(Created::Already), Some(_)) => Err(StoreError::Raced),
+            (Ok(Created::Yes), Some(_)) => {
+                let _ = self.calls.delete(&path);
+                Err(ElsewhereError::Altered.into())
+            }
+            (Ok(_), None) => Err(ElsewhereError::Altered.into()),
+            (Err(error), _) => Err(error.into()),
+        }
+    }
+
+    /// Steps 3 and 4 where one member writes.
+    fn publish_alone(&self, new: &NewHead) -> Result<(), StoreError> {
+        claim::check(&self.calls, &self.me)?;
+        let before = self.heads_of(new.generation)?;
+        if before.contains(&new.head) {
+            return Ok(());
+        }
+        if !before.is_empty() {
+            return Err(StoreError::Raced);
+        }
+        let path = HeadName {
+            generation: new.generation,
+            digest: Some(Digest::of(&new.head)),
+        }
+        .path();
+        self.put_whole(&path, &new.head)?;
+        let alone = claim::check(&self.calls, &self.me).map_err(StoreError::from);
+        let alone = alone.and_then(|()| match self.heads_of(new.generation)?.len() {
+            1 => Ok(()),
+            _ => Err(StoreError::Raced),
+        });
+        if matches!(alone, Err(StoreError::Raced | StoreError::Refused(_))) {
+            let _ = self.calls.delete(&path);
+        }
+        alone
+    }
+}
+
+fn pack_path(pack: Digest) -> String {
+    let name = pack.to_string();
+    format!("packs/{}/{name}", &name[..2])
+}
+
+impl Store for Elsewhere {
+    fn newest(&self) -> Result<Option<StoredHead>, StoreError> {
+        let newest = self.find_newest()?;
+        *self.seen() = newest
+            .as_ref()
+            .map(|newest| (newest.generation, Digest::of(&newest.head)));
+        Ok(newest)
+    }
+
+    fn head(&self, generation: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.heads_of(generation)?.into_iter().next())
+    }
+
+    fn points(&self, before: Option<u64>) -> Result<Vec<StoredPoint>, StoreError> {
+        let is_before = |generation| before.is_none_or(|before| generation < before);
+        for group in heads::groups(&self.calls.list(HEADS)?) {
+            let mut names = self.listed(&group)?;
+            names.retain(|name| self.is_of_mode(name) && is_before(name.generation));
+            names.dedup_by_key(|name| name.generation);
+            let told = names.iter().map(|name| {
+                let made_s = self.calls.modified_s(&name.path())?;
+                let generation = name.generation;
+                Ok(StoredPoint { generation, made_s })
+            });
+            if !names.is_empty() {
+                return told.collect();
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    fn get(&self, pack: Digest, range: Option<Range<u32>>) -> Result<Vec<u8>, StoreError> {
+        let path = pack_path(pack);
+        let read = match range {
+            Some(range) => self
+                .calls
+                .read_range(&path, u64::from(range.start)..u64::from(range.end))?,
+            None => self.calls.read(&path, limits::PACK)?,
+        };
+        read.ok_or(StoreError::Missing)
+    }
+
+    fn put(&self, pack: Digest, bytes: &[u8]) -> Result<(), StoreError> {
+        self.may_write()?;
+        if let Some(pace) = &self.pace {
+            pace(bytes.len());
+        }
+        Ok(self.put_whole(&pack_path(pack), bytes)?)
+    }
+
+    fn publish(&self, new: &NewHead) -> Result<(), StoreError> {
+        self.may_write()?;
+        for pack in &new.adds {
+            if self.calls.len(&pack_path(*pack))?.is_none() {
+                return Err(StoreError::Gone);
+            }
+        }
+        let seen = *self.seen();
+        if let Some((generation, digest)) = seen
+            && generation + 1 == new.generation
+            && !self
+                .heads_of(generation)?
+                .iter()
+                .any(|head| Digest::of(head) == digest)
+        {
+            // Somebody put the store back meanwhile.
+            return Err(StoreError::Raced);
+        }
+        match self.mode {
+            Mode::Conditional => self.publish_conditional(new)?,
+            Mode::SingleWriter => self.publish_alone(new)?,
+        }
+        *self.seen() = Some((new.generation, Digest::of(&new.head)));
+        Ok(())
+    }
+}
