@@ -2,6 +2,9 @@
 
 use std::{collections::BTreeSet, fs, os::fd::AsFd as _, path::Path};
 
+use gobag_files::{Changes, Root, RootId};
+use gobag_reconcile::{Content, File, RelPath};
+
 use crate::{
     dice::{Dice, long},
     lab::{Lab, list},
@@ -18,6 +21,34 @@ fn s48_what_was_flushed_survives_a_stick_that_loses_its_cache() {
 #[test]
 fn s48_the_same_with_exfat_by_a_program() {
     pull(Kind::Exfat, 12);
+}
+
+/// What is flushed before it comes into its place is there, also where a program serves the file system, which hears of `fsync` alone.
+#[test]
+fn s48_what_is_made_and_flushed_is_durable() {
+    for kind in [Kind::Ext4, Kind::Exfat] {
+        let lab = Lab::new();
+        fs::create_dir(lab.at("port")).unwrap();
+        let Some(mut medium) = Medium::make(&lab.at("port"), &lab.at("left"), kind) else {
+            return;
+        };
+        let text = "made and flushed ".repeat(1000);
+        let root = Root::open(&lab.at("left"), RootId([1; 16]), None).unwrap();
+        let changes = Changes::begin(&root, "run", "me").unwrap();
+        let file = File {
+            content: Content(*blake3::hash(text.as_bytes()).as_bytes()),
+            len: text.len() as u64,
+            executable: false,
+        };
+        let path = RelPath::new(b"f").unwrap();
+        let staged = changes.stage(&path, &file, (7, 7), 0o644, &mut text.as_bytes());
+        let ready = changes.flush(vec![staged.unwrap()]).unwrap();
+        medium.pull_after(0);
+        drop((ready, changes));
+        drop(root);
+        medium.come_back(&mut Dice(1));
+        assert!(kept(&lab.at("left"), true).contains_key(&text), "{kind:?}");
+    }
 }
 
 fn pull(kind: Kind, rounds: u64) {

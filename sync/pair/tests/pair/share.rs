@@ -17,13 +17,15 @@ use gobag_workspace::{NewHead, Store, StoreError, StoredHead, StoredPoint, Works
 
 use crate::lab::Lab;
 
+type Act = Box<dyn FnOnce() + Send>;
+
 /// Does something in the middle of a pass, or breaks off.
 pub(crate) struct Between<S> {
     store: S,
     /// Before the call after so many, once.
-    before_call: Mutex<Option<(usize, Box<dyn FnOnce() + Send>)>>,
+    before_call: Mutex<Option<(usize, Act)>>,
     /// Before this point is published, once.
-    before_publish: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+    before_publish: Mutex<Option<Act>>,
     /// So many calls work.
     works: AtomicUsize,
     /// Whether the answer to a point that was made gets lost, once.
@@ -42,7 +44,7 @@ impl<S: Store> Between<S> {
     }
 
     /// After so many calls something happens, before the next.
-    pub(crate) fn after(&self, calls: usize, act: Box<dyn FnOnce() + Send>) {
+    pub(crate) fn after(&self, calls: usize, act: Act) {
         *self.before_call.lock().unwrap() = Some((calls, act));
     }
 

@@ -165,10 +165,8 @@ impl World {
             }
             1..=3 if is_alone && self.is_at_work(moment.member) => self.user(moment.member),
             // Whose folder nobody else looks at now.
-            4..=5 if is_alone || self.is_shared => {
-                if self.is_at_work(1 - moment.member) {
-                    self.user(1 - moment.member);
-                }
+            4..=5 if (is_alone || self.is_shared) && self.is_at_work(1 - moment.member) => {
+                self.user(1 - moment.member);
             }
             6..=8 if self.is_shared && !moment.is_within => {
                 self.tell(|| "meanwhile".to_owned());
