@@ -170,21 +170,7 @@ impl Store for Elsewhere {
     }
 
     fn points(&self, before: Option<u64>) -> Result<Vec<StoredPoint>, StoreError> {
-        let is_before = |generation| before.is_none_or(|before| generation < before);
-        for group in heads::groups(&self.calls.list(HEADS)?) {
-            let mut names = self.listed(&group)?;
-            names.retain(|name| self.is_of_mode(name) && is_before(name.generation));
-            names.dedup_by_key(|name| name.generation);
-            let told = names.iter().map(|name| {
-                let made_s = self.calls.modified_s(&name.path())?;
-                let generation = name.generation;
-                Ok(StoredPoint { generation, made_s })
-            });
-            if !names.is_empty() {
-                return told.collect();
-            }
-        }
-        Ok(Vec::new())
+        Ok(self.points_before(before)?)
     }
 
     fn get(&self, pack: Digest, range: Option<Range<u32>>) -> Result<Vec<u8>, StoreError> {

@@ -41,7 +41,7 @@ fn s48_what_is_made_and_flushed_is_durable() {
             executable: false,
         };
         let path = RelPath::new(b"f").unwrap();
-        let staged = changes.stage(&path, &file, (7, 7), 0o644, &mut text.as_bytes());
+        let staged = changes.stage(&path, &file, (7, 7), 0o644, &mut text.as_bytes(), false);
         let ready = changes.flush(vec![staged.unwrap()]).unwrap();
         medium.pull_after(0);
         drop((ready, changes));

@@ -3,7 +3,7 @@
 use std::sync::{MutexGuard, PoisonError};
 
 use gobag_format::digest::Digest;
-use gobag_workspace::{NewHead, StoreError, StoredHead};
+use gobag_workspace::{NewHead, StoreError, StoredHead, StoredPoint};
 
 use super::Elsewhere;
 use crate::{
@@ -66,6 +66,25 @@ impl Elsewhere {
             newest = Some(StoredHead { generation, head });
         }
         Ok(newest)
+    }
+
+    /// Some of the points of generations before this one, the newest first.
+    pub(super) fn points_before(&self, before: Option<u64>) -> Result<Vec<StoredPoint>, ElsewhereError> {
+        let is_before = |generation| before.is_none_or(|before| generation < before);
+        for group in heads::groups(&self.calls.list(HEADS)?) {
+            let mut names = self.listed(&group)?;
+            names.retain(|name| self.is_of_mode(name) && is_before(name.generation));
+            names.dedup_by_key(|name| name.generation);
+            let told = names.iter().map(|name| {
+                let made_s = self.calls.modified_s(&name.path())?;
+                let generation = name.generation;
+                Ok(StoredPoint { generation, made_s })
+            });
+            if !names.is_empty() {
+                return told.collect();
+            }
+        }
+        Ok(Vec::new())
     }
 
     fn is_of_mode(&self, name: &HeadName) -> bool {
