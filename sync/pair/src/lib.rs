@@ -20,6 +20,7 @@ mod error;
 mod filters;
 mod history;
 mod memory;
+mod names;
 mod noting;
 mod paced;
 mod pages;

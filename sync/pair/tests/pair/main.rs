@@ -6,6 +6,7 @@
     reason = "the tests are the users who change the folders"
 )]
 
+mod beside;
 mod book;
 mod files;
 mod filtered;
