@@ -1,10 +1,11 @@
 //! `pair`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use gobag_client::UploadLimit;
 use gobag_format::crypto::random_bytes;
 use gobag_pair::{Pair, RootId};
+use gobag_reconcile::Side;
 use gobag_term::{CliError, ExitCode};
 use serde::Serialize;
 
@@ -22,9 +23,18 @@ pub struct PairArgs {
     left: PathBuf,
     /// The folder whose files keep their names where both changed, such as the company's share; or `workspace:NAME`, at the company's server or elsewhere
     right: Right,
+    /// Whose file keeps its name where both changed it, from now on: `right`, unless somebody said `left` before; the other one's is beside it. `left` is for a folder that is the company's share itself
+    #[arg(long, value_name = "SIDE", value_enum)]
+    keeps_names: Option<Names>,
     /// The second folder is another one now
     #[arg(long)]
     again: bool,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Names {
+    Left,
+    Right,
 }
 
 #[derive(Serialize)]
@@ -34,6 +44,13 @@ struct Report {
     /// How a workspace that is kept elsewhere is written.
     #[serde(skip_serializing_if = "Option::is_none")]
     words: Option<String>,
+}
+
+impl PairArgs {
+    /// Which two are meant.
+    pub fn sides(&self) -> (&Path, &Right) {
+        (&self.left, &self.right)
+    }
 }
 
 /// Does it.
@@ -49,7 +66,14 @@ pub fn pair(args: &PairArgs, shell: &Shell<'_>) -> Result<ExitCode, CliError> {
     if args.again {
         Pair::forget(&args.left, fresh()).or_explain(shell)?;
     }
-    Pair::make(&args.left, right, [fresh(), fresh()]).or_explain(shell)?;
+    let pair = Pair::make(&args.left, right, [fresh(), fresh()]).or_explain(shell)?;
+    if let Some(names) = args.keeps_names {
+        let side = match names {
+            Names::Left => Side::Left,
+            Names::Right => Side::Right,
+        };
+        pair.keep_names_of(side).or_explain(shell)?;
+    }
     let report = Report {
         left: args.left.display().to_string(),
         right: args.right.to_string(),

@@ -21,6 +21,7 @@ mod filters;
 mod history;
 mod look;
 mod memory;
+mod names;
 mod noting;
 mod paced;
 mod pages;

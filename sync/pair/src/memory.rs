@@ -3,7 +3,7 @@
 use gobag_reconcile::{Lately, Notice, Operation, Plan, RelPath, Side};
 use rusqlite::{Row, params};
 
-use crate::{Agreement, Conflict, Outcome, PairError, Past, base::Base, steady};
+use crate::{Agreement, Conflict, Outcome, PairError, Past, base::Base, names::LEFT_KEEPS, steady};
 
 /// Passes that are remembered; those that somebody agreed to stay beside them.
 const PASSES: i64 = 500;
@@ -252,7 +252,7 @@ impl Base {
             self.remember(past)?;
         }
         self.list_conflicts(&other.conflicts().unwrap_or_default())?;
-        for name in [IN_STEP, steady::SEEN, steady::SINCE, steady::PRUNED] {
+        for name in [IN_STEP, LEFT_KEEPS, steady::SEEN, steady::SINCE, steady::PRUNED] {
             if let Ok(Some(value)) = other.setting::<i64>(name) {
                 self.set(name, value)?;
             }

@@ -4,7 +4,7 @@ use std::{fs, os::fd::AsFd as _, path::Path};
 
 use gobag_files::{FilesError, Filter, Found, OURS, Root, RootId, Scan, Slice};
 use gobag_format::Monitor;
-use gobag_reconcile::{ConflictNames, HoldLimits, Lately, Plan, RelPath, Side, Totals, holds, plan};
+use gobag_reconcile::{HoldLimits, Lately, Plan, RelPath, Side, Totals, holds, plan};
 use gobag_workspace::{StoreError, WorkspaceError};
 use rustix::fs::FlockOperation;
 
@@ -14,6 +14,7 @@ use crate::{
     aside::{BASE, ENDINGS, FRESH, put_aside, remove, rename, with},
     base::{Base, Change, at},
     book::{left_base, left_root},
+    names,
     noting::Noting,
     right::Right,
     side::{Folder, Target},
@@ -226,7 +227,7 @@ impl Pair {
         monitor: &dyn Monitor,
     ) -> Result<Report, PairError> {
         let (merged, marks, forgotten) = self.merge(scans, filter)?;
-        let names = ConflictNames::new(&options.label, &options.run);
+        let names = names::of(&self.base, options)?;
         let base = &self.base;
         // What cannot be read there is taken for there: the name is not used.
         let plan = plan(&merged, &names, &|path| {

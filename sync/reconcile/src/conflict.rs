@@ -1,6 +1,6 @@
 //! Names for what a name did not stay with: `report (conflict stick7 2026-11-22 0915 3f2a).odt`.
 
-use crate::{Item, Name, RelPath};
+use crate::{Item, Name, RelPath, Side};
 
 /// Most bytes of a name.
 const MAX_NAME: usize = 255;
@@ -11,6 +11,7 @@ const MAX_ENDING: usize = 16;
 #[derive(Clone, Debug)]
 pub struct ConflictNames {
     label: String,
+    gives_way: Side,
 }
 
 impl ConflictNames {
@@ -22,7 +23,22 @@ impl ConflictNames {
         };
         Self {
             label: format!("conflict {} {}", plain(stick), plain(run)),
+            gives_way: Side::Left,
         }
+    }
+
+    /// The side whose file goes beside where both changed it; without this the left one.
+    #[must_use]
+    pub fn given_way_by(self, side: Side) -> Self {
+        Self {
+            gives_way: side,
+            ..self
+        }
+    }
+
+    /// Which it is.
+    pub(crate) fn gives_way(&self) -> Side {
+        self.gives_way
     }
 
     /// A path beside `path` whose name is not taken.

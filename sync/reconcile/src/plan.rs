@@ -323,8 +323,13 @@ impl Planner<'_> {
                 self.put(Side::Left, path, left, &Item::File(*other));
             }
             (Some(left), Some(right)) => {
-                self.set_aside(path, parent, Side::Left, left);
-                self.put(Side::Left, path, None, right);
+                let on = self.names.gives_way();
+                let (aside, stays) = match on {
+                    Side::Left => (left, right),
+                    Side::Right => (right, left),
+                };
+                self.set_aside(path, parent, on, aside);
+                self.put(on, path, None, stays);
             }
         }
         Fate::There

@@ -7,6 +7,7 @@
 )]
 
 mod away;
+mod beside;
 mod book;
 mod dice;
 mod disk;
