@@ -110,6 +110,7 @@ fn pair(error: &PairError, shell: &Shell<'_>) -> (ExitCode, String) {
 fn reach(error: &ReachError, shell: &Shell<'_>) -> (ExitCode, String) {
     match error {
         ReachError::Member(error) => member(error, shell),
+        ReachError::StickUnknown => member(&MemberError::NotEnrolled, shell),
         ReachError::StickGone => (
             ExitCode::Failed,
             "what was done is whole, and nothing is lost; plug the stick in and run the same again"

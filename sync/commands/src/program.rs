@@ -39,6 +39,9 @@ pub enum ReachError {
     /// What the program is, or the company's server.
     #[error(transparent)]
     Member(#[from] MemberError),
+    /// The stick was never enrolled.
+    #[error("this stick is not known to your company's server")]
+    StickUnknown,
     /// The stick with its keys is away.
     #[error("the stick was pulled out")]
     StickGone,
@@ -49,6 +52,7 @@ impl ReachError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Member(error) => error.code(),
+            Self::StickUnknown => "member.not-enrolled",
             Self::StickGone => "sync.stick-gone",
         }
     }

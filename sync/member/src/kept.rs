@@ -69,6 +69,16 @@ pub struct Joined {
 }
 
 impl Kept {
+    /// One that nothing was begun of.
+    pub(crate) fn of(company: Option<Company>, workspaces: Vec<Joined>) -> Self {
+        Self {
+            format: FORMAT,
+            company,
+            begun: None,
+            workspaces,
+        }
+    }
+
     /// What is kept in this folder; nothing yet, if there is no file.
     pub(crate) fn read(folder: &Path) -> Result<Self, MemberError> {
         let path = &folder.join(FILE);
@@ -76,12 +86,7 @@ impl Kept {
         let file = match fs::File::open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(Self {
-                    format: FORMAT,
-                    company: None,
-                    begun: None,
-                    workspaces: Vec::new(),
-                });
+                return Ok(Self::of(None, Vec::new()));
             }
             Err(source) => return Err(file_error(path, source)),
         };

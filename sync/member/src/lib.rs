@@ -14,5 +14,5 @@ mod server;
 
 pub use error::MemberError;
 pub use kept::Joined;
-pub use membership::Membership;
+pub use membership::{Known, Membership};
 pub use server::ServerStore;
