@@ -7,12 +7,14 @@
 mod company;
 mod noted;
 mod record;
+mod shared;
 
 use thiserror::Error;
 
 pub use company::{Company, Renewal};
 pub use noted::{NotedPoint, NotedPoints};
 pub use record::{KeptResult, LedgerRecord, StickKeys};
+pub use shared::{KeptPair, KeptWorkspace};
 
 use crate::{
     crypto::{Cipher, Key, Random, TAG_LEN, position_nonce, random_bytes},

@@ -89,6 +89,12 @@ pub const CARD_LEN: usize = 32 << 10;
 pub const MAX_KEPT_LEASE_LEN: usize = 16 << 10;
 /// Most extensions that are kept in a ledger.
 pub const MAX_KEPT_EXTENSIONS: usize = 4;
+/// Workspaces whose keys a ledger keeps.
+pub const MAX_KEPT_WORKSPACES: usize = 16;
+/// Paired folders that a ledger remembers.
+pub const MAX_KEPT_PAIRS: usize = 16;
+/// Longest place of a pair, and longest name of a workspace, in a ledger.
+pub const MAX_KEPT_PLACE_LEN: usize = 1024;
 /// Most signatures of a signed document.
 pub const MAX_SIGNATURES: usize = 16;
 /// Most officers that a policy names.

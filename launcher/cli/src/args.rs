@@ -7,8 +7,9 @@ use gobag_checklists::ModeChoice;
 use gobag_term::{DocsArgs, GlobalArgs, PassphraseArgs};
 
 use crate::{
-    check::CheckArgs, enrol::EnrolArgs, lease::LeaseArgs, mark::MarkArgs, mount::MountArgs,
-    passwd::PasswdArgs, start::StartArgs, status::StatusArgs, stop::StopArgs, verify::VerifyArgs,
+    check::CheckArgs, enrol::EnrolArgs, join::JoinArgs, lease::LeaseArgs, mark::MarkArgs, mount::MountArgs,
+    passwd::PasswdArgs, start::StartArgs, status::StatusArgs, stop::StopArgs, sync::SyncArgs,
+    verify::VerifyArgs,
 };
 
 /// Your workstation on a stick
@@ -44,6 +45,9 @@ pub(crate) enum Command {
     Enrol(EnrolArgs),
     /// Say until when the stick can be started without your company
     Lease(LeaseArgs),
+    /// Take in the key of a workspace, with the letter that your IT gave you
+    Join(JoinArgs),
+    Sync(Box<SyncArgs>),
     /// Print generated documents
     #[command(hide = true)]
     Docs(DocsArgs),

@@ -296,7 +296,12 @@ fn hints(code: &str) -> &'static [&'static str] {
         "lease.other-stick" | "lease.malformed" | "lease.policy" => {
             &["phone your IT: the stick must be enrolled again, or its image is wrong"]
         }
-        "letter.malformed" => &["take the letter as your IT sent it, whole and unchanged"],
+        "letter.malformed" | "workspace-letter.malformed" => {
+            &["take the letter as your IT sent it, whole and unchanged"]
+        }
+        "workspace-letter.newer-format" => {
+            &["use the program that lies on the stick; if it is that one, ask your IT to update it"]
+        }
         "enrol.token" => &["the letter counts once, and for 15 minutes; ask your IT for a new one"],
         "client.offline" => &[
             "check that this computer is online: open any page in its browser",

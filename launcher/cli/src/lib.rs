@@ -2,7 +2,8 @@
 //! back. It holds no logic of the parts it wires together.
 //!
 //! * [`args`]: the command line; one module per command: [`check`], [`start`], [`status`], [`stop`], [`mount`],
-//!   [`verify`], [`passwd`], [`enrol`], [`lease`], [`extend_code`], [`mark`]
+//!   [`verify`], [`passwd`], [`enrol`], [`lease`], [`extend_code`], [`mark`],
+//!   [`join`], [`sync`]
 //! * [`company`]: whether the stick may be started, and what goes between it and the company's server while it runs
 //! * [`find`], [`unlock`], [`open`]: from a plugged-in stick to its volumes
 //! * [`door`], [`boot_files`]: from its volumes to other programs, as files or as a block socket
@@ -27,6 +28,7 @@ mod error;
 mod extend_code;
 mod find;
 mod host_memory;
+mod join;
 mod lease;
 mod machine;
 mod mark;
@@ -39,6 +41,7 @@ mod session;
 mod start;
 mod status;
 mod stop;
+mod sync;
 mod unlock;
 mod verify;
 mod words;
@@ -108,6 +111,8 @@ fn dispatch(command: &Command, ui: &Ui, environment: &Environment) -> Result<Exi
         Command::Passwd(args) => guarded(ui).and_then(|_| passwd::passwd(args, ui, environment)),
         Command::Enrol(args) => guarded(ui).and_then(|_| enrol::enrol(args, ui, environment)),
         Command::Lease(args) => guarded(ui).and_then(|_| lease::lease(args, ui, environment)),
+        Command::Join(args) => guarded(ui).and_then(|_| join::join(args, ui, environment)),
+        Command::Sync(args) => guarded(ui).and_then(|_| sync::sync(args, ui, environment)),
         Command::Docs(args) => gobag_term::docs::docs(args, &Args::command(), ui),
     }
 }

@@ -124,6 +124,7 @@ fn reach(error: &ReachError, shell: &Shell<'_>) -> (ExitCode, String) {
     match error {
         ReachError::Member(error) => member(error, shell),
         ReachError::Elsewhere(error) => (ExitCode::Failed, elsewhere(error).to_owned()),
+        ReachError::StickUnknown => member(&MemberError::NotEnrolled, shell),
         ReachError::StickGone => (
             ExitCode::Failed,
             "what was done is whole, and nothing is lost; plug the stick in and run the same again"

@@ -33,6 +33,6 @@ pub use program::{KeptAt, Program, ReachError, Reached, Shell};
 pub use random::SystemRandom;
 pub use restore::{RestoreArgs, restore};
 pub use status::{StatusArgs, status};
-pub use sync::{SyncArgs, sync};
+pub use sync::{SyncArgs, SyncOptions, sync, sync_these};
 pub use versions::{VersionsArgs, versions};
 pub use who::who;

@@ -9,7 +9,7 @@ use gobag_pair::{Book, Notes, Options, Pair, PairError, Report};
 use gobag_reconcile::HoldLimits;
 use jiff::Timestamp;
 
-use crate::{Shell, other::Right, time::run_now, who::who};
+use crate::{ReachError, Shell, other::Right, progress::Watched, time::run_now, who::who};
 
 /// How passes are made.
 pub(crate) struct Passing<'a> {
@@ -30,6 +30,7 @@ pub(crate) struct Passing<'a> {
 impl Passing<'_> {
     /// Makes one.
     pub(crate) fn pass(&self, shell: &Shell<'_>, monitor: &dyn Monitor) -> Result<Report, PairError> {
+        let monitor = &Watched::new(monitor, &*shell.program);
         let right = self
             .right
             .open(self.left, &*shell.program, &self.limit, shell.ui.interrupt());
@@ -60,7 +61,12 @@ impl Passing<'_> {
             clock: &Timestamp::now,
             keep: self.keep.as_ref(),
         };
-        pair.noted_pass(&options, &notes, monitor)
+        let passed = pair.noted_pass(&options, &notes, monitor);
+        match monitor.is_gone() {
+            // Whatever came of it: that is why.
+            true => Err(gone()),
+            false => passed,
+        }
     }
 
     /// Remembers that there was none, if the left folder is there.
@@ -72,5 +78,14 @@ impl Passing<'_> {
         if let Err(error) = noted {
             tracing::debug!(%error, "that no pass could be made is not remembered");
         }
+    }
+}
+
+/// What workspaces are reached by was taken away.
+pub(crate) fn gone() -> PairError {
+    let error = ReachError::StickGone;
+    PairError::Right {
+        code: error.code(),
+        reason: Box::new(error),
     }
 }

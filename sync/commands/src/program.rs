@@ -72,6 +72,9 @@ pub enum ReachError {
     /// The place where it is kept, which is not the company's server.
     #[error(transparent)]
     Elsewhere(#[from] ElsewhereError),
+    /// The stick was never enrolled.
+    #[error("this stick is not known to your company's server")]
+    StickUnknown,
     /// The stick with its keys is away.
     #[error("the stick was pulled out")]
     StickGone,
@@ -83,6 +86,7 @@ impl ReachError {
         match self {
             Self::Member(error) => error.code(),
             Self::Elsewhere(error) => error.code(),
+            Self::StickUnknown => "member.not-enrolled",
             Self::StickGone => "sync.stick-gone",
         }
     }

@@ -37,6 +37,13 @@ pub struct RestoreArgs {
     from: Option<Right>,
 }
 
+impl RestoreArgs {
+    /// Whether it takes a workspace.
+    pub fn asks_a_workspace(&self) -> bool {
+        self.from.is_some()
+    }
+}
+
 #[derive(Serialize)]
 struct Restored {
     file: String,

@@ -1,6 +1,9 @@
 //! `sync`.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use gobag_client::UploadLimit;
 use gobag_term::{CliError, ExitCode};
@@ -28,6 +31,13 @@ pub struct SyncArgs {
     left: PathBuf,
     /// The other one; or `workspace:NAME`
     right: Right,
+    #[command(flatten)]
+    options: SyncOptions,
+}
+
+/// How two folders are made the same
+#[derive(Debug, clap::Args)]
+pub struct SyncOptions {
     /// Once, as without `--watch`
     #[arg(long)]
     once: bool,
@@ -63,9 +73,18 @@ pub struct SyncArgs {
 
 /// Does it.
 pub fn sync(args: &SyncArgs, shell: &Shell<'_>) -> Result<ExitCode, CliError> {
+    sync_these((&args.left, &args.right), &args.options, shell)
+}
+
+/// The same, for a program that knows which two are meant.
+pub fn sync_these(
+    (left, right): (&Path, &Right),
+    args: &SyncOptions,
+    shell: &Shell<'_>,
+) -> Result<ExitCode, CliError> {
     let passing = Passing {
-        left: &args.left,
-        right: &args.right,
+        left,
+        right,
         label: &args.label,
         confirmed: args.confirm,
         dry_run: args.dry_run,

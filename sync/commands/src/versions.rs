@@ -45,6 +45,13 @@ pub struct VersionsArgs {
     what: Option<What>,
 }
 
+impl VersionsArgs {
+    /// Whether it takes a workspace.
+    pub fn asks_a_workspace(&self) -> bool {
+        self.from.is_some()
+    }
+}
+
 #[derive(Debug, clap::Subcommand)]
 enum What {
     Prune(PruneArgs),

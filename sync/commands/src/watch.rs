@@ -19,7 +19,7 @@ use crate::{
     Shell,
     error::OrExplain as _,
     news,
-    passing::Passing,
+    passing::{Passing, gone},
     progress::Quiet,
     text,
     units::{Window, standing},
@@ -102,12 +102,18 @@ pub(crate) fn watch(passing: &Passing<'_>, when: &When<'_>, shell: &Shell<'_>) -
         if is_wrong && desk.was_well.is_none() {
             return passed.map(|_| ExitCode::Ok).or_explain(shell);
         }
+        // Whoever takes the keys away has gone, too: nothing is kept of them until they are back.
+        if !shell.program.is_there() {
+            return Err(gone()).or_explain(shell);
+        }
         // By somebody, or by the schedule.
         if matches!(passed, Err(PairError::Ended)) {
             continue;
         }
         desk.tell(passed, began_s)?;
-        desk.wait(desk.pause(when.every), &|| presences() != was_there);
+        desk.wait(desk.pause(when.every), &|| {
+            presences() != was_there || !shell.program.is_there()
+        });
     }
     shell.ui.say("Ended. What was done is whole.");
     Ok(ExitCode::Ok)

@@ -85,6 +85,19 @@ pub struct Joined {
     pub(crate) later: Later,
 }
 
+impl Joined {
+    /// One that is at the company's server.
+    pub fn at_server(workspace: WorkspaceId, name: WorkspaceName, key: Key) -> Self {
+        Self {
+            workspace,
+            name,
+            key,
+            elsewhere: None,
+            later: Later::new(),
+        }
+    }
+}
+
 /// What a member knows of a workspace that is not at the company's server.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Elsewhere {
@@ -113,6 +126,17 @@ pub struct Proved {
 }
 
 impl Kept {
+    /// One that nothing was begun of.
+    pub(crate) fn of(company: Option<Company>, workspaces: Vec<Joined>) -> Self {
+        Self {
+            format: FORMAT,
+            company,
+            begun: None,
+            workspaces,
+            later: Later::new(),
+        }
+    }
+
     /// What is kept in this folder; nothing yet, if there is no file.
     pub(crate) fn read(folder: &Path) -> Result<Self, MemberError> {
         let path = &folder.join(FILE);
@@ -120,13 +144,7 @@ impl Kept {
         let file = match fs::File::open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(Self {
-                    format: FORMAT,
-                    company: None,
-                    begun: None,
-                    workspaces: Vec::new(),
-                    later: Later::new(),
-                });
+                return Ok(Self::of(None, Vec::new()));
             }
             Err(source) => return Err(file_error(path, source)),
         };

@@ -14,5 +14,5 @@ mod server;
 
 pub use error::MemberError;
 pub use kept::{Elsewhere, Joined, Proved};
-pub use membership::Membership;
+pub use membership::{Known, Membership};
 pub use server::ServerStore;

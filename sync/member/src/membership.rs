@@ -31,10 +31,31 @@ const TRIES: u32 = 3;
 /// Seconds before its end from which a certificate is renewed.
 const CERTIFICATE_DUE_S: u64 = 24 * 3600;
 
-/// What is kept of a member, in a folder of its own.
+/// What is kept of a member: in a folder of its own, or elsewhere by whoever asks.
 pub struct Membership {
-    folder: PathBuf,
+    /// None: what changes is in memory alone.
+    folder: Option<PathBuf>,
     kept: Kept,
+}
+
+/// Who somebody is to a company that knows them already, such as a stick.
+pub struct Known {
+    /// Where the company answers, `host:port`.
+    pub servers: Vec<String>,
+    /// Who vouches for its servers, PEM.
+    pub ca: String,
+    /// What the company is called there.
+    pub tenant: TenantName,
+    /// Which stick it is.
+    pub bundle: BundleId,
+    /// Its organisation.
+    pub org: OrgId,
+    /// What its key comes from.
+    pub seed: Key,
+    /// Its certificate, PEM; one that has ended is renewed by the key.
+    pub certificate: String,
+    /// When that ends, seconds since 1970 UTC.
+    pub certificate_ends_s: u64,
 }
 
 impl Membership {
@@ -43,9 +64,27 @@ impl Membership {
         let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
         made.map_err(|source| file_error(folder, source))?;
         Ok(Self {
-            folder: folder.to_owned(),
+            folder: Some(folder.to_owned()),
             kept: Kept::read(folder)?,
         })
+    }
+
+    /// A member that is kept elsewhere: nothing of it is written, and a renewed certificate is gone with this.
+    pub fn of(known: Option<Known>, workspaces: Vec<Joined>) -> Self {
+        let company = known.map(|known| Company {
+            servers: known.servers,
+            ca: known.ca,
+            tenant: known.tenant,
+            bundle: known.bundle,
+            org: known.org,
+            seed: known.seed,
+            certificate: Some(known.certificate),
+            certificate_ends_s: known.certificate_ends_s,
+        });
+        Self {
+            folder: None,
+            kept: Kept::of(company, workspaces),
+        }
     }
 
     /// Makes this member known to the company, by a letter whose token counts once, and again with the same key for as long as the letter does: so whatever is
@@ -216,7 +255,10 @@ impl Membership {
 
     /// Changes what is kept, durably; what another program of this member changed meanwhile stays.
     fn change(&mut self, change: impl FnOnce(&mut Kept)) -> Result<(), MemberError> {
-        self.kept = Kept::change(&self.folder, change)?;
+        match &self.folder {
+            Some(folder) => self.kept = Kept::change(folder, change)?,
+            None => change(&mut self.kept),
+        }
         Ok(())
     }
 }

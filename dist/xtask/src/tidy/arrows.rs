@@ -125,9 +125,12 @@ const BORDERS: &[Border] = &[
             "gobag-bundle",
             "gobag-checklists",
             "gobag-client",
+            "gobag-commands",
             "gobag-engine",
             "gobag-format",
             "gobag-host",
+            // file sync with the stick's identity
+            "gobag-member",
             "gobag-mount",
             "gobag-protocol",
             "gobag-replica",

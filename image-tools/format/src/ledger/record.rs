@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use super::{Company, LedgerError, NotedPoint, NotedPoints, Renewal};
+use super::{Company, KeptPair, KeptWorkspace, LedgerError, NotedPoint, NotedPoints, Renewal};
 use crate::{
     agree::{AgreementKey, AgreementPublic},
     crypto::{Key, Random},
@@ -56,6 +56,12 @@ pub struct LedgerRecord {
     /// Extensions over the telephone.
     #[serde(default)]
     pub phone: PhoneState,
+    /// Workspaces whose keys the stick has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) workspaces: Vec<KeptWorkspace>,
+    /// Folders that are kept the same as something, the one that was paired last at the end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) pairs: Vec<KeptPair>,
     /// Fields of later versions.
     #[serde(flatten)]
     pub later: Map<String, Value>,
@@ -100,6 +106,8 @@ impl LedgerRecord {
             replica: None,
             replica_before: NotedPoints::default(),
             phone: PhoneState::default(),
+            workspaces: Vec::new(),
+            pairs: Vec::new(),
             later: Map::new(),
         }
     }
@@ -107,6 +115,11 @@ impl LedgerRecord {
     /// The stick's own key.
     pub fn signing_key(&self) -> SigningKey {
         SigningKey::from_seed(&self.stick_key)
+    }
+
+    /// What that key comes from, for whoever signs by it where the ledger is not open.
+    pub fn signing_seed(&self) -> Key {
+        self.stick_key.clone()
     }
 
     /// What it agrees with officers' keys by ([`crate::lease::phone`]).
@@ -185,6 +198,7 @@ impl LedgerRecord {
     pub(super) fn from_json(json: &[u8]) -> Result<Self, LedgerError> {
         let record: Self = serde_json::from_slice(json).map_err(|_| LedgerError::Damaged)?;
         record.check_company()?;
+        record.check_shared()?;
         match record.results.len() <= MAX_KEPT_RESULTS && record.replica_before.is_sane() {
             true => Ok(record),
             false => Err(LedgerError::Damaged),

@@ -25,4 +25,5 @@ mod secrets;
 mod shares;
 mod signed;
 mod stick;
+mod synced;
 mod transcripts;
