@@ -116,7 +116,7 @@ fn at_every_step(change: fn(&Lab), names: &[&'static str], deeds: &[Deed]) {
     let steps = if std::env::var_os("GOBAG_LONG").is_some() {
         1
     } else {
-        3
+        13
     };
     let mut races = 0;
     for name in names {
