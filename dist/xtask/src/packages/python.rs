@@ -1,7 +1,7 @@
 //! Python packages of tests, in virtual environments below the target folder, one for each list, so that none has to agree with another.
 //!
-//! A copy of the list is left in its environment last of all: as long as it equals the list in the tree, everything is
-//! there and nothing touches the network.
+//! A copy of the list is left in its environment last of all, behind the name of the folder, for an environment that was copied elsewhere does not work there: as long
+//! as it equals the list in the tree, everything is there and nothing touches the network.
 
 use std::path::PathBuf;
 
@@ -40,13 +40,24 @@ impl Environment {
 
     /// Whether its programs can run.
     pub(crate) fn is_there(&self) -> bool {
-        self.folder().join("requirements.txt").is_file()
+        let installed = disk::read(&self.installed()).unwrap_or_default();
+        installed.starts_with(&self.here())
+    }
+
+    /// What is installed.
+    fn installed(&self) -> PathBuf {
+        self.folder().join("requirements.txt")
+    }
+
+    /// Where it is, as the first line of that says it.
+    fn here(&self) -> String {
+        format!("# {}\n", self.folder().display())
     }
 
     /// Installs the packages unless the list in the tree is installed already.
     pub(crate) fn ensure(&self) -> Result<()> {
-        let (folder, wanted) = (self.folder(), disk::read(&disk::root().join(self.list))?);
-        let installed = folder.join("requirements.txt");
+        let (folder, installed) = (self.folder(), self.installed());
+        let wanted = self.here() + &disk::read(&disk::root().join(self.list))?;
         if self.is_there() && disk::read(&installed)? == wanted {
             eprintln!("Python packages of {}: installed", self.list);
             return Ok(());
