@@ -9,7 +9,7 @@ use std::{
 };
 
 use gobag_client::UploadLimit;
-use gobag_commands::{OrExplain as _, ReachError, Shell, SystemRandom, who};
+use gobag_commands::{ReachError, SystemRandom, who};
 use gobag_format::ids::WorkspaceId;
 use gobag_member::{Joined, Membership, Proved};
 use gobag_protocol::place::{Credentials, Place};
@@ -103,14 +103,12 @@ pub(crate) fn make(
     credentials: Option<&Credentials>,
     workspace: WorkspaceId,
     single_writer: bool,
-    shell: &Shell<'_>,
-) -> Result<(Mode, Option<Proved>), CliError> {
+) -> Result<(Mode, Option<Proved>), ElsewhereError> {
     let access = Access {
         place: place.clone(),
         credentials: credentials.cloned(),
     };
-    let made = Elsewhere::make(&access, workspace, single_writer, &SystemRandom);
-    let (mode, proof) = made.or_explain(shell)?;
+    let (mode, proof) = Elsewhere::make(&access, workspace, single_writer, &SystemRandom)?;
     Ok((mode, proof.map(|proof| proved(proof.kept))))
 }
 

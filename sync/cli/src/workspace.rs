@@ -15,6 +15,7 @@ use gobag_protocol::{
     place::Place,
     workspace_letter::WorkspaceLetter,
 };
+use gobag_stores::ElsewhereError;
 use gobag_term::{CliError, ExitCode};
 use serde::Serialize;
 
@@ -118,15 +119,18 @@ fn make(args: &MakeArgs, shell: &Shell<'_>) -> Result<ExitCode, CliError> {
         )
         .hint("name a file that is not there yet")
     })?;
-    let made = member
-        .join(&letter.at(args.at.clone(), credentials.clone()), &SystemRandom)
-        .or_explain(shell)
-        .and_then(|()| elsewhere::make(&args.at, credentials.as_ref(), id, args.single_writer, shell));
-    let (mode, proved) = made.inspect_err(|_| {
+    let joined = member.join(&letter.at(args.at.clone(), credentials.clone()), &SystemRandom);
+    if joined.is_err() {
+        let _ = rustix::fs::unlink(&args.letter);
+    }
+    joined.or_explain(shell)?;
+    let made = elsewhere::make(&args.at, credentials.as_ref(), id, args.single_writer);
+    if made.as_ref().is_err_and(ElsewhereError::is_nothing_begun) {
         // A letter of what is not there.
         let _ = member.leave(id);
         let _ = rustix::fs::unlink(&args.letter);
-    })?;
+    }
+    let (mode, proved) = made.or_explain(shell)?;
     if let Some(proved) = proved {
         member.note_proved(id, proved).or_explain(shell)?;
     }

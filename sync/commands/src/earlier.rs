@@ -37,13 +37,14 @@ impl<'a> Earlier<'a> {
         Ok(Self { workspace, shell })
     }
 
-    /// What was at `path` before, the oldest first; not all of it, unless `all` is wanted.
-    pub(crate) fn versions(&self, path: &RelPath, all: bool) -> Result<Vec<Was>, CliError> {
+    /// What was at `path` of the folder before, the oldest first; not all of it, unless `all` is wanted.
+    pub(crate) fn versions(&self, root: &Root, path: &RelPath, all: bool) -> Result<Vec<Was>, CliError> {
+        let now = known(root, path).or_explain(self.shell)?.map(|now| now.item);
         let mut found = Vec::new();
-        let mut is_now = true;
+        let mut is_newest = true;
         self.past(path, &mut |was| {
-            let is_earlier = !std::mem::take(&mut is_now);
-            if is_earlier && is_kept(&was) {
+            let is_now = std::mem::take(&mut is_newest) && was.kind.as_ref().map(item_of) == now;
+            if !is_now && is_kept(&was) {
                 found.push(was);
             }
             all || found.len() < MANY
@@ -59,23 +60,35 @@ impl<'a> Earlier<'a> {
         path: &RelPath,
         wanted: &Wanted<'_>,
     ) -> Result<Option<String>, CliError> {
+        let now = known(root, path).or_explain(self.shell)?.map(|now| now.item);
         let mut found = None;
-        let mut is_now = true;
+        let mut is_known = true;
         self.past(path, &mut |was| {
             let is_it = match wanted {
-                Wanted::Newest => !is_now && is_kept(&was),
+                Wanted::Newest => is_kept(&was) && was.kind.as_ref().map(item_of) != now,
                 Wanted::Named(name) => *name == version_name(&was),
                 Wanted::At(time) => {
                     let time_s = u64::try_from(time.as_second()).unwrap_or(0);
+                    // Between two points that are kept there may have been others.
+                    is_known = was.is_next_kept || was.last_s.is_some_and(|last_s| time_s <= last_s);
                     was.since_s.is_some_and(|since_s| since_s <= time_s)
                 }
             };
-            is_now = false;
             if is_it {
                 found = Some(was);
             }
             !is_it
         })?;
+        if found.is_some() && !is_known {
+            let error = format!(
+                "what `{path}` was then is not kept: of the points around that time some were let go"
+            );
+            let list = self.shell.call("versions FOLDER FILE --from workspace:NAME");
+            let error = CliError::new(ExitCode::Failed, "sync.changed-since", error);
+            return Err(error.hint(format!(
+                "take one that is kept by its name; list them with {list}"
+            )));
+        }
         let Some((was, kind)) = found.and_then(|was| Some((was.clone(), was.kind?))) else {
             let error = "there is no such version of this file in the points that are kept";
             let list = self.shell.call("versions FOLDER FILE --from workspace:NAME");
@@ -83,8 +96,7 @@ impl<'a> Earlier<'a> {
             return Err(error.hint(format!("list them with {list}")));
         };
         let item = item_of(&kind);
-        let now = known(root, path).or_explain(self.shell)?;
-        if now.is_some_and(|now| now.item == item) {
+        if now.is_some_and(|now| now == item) {
             return Ok(None);
         }
         let (mtime, mode) = match kind {

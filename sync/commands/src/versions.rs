@@ -143,7 +143,7 @@ fn of_points(
     shell: &Shell<'_>,
 ) -> Result<Vec<Line>, CliError> {
     let is_there = is_there(root, path);
-    let found = Earlier::open(folder, from, shell)?.versions(path, all)?;
+    let found = Earlier::open(folder, from, shell)?.versions(root, path, all)?;
     let line = |was: &Was| Line {
         path: path.to_string(),
         version: version_name(was),

@@ -30,7 +30,7 @@ use crate::{
 const QUIET: Duration = Duration::from_secs(1);
 /// Longer than this after a change nobody waits for quiet.
 const RESTLESS: Duration = Duration::from_secs(10);
-/// So often it is looked whether both folders are there.
+/// So often it is looked whether both folders are there, and what the program needs.
 const LOOK: Duration = Duration::from_secs(2);
 /// The first pause after something went wrong, and the longest.
 const PAUSES: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(60)];
@@ -80,6 +80,9 @@ pub(crate) fn watch(passing: &Passing<'_>, when: &When<'_>, shell: &Shell<'_>) -
     while !interrupt.is_set() {
         let open = standing(when.windows, &Zoned::now());
         if !open.is_open {
+            if !shell.program.is_there() {
+                return Err(gone()).or_explain(shell);
+            }
             desk.wait_for_window(open.lasts);
             continue;
         }
@@ -226,7 +229,7 @@ impl Desk<'_> {
                 "By the schedule nothing is done now. It goes on in {time}."
             ));
         }
-        let until = Instant::now() + lasts.min(SCHEDULE);
+        let until = Instant::now() + lasts.min(LOOK);
         // Changes are found by the pass that comes then.
         while matches!(self.next(until), Next::Changed) {}
     }

@@ -36,7 +36,7 @@ pub struct Scan {
     pub(crate) now: (i64, u32),
     /// Where its slice ends; none: everything from its beginning on was looked at.
     pub end: Option<RelPath>,
-    /// The first that was known and is not what it was.
+    /// The first that was known and is not what it was, or cannot be looked at.
     pub(crate) changed: Option<RelPath>,
     /// What differs, by path.
     pub found: BTreeMap<RelPath, Found>,
@@ -63,7 +63,9 @@ impl Scan {
         {
             return;
         }
-        if !is_new && self.changed.as_ref().is_none_or(|first| path < *first) {
+        // What is there and cannot be told apart or looked into has to be seen with all that is to come there.
+        let is_odd = matches!(found, Found::Unknown(Unknown::Unreadable | Unknown::NameClash));
+        if (!is_new || is_odd) && self.changed.as_ref().is_none_or(|first| path < *first) {
             self.changed = Some(path.clone());
         }
         self.found.insert(path, found);
@@ -73,7 +75,7 @@ impl Scan {
         }
     }
 
-    /// Whether nothing that was known is anything else by now.
+    /// Whether nothing that was known is anything else by now, and everything could be looked at.
     pub fn is_all_new(&self) -> bool {
         self.changed.is_none()
     }

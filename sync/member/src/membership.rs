@@ -145,10 +145,11 @@ impl Membership {
             .and_then(|known| known.elsewhere.as_ref());
         let elsewhere = letter.place.clone().map(|place| Elsewhere {
             place,
-            credentials: letter
-                .credentials
-                .clone()
-                .or_else(|| before.and_then(|before| before.credentials.clone())),
+            credentials: letter.credentials.clone().or_else(|| {
+                // Only for the place that they are of: whoever has the letter could name another.
+                let same = before.filter(|before| Some(&before.place) == letter.place.as_ref());
+                same.and_then(|before| before.credentials.clone())
+            }),
             member: before.map_or_else(|| BundleId::generate(random), |before| before.member),
             proved: None,
             later: serde_json::Map::new(),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use gobag_files::{Base as _, Known};
 use gobag_format::Monitor;
 use gobag_reconcile::{Item, Operation, RelPath, Side};
+use gobag_workspace::{StoreError, WorkspaceError};
 
 use crate::{
     Failure, Pace, PairError, Report, Told,
@@ -39,6 +40,8 @@ pub(crate) struct Apply<'a> {
     unnamed: Vec<RelPath>,
     /// Files that the other side has no room for all attributes of.
     without_attributes: Vec<String>,
+    /// Why the workspace takes nothing; what it gives is got all the same.
+    refused: Option<WorkspaceError>,
 }
 
 /// Something made that waits for its batch.
@@ -66,6 +69,7 @@ impl<'a> Apply<'a> {
             advanced: 0,
             unnamed: Vec::new(),
             without_attributes: Vec::new(),
+            refused: None,
         }
     }
 
@@ -82,7 +86,10 @@ impl<'a> Apply<'a> {
         // However it ended, what was made comes into its place, and what is done is noted.
         let done = done.and(self.place(report));
         match done {
-            Ok(()) => self.note(),
+            Ok(()) => {
+                self.note()?;
+                self.refused.take().map_or(Ok(()), |error| Err(error.into()))
+            }
             // Where the workspace is it that failed, it is not waited for again.
             Err(error) if self.sides[1].has_points() => self.note_left().and(Err(error)),
             Err(error) => self.note().and(Err(error)),
@@ -100,7 +107,11 @@ impl<'a> Apply<'a> {
                 report.ended = true;
                 break;
             }
-            if self.is_unnamed(operation.path()) {
+            let is_refused = self.refused.is_some() && side_of(operation) == Side::Right;
+            if let (true, Operation::Rename { to, .. }) = (is_refused, operation) {
+                self.unnamed.push(to.clone());
+            }
+            if is_refused || self.is_unnamed(operation.path()) {
                 continue;
             }
             if !matches!(operation, Operation::Put { .. }) {
@@ -124,8 +135,13 @@ impl<'a> Apply<'a> {
                     report.ended = true;
                     break;
                 }
+                Err(SideError::Workspace(error))
+                    if side_of(operation) == Side::Right && is_refusal(&error) =>
+                {
+                    self.refused = Some(error);
+                }
                 Err(error) if error.is_full() => {
-                    report.is_full = true;
+                    report.is_cut = true;
                     fail(report, operation, &error);
                     return Ok(());
                 }
@@ -272,10 +288,28 @@ impl<'a> Apply<'a> {
             }
         }
         self.noted_bytes += std::mem::take(&mut self.made_bytes);
-        for (side, waiting) in [Side::Left, Side::Right].into_iter().zip(waiting) {
-            if waiting.is_empty() {
-                continue;
+        let [left, right] = waiting;
+        self.place_on(Side::Right, right, report)?;
+        let is_pending = |one: &Waiting<'_>| self.sides[at(Side::Right)].is_pending(one.operation.path());
+        let (pending, left): (Vec<_>, Vec<_>) = left.into_iter().partition(is_pending);
+        self.place_on(Side::Left, left, report)?;
+        if !pending.is_empty() {
+            // Not before it is there on the other side: else a pass that fails leaves it here, and the next one makes another.
+            self.note()?;
+            if self.refused.is_none() {
+                self.place_on(Side::Left, pending, report)?;
             }
+        }
+        Ok(())
+    }
+
+    fn place_on(
+        &mut self,
+        side: Side,
+        waiting: Vec<Waiting<'a>>,
+        report: &mut Report,
+    ) -> Result<(), PairError> {
+        if !waiting.is_empty() {
             let (operations, made): (Vec<_>, Vec<_>) =
                 waiting.into_iter().map(|one| (one.operation, one.made)).unzip();
             let placing = operations.iter().zip(made).map(|(operation, made)| Placing {
@@ -330,7 +364,17 @@ impl<'a> Apply<'a> {
         } else {
             self.sides[0].flush()?;
         }
-        self.sides[1].flush()?;
+        if self.refused.is_none() {
+            match self.sides[1].flush() {
+                Err(SideError::Workspace(error)) if is_refusal(&error) => self.refused = Some(error),
+                flushed => flushed?,
+            }
+        }
+        if self.refused.is_some() {
+            // Nothing of it is in a point.
+            self.noted[at(Side::Right)].clear();
+            return Ok(());
+        }
         if let Some(point) = self.sides[1].point() {
             self.base.set_seen(point)?;
         }
@@ -376,6 +420,25 @@ impl<'a> Apply<'a> {
     fn set_mark(&mut self, side: Side, path: &RelPath, mark: Option<Mark>) {
         self.marks.entry(path.clone()).or_default()[at(side)] = mark;
     }
+}
+
+/// The side that it changes; what is only noted changes none, and comes with the left one.
+fn side_of(operation: &Operation) -> Side {
+    match operation {
+        Operation::Rename { on, .. }
+        | Operation::SetAside { on, .. }
+        | Operation::Move { on, .. }
+        | Operation::MakeFolder { on, .. }
+        | Operation::Remove { on, .. }
+        | Operation::RemoveFolder { on, .. } => *on,
+        Operation::Put { to, .. } => *to,
+        Operation::Agree { .. } | Operation::Forget { .. } => Side::Left,
+    }
+}
+
+/// Whether the workspace takes nothing from this member, and may be read nevertheless.
+fn is_refusal(error: &WorkspaceError) -> bool {
+    matches!(error, WorkspaceError::Store(StoreError::Refused(_)))
 }
 
 /// Bytes that have to be copied for it.

@@ -156,10 +156,10 @@ impl Pair {
         if options.dry_run {
             return Ok(report);
         }
-        if report.base_lost && report.is_over() {
+        if report.base_lost && report.is_over() && !report.is_cut {
             self.base.set_lost(false)?;
         }
-        if report.is_over() && !self.base.is_whole()? {
+        if report.is_over() && !report.is_cut && !self.base.is_whole()? {
             self.base.set_whole()?;
         }
         // What was left alone may be another thing with the next pass, which then has to look at all.
@@ -196,11 +196,14 @@ impl Pair {
     }
 
     fn pass_once(&mut self, options: &Options, monitor: &dyn Monitor) -> Result<Report, PairError> {
-        let mut after = match options.dry_run || self.base.is_whole()? {
+        // Of names that a side takes for one, both have to be seen at once.
+        let folds = self.left.folds_names() || self.right.folds_names();
+        let mut after = match options.dry_run || folds || self.base.is_whole()? {
             true => None,
             false => Some(RelPath::root()),
         };
         let mut done = Report::default();
+        let mut failures = 0;
         loop {
             let patterns = [Filter::text(&self.left)?, self.right.patterns()?];
             let filter = Filter::of(patterns, &options.patterns);
@@ -208,7 +211,10 @@ impl Pair {
             let slice = after.map(|after| Slice { after, most });
             let scans = self.look(&filter, slice, monitor)?;
             let end = scans[0].end.clone();
-            let part = self.part(&filter, &scans, options, monitor)?;
+            let mut part = self.part(&filter, &scans, options, monitor)?;
+            failures += part.failures.len();
+            // Else all that failed would be looked at once more in the end, at once.
+            part.is_cut = part.is_cut || (end.is_some() && failures >= most);
             let is_last = end.is_none() || part.is_stuck();
             done = done.and(part);
             if is_last {

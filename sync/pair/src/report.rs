@@ -183,9 +183,9 @@ pub struct Report {
     pub dry_run: bool,
     /// Somebody ended it; the next pass goes on.
     pub ended: bool,
-    /// A side had no more room.
+    /// A side had no more room, or took hardly anything: not everything was looked at.
     #[serde(skip)]
-    pub(crate) is_full: bool,
+    pub(crate) is_cut: bool,
 }
 
 impl Report {
@@ -222,13 +222,14 @@ impl Report {
             notices: self.notices,
             left: self.left,
             right: self.right,
+            is_cut: self.is_cut || next.is_cut,
             ..next
         }
     }
 
     /// Whether the rest of a pass would come to nothing, either.
     pub(crate) fn is_stuck(&self) -> bool {
-        !self.is_over() || self.is_full
+        !self.is_over() || self.is_cut
     }
 
     /// Whether everything was done that could be.

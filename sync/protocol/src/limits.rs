@@ -63,7 +63,7 @@ pub const MAX_WORKSPACE_LETTER_BYTES: usize = 4096;
 /// Bytes of where a workspace is kept, as it is written.
 pub const MAX_PLACE: usize = 1024;
 /// Bytes of each word of credentials.
-pub const MAX_CREDENTIAL: usize = 512;
+pub const MAX_CREDENTIAL: usize = 2048;
 /// Addresses of the company's server in a letter.
 pub const MAX_SERVERS: usize = gobag_format::limits::MAX_SERVERS;
 /// Bytes of an address.

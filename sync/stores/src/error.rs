@@ -97,6 +97,14 @@ pub enum ElsewhereError {
 }
 
 impl ElsewhereError {
+    /// Whether it is certain that nothing was begun there.
+    pub fn is_nothing_begun(&self) -> bool {
+        !matches!(
+            self,
+            Self::Altered | Self::Long | Self::Offline { .. } | Self::Full { .. } | Self::Refused { .. }
+        )
+    }
+
     /// Stable code for scripts.
     pub fn code(&self) -> &'static str {
         match self {

@@ -1,5 +1,5 @@
-//! Reaching a place: from what a person wrote to a service of OpenDAL's. Nothing is taken from the environment, nor from files that other programs keep keys in;
-//! only `ssh` reads its own configuration.
+//! Reaching a place: from what a person wrote to a service of OpenDAL's. Nothing is taken from the environment but proxies, which the HTTP library asks it for,
+//! nor from files that other programs keep keys in; only `ssh` reads its own configuration.
 
 use std::path::PathBuf;
 

@@ -12,7 +12,7 @@ use std::{
 use gobag_format::{Silent, digest::Digest, workspace::EntryKind};
 use gobag_pair::PairError;
 use gobag_protocol::workspaces::MemberRole;
-use gobag_reconcile::RelPath;
+use gobag_reconcile::{RelPath, Side};
 use gobag_workspace::{NewHead, Store, StoreError, StoredHead, StoredPoint, WorkspaceError};
 
 use crate::lab::Lab;
@@ -374,7 +374,7 @@ fn an_enrolment_that_fails_leaves_who_one_was() {
 }
 
 #[test]
-fn what_is_in_no_point_is_not_noted_though_the_left_has_it() {
+fn what_gives_way_on_the_other_side_comes_when_it_is_published_there() {
     let mut lab = Lab::shared(&[("x", "1"), ("b", "2")]);
     lab.remove("left", "x");
     lab.write("left", "x/in", "3");
@@ -386,10 +386,69 @@ fn what_is_in_no_point_is_not_noted_though_the_left_has_it() {
         let options = lab.options();
         lab.pair_of("left").unwrap().pass(&options, &Silent).unwrap_err();
         let shown = lab.tree("left");
-        assert!(shown.contains("=changed") && shown.contains("x/in=3"), "{shown}");
+        assert!(!shown.contains("=changed") && shown.contains("x/in=3"), "{shown}");
     }
     lab.be("left", MemberRole::Writer);
     lab.pass();
     let tree = lab.tree("right");
     assert!(tree.contains("=changed") && tree.contains("x/in=3"), "{tree}");
+}
+
+#[test]
+fn what_gives_way_is_there_once_however_often_the_line_is_cut() {
+    for works in 0.. {
+        let mut lab = Lab::shared(&[("a", "1")]);
+        lab.pair_of("right").unwrap().keep_names_of(Side::Left).unwrap();
+        lab.write("left", "a", "of the stick");
+        let options = lab.options();
+        lab.pair_of("left").unwrap().pass(&options, &Silent).unwrap();
+        lab.write("right", "a", "of the share");
+        let mut is_over = true;
+        for _ in 0..3 {
+            let between = Arc::new(Between::new(lab.store("right")));
+            between.works.store(works, SeqCst);
+            let options = lab.options();
+            let passed = lab.pair_by("right", between).unwrap().pass(&options, &Silent);
+            is_over &= passed.is_ok();
+            assert!(passed.is_ok() || is_offline(&passed), "{passed:?}");
+        }
+        lab.pass();
+        let tree = lab.tree("right");
+        assert!(tree.contains("a=of the share"), "{works}: {tree}");
+        assert_eq!(tree.matches("=of the stick").count(), 1, "{works}: {tree}");
+        if is_over {
+            assert!(works > 3);
+            return;
+        }
+    }
+}
+
+#[test]
+fn who_may_not_write_gets_what_others_put_however_much_there_is_of_its_own() {
+    let mut lab = Lab::shared(&[("a", "1"), ("gone", "2"), ("z", "3")]);
+    lab.be("right", MemberRole::Reader);
+    // More than a pack, and before what is to come.
+    let noise: String = (0..300_000_u32)
+        .map(|number| format!("{:x} ", number.wrapping_mul(2_654_435_761)))
+        .collect();
+    lab.write("right", "b/own", &noise.repeat(3));
+    lab.write("right", "a", "changed by who may not");
+    lab.write("left", "c", "new");
+    lab.write("left", "z", "changed");
+    lab.remove("left", "gone");
+    let options = lab.options();
+    lab.pair_of("left").unwrap().pass(&options, &Silent).unwrap();
+    for _ in 0..2 {
+        let options = lab.options();
+        let passed = lab.pair_of("right").unwrap().pass(&options, &Silent);
+        assert_eq!(passed.unwrap_err().code(), "workspace.refused");
+        let tree = lab.tree("right");
+        for part in ["a=changed by who may not", "c=new", "z=changed"] {
+            assert!(tree.contains(part), "{part}");
+        }
+        assert!(!tree.contains("gone=") && tree.matches("changed by who").count() == 1);
+    }
+    lab.be("right", MemberRole::Writer);
+    lab.pass();
+    assert!(lab.tree("left").contains("a=changed by who may not"));
 }

@@ -108,8 +108,11 @@ impl Elsewhere {
             // Also where the answer to the first of several tries got lost.
             (_, Some(there)) if there == new.head => Ok(()),
             (Ok(Created::Already), Some(_)) => Err(StoreError::Raced),
-            (Ok(Created::Yes), Some(_)) => {
-                let _ = self.calls.delete(&path);
+            (Ok(Created::Yes), Some(there)) => {
+                // Cut short it is nobody's; anything else may be another member's, who was told that it counts.
+                if new.head.starts_with(&there) {
+                    let _ = self.calls.delete(&path);
+                }
                 Err(ElsewhereError::Altered.into())
             }
             (Ok(_), None) => Err(ElsewhereError::Altered.into()),

@@ -292,23 +292,43 @@ fn what_was_at_a_path_in_earlier_points_is_told_and_read() {
                 if let Some(kind) = &was.kind {
                     workspace.read(kind).read_to_string(&mut text).unwrap();
                 }
-                told.push((text, was.generation, was.since_s, was.until_s));
+                told.push((
+                    text,
+                    was.generation,
+                    was.since_s,
+                    was.until_s,
+                    was.last_s,
+                    was.is_next_kept,
+                ));
                 told.len() < most
             })
             .unwrap();
         told
     };
     let all = [
-        ("three", 6, Some(6000), None),
-        ("", 5, Some(5000), Some(6000)),
-        ("two", 4, Some(4000), Some(5000)),
-        ("one", 3, Some(2000), Some(4000)),
-        ("", 1, Some(1000), Some(2000)),
+        ("three", 6, Some(6000), None, Some(6000), true),
+        ("", 5, Some(5000), Some(6000), Some(5000), true),
+        ("two", 4, Some(4000), Some(5000), Some(4000), true),
+        ("one", 3, Some(2000), Some(4000), Some(3000), true),
+        ("", 1, Some(1000), Some(2000), Some(1000), true),
     ];
-    let all = all.map(|(text, generation, since_s, until_s)| (text.to_owned(), generation, since_s, until_s));
+    let all = all.map(|(text, generation, since_s, until_s, last_s, is_next_kept)| {
+        (
+            text.to_owned(),
+            generation,
+            since_s,
+            until_s,
+            last_s,
+            is_next_kept,
+        )
+    });
     assert_eq!(told(9), all);
     assert_eq!(told(2), all[..2]);
-    // Points that were let go are passed over, also while somebody asks.
-    store.heads.lock().unwrap().drain(..2);
-    assert_eq!(told(9)[3], ("one".to_owned(), 3, Some(3000), Some(4000)));
+    // Where points were let go, nobody knows how long it was so; one that is damaged is passed over.
+    store.heads.lock().unwrap().remove(4);
+    let two = ("two".to_owned(), 4, Some(4000), Some(6000), Some(4000), false);
+    assert_eq!(told(9)[1], two);
+    store.heads.lock().unwrap()[2].head[20] ^= 1;
+    let one = ("one".to_owned(), 2, Some(2000), Some(4000), Some(2000), false);
+    assert_eq!(told(9)[2], one);
 }
