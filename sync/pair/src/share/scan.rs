@@ -159,7 +159,8 @@ pub(crate) fn patterns(workspace: &Workspace) -> Result<Vec<u8>, PairError> {
     Ok(text)
 }
 
-/// The order of the tree's keys, and of the base's rows.
+/// The order of the tree's keys, and of the base's rows: of bytes, which is not that of paths (`a b` is before `a/b` here).
 fn order(one: &RelPath, other: &RelPath) -> Ordering {
-    (one.parent(), one.name()).cmp(&(other.parent(), other.name()))
+    let folder = |path: &RelPath| path.parent().unwrap_or_default().as_bytes().to_vec();
+    (folder(one), one.name()).cmp(&(folder(other), other.name()))
 }

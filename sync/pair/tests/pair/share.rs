@@ -452,3 +452,31 @@ fn who_may_not_write_gets_what_others_put_however_much_there_is_of_its_own() {
     lab.pass();
     assert!(lab.tree("left").contains("a=changed by who may not"));
 }
+
+/// The tree's keys are in the order of bytes, and paths in that of their names.
+#[test]
+fn folders_whose_names_begin_alike_are_not_taken_for_gone() {
+    let files = [
+        ("a/b/y", "1"),
+        ("a b/x", "2"),
+        ("a/c/z", "3"),
+        ("a.b/v", "4"),
+        ("b/k", "5"),
+    ];
+    for (gone, new) in [
+        ("a b", "a/b/new"),
+        ("a/b", "a b/new"),
+        ("a.b", "a/c/new"),
+        ("a/c", "a.b/new"),
+    ] {
+        let mut lab = Lab::shared(&files);
+        lab.remove("right", gone);
+        lab.write("right", new, "new");
+        lab.right_pass().unwrap();
+        let options = lab.options();
+        let report = lab.pair_of("left").unwrap().pass(&options, &Silent).unwrap();
+        let done = (report.left.put, report.left.removed, report.right);
+        assert_eq!(done, (1, 1, Default::default()), "{gone} {new}: {report:?}");
+        assert_eq!(lab.tree("left"), lab.tree("right"), "{gone} {new}");
+    }
+}
