@@ -3,6 +3,7 @@
 //! Static programs, one zip, one Debian package, `SHA256SUMS`. The same commit gives the same bytes on the same
 //! toolchain: paths are remapped, times are the commit's (`SOURCE_DATE_EPOCH`), names are sorted.
 
+mod alone;
 mod deb;
 pub(crate) mod server;
 mod stage;
@@ -47,6 +48,7 @@ pub(crate) fn run(args: &[&str]) -> Result<()> {
                 .try_for_each(|name| must_be_static(&release.built.join(name)))
                 .map(|()| PROGRAMS.join(" "))
         })
+        && steps.step("alone", || alone::check(&release))
         && steps.step("stage", || {
             disk::remove(&release.out).and_then(|()| stage::fill(&release, &stage))
         })

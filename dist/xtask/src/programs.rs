@@ -9,7 +9,7 @@ use crate::sh;
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// The programs of a release.
-pub(crate) const PROGRAMS: &[&str] = &["gobag", "gobag-image"];
+pub(crate) const PROGRAMS: &[&str] = &["gobag", "gobag-image", "gobag-sync"];
 
 /// Where [`build`] leaves them.
 pub(crate) fn folder() -> PathBuf {

@@ -25,27 +25,19 @@ pub(crate) struct Args {
     pub(crate) command: Command,
 }
 
+// Each says in its own arguments what it does: a text here would take the place of that.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Check whether this computer can run the workstation
     Check(CheckArgs),
-    /// Start the workstation
     Start(Box<StartArgs>),
-    /// Say what a running workstation is doing
     Status(StatusArgs),
     Mark(MarkArgs),
     Stop(StopArgs),
-    /// Open the stick's disks without starting anything
     Mount(MountArgs),
-    /// Read everything on the stick and report damage
     Verify(VerifyArgs),
-    /// Change the passphrase
     Passwd(PasswdArgs),
-    /// Make the stick known to your company's server, with the letter that your IT gave you
     Enrol(EnrolArgs),
-    /// Say until when the stick can be started without your company
     Lease(LeaseArgs),
-    /// Take in the key of a workspace, with the letter that your IT gave you
     Join(JoinArgs),
     Sync(Box<SyncArgs>),
     /// Print generated documents

@@ -141,6 +141,7 @@ pub(crate) fn query(wanted: &Wanted) -> String {
         wanted.complete.map(|complete| format!("complete={complete}")),
         wanted.bookmark.map(|kind| format!("bookmark={}", kind.as_str())),
         wanted.limit.map(|limit| format!("limit={limit}")),
+        wanted.head.map(|head| format!("head={head}")),
     ];
     fields.into_iter().flatten().collect::<Vec<_>>().join("&")
 }

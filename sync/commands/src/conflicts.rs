@@ -21,7 +21,7 @@ use crate::{
 
 /// List files that were changed in both folders, and of which both are kept
 ///
-/// The other folder's has the name, and yours is beside it; but where yours is a folder by now, that has the name, and the other folder's file is beside it. One that you deleted, moved or gave another name is not listed any more.
+/// The other folder's has the name, and yours is beside it; but where yours is a folder by now, or it was paired with `--keeps-names left`, yours has the name, and the other folder's file is beside it. One that you deleted, moved or gave another name is not listed any more.
 ///
 /// Exit codes: 0: there are none. 3: there are some.
 #[derive(Debug, clap::Args)]

@@ -92,6 +92,7 @@ impl Right {
             name: name.to_owned(),
             by: who(),
             random: Arc::new(SystemRandom),
+            sweep_after: gobag_workspace::sweep_after,
         }))
     }
 

@@ -26,7 +26,7 @@ pub struct PairArgs {
     /// Whose file keeps its name where both changed it, from now on: `right`, unless somebody said `left` before; the other one's is beside it. `left` is for a folder that is the company's share itself
     #[arg(long, value_name = "SIDE", value_enum)]
     keeps_names: Option<Names>,
-    /// The second folder is another one now
+    /// The second folder is another one now; whose files keep their names stays as it was
     #[arg(long)]
     again: bool,
 }
@@ -35,6 +35,15 @@ pub struct PairArgs {
 enum Names {
     Left,
     Right,
+}
+
+impl From<Names> for Side {
+    fn from(names: Names) -> Self {
+        match names {
+            Names::Left => Self::Left,
+            Names::Right => Self::Right,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -63,15 +72,12 @@ pub fn pair(args: &PairArgs, shell: &Shell<'_>) -> Result<ExitCode, CliError> {
         .right
         .open(&args.left, &*shell.program, &UploadLimit::default(), None)
         .or_explain(shell)?;
-    if args.again {
-        Pair::forget(&args.left, fresh()).or_explain(shell)?;
-    }
+    let kept_names = match args.again {
+        true => Some(Pair::forget(&args.left, fresh()).or_explain(shell)?),
+        false => None,
+    };
     let pair = Pair::make(&args.left, right, [fresh(), fresh()]).or_explain(shell)?;
-    if let Some(names) = args.keeps_names {
-        let side = match names {
-            Names::Left => Side::Left,
-            Names::Right => Side::Right,
-        };
+    if let Some(side) = args.keeps_names.map(Side::from).or(kept_names) {
         pair.keep_names_of(side).or_explain(shell)?;
     }
     let report = Report {

@@ -7,7 +7,7 @@ use gobag_format::{crypto::Key, ids::WorkspaceId};
 use gobag_member::{MemberError, ServerStore};
 use gobag_stores::ElsewhereError;
 use gobag_term::{Interrupt, Ui};
-use gobag_workspace::Store;
+use gobag_workspace::{Ahead, Store};
 use thiserror::Error;
 
 /// A program that offers these commands.
@@ -53,10 +53,10 @@ pub enum KeptAt {
 }
 
 impl KeptAt {
-    /// The same to who only reads and writes.
+    /// The same to who only reads and writes; a server takes packs while the next ones are filled.
     pub(crate) fn store(self) -> Arc<dyn Store> {
         match self {
-            Self::Server(store) => Arc::new(*store),
+            Self::Server(store) => Arc::new(Ahead::new(Arc::new(*store))),
             Self::Elsewhere(store) => store,
         }
     }

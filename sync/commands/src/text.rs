@@ -39,6 +39,7 @@ pub(crate) fn page(report: &Report, shell: &Shell<'_>) -> String {
     text.push_str(match (report.dry_run, report.ended, report.failures.is_empty()) {
         (true, ..) => "Nothing was done.\n",
         (_, true, _) => "It was ended early. What was done is whole; run it again to go on.\n",
+        _ if report.is_cut => "Not everything was looked at. Run it again when what is listed is mended.\n",
         (_, _, true) => same(report),
         _ => "The rest is the same. Run it again for what is listed.\n",
     });

@@ -73,14 +73,19 @@ impl Store for ServerStore {
     fn newest(&self) -> Result<Option<StoredHead>, StoreError> {
         let wanted = Wanted {
             limit: Some(1),
+            head: Some(true),
             ..Wanted::default()
         };
         let points = self.ask(|owner| owner.points(&self.line, &wanted))?;
-        let Some(newest) = points.first() else {
+        let Some(newest) = points.into_iter().next() else {
             return Ok(None);
         };
         let generation = newest.generation;
-        let head = self.head(generation)?.ok_or(StoreError::Missing)?;
+        let head = match newest.head {
+            Some(head) => head.as_slice().to_vec(),
+            // An earlier server.
+            None => self.head(generation)?.ok_or(StoreError::Missing)?,
+        };
         Ok(Some(StoredHead { generation, head }))
     }
 
@@ -120,9 +125,14 @@ impl Store for ServerStore {
         self.ask(|owner| owner.put(ObjectId(pack), bytes))
     }
 
+    fn lets_go(&self) -> bool {
+        true
+    }
+
     fn publish(&self, new: &NewHead) -> Result<(), StoreError> {
         let request = RequestId(new.point.0);
-        let ids: Vec<ObjectId> = new.adds.iter().copied().map(ObjectId).collect();
+        let ids = |packs: &[Digest]| -> Vec<ObjectId> { packs.iter().copied().map(ObjectId).collect() };
+        let (ids, drops) = (ids(&new.adds), ids(&new.drops));
         let mut batches: Vec<&[ObjectId]> = ids.chunks(MAX_POINT_IDS).collect();
         let last = batches.pop().unwrap_or_default();
         for batch in batches {
@@ -141,9 +151,9 @@ impl Store for ServerStore {
             complete: true,
             head: Sealed::new(new.head.clone()).map_err(refused)?,
             adds: bounded(last)?,
-            drops: Bounded::default(),
+            drops: bounded(&drops)?,
             all_adds: Some(ids.len() as u64),
-            all_drops: Some(0),
+            all_drops: Some(drops.len() as u64),
             bookmarks: Bounded::default(),
         };
         self.ask(|owner| owner.publish(&self.line, &point)).map(drop)

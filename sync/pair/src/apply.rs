@@ -38,6 +38,8 @@ pub(crate) struct Apply<'a> {
     advanced: u64,
     /// Paths whose names could not be had: of what is below nothing is where it is expected.
     unnamed: Vec<RelPath>,
+    /// Folders that could not be made.
+    unmade: Vec<RelPath>,
     /// Files that the other side has no room for all attributes of.
     without_attributes: Vec<String>,
     /// Why the workspace takes nothing; what it gives is got all the same.
@@ -68,6 +70,7 @@ impl<'a> Apply<'a> {
             pace,
             advanced: 0,
             unnamed: Vec::new(),
+            unmade: Vec::new(),
             without_attributes: Vec::new(),
             refused: None,
         }
@@ -146,8 +149,10 @@ impl<'a> Apply<'a> {
                     return Ok(());
                 }
                 Err(error) => {
-                    if let Operation::Rename { to, .. } = operation {
-                        self.unnamed.push(to.clone());
+                    match operation {
+                        Operation::Rename { to, .. } => self.unnamed.push(to.clone()),
+                        Operation::MakeFolder { path, .. } => self.unmade.push(path.clone()),
+                        _ => {}
                     }
                     fail(report, operation, &error.ends_the_pass()?);
                 }
@@ -295,7 +300,7 @@ impl<'a> Apply<'a> {
         self.place_on(Side::Left, left, report)?;
         if !pending.is_empty() {
             // Not before it is there on the other side: else a pass that fails leaves it here, and the next one makes another.
-            self.note()?;
+            self.note_all()?;
             if self.refused.is_none() {
                 self.place_on(Side::Left, pending, report)?;
             }
@@ -347,6 +352,11 @@ impl<'a> Apply<'a> {
         }
     }
 
+    /// Folders that could not be made.
+    pub(crate) fn unmade(&mut self) -> Vec<RelPath> {
+        std::mem::take(&mut self.unmade)
+    }
+
     /// What came without all that belongs to it.
     pub(crate) fn told(self) -> impl Iterator<Item = Told> {
         self.without_attributes
@@ -356,9 +366,14 @@ impl<'a> Apply<'a> {
 
     /// Makes everything durable that was done, and then says so in the base.
     fn note(&mut self) -> Result<(), PairError> {
-        if self.noted.iter().all(Vec::is_empty) {
-            return Ok(());
+        match self.noted.iter().all(Vec::is_empty) {
+            true => Ok(()),
+            false => self.note_all(),
         }
+    }
+
+    /// The same, also where nothing is to be said of what was done: a name that was set aside.
+    fn note_all(&mut self) -> Result<(), PairError> {
         if self.sides[1].has_points() {
             self.note_left()?;
         } else {

@@ -43,7 +43,11 @@ impl Forgotten {
         }
         match base.filter()? == Some(filter.digest()) {
             true => Ok(()),
-            false => base.set_filter(filter.digest()),
+            false => {
+                // The workspace's point was looked at with the one before.
+                base.set_point_in_step(None)?;
+                base.set_filter(filter.digest())
+            }
         }
     }
 

@@ -42,8 +42,8 @@ impl Noting {
 
     /// The same of one that failed.
     pub(crate) fn failed(&mut self, report: &Report) {
-        let lasts = |told: &&Told| matches!(told, Told::Conflict { .. } | Told::Restored { .. });
-        self.told.extend(report.notices.iter().filter(lasts).cloned());
+        let lasting = report.notices.iter().filter(|told| told.lasts());
+        self.told.extend(lasting.cloned());
     }
 
     /// An agreement counts for a day, and not before it was made.

@@ -1,10 +1,10 @@
 //! One pass: what differs on both sides, what follows from it, and whether it may be done.
 
-use std::{fs, os::fd::AsFd as _, path::Path};
+use std::{collections::HashSet, fs, os::fd::AsFd as _, path::Path};
 
 use gobag_files::{FilesError, Filter, Found, OURS, Root, RootId, Scan, Slice};
 use gobag_format::Monitor;
-use gobag_reconcile::{HoldLimits, Lately, Plan, RelPath, Side, Totals, holds, plan};
+use gobag_reconcile::{HoldLimits, Lately, Notice, Plan, RelPath, Side, Totals, holds, plan};
 use gobag_workspace::{StoreError, WorkspaceError};
 use rustix::fs::FlockOperation;
 
@@ -103,13 +103,15 @@ impl Pair {
         })
     }
 
-    /// Forgets which folder `left` was paired with, and what both had; also where its marker is gone, in whose place comes `fresh`.
-    pub fn forget(left: &Path, fresh: RootId) -> Result<(), PairError> {
+    /// Forgets which folder `left` was paired with, and what both had; also where its marker is gone, in whose place comes `fresh`. Gives the side whose files kept
+    /// their names.
+    pub fn forget(left: &Path, fresh: RootId) -> Result<Side, PairError> {
         let left = Root::open(left, fresh, None)?;
         let _lock = lock(&left)?;
         let base = left.path().join(OURS).join(BASE);
+        let kept_names = names::kept_by(&base);
         put_aside(&base, "before-pairing")?;
-        remove(&base)
+        remove(&base).map(|()| kept_names)
     }
 
     /// Opens two that were paired: each has to be the one that it was.
@@ -196,30 +198,67 @@ impl Pair {
     }
 
     fn pass_once(&mut self, options: &Options, monitor: &dyn Monitor) -> Result<Report, PairError> {
+        let mut done = Report::default();
+        let mut refused = None;
+        let through = self.parts(options, monitor, &mut done, &mut refused);
+        match through.and(refused.map_or(Ok(()), Err)) {
+            Ok(()) => Ok(done),
+            Err(error) => {
+                self.noting.failed(&done);
+                Err(error)
+            }
+        }
+    }
+
+    /// One slice after the other, or everything at once.
+    fn parts(
+        &mut self,
+        options: &Options,
+        monitor: &dyn Monitor,
+        done: &mut Report,
+        refused: &mut Option<PairError>,
+    ) -> Result<(), PairError> {
         // Of names that a side takes for one, both have to be seen at once.
         let folds = self.left.folds_names() || self.right.folds_names();
         let mut after = match options.dry_run || folds || self.base.is_whole()? {
             true => None,
             false => Some(RelPath::root()),
         };
-        let mut done = Report::default();
-        let mut failures = 0;
+        // Folders that one side does not have, nor gets: of what is in them nothing is looked at but in the end.
+        let mut closed = HashSet::new();
+        let mut failures = Vec::new();
         loop {
             let patterns = [Filter::text(&self.left)?, self.right.patterns()?];
             let filter = Filter::of(patterns, &options.patterns);
             let most = options.slice;
             let slice = after.map(|after| Slice { after, most });
-            let scans = self.look(&filter, slice, monitor)?;
+            let mut scans = self.look(&filter, slice, monitor)?;
             let end = scans[0].end.clone();
-            let mut part = self.part(&filter, &scans, options, monitor)?;
-            failures += part.failures.len();
-            // Else all that failed would be looked at once more in the end, at once.
-            part.is_cut = part.is_cut || (end.is_some() && failures >= most);
-            let is_last = end.is_none() || part.is_stuck();
-            done = done.and(part);
-            if is_last {
-                return Ok(done);
+            if end.is_some() {
+                let is_out = |path: &RelPath| is_below(path, &closed);
+                scans
+                    .iter_mut()
+                    .for_each(|scan| scan.found.retain(|path, _| !is_out(path)));
             }
+            let mut part = match self.part(&filter, &scans, options, monitor, &mut closed) {
+                // What it gives is got all the same.
+                Err(error) if error.is_refusal() => {
+                    refused.get_or_insert(error);
+                    Report::default()
+                }
+                part => part?,
+            };
+            // Else all that failed would be looked at once more in the end, at once.
+            part.is_cut = part.is_cut || (end.is_some() && failures.len() + part.failures.len() >= most);
+            let is_last = end.is_none() || part.is_stuck();
+            *done = std::mem::take(done).and(part);
+            if is_last {
+                if end.is_some() {
+                    done.failures.splice(0..0, failures);
+                }
+                return Ok(());
+            }
+            failures.extend(done.failures.iter().cloned());
             after = end;
         }
     }
@@ -231,6 +270,7 @@ impl Pair {
         scans: &[Scan; 2],
         options: &Options,
         monitor: &dyn Monitor,
+        closed: &mut HashSet<RelPath>,
     ) -> Result<Report, PairError> {
         let (merged, marks, forgotten) = self.merge(scans, filter)?;
         let names = names::of(&self.base, options)?;
@@ -264,12 +304,22 @@ impl Pair {
         }
         self.note_stamps(scans)?;
         forgotten.note(filter, &mut self.base)?;
+        closed.extend(plan.notices.iter().filter_map(|notice| match notice {
+            Notice::Left { path, .. } => Some(path.clone()),
+            _ => None,
+        }));
         let carried = self.carry_out(&plan, marks, scans, options, monitor, &mut report);
         self.noting.did(&report);
-        if carried.is_err() {
-            self.noting.failed(&report);
+        match carried {
+            Ok(unmade) => {
+                closed.extend(unmade);
+                Ok(report)
+            }
+            Err(error) => {
+                self.noting.failed(&report);
+                Err(error)
+            }
         }
-        carried.map(|()| report)
     }
 
     /// Files that are what they were, with another stamp.
@@ -289,6 +339,7 @@ impl Pair {
         }
     }
 
+    /// Gives the folders that could not be made.
     fn carry_out(
         &mut self,
         plan: &Plan,
@@ -297,9 +348,9 @@ impl Pair {
         options: &Options,
         monitor: &dyn Monitor,
         report: &mut Report,
-    ) -> Result<(), PairError> {
+    ) -> Result<Vec<RelPath>, PairError> {
         if plan.operations.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         self.right.count(self.left.id(), &self.base)?;
         self.base.note_conflicts(&plan.notices, &options.run)?;
@@ -310,8 +361,9 @@ impl Pair {
         let sides: [Box<dyn Target + '_>; 2] = [Box::new(left), right];
         let mut apply = Apply::begin(sides, &mut self.base, marks, &*self.pace);
         let done = apply.all(&plan.operations, monitor, report);
+        let unmade = apply.unmade();
         report.notices.extend(apply.told());
-        done
+        done.map(|()| unmade)
     }
 
     /// Begins a new base in place of a damaged one: nobody deletes anything without one. Cut off, the damaged one is there still, or the new one.
@@ -333,6 +385,11 @@ impl Pair {
         self.base = Base::open(&path)?;
         Ok(())
     }
+}
+
+fn is_below(path: &RelPath, closed: &HashSet<RelPath>) -> bool {
+    let above = std::iter::successors(path.parent(), RelPath::parent);
+    !closed.is_empty() && above.into_iter().any(|folder| closed.contains(&folder))
 }
 
 /// A base belongs to the folder that it was made in.

@@ -127,6 +127,14 @@ impl Told {
         }
     }
 
+    /// Whether the next look finds nothing of it any more.
+    pub(crate) fn lasts(&self) -> bool {
+        matches!(
+            self,
+            Self::Conflict { .. } | Self::Restored { .. } | Self::Attributes { .. }
+        )
+    }
+
     pub(crate) fn of_pattern(bad: &BadPattern) -> Self {
         Self::Pattern {
             from: bad.from.map(|side| side.to_string()),
@@ -184,8 +192,7 @@ pub struct Report {
     /// Somebody ended it; the next pass goes on.
     pub ended: bool,
     /// A side had no more room, or took hardly anything: not everything was looked at.
-    #[serde(skip)]
-    pub(crate) is_cut: bool,
+    pub is_cut: bool,
 }
 
 impl Report {
@@ -208,13 +215,7 @@ impl Report {
 
     /// What a part of a pass and the one after it come to. What could not be done in the first was tried again in the second, or is not yet.
     pub(crate) fn and(mut self, next: Self) -> Self {
-        let lasts = |told: &Told| {
-            matches!(
-                told,
-                Told::Conflict { .. } | Told::Restored { .. } | Told::Attributes { .. }
-            )
-        };
-        self.notices.retain(lasts);
+        self.notices.retain(Told::lasts);
         self.notices.extend(next.notices);
         self.left += next.left;
         self.right += next.right;

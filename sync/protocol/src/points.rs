@@ -143,7 +143,7 @@ pub struct Point {
     pub dropped: u64,
     /// Its names.
     pub bookmarks: Vec<Bookmark>,
-    /// The state itself; only when one point was asked for.
+    /// The state itself; only when one point was asked for, or the newest with its head.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub head: Option<Sealed<MAX_HEAD_BYTES>>,
 }
@@ -172,6 +172,9 @@ pub struct Wanted {
     /// At most so many.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
+    /// `true` with a limit of one: it comes with its head. An earlier server tells it without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<bool>,
 }
 
 /// The answer to `GET /v1/lines/{line}/points`: newest first.

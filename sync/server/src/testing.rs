@@ -10,7 +10,8 @@ use std::{
 use gobag_protocol::{
     enrol::TokenText,
     ids::{BundleId, GroupName, PersonName, TenantName, VerifyingKey},
-    people::{Reason, Role},
+    people::{Pruned, Reason, Role},
+    policy::{Policy, Retention, Tier},
 };
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
@@ -19,12 +20,14 @@ use crate::{
     clock::Clock,
     config::Config,
     lease::LeaseKeys,
-    serve::{Server, open_database},
+    serve::{Server, open_blobs, open_database},
     store::{
         StickKey,
         database::Database,
         people::{self, Person},
-        revocation, sticks,
+        policies,
+        prune::Pruner,
+        revocation, sticks, ticks,
     },
 };
 
@@ -183,6 +186,35 @@ impl Site {
         });
         let found = sticks.into_iter().find(|stick| stick.bundle == bundle);
         found.is_some_and(|stick| stick.erased_s.is_some())
+    }
+
+    /// Time goes by until nothing is young any more; then of each line of a tenant all points go but the newest, with all that they alone need.
+    pub fn keep_newest_alone(&self, tenant: &str) -> Pruned {
+        let tenant = TenantName::parse(tenant).expect("a tenant");
+        let retention = Retention {
+            last: Some(Tier::Count(1)),
+            ..Retention::default()
+        };
+        let policy = Policy {
+            retention: Some(retention),
+            ..Policy::default()
+        };
+        self.clock.advance(4 * 86_400);
+        let now_s = self.clock.now_s();
+        let blobs = open_blobs(&self.config).expect("a store");
+        self.with_database(async |database| {
+            let is_right = ticks::confirm(database, now_s, "test").await;
+            is_right.expect("a clock");
+            let set = policies::set(database, &tenant, &policy, "test", now_s).await;
+            set.expect("a policy");
+            let pruner = Pruner {
+                database,
+                blobs: &blobs,
+                clock: &self.clock,
+                by: "test",
+            };
+            pruner.prune(Some(&tenant), false).await.expect("a pruning")
+        })
     }
 
     /// What `ask` finds in the server's database, whether it runs or not.

@@ -192,6 +192,11 @@ impl Store for Elsewhere {
         Ok(self.put_whole(&pack_path(pack), bytes)?)
     }
 
+    /// Earlier points are what a file was before, and nobody says which of them to keep.
+    fn lets_go(&self) -> bool {
+        false
+    }
+
     fn publish(&self, new: &NewHead) -> Result<(), StoreError> {
         self.may_write()?;
         for pack in &new.adds {

@@ -70,6 +70,30 @@ impl Fetcher {
         Ok(plain)
     }
 
+    /// The same, of many here and there: `asks` says how often the store may still be asked; none: more would be needed.
+    pub(crate) fn page_of_many(
+        &self,
+        kind: BlobKind,
+        blob: &BlobRef,
+        asks: &mut usize,
+    ) -> Result<Option<Vec<u8>>, WorkspaceError> {
+        if let Some(sealed) = self.cache.get(&blob.name)
+            && let Ok(plain) = self.keys.open(kind, &blob.name, sealed)
+        {
+            return Ok(Some(plain));
+        }
+        let Some(left) = asks.checked_sub(1) else {
+            return Ok(None);
+        };
+        *asks = left;
+        let sealed = self
+            .store
+            .get(blob.pack, Some(blob.offset..blob.offset + blob.len))?;
+        let plain = self.keys.open(kind, &blob.name, sealed.clone())?;
+        self.cache.put(&blob.name, &sealed);
+        Ok(Some(plain))
+    }
+
     /// Keeps a page that was made here.
     pub(crate) fn keep(&self, name: &BlobName, sealed: &[u8]) {
         self.cache.put(name, sealed);

@@ -8,6 +8,7 @@
 //! Who keeps the packs sees when they come, how long they are and which parts are asked for; the format is `docs/format/workspace.md`. Nothing that
 //! comes from there is believed before it opened under its name.
 
+mod ahead;
 mod body;
 mod cut;
 mod edit;
@@ -21,9 +22,11 @@ mod packer;
 mod past;
 mod publish;
 mod store;
+mod sweep;
 mod tree;
 mod workspace;
 
+pub use ahead::Ahead;
 pub use body::FileReader;
 pub use error::WorkspaceError;
 pub use fetch::{NoCache, PageCache};
@@ -31,5 +34,6 @@ pub use item::item_of;
 pub use key::path_of;
 pub use past::Was;
 pub use store::{NewHead, Store, StoreError, StoredHead, StoredPoint};
+pub use sweep::sweep_after;
 pub use tree::Tree;
 pub use workspace::{Options, Workspace};

@@ -30,11 +30,32 @@ pub(crate) const PAGE: usize = 1024;
 /// Bytes of a page at most, about.
 pub(crate) const PAGE_BYTES: usize = 256 << 10;
 
+/// Packs that are on the way at once: one is sent while the answer to the other comes.
+pub(crate) const PACKS_AHEAD: usize = 2;
+
 /// Packs that a head names itself.
 pub(crate) const HEAD_PACKS: usize = 64;
 
 /// Whole packs that are kept in memory while files are read.
 pub(crate) const PACKS_KEPT: usize = 4;
+
+/// Packs that are added at least before it is looked which ones nothing needs any more.
+pub(crate) const SWEEP_AFTER: u64 = 256;
+
+/// The same after it could not be told.
+pub(crate) const SWEEP_AGAIN: u64 = 64;
+
+/// The same at most, whatever a head says.
+pub(crate) const SWEEP_MOST: u64 = 1 << 20;
+
+/// Lists and leaves that are looked at for it at most: lists of more than a terabyte. A member could make any number of a few.
+pub(crate) const SWEEP_LOOKS: usize = 4 << 20;
+
+/// Pages that are asked for at once to find that out: each takes a round trip, and those that came are here the next time, where pages are kept.
+pub(crate) const SWEEP_ASKS: usize = 256;
+
+/// Packs that one point drops at most: what a server takes in one request.
+pub(crate) const SWEEP_DROPS: usize = 65_536;
 
 /// Packs that one list of earlier ones names.
 pub(crate) const PACK_NAMES: usize = 8192;

@@ -60,11 +60,13 @@ pub struct NewHead {
     pub head: Vec<u8>,
     /// Packs that the point before did not have.
     pub adds: Vec<Digest>,
+    /// Packs of the point before that nothing in this one needs.
+    pub drops: Vec<Digest>,
 }
 
 /// Keeps the packs and heads of one workspace. Calls wait until they are done, and try again what is worth it.
 ///
-/// A pack that was put is durable and stays: for days without a point that names it, and for as long as a point does. Of those who publish on the same
+/// A pack that was put is durable, with [`crate::Ahead`] once a point names it, and stays: for days without a point that names it, and for as long as a point does. Of those who publish on the same
 /// point one does, whole or not at all.
 pub trait Store: Send + Sync {
     /// The newest point; none: there is none yet.
@@ -77,6 +79,8 @@ pub trait Store: Send + Sync {
     fn get(&self, pack: Digest, range: Option<Range<u32>>) -> Result<Vec<u8>, StoreError>;
     /// Keeps a pack; once more is no harm.
     fn put(&self, pack: Digest, bytes: &[u8]) -> Result<(), StoreError>;
+    /// Whether it keeps packs that a point drops as long as it keeps a point from before that one, and no longer. Else it is given none to drop.
+    fn lets_go(&self) -> bool;
     /// Publishes a point, durably, if no other was since.
     fn publish(&self, new: &NewHead) -> Result<(), StoreError>;
 }

@@ -37,6 +37,8 @@ pub struct Options<'a> {
     pub by: String,
     /// For names of attempts.
     pub random: Arc<dyn Random>,
+    /// How many packs may be added until it is looked which ones nothing needs any more, by how many were needed the last time: [`crate::sweep_after`].
+    pub sweep_after: fn(usize) -> u64,
 }
 
 /// An open workspace: its newest point, and what is changed on the way to the next.
@@ -52,6 +54,7 @@ pub struct Workspace {
     /// The last attempt at a point.
     pub(crate) sent: Option<PointId>,
     pub(crate) random: Arc<dyn Random>,
+    pub(crate) sweep_after: fn(usize) -> u64,
 }
 
 impl Workspace {
@@ -65,6 +68,7 @@ impl Workspace {
             by: options.by,
             packer: Packer::new(Arc::clone(&fetcher), Arc::clone(&options.random)),
             random: options.random,
+            sweep_after: options.sweep_after,
             fetcher,
             head: None,
             sent: None,
@@ -120,7 +124,11 @@ impl Workspace {
                 return Err(put_back);
             }
         }
-        if head.as_ref().is_some_and(|head| Some(head.point) == self.sent) {
+        let is_made = |head: &WorkspaceHead| {
+            let mut made = head.points.iter().chain([&head.point]);
+            made.any(|point| Some(*point) == self.sent)
+        };
+        if head.as_ref().is_some_and(is_made) {
             // The answer got lost.
             self.forget_packs();
         }

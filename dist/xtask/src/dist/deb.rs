@@ -1,4 +1,4 @@
-//! The Debian package: both programs, manual pages, completions.
+//! The Debian package: the programs, manual pages, completions, and a unit for `gobag-sync` beside a share.
 //!
 //! The programs are static, so nothing is depended on; what they start when it is there is recommended.
 
@@ -63,7 +63,8 @@ fn control(version: &str, bytes: u64) -> String {
          Description: business continuity on a stick\n \
          gobag-image turns a golden disk into encrypted personal sticks; gobag, which is\n \
          also on every stick, checks the computer it is plugged into, mounts the image\n \
-         through FUSE and starts it as a virtual machine or a container.\n",
+         through FUSE and starts it as a virtual machine or a container. gobag-sync keeps\n \
+         folders, also a company's share, the same as those of others.\n",
         bytes.div_ceil(1024),
         RECOMMENDS.join(", "),
         SUGGESTS.join(", "),

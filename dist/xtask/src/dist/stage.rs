@@ -27,6 +27,8 @@ pub(super) const IN_DEBIAN: Described = &[
         "usr/share/fish/vendor_completions.d/NAME.fish",
     ),
 ];
+/// `gobag-sync` beside a company's share.
+const UNIT: &str = "gobag-sync@.service";
 const DOCUMENTS: &[&str] = &[
     "README.md",
     "CHANGELOG.md",
@@ -67,6 +69,12 @@ pub(super) fn fill(release: &Release, stage: &Path) -> Result<String> {
     put(
         &deb.join("usr/share/doc/gobag/copyright"),
         copyright()?.as_bytes(),
+        0o644,
+    )?;
+    let unit = disk::read(&disk::root().join("dist/sync").join(UNIT))?;
+    put(
+        &deb.join("usr/lib/systemd/system").join(UNIT),
+        unit.as_bytes(),
         0o644,
     )?;
     compress(&deb, "gobag")?;

@@ -1,4 +1,4 @@
-//! Packing, with two small scripts in the place of the programs: what is packed, and that it is always the same bytes.
+//! Packing, with small scripts in the place of the programs: what is packed, and that it is always the same bytes.
 
 use super::*;
 
@@ -84,6 +84,8 @@ fn the_debian_package_holds_programs_pages_and_completions_owned_by_root() {
     for (mode, path) in [
         ("-rwxr-xr-x", "./usr/bin/gobag"),
         ("-rwxr-xr-x", "./usr/bin/gobag-image"),
+        ("-rwxr-xr-x", "./usr/bin/gobag-sync"),
+        ("-rw-r--r--", "./usr/lib/systemd/system/gobag-sync@.service"),
         ("-rw-r--r--", "./usr/share/man/man1/gobag.1.gz"),
         (
             "-rw-r--r--",

@@ -43,6 +43,9 @@ pub struct WorkspaceHead {
     /// A [`super::PointList`] of those before.
     #[serde(default)]
     pub older_points: Option<PackedIn>,
+    /// How many packs may be added before it is looked which ones nothing needs any more. A program of before that says nothing.
+    #[serde(default)]
+    pub sweep_in: Option<u64>,
 }
 
 /// Where a blob is, in JSON.

@@ -164,6 +164,7 @@ fn a_head_is_of_one_workspace_and_a_later_format_is_said() {
         older_packs: None,
         points: vec![PointId([5; 16]), PointId([6; 16])],
         older_points: None,
+        sweep_in: Some(7),
     };
     let sealed = head.seal(&keys);
     let read = WorkspaceHead::open(&keys, head.workspace, &sealed).unwrap();

@@ -82,7 +82,8 @@ impl Walk<'_> {
         let unknown = match &was {
             // Nobody puts anything there but who wants to harm.
             _ if is_ours => Some(Unknown::Special),
-            _ if path.depth() > MAX_DEPTH => Some(Unknown::Unreadable),
+            // As in a folder, where those of this depth are entered.
+            _ if path.depth() > MAX_DEPTH + usize::from(!item.is_folder()) => Some(Unknown::Unreadable),
             _ if self.scope.filter.leaves_out(&path, item.is_folder()) => {
                 self.filtered(path, item.is_folder(), was)?;
                 return Ok(());

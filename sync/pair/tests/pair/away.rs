@@ -98,6 +98,7 @@ impl Away {
             name: "sales".to_owned(),
             by: "Ada".to_owned(),
             random: Arc::new(Drawn),
+            sweep_after: gobag_workspace::sweep_after,
         })
     }
 

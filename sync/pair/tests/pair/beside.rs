@@ -1,6 +1,7 @@
 //! A member beside the company's share: its folder is the share, whose files keep their names.
 
 use gobag_format::Silent;
+use gobag_pair::{Pair, RootId};
 use gobag_reconcile::Side;
 
 use crate::lab::Lab;
@@ -82,4 +83,13 @@ fn of_two_folders_the_left_one_can_keep_names_too() {
     lab.write("right", "a", "right again");
     lab.pass();
     assert!(lab.tree("left").contains("a=right again"), "{}", lab.tree("left"));
+}
+
+#[test]
+fn who_pairs_the_share_anew_hears_whose_names_were_kept() {
+    let lab = lab();
+    for expected in [Side::Left, Side::Right] {
+        let kept = Pair::forget(&lab.at("right"), RootId([9; 16])).unwrap();
+        assert_eq!(kept, expected);
+    }
 }

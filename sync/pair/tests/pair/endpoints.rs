@@ -1,7 +1,7 @@
 //! The same on real places: each runs the tests of [`elsewhere`](crate::elsewhere) in a process of its own, which hears by its environment where to.
 
 #[path = "../../../stores/tests/stores/endpoints.rs"]
-mod places;
+pub(crate) mod places;
 
 use std::process::Command;
 
@@ -12,17 +12,23 @@ fn run(endpoint: Option<Endpoint>, mode: &str, tests: &[&str]) {
     let Some(endpoint) = endpoint else {
         return;
     };
-    let credentials = endpoint.credentials.map(|words| words.join(" "));
-    let ran = Command::new(std::env::current_exe().unwrap())
-        .args(["--test-threads=1"])
-        .args(tests)
-        .env("GOBAG_TEST_PLACE", &endpoint.place)
-        .env("GOBAG_TEST_QUERY", &endpoint.query)
-        .env("GOBAG_TEST_CREDENTIALS", credentials.unwrap_or_default())
-        .env("GOBAG_TEST_MODE", mode)
-        .env("PATH", endpoint.search_path())
-        .output()
-        .unwrap();
+    let credentials = endpoint.credentials.as_ref().map(|words| words.join(" "));
+    again(tests, |command| {
+        command
+            .env("GOBAG_TEST_PLACE", &endpoint.place)
+            .env("GOBAG_TEST_QUERY", &endpoint.query)
+            .env("GOBAG_TEST_CREDENTIALS", credentials.unwrap_or_default())
+            .env("GOBAG_TEST_MODE", mode)
+            .env("PATH", endpoint.search_path());
+    });
+}
+
+/// Runs these tests in a process of its own, which hears by its environment where.
+pub(crate) fn again(tests: &[&str], say_where: impl FnOnce(&mut Command)) {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--test-threads=1"]).args(tests);
+    say_where(&mut command);
+    let ran = command.output().unwrap();
     let said = String::from_utf8_lossy(&ran.stdout);
     let errors = String::from_utf8_lossy(&ran.stderr);
     assert!(ran.status.success(), "{said}{errors}");

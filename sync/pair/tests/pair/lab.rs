@@ -193,6 +193,12 @@ impl Lab {
         office.store(&mut member)
     }
 
+    /// A member's folder is as new: empty, and never paired.
+    pub(crate) fn forget_all(&self, side: &str) {
+        fs::remove_dir_all(self.at(side)).unwrap();
+        fs::create_dir(self.at(side)).unwrap();
+    }
+
     pub(crate) fn be(&self, side: &str, role: MemberRole) {
         self.office().be(number(side), role);
     }

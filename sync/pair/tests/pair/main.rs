@@ -25,6 +25,7 @@ mod names;
 mod odd;
 mod office;
 mod others;
+mod postgres;
 mod pulled;
 mod races;
 mod share;

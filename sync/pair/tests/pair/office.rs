@@ -14,7 +14,7 @@ use gobag_protocol::{
     workspaces::MemberRole,
 };
 use gobag_server::testing::Site;
-use gobag_workspace::{PageCache, Store, Workspace};
+use gobag_workspace::{Ahead, PageCache, Store, Workspace};
 
 /// The system's: processes of one test draw no name twice.
 pub(crate) struct Drawn;
@@ -41,7 +41,7 @@ impl Office {
 
     /// One that its members reach by way of another address.
     pub(crate) fn behind(address: impl FnOnce(&Site) -> String) -> Self {
-        let site = Site::start();
+        let site = Site::start_with(crate::postgres::choose);
         let address = address(&site);
         let name = WorkspaceName::parse("sales").unwrap();
         let id = people(&site, Role::Admin).make_workspace(name.clone()).unwrap();
@@ -103,7 +103,7 @@ impl Office {
     pub(crate) fn pair(&self, folder: &Path, number: u8) -> Result<Pair, PairError> {
         let mut member = self.member(&folder.with_extension("member"), number);
         let store = Arc::new(self.store(&mut member));
-        self.pair_by(folder, number, store)
+        self.pair_by(folder, number, Arc::new(Ahead::new(store)))
     }
 
     pub(crate) fn pair_by(
@@ -124,7 +124,7 @@ impl Office {
 pub(crate) fn workspace_of(member: &Path, folder: &Path) -> Workspace {
     let mut member = Membership::open(member).unwrap();
     let now = std::time::UNIX_EPOCH.elapsed().unwrap();
-    let store = Arc::new(store(&mut member, now.as_secs()));
+    let store = Arc::new(Ahead::new(Arc::new(store(&mut member, now.as_secs()))));
     let joined = member.joined("sales").unwrap();
     workspace(joined.workspace, &joined.key, store, gobag_pair::pages(folder))
 }
@@ -144,6 +144,8 @@ fn workspace(id: WorkspaceId, key: &Key, store: Arc<dyn Store>, cache: Arc<dyn P
         name: "sales".to_owned(),
         by: "Ada".to_owned(),
         random: Arc::new(Drawn),
+        // Often.
+        sweep_after: |needed| needed as u64 / 2,
     })
 }
 

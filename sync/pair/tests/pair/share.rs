@@ -105,9 +105,14 @@ impl<S: Store> Store for Between<S> {
         self.store.put(pack, bytes)
     }
 
+    fn lets_go(&self) -> bool {
+        self.store.lets_go()
+    }
+
     fn publish(&self, new: &NewHead) -> Result<(), StoreError> {
         self.call()?;
-        if let Some(before) = self.before_publish.lock().unwrap().take() {
+        let before = self.before_publish.lock().unwrap().take();
+        if let Some(before) = before {
             before();
         }
         self.store.publish(new)?;
@@ -451,6 +456,68 @@ fn who_may_not_write_gets_what_others_put_however_much_there_is_of_its_own() {
     lab.be("right", MemberRole::Writer);
     lab.pass();
     assert!(lab.tree("left").contains("a=changed by who may not"));
+}
+
+#[test]
+fn who_may_not_write_gets_all_of_a_first_copy() {
+    let mut lab = Lab::shared(&[("z", "of all")]);
+    lab.forget_all("left");
+    for number in 0..6 {
+        lab.write("left", &format!("a{number}"), "own");
+    }
+    lab.be("left", MemberRole::Reader);
+    let mut options = lab.options();
+    options.slice = 2;
+    let refused = lab.pair_of("left").unwrap().pass(&options, &Silent);
+    assert_eq!(refused.unwrap_err().code(), "workspace.refused");
+    assert!(lab.tree("left").contains("z=of all"), "{}", lab.tree("left"));
+}
+
+#[test]
+fn what_was_done_before_others_came_first_is_told() {
+    let mut lab = Lab::shared(&[("a", "of all")]);
+    lab.forget_all("left");
+    lab.write("left", "a", "mine");
+    lab.write("left", "b", "new");
+    lab.write("right", "c", "of the right");
+    let between = Arc::new(Between::new(lab.store("left")));
+    let mut right = lab.pair_of("right").unwrap();
+    let [of_right, mut options] = [lab.options(), lab.options()];
+    // Not the first slice's point, but that of the second.
+    let again = Arc::clone(&between);
+    between.before_publish(move || {
+        again.before_publish(move || {
+            assert!(right.pass(&of_right, &Silent).unwrap().is_in_step());
+        });
+    });
+    options.slice = 1;
+    let report = lab
+        .pair_by("left", between)
+        .unwrap()
+        .pass(&options, &Silent)
+        .unwrap();
+    assert!(report.is_in_step() && report.notices.len() == 1, "{report:?}");
+    assert!(
+        lab.tree("left").contains("c=of the right"),
+        "{}",
+        lab.tree("left")
+    );
+}
+
+#[test]
+fn packs_that_nothing_needs_are_let_go_at_the_server_and_all_is_there() {
+    let mut lab = Lab::shared(&[("a", "1"), ("d/b", "2")]);
+    for round in 0..30 {
+        lab.write("left", "a", &format!("round {round}"));
+        lab.write("right", "d/b", &format!("round {round} of the right"));
+        lab.pass();
+    }
+    // What is not kept for earlier points goes.
+    let gone = lab.office().site.keep_newest_alone("acme");
+    assert!(gone.points > 50 && gone.objects > 50, "{gone:?}");
+    lab.forget_all("left");
+    lab.pass();
+    assert_eq!(lab.tree("left"), "a=round 29 d/ d/b=round 29 of the right");
 }
 
 /// The tree's keys are in the order of bytes, and paths in that of their names.

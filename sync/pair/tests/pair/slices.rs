@@ -72,6 +72,22 @@ fn two_full_folders_become_the_same_in_slices_as_they_do_at_once() {
     }
 }
 
+#[test]
+fn a_folder_that_cannot_be_made_keeps_nobody_from_the_rest() {
+    let mut lab = Lab::new();
+    lab.pair().unwrap();
+    for number in 0..6 {
+        lab.write("left", &format!("d/e/{number}"), "in it");
+    }
+    lab.write("left", "z", "last");
+    let fifo = rustix::fs::FileType::Fifo;
+    let at = lab.at("right/d");
+    rustix::fs::mknodat(rustix::fs::CWD, &at, fifo, rustix::fs::Mode::RWXU, 0).unwrap();
+    let report = lab.pass_with(|options| options.slice = 2).unwrap();
+    assert!(report.is_in_step() && report.notices.len() == 1, "{report:#?}");
+    assert_eq!(fs::read_to_string(lab.at("right/z")).unwrap(), "last");
+}
+
 /// Ends a pass when so many files were read.
 struct EndsAfter(AtomicU64, u64);
 

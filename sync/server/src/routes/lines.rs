@@ -152,7 +152,13 @@ pub(super) async fn tell_many(
         .limit
         .unwrap_or(MAX_LISTED_POINTS)
         .clamp(1, MAX_LISTED_POINTS);
-    let points = points::list(&app.database, &key, wanted, limit).await?;
+    let mut points = points::list(&app.database, &key, wanted, limit).await?;
+    if let (1, Some(true), [only]) = (limit, wanted.head, &mut points[..]) {
+        // One that went meanwhile is told without.
+        if let Ok(with_head) = points::get(&app.database, &key, only.generation).await {
+            *only = with_head;
+        }
+    }
     let newest = match wanted.after {
         Some(_) => Some(points::newest_generation(&app.database, &key).await?),
         None => None,

@@ -26,6 +26,7 @@ macro_rules! scenarios {
 }
 
 mod backup;
+mod cluster;
 mod crash;
 mod enrolment;
 mod harness;

@@ -9,8 +9,6 @@
 
 use std::{
     fs,
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -20,15 +18,16 @@ use std::{
 use axum::Router;
 use gobag_server::{
     clock::Clock,
-    config::{Config, Postgres, S3},
+    config::{Config, S3},
     probe,
     serve::{Server, open_blobs},
 };
-use tempfile::TempDir;
 use tokio::task::block_in_place;
 
 use crate::{
-    backup, enrolment, leases, limits,
+    backup,
+    cluster::{Cluster, database},
+    enrolment, leases, limits,
     moto::{Moto, skipped},
     objects, points, pruning, shares, tenants, waiting, workspaces,
 };
@@ -50,14 +49,18 @@ pub(crate) fn choose(config: &mut Config) {
     };
     let number = stores.made.fetch_add(1, Ordering::Relaxed);
     block_in_place(|| {
-        config.postgres = Some(stores.cluster.database(&config.data, number));
+        let name = format!("gobag{number}");
+        config.postgres = Some(database(stores.cluster.folder(), &config.data, &name));
         config.s3 = Some(stores.moto.bucket(&config.data, number));
     });
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_again_on_postgresql_and_a_bucket() {
-    let (Some(cluster), Some(moto)) = block_in_place(|| (Cluster::start(), Moto::start(None))) else {
+    let Some(cluster) = block_in_place(Cluster::start) else {
+        return skipped("postgres", "PostgreSQL (Debian's `postgresql`) is not installed");
+    };
+    let Some(moto) = block_in_place(|| Moto::start(None)) else {
         return;
     };
     let stores = Arc::new(Stores {
@@ -123,102 +126,4 @@ async fn a_bucket_that_ignores_conditions_is_refused_before_anything_is_kept() {
     assert_eq!(refused.code(), "server.probe-broken", "{refused}");
     assert!(refused.to_string().contains("If-None-Match"), "{refused}");
     serving.abort();
-}
-
-struct Cluster {
-    programs: PathBuf,
-    folder: TempDir,
-}
-
-impl Cluster {
-    /// Flushes are left out: what a crash does is PostgreSQL's own matter.
-    fn start() -> Option<Self> {
-        let versions = fs::read_dir("/usr/lib/postgresql")
-            .into_iter()
-            .flatten()
-            .flatten();
-        let mut programs = versions.map(|version| version.path().join("bin"));
-        let Some(programs) = programs.find(|programs| programs.join("initdb").exists()) else {
-            skipped("postgres", "PostgreSQL (Debian's `postgresql`) is not installed");
-            return None;
-        };
-        let folder = tempfile::tempdir().unwrap();
-        if is_root() {
-            // PostgreSQL does not run as root.
-            std::os::unix::fs::chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
-        }
-        let cluster = Self { programs, folder };
-        let data = cluster.folder.path().join("data");
-        cluster.run("initdb", &["-U", "gobag", "-A", "trust", "-N", "-D"], &data, &[]);
-        let socket = format!(
-            "-c listen_addresses= -c fsync=off -c max_connections=400 -k {}",
-            cluster.folder.path().display()
-        );
-        let log = cluster.folder.path().join("log");
-        let log = log.to_str().unwrap();
-        cluster.run(
-            "pg_ctl",
-            &["start", "-w", "-s", "-l", log, "-o", &socket, "-D"],
-            &data,
-            &[],
-        );
-        Some(cluster)
-    }
-
-    fn run(&self, program: &str, before: &[&str], data: &Path, after: &[&str]) {
-        let mut command = match is_root() {
-            true => {
-                let mut command = Command::new("setpriv");
-                let nobody = NOBODY.to_string();
-                command.args(["--reuid", &nobody, "--regid", &nobody, "--clear-groups"]);
-                command.arg(self.programs.join(program));
-                command
-            }
-            false => Command::new(self.programs.join(program)),
-        };
-        let status = command
-            .args(before)
-            .arg(data)
-            .args(after)
-            .current_dir("/")
-            .stdout(Stdio::null())
-            .status()
-            .unwrap();
-        assert!(status.success(), "{program}: {status}");
-    }
-
-    fn database(&self, folder: &Path, number: u32) -> Postgres {
-        let socket = self.folder.path().to_str().unwrap();
-        let name = format!("gobag{number}");
-        let sql = format!("CREATE DATABASE {name}");
-        let status = Command::new(self.programs.join("psql"))
-            .args(["-q", "-h", socket, "-U", "gobag", "-d", "postgres", "-c", &sql])
-            .status()
-            .unwrap();
-        assert!(status.success());
-        let url_file = folder.join("url");
-        fs::write(
-            &url_file,
-            format!("postgres://gobag@localhost/{name}?host={socket}\n"),
-        )
-        .unwrap();
-        Postgres {
-            url_file,
-            connections: 16,
-        }
-    }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        let data = self.folder.path().join("data");
-        self.run("pg_ctl", &["stop", "-s", "-m", "immediate", "-D"], &data, &[]);
-    }
-}
-
-const NOBODY: u32 = 65534;
-
-fn is_root() -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
 }

@@ -293,7 +293,7 @@ fn installed(program: &str) -> PathBuf {
 }
 
 /// Says that a test is skipped, or fails where it must not be.
-fn skipped(need: &str, why: &str) {
+pub(crate) fn skipped(need: &str, why: &str) {
     let required = std::env::var("GOBAG_REQUIRE").unwrap_or_default();
     assert!(
         !required.split(',').any(|required| required == need),

@@ -52,6 +52,7 @@ fn head(generation: u64, adds: &[Digest]) -> NewHead {
         after: None,
         head: generation.to_be_bytes().to_vec(),
         adds: adds.to_vec(),
+        drops: Vec::new(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     ops::Range,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst},
     },
 };
 
@@ -33,6 +33,8 @@ pub(crate) struct Memory {
     pub(crate) calls: AtomicUsize,
     /// So many calls work, then none; 0: all.
     pub(crate) works: AtomicUsize,
+    /// Whether it drops packs.
+    pub(crate) lets_go: AtomicBool,
 }
 
 impl Memory {
@@ -96,6 +98,10 @@ impl Store for Memory {
         Ok(())
     }
 
+    fn lets_go(&self) -> bool {
+        self.lets_go.load(SeqCst)
+    }
+
     fn publish(&self, new: &NewHead) -> Result<(), StoreError> {
         self.call()?;
         assert!(new.head.len() <= 64 << 10, "{}", new.head.len());
@@ -106,8 +112,11 @@ impl Store for Memory {
         {
             return Err(StoreError::Raced);
         }
-        let packs = self.packs.lock().unwrap();
+        let mut packs = self.packs.lock().unwrap();
         assert!(new.adds.iter().all(|pack| packs.contains_key(pack)));
+        // At once: as if nobody kept what was before.
+        let gone = new.drops.iter().filter(|pack| packs.remove(pack).is_some());
+        assert_eq!(gone.count(), new.drops.len());
         heads.push(new.clone());
         Ok(())
     }
@@ -145,14 +154,23 @@ pub(crate) fn member(store: &Arc<Memory>) -> Workspace {
 }
 
 pub(crate) fn member_with(store: &Arc<Memory>, cache: Arc<dyn PageCache>) -> Workspace {
+    open(Arc::clone(store) as Arc<dyn Store>, cache)
+}
+
+pub(crate) fn member_at(store: Arc<dyn Store>) -> Workspace {
+    open(store, Arc::new(NoCache))
+}
+
+fn open(store: Arc<dyn Store>, cache: Arc<dyn PageCache>) -> Workspace {
     Workspace::new(Options {
         id: ID,
         key: &Key::from_bytes([5; 32]),
-        store: Arc::clone(store) as Arc<dyn Store>,
+        store,
         cache,
         name: "sales".to_owned(),
         by: "Ada".to_owned(),
         random: Arc::new(Counted),
+        sweep_after: |needed| needed as u64 / 4,
     })
 }
 

@@ -1,6 +1,10 @@
 //! Whatever is changed, the tree is what the model is, for whoever opens it.
 
-use std::{collections::BTreeMap, io::Read as _, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    io::Read as _,
+    sync::{Arc, atomic::Ordering::SeqCst},
+};
 
 use gobag_format::{Silent, workspace::EntryKind};
 use gobag_workspace::{Workspace, WorkspaceError, path_of};
@@ -114,6 +118,7 @@ fn is_as(workspace: &Workspace, step: &Step, model: &Model, shown: &Model) {
 
 fn run(steps: &[Step]) {
     let store = Arc::new(Memory::default());
+    store.lets_go.store(true, SeqCst);
     let mut workspace = member(&store);
     // Enough that there are pages of pages.
     let mut model = Model::new();

@@ -223,6 +223,8 @@ fn workspace_by(store: Arc<dyn Store>, cache: Arc<dyn PageCache>, random: Arc<dy
         name: "sales".to_owned(),
         by: "Ada".to_owned(),
         random,
+        // Often.
+        sweep_after: |needed| needed as u64 / 2,
     })
 }
 

@@ -1,7 +1,7 @@
 //! A server in memory, and the line to it: answers get lost, requests come late or twice, packs go, and what is kept is put back.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     ops::Range,
     sync::{Arc, Mutex},
 };
@@ -41,9 +41,25 @@ impl State {
         if !new.adds.iter().all(|pack| self.packs.contains_key(pack)) {
             return Err(StoreError::Gone);
         }
+        let named = self.named();
+        // As a server refuses it.
+        assert!(new.adds.iter().all(|pack| !named.contains(pack)));
+        assert!(new.drops.iter().all(|pack| named.contains(pack)));
+        // At once: as if nobody kept what was before.
+        self.packs.retain(|pack, _| !new.drops.contains(pack));
         self.heads.push(new.clone());
         self.every_head.push(new.clone());
         Ok(())
+    }
+
+    /// What the newest point has.
+    fn named(&self) -> BTreeSet<Digest> {
+        let mut named = BTreeSet::new();
+        for head in &self.heads {
+            named.extend(&head.adds);
+            named.retain(|pack| !head.drops.contains(pack));
+        }
+        named
     }
 }
 
@@ -71,8 +87,10 @@ impl Server {
         self.with(|state| {
             state.heads.truncate(points);
             state.late.clear();
-            let kept: Vec<Digest> = state.heads.iter().flat_map(|head| head.adds.clone()).collect();
-            state.packs.retain(|pack, _| kept.contains(pack));
+            let named = state.named().into_iter();
+            state.packs = named
+                .map(|pack| (pack, state.every_pack[&pack].clone()))
+                .collect();
         });
     }
 
@@ -200,6 +218,10 @@ impl Store for Line {
         }
     }
 
+    fn lets_go(&self) -> bool {
+        true
+    }
+
     fn publish(&self, new: &NewHead) -> Result<(), StoreError> {
         let fate = self.fate("publish");
         self.world.server.with(|state| match fate {
@@ -217,7 +239,7 @@ impl Store for Line {
                 state.publish(new)
             }
             Fate::Gone => {
-                let named: Vec<Digest> = state.heads.iter().flat_map(|head| head.adds.clone()).collect();
+                let named = state.named();
                 state.packs.retain(|pack, _| named.contains(pack));
                 state.publish(new)
             }
@@ -269,6 +291,10 @@ impl Store for Past {
 
     fn put(&self, _: Digest, _: &[u8]) -> Result<(), StoreError> {
         Err(offline())
+    }
+
+    fn lets_go(&self) -> bool {
+        false
     }
 
     fn publish(&self, _: &NewHead) -> Result<(), StoreError> {

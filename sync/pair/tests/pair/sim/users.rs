@@ -43,10 +43,17 @@ pub(crate) fn gone(before: &Contents, after: &Contents) -> Vec<String> {
 
 /// Somebody does something; `text` was never written before.
 pub(crate) fn act(folder: &Path, dice: &mut Dice, text: &str) {
-    let name = |dice: &mut Dice| match dice.below(4) {
+    let name = |dice: &mut Dice| match dice.below(5) {
         0 => format!("{}", dice.below(4)),
         1 => format!("d{}", dice.below(3)),
         2 => format!("d{}/{}", dice.below(3), dice.below(3)),
+        // By its bytes before what is in `d0`.
+        3 => format!(
+            "d{}{}{}",
+            dice.below(2),
+            [" b/", ".b/", " "][dice.below(3) as usize],
+            dice.below(2)
+        ),
         _ => format!("d{}/e/{}", dice.below(2), dice.below(3)),
     };
     let (one, other) = (folder.join(name(dice)), folder.join(name(dice)));
