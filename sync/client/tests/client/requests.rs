@@ -88,8 +88,19 @@ fn points_parts_and_bookmarks() {
     let before = stick.points(&line, &wanted).unwrap();
     assert_eq!((before.len(), before[0].added), (1, 2));
     let one = stick.point(&line, 1).unwrap();
-    assert_eq!(one.head.unwrap().as_slice(), b"sealed");
+    assert_eq!(one.head.as_ref().unwrap().as_slice(), b"sealed");
     assert_eq!(one.bookmarks, [bookmark]);
+    // With its head only where that is asked for, and it is one.
+    let head = |wanted: Wanted| {
+        let wanted = Wanted {
+            head: Some(true),
+            ..wanted
+        };
+        stick.points(&line, &wanted).unwrap().remove(0)
+    };
+    assert_eq!(before[0].head, None);
+    assert_eq!(head(wanted), one);
+    assert_eq!(head(Wanted::default()).head, None);
 }
 
 #[test]

@@ -35,6 +35,8 @@ pub(crate) struct Memory {
     pub(crate) works: AtomicUsize,
     /// Whether it drops packs.
     pub(crate) lets_go: AtomicBool,
+    /// Whether it refuses points that drop some.
+    pub(crate) refuses_drops: AtomicBool,
 }
 
 impl Memory {
@@ -106,6 +108,9 @@ impl Store for Memory {
         self.call()?;
         assert!(new.head.len() <= 64 << 10, "{}", new.head.len());
         self.came.fetch_add(new.head.len() as u64, SeqCst);
+        if !new.drops.is_empty() && self.refuses_drops.load(SeqCst) {
+            return Err(StoreError::Refused("these are not here".into()));
+        }
         let mut heads = self.heads.lock().unwrap();
         let last = heads.last().map(|head| (head.generation, head.point));
         if last.map(|(_, point)| point) != new.after || last.map_or(0, |(last, _)| last) + 1 != new.generation

@@ -153,3 +153,24 @@ fn many_lists_that_are_not_here_are_asked_for_bit_by_bit() {
     assert_eq!(read(&last, "f599"), noise(599, 40_000));
     assert_eq!(read(&last, "f0"), noise(1002, 40_000));
 }
+
+#[test]
+fn a_store_that_refuses_what_is_dropped_gets_the_point_without() {
+    let store = store();
+    store.refuses_drops.store(true, SeqCst);
+    let mut workspace = member(&store);
+    for number in 0..20 {
+        put(&mut workspace, "a", &noise(number, 200_000)).unwrap();
+        workspace.publish().unwrap();
+    }
+    assert_eq!((store.heads.lock().unwrap().len(), dropped(&store)), (20, 0));
+    let mut other = member(&store);
+    other.refresh(workspace.point()).unwrap();
+    assert_eq!(read(&other, "a"), noise(19, 200_000));
+    // All are named still, and go once the store takes it.
+    store.refuses_drops.store(false, SeqCst);
+    put(&mut other, "a", &noise(20, 200_000)).unwrap();
+    other.publish().unwrap();
+    assert!(dropped(&store) >= 19, "{}", dropped(&store));
+    assert_eq!(named(&other), kept(&store));
+}

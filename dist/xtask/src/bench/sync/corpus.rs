@@ -1,8 +1,8 @@
 //! What is kept the same, and what changes in it: all of it follows from the seed, so that every tool has the same.
 //!
 //! Sizes of the many files are spread evenly on a logarithmic scale: half of them are below 224 bytes, the largest have 50 kB, and 100,000 have 440 MiB.
-//! What is in them is noise: nothing is gained by compression, and no two pieces are alike. Times of modification are an hour apart from one edit to the next:
-//! unison does not see one in the same second as the last that leaves the size.
+//! What is in them is noise: nothing is gained by compression, and no two pieces are alike. Times of modification are 4,000 s apart from one edit to the next:
+//! unison does not see one that leaves the size in the same second as the last, nor exactly an hour after it.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -31,7 +31,7 @@ const ADDED: usize = 8192;
 
 /// When everything was made, seconds since 1970 UTC, and how long after it the next edit came.
 const MADE_S: u64 = 1_600_000_000;
-const NEXT_S: u64 = 3_600;
+const NEXT_S: u64 = 4_000;
 
 /// Something that a person does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
