@@ -32,7 +32,7 @@ pub enum ClientError {
         source: Cause,
     },
     /// The server did not take the stick's certificate: it has ended, or is another organisation's.
-    #[error("the company's server {server} does not accept this stick's certificate")]
+    #[error("the company's server {server} does not accept our certificate")]
     Certificate {
         /// `host:port`.
         server: String,

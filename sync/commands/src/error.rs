@@ -1,5 +1,6 @@
 //! Every library error's exit code and hint: the one place.
 
+use gobag_client::ClientError;
 use gobag_files::FilesError;
 use gobag_format::workspace::BlobError;
 use gobag_member::MemberError;
@@ -104,7 +105,7 @@ fn pair(error: &PairError, shell: &Shell<'_>) -> (ExitCode, String) {
                 format!("to take this workspace from now on: {pair}"),
             )
         }
-        PairError::Workspace(error) => (ExitCode::Failed, workspace(error).to_owned()),
+        PairError::Workspace(error) => (exit_of(error), workspace(error).to_owned()),
         PairError::Gone { .. } => (
             ExitCode::Failed,
             "nothing was taken away; the one that is there gets the name with the other `--keep`, and `both` leaves it where it is".to_owned(),
@@ -118,6 +119,22 @@ fn pair(error: &PairError, shell: &Shell<'_>) -> (ExitCode, String) {
             "nothing was changed that is not whole; run the same again".to_owned(),
         ),
     }
+}
+
+/// Whether the company's server was reached and said no, or anything else.
+fn exit_of(error: &WorkspaceError) -> ExitCode {
+    match error {
+        WorkspaceError::Store(StoreError::Refused(cause) | StoreError::Full(cause))
+            if cause.downcast_ref().is_some_and(said_no) =>
+        {
+            ExitCode::Refused
+        }
+        _ => ExitCode::Failed,
+    }
+}
+
+fn said_no(error: &ClientError) -> bool {
+    error.refused().is_some()
 }
 
 fn reach(error: &ReachError, shell: &Shell<'_>) -> (ExitCode, String) {
@@ -184,10 +201,16 @@ fn member(error: &MemberError, shell: &Shell<'_>) -> (ExitCode, String) {
             ExitCode::Failed,
             "your files stay as they are; run the same again when this computer is online".to_owned(),
         ),
-        _ => (
-            ExitCode::Failed,
-            "tell IT what stands here; your files stay as they are".to_owned(),
-        ),
+        error => {
+            let is_no = matches!(error, MemberError::Client(error) if said_no(error));
+            let exit = if is_no {
+                ExitCode::Refused
+            } else {
+                ExitCode::Failed
+            };
+            let hint = "tell IT what stands here; your files stay as they are";
+            (exit, hint.to_owned())
+        }
     }
 }
 

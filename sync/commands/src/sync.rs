@@ -17,6 +17,7 @@ use crate::{
     text::page,
     units::{KeepArgs, Window, span, speed, window},
     watch::{self, When},
+    who,
 };
 
 /// Make two paired folders the same
@@ -24,7 +25,7 @@ use crate::{
 /// Once, or with `--watch` again and again as soon as something changes in either. What somebody is writing to meanwhile is left to the next time.
 ///
 /// Exit codes: 0: both are the same. 1: nothing was done, for it waits for you (`holds`), or it failed. 3: it is done but for what is listed, or you
-/// should look at something. 7: another program is at it. 130: you ended it. `--watch` goes on whatever happens, and ends with 0 when you end it.
+/// should look at something. 2: one folder is in the other. 6: what it needs is damaged. 7: another program is at it. 8: your company's server said no. 130: you ended it. `--watch` goes on whatever happens, and ends with 0 when you end it.
 #[derive(Debug, clap::Args)]
 pub struct SyncArgs {
     /// Your folder
@@ -61,9 +62,9 @@ pub struct SyncOptions {
     /// Do it although it deletes or changes much, this time; who said so is written down
     #[arg(long)]
     confirm: bool,
-    /// By what name your side of a conflict goes
-    #[arg(long, value_name = "NAME", default_value = "mine")]
-    label: String,
+    /// By what name your side of a conflict goes; else by yours, and this computer's
+    #[arg(long, value_name = "NAME")]
+    label: Option<String>,
     /// Leave out what matches, in the syntax of git's ignore files; besides what `.gobag-sync-ignore` at the top of either folder says
     #[arg(long, value_name = "PATTERN")]
     ignore: Vec<String>,
@@ -82,10 +83,11 @@ pub fn sync_these(
     args: &SyncOptions,
     shell: &Shell<'_>,
 ) -> Result<ExitCode, CliError> {
+    let label = args.label.clone().unwrap_or_else(who::label);
     let passing = Passing {
         left,
         right,
-        label: &args.label,
+        label: &label,
         confirmed: args.confirm,
         dry_run: args.dry_run,
         keep: args.keep.rules(),

@@ -23,8 +23,13 @@ pub(crate) fn page(report: &Report, shell: &Shell<'_>) -> String {
         text.push_str(&format!("FAIL {}\n", held(hold)));
     }
     if !report.holds.is_empty() && !report.dry_run {
+        let before = done(&report.left, &report.right, false);
+        let said = match before.is_empty() {
+            true => "Nothing was done.",
+            false => "Not all was done.",
+        };
         text.push_str(&format!(
-            "Nothing was done. If this is meant: {}, and run it again; or run it again with `--confirm`. `--dry-run` says what it would do.\n",
+            "{before}{said} If this is meant: {}, and run it again; or run it again with `--confirm`. `--dry-run` says what it would do.\n",
             shell.call("holds confirm LEFT")
         ));
         return text;

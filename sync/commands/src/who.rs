@@ -3,11 +3,25 @@
 /// `ada (user 1000)`, or only the number where it has no name on this computer.
 pub fn who() -> String {
     let uid = rustix::process::getuid().as_raw();
-    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    match name_of(&users, uid) {
+    match whose() {
         Some(name) => format!("{name} (user {uid})"),
         None => format!("user {uid}"),
     }
+}
+
+/// `ada on desk`.
+pub(crate) fn label() -> String {
+    let system = rustix::system::uname();
+    let host = system.nodename().to_string_lossy();
+    match whose() {
+        Some(name) => format!("{name} on {host}"),
+        None => host.into_owned(),
+    }
+}
+
+fn whose() -> Option<String> {
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    name_of(&users, rustix::process::getuid().as_raw()).map(str::to_owned)
 }
 
 fn name_of(users: &str, uid: u32) -> Option<&str> {

@@ -42,7 +42,9 @@ pub(crate) struct Apply<'a> {
     unmade: Vec<RelPath>,
     /// Files that the other side has no room for all attributes of.
     without_attributes: Vec<String>,
-    /// Why the workspace takes nothing; what it gives is got all the same.
+    /// Whether the workspace takes anything; what it gives is got all the same.
+    takes: bool,
+    /// Why it takes nothing, if that was heard here.
     refused: Option<WorkspaceError>,
 }
 
@@ -58,6 +60,7 @@ impl<'a> Apply<'a> {
         base: &'a mut Base,
         marks: Marks,
         pace: &'a Pace,
+        takes: bool,
     ) -> Self {
         Self {
             sides,
@@ -72,6 +75,7 @@ impl<'a> Apply<'a> {
             unnamed: Vec::new(),
             unmade: Vec::new(),
             without_attributes: Vec::new(),
+            takes,
             refused: None,
         }
     }
@@ -89,10 +93,7 @@ impl<'a> Apply<'a> {
         // However it ended, what was made comes into its place, and what is done is noted.
         let done = done.and(self.place(report));
         match done {
-            Ok(()) => {
-                self.note()?;
-                self.refused.take().map_or(Ok(()), |error| Err(error.into()))
-            }
+            Ok(()) => self.note(),
             // Where the workspace is it that failed, it is not waited for again.
             Err(error) if self.sides[1].has_points() => self.note_left().and(Err(error)),
             Err(error) => self.note().and(Err(error)),
@@ -110,7 +111,7 @@ impl<'a> Apply<'a> {
                 report.ended = true;
                 break;
             }
-            let is_refused = self.refused.is_some() && side_of(operation) == Side::Right;
+            let is_refused = !self.takes && side_of(operation) == Side::Right;
             if let (true, Operation::Rename { to, .. }) = (is_refused, operation) {
                 self.unnamed.push(to.clone());
             }
@@ -141,7 +142,7 @@ impl<'a> Apply<'a> {
                 Err(SideError::Workspace(error))
                     if side_of(operation) == Side::Right && is_refusal(&error) =>
                 {
-                    self.refused = Some(error);
+                    self.refuse(error);
                 }
                 Err(error) if error.is_full() => {
                     report.is_cut = true;
@@ -301,7 +302,7 @@ impl<'a> Apply<'a> {
         if !pending.is_empty() {
             // Not before it is there on the other side: else a pass that fails leaves it here, and the next one makes another.
             self.note_all()?;
-            if self.refused.is_none() {
+            if self.takes {
                 self.place_on(Side::Left, pending, report)?;
             }
         }
@@ -352,6 +353,16 @@ impl<'a> Apply<'a> {
         }
     }
 
+    fn refuse(&mut self, error: WorkspaceError) {
+        self.takes = false;
+        self.refused = Some(error);
+    }
+
+    /// Why the workspace takes nothing, if that was heard here.
+    pub(crate) fn refused(&mut self) -> Option<WorkspaceError> {
+        self.refused.take()
+    }
+
     /// Folders that could not be made.
     pub(crate) fn unmade(&mut self) -> Vec<RelPath> {
         std::mem::take(&mut self.unmade)
@@ -379,13 +390,13 @@ impl<'a> Apply<'a> {
         } else {
             self.sides[0].flush()?;
         }
-        if self.refused.is_none() {
+        if self.takes {
             match self.sides[1].flush() {
-                Err(SideError::Workspace(error)) if is_refusal(&error) => self.refused = Some(error),
+                Err(SideError::Workspace(error)) if is_refusal(&error) => self.refuse(error),
                 flushed => flushed?,
             }
         }
-        if self.refused.is_some() {
+        if !self.takes {
             // Nothing of it is in a point.
             self.noted[at(Side::Right)].clear();
             return Ok(());

@@ -4,7 +4,7 @@ use std::{error::Error, path::PathBuf};
 
 use gobag_files::{FilesError, ScanError};
 use gobag_reconcile::RelPath;
-use gobag_workspace::{StoreError, WorkspaceError};
+use gobag_workspace::WorkspaceError;
 use thiserror::Error;
 
 use crate::side::SideError;
@@ -76,14 +76,6 @@ pub enum PairError {
 }
 
 impl PairError {
-    /// Whether a workspace takes nothing from this member, and may be read nevertheless.
-    pub(crate) fn is_refusal(&self) -> bool {
-        matches!(
-            self,
-            Self::Workspace(WorkspaceError::Store(StoreError::Refused(_)))
-        )
-    }
-
     /// Stable code for scripts.
     pub fn code(&self) -> &'static str {
         match self {

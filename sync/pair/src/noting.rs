@@ -4,6 +4,7 @@
 //! none of them takes much away. While a pass is held the sum stays, whatever time goes by; what somebody agreed to ends it.
 
 use gobag_reconcile::{Hold, Plan, Side};
+use gobag_workspace::WorkspaceError;
 use jiff::Timestamp;
 
 use crate::{
@@ -29,6 +30,8 @@ pub(crate) struct Noting {
     pub(crate) is_let_through: bool,
     /// What it did on both sides.
     pub(crate) done: [Counts; 2],
+    /// Why the workspace takes nothing from this member in this pass.
+    pub(crate) refused: Option<WorkspaceError>,
     /// What people are to know of a part that was begun anew: the next finds nothing of it any more.
     pub(crate) told: Vec<Told>,
 }

@@ -199,15 +199,18 @@ impl Pair {
 
     fn pass_once(&mut self, options: &Options, monitor: &dyn Monitor) -> Result<Report, PairError> {
         let mut done = Report::default();
-        let mut refused = None;
-        let through = self.parts(options, monitor, &mut done, &mut refused);
-        match through.and(refused.map_or(Ok(()), Err)) {
-            Ok(()) => Ok(done),
-            Err(error) => {
-                self.noting.failed(&done);
-                Err(error)
-            }
-        }
+        self.noting.refused = None;
+        let failed = match self.parts(options, monitor, &mut done) {
+            Err(error) => error,
+            // What waits for somebody, and that somebody ended it, is to be known first.
+            Ok(()) if !done.is_over() => return Ok(done),
+            Ok(()) => match self.noting.refused.take() {
+                Some(error) => error.into(),
+                None => return Ok(done),
+            },
+        };
+        self.noting.failed(&done);
+        Err(failed)
     }
 
     /// One slice after the other, or everything at once.
@@ -216,7 +219,6 @@ impl Pair {
         options: &Options,
         monitor: &dyn Monitor,
         done: &mut Report,
-        refused: &mut Option<PairError>,
     ) -> Result<(), PairError> {
         // Of names that a side takes for one, both have to be seen at once.
         let folds = self.left.folds_names() || self.right.folds_names();
@@ -240,14 +242,7 @@ impl Pair {
                     .iter_mut()
                     .for_each(|scan| scan.found.retain(|path, _| !is_out(path)));
             }
-            let mut part = match self.part(&filter, &scans, options, monitor, &mut closed) {
-                // What it gives is got all the same.
-                Err(error) if error.is_refusal() => {
-                    refused.get_or_insert(error);
-                    Report::default()
-                }
-                part => part?,
-            };
+            let mut part = self.part(&filter, &scans, options, monitor, &mut closed)?;
             // Else all that failed would be looked at once more in the end, at once.
             part.is_cut = part.is_cut || (end.is_some() && failures.len() + part.failures.len() >= most);
             let is_last = end.is_none() || part.is_stuck();
@@ -258,7 +253,7 @@ impl Pair {
                 }
                 return Ok(());
             }
-            failures.extend(done.failures.iter().cloned());
+            failures.append(&mut done.failures);
             after = end;
         }
     }
@@ -359,10 +354,15 @@ impl Pair {
         let left = Folder::begin(&self.left, &scans[0], &options.run, &owner)?;
         let right = self.right.target(&scans[1], &options.run, &owner)?;
         let sides: [Box<dyn Target + '_>; 2] = [Box::new(left), right];
-        let mut apply = Apply::begin(sides, &mut self.base, marks, &*self.pace);
+        let takes = self.noting.refused.is_none();
+        let mut apply = Apply::begin(sides, &mut self.base, marks, &*self.pace, takes);
         let done = apply.all(&plan.operations, monitor, report);
-        let unmade = apply.unmade();
+        let (unmade, refused) = (apply.unmade(), apply.refused());
         report.notices.extend(apply.told());
+        if let Some(error) = refused {
+            self.noting.refused = Some(error);
+            self.right.forget_changes();
+        }
         done.map(|()| unmade)
     }
 

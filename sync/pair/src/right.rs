@@ -43,6 +43,13 @@ pub(crate) enum Right {
 }
 
 impl Right {
+    /// What was to be put into a workspace, and is in no point, is not put.
+    pub(crate) fn forget_changes(&mut self) {
+        if let Self::Workspace(workspace) = self {
+            workspace.forget_changes();
+        }
+    }
+
     /// Opens it. Where `expect` is given, it has to be that one; a folder that has no name gets `fresh`.
     pub(crate) fn open(other: Other, fresh: RootId, expect: Option<RootId>) -> Result<Self, PairError> {
         match other {

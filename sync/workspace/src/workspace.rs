@@ -231,6 +231,11 @@ impl Workspace {
         !self.changes.is_empty()
     }
 
+    /// Forgets what was changed since the newest point.
+    pub fn forget_changes(&mut self) {
+        self.changes.clear();
+    }
+
     /// Sends a file's bytes, and puts it at `path`; they have to be `file`. Pieces of what is there are not sent again.
     pub fn put_file(
         &mut self,

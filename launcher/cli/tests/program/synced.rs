@@ -146,7 +146,7 @@ fn from_the_letters_to_documents_that_are_the_same_on_two_sticks() {
         &["are a pair", "`gobag sync LEFT RIGHT`"],
     );
     fs::write(ada.path("docs/letter"), "dear all").unwrap();
-    assert_says(&say(&ada, of_ada, &["sync"]), 1, &["admitted to the workspace"]);
+    assert_says(&say(&ada, of_ada, &["sync"]), 8, &["admitted to the workspace"]);
     company.admit(of_ada);
     // The stick knows what is meant.
     assert_says(

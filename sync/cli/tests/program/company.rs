@@ -224,7 +224,7 @@ fn two_computers_and_the_companys_server() {
     }
     desk.is(
         "sync ada workspace:sales --state 1",
-        1,
+        8,
         &["admitted to the workspace"],
     );
     company.admit(1, MemberRole::Writer);
@@ -267,6 +267,6 @@ fn two_computers_and_the_companys_server() {
     company.admit(2, MemberRole::Reader);
     desk.is("sync bob workspace:sales --state 2", 0, &["In your folder 1 put"]);
     desk.write("bob/mine", "not for all");
-    desk.is("sync bob workspace:sales --state 2", 1, &["may write there"]);
+    desk.is("sync bob workspace:sales --state 2", 8, &["may write there"]);
     assert_eq!(desk.read("bob/mine"), "not for all");
 }

@@ -42,7 +42,7 @@ fn from_two_folders_to_a_version_of_last_week() {
     desk.is(
         "sync mine office",
         3,
-        &["warn letter was changed in both folders. The one of your folder is now letter (conflict mine "],
+        &["warn letter was changed in both folders. The one of your folder is now letter (conflict "],
     );
     assert_eq!(desk.read("mine/letter"), "theirs");
     let listed = desk.json("versions mine letter", 0);

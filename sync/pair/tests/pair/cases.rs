@@ -2,10 +2,11 @@
 
 use std::{
     fs,
-    os::unix::fs::{PermissionsExt, symlink},
+    os::unix::fs::{MetadataExt as _, PermissionsExt, symlink},
 };
 
 use gobag_pair::{Report, Told};
+use gobag_reconcile::Hold;
 
 #[test]
 fn s21_a_first_pass_brings_everything_and_changes_go_both_ways() {
@@ -159,6 +160,115 @@ fn s23_what_is_no_file_is_told_and_left() {
         (lab.tree("left"), lab.tree("right")),
         ("d/ d/pipe?".into(), String::new())
     );
+}
+
+#[test]
+fn s24_two_names_of_one_file_become_two_files() {
+    let mut lab = super::lab(&[("a", "1")]);
+    fs::hard_link(lab.at("left/a"), lab.at("left/b")).unwrap();
+    lab.pass();
+    assert_eq!(lab.tree("right"), "a=1 b=1");
+    let ino = |path: &str| fs::metadata(lab.at(path)).unwrap().ino();
+    assert_ne!(ino("right/a"), ino("right/b"));
+    // Written by one name, it has changed by both.
+    fs::write(lab.at("left/b"), "2").unwrap();
+    lab.pass();
+    assert_eq!(lab.tree("right"), "a=2 b=2");
+    lab.remove("left", "b");
+    lab.pass();
+    assert_eq!(lab.tree("left"), "a=2");
+}
+
+#[test]
+fn s32_s33_what_takes_much_away_waits_until_somebody_agrees() {
+    let mut lab = super::lab(&[("a", "1"), ("b", "2"), ("c/d", "3")]);
+    for gone in ["a", "b", "c"] {
+        lab.remove("left", gone);
+    }
+    let report = lab.pass_with(|_| {}).unwrap();
+    assert!(
+        matches!(report.holds[..], [Hold::Emptied { .. }]) && !report.is_in_step(),
+        "{report:?}"
+    );
+    assert_eq!(lab.tree("right"), "a=1 b=2 c/ c/d=3");
+    let report = lab.pass_with(|options| options.confirmed = true).unwrap();
+    assert_eq!((report.right.removed, lab.tree("right")), (3, String::new()));
+    assert!(lab.kept("right").contains("a=1") && lab.kept("right").contains("c/d=3"));
+}
+
+#[test]
+fn s5_the_same_new_name_for_two_things_is_there_twice() {
+    let mut lab = super::lab(&[("a", "1")]);
+    lab.write("left", "new", "mine");
+    lab.write("right", "new", "theirs");
+    let report = lab.pass();
+    assert_eq!(report.notices.len(), 1, "{report:?}");
+    let tree = lab.tree("left");
+    assert!(tree.contains("new=theirs") && tree.contains(")=mine"), "{tree}");
+    assert_eq!(tree.matches('=').count(), 3, "{tree}");
+}
+
+#[test]
+fn s10_folders_moved_into_each_other_are_there_with_all_that_was_in_them() {
+    let mut lab = super::lab(&[("a/1", "one"), ("b/2", "two"), ("z", "stays")]);
+    fs::rename(lab.at("left/a"), lab.at("left/b/a")).unwrap();
+    fs::rename(lab.at("right/b"), lab.at("right/a/b")).unwrap();
+    lab.pass();
+    let tree = lab.tree("left");
+    for text in ["=one", "=two", "z=stays"] {
+        assert!(tree.contains(text), "{tree}");
+    }
+}
+
+#[test]
+fn s22_nothing_follows_a_link_that_leads_out() {
+    let mut lab = super::lab(&[("d/a", "1"), ("z", "2")]);
+    let outside = lab.at("outside");
+    fs::create_dir(&outside).unwrap();
+    fs::write(outside.join("a"), "not ours").unwrap();
+    lab.remove("left", "d");
+    symlink(&outside, lab.at("left/d")).unwrap();
+    lab.write("right", "d/a", "changed");
+    lab.write("right", "d/new", "3");
+    lab.pass();
+    assert_eq!(fs::read_to_string(outside.join("a")).unwrap(), "not ours");
+    assert_eq!(fs::read_dir(&outside).unwrap().count(), 1);
+    let tree = lab.tree("left");
+    assert!(tree.contains("=changed") && tree.contains("=3"), "{tree}");
+}
+
+#[test]
+fn s26_attributes_of_the_user_come_along_or_it_is_said() {
+    let mut lab = super::lab(&[("a", "1")]);
+    lab.write("left", "f", "2");
+    let none = rustix::fs::XattrFlags::empty();
+    if rustix::fs::setxattr(lab.at("left/f"), "user.note", b"mine", none).is_err() {
+        println!("skipped: the file system of temporary files has no attributes");
+        return;
+    }
+    let report = lab.pass();
+    let mut value = [0; 64];
+    let came = rustix::fs::getxattr(lab.at("right/f"), "user.note", &mut value[..]);
+    match lab.is_shared() {
+        true => assert_eq!(report.notices, [Told::Attributes { path: "f".to_owned() }]),
+        false => assert_eq!(&value[..came.unwrap()], b"mine"),
+    }
+    assert_eq!(lab.tree("right"), "a=1 f=2");
+}
+
+#[test]
+fn s34_what_is_left_out_stays_on_both_sides() {
+    let mut lab = super::lab(&[("keep", "1"), ("x.log", "2")]);
+    lab.write("left", ".gobag-sync-ignore", "*.log\n");
+    lab.pass();
+    lab.remove("left", "x.log");
+    lab.write("left", "new.log", "3");
+    let report = lab.pass_with(|_| {}).unwrap();
+    assert!(report.is_in_step(), "{report:#?}");
+    assert_eq!((report.left, report.right), Default::default());
+    let right = lab.tree("right");
+    assert!(right.contains("x.log=2") && !right.contains("new.log"), "{right}");
+    assert!(lab.tree("left").contains("new.log=3"));
 }
 
 #[test]

@@ -12,23 +12,6 @@ use gobag_pair::Told;
 use crate::{lab::Lab, odd::Odd};
 
 #[test]
-fn s24_two_names_of_one_file_become_two_files() {
-    let mut lab = Lab::paired(&[("a", "1")]);
-    fs::hard_link(lab.at("left/a"), lab.at("left/b")).unwrap();
-    lab.pass();
-    assert_eq!(lab.tree("right"), "a=1 b=1");
-    let ino = |path: &str| fs::metadata(lab.at(path)).unwrap().ino();
-    assert_ne!(ino("right/a"), ino("right/b"));
-    // Written by one name, it has changed by both.
-    fs::write(lab.at("left/b"), "2").unwrap();
-    lab.pass();
-    assert_eq!(lab.tree("right"), "a=2 b=2");
-    lab.remove("left", "b");
-    lab.pass();
-    assert_eq!(lab.tree("left"), "a=2");
-}
-
-#[test]
 fn s25_a_file_of_holes_stays_one() {
     const SIZE: u64 = 4 << 30;
     let mut lab = Lab::paired(&[]);
@@ -142,34 +125,18 @@ fn s50_folders_two_hundred_deep_and_paths_longer_than_the_system_takes() {
 }
 
 #[test]
-fn s26_attributes_of_the_user_come_along_where_they_can() {
-    let mut lab = Lab::paired(&[]);
-    lab.write("left", "f", "1");
-    let set = |path: &str, value: &[u8]| {
-        rustix::fs::setxattr(lab.at(path), "user.note", value, rustix::fs::XattrFlags::empty())
-    };
-    if set("left/f", b"mine").is_err() {
-        println!("skipped: the file system of temporary files has no attributes");
-        return;
-    }
-    lab.pass();
-    let mut value = [0; 64];
-    let len = rustix::fs::getxattr(lab.at("right/f"), "user.note", &mut value[..]).unwrap();
-    assert_eq!(&value[..len], b"mine");
-    // Where there is no room for them, the content comes and it is said.
+fn s26_where_there_is_no_room_for_attributes_the_content_comes_and_it_is_said() {
     let mut lab = Lab::new();
     let Some(_odd) = Odd::mount(&lab.at("right")) else {
         return;
     };
     lab.pair().unwrap();
     lab.write("left", "f", "1");
-    rustix::fs::setxattr(
-        lab.at("left/f"),
-        "user.note",
-        b"mine",
-        rustix::fs::XattrFlags::empty(),
-    )
-    .unwrap();
+    let none = rustix::fs::XattrFlags::empty();
+    if rustix::fs::setxattr(lab.at("left/f"), "user.note", b"mine", none).is_err() {
+        println!("skipped: the file system of temporary files has no attributes");
+        return;
+    }
     let report = lab.pass();
     assert_eq!(report.notices, [Told::Attributes { path: "f".to_owned() }]);
 }

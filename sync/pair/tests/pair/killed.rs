@@ -50,8 +50,9 @@ fn s46_s47_the_same_with_a_workspace() {
 fn kill(mut lab: Lab, kills: u64) {
     let kills = long(kills);
     let mut dice = Dice(kills);
-    let (mut killed, mut whole) = (0, Duration::from_millis(30));
-    for round in 0..kills {
+    let (mut killed, mut round, mut whole) = (0, 0, Duration::from_millis(30));
+    while killed < kills {
+        round += 1;
         for _ in 0..dice.below(12) {
             act(&lab, &mut dice, round);
         }
@@ -89,7 +90,7 @@ fn kill(mut lab: Lab, kills: u64) {
         let lost: Vec<_> = before.difference(&after).collect();
         assert!(lost.is_empty(), "round {round}: {lost:?}");
     }
-    assert!(killed > kills / 4, "{killed} of {kills}");
+    println!("{killed} of {round} passes were killed");
     let report = lab.pass_with(|options| options.confirmed = true).unwrap();
     assert!(report.is_in_step(), "{report:?}");
     assert_eq!(lab.tree("left"), lab.tree("right"));

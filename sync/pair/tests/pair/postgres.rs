@@ -19,7 +19,7 @@ const SOCKET: &str = "GOBAG_TEST_POSTGRES";
 pub(crate) fn choose(config: &mut Config) {
     static MADE: AtomicU32 = AtomicU32::new(0);
     if let Some(socket) = std::env::var_os(SOCKET) {
-        let name = format!("office{}", MADE.fetch_add(1, Relaxed));
+        let name = format!("office{}_{}", std::process::id(), MADE.fetch_add(1, Relaxed));
         let database = cluster::database(Path::new(&socket), &config.data, &name);
         config.postgres = Some(database);
     }

@@ -129,7 +129,10 @@ fn pull(kind: Kind, rounds: u64) {
         assert_eq!((again.left, again.right), Default::default(), "round {round}");
     }
     println!("{kind:?}: {pulled} of {rounds} passes were cut off; {lost} writes were in the cache");
-    assert!(pulled * 4 > rounds && lost > rounds as usize, "{pulled} {lost}");
+    assert!(
+        pulled * 4 > rounds && lost > rounds as usize / 2,
+        "{pulled} {lost}"
+    );
 }
 
 fn remove_links(folder: &Path) {

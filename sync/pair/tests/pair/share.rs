@@ -518,6 +518,10 @@ fn packs_that_nothing_needs_are_let_go_at_the_server_and_all_is_there() {
     lab.forget_all("left");
     lab.pass();
     assert_eq!(lab.tree("left"), "a=round 29 d/ d/b=round 29 of the right");
+    // Who was there goes on.
+    lab.write("right", "a", "goes on");
+    lab.pass();
+    assert_eq!(lab.tree("left"), "a=goes on d/ d/b=round 29 of the right");
 }
 
 /// The tree's keys are in the order of bytes, and paths in that of their names.

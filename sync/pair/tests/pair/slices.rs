@@ -3,10 +3,11 @@
 use std::{
     fs,
     os::unix::fs::symlink,
+    process::Command,
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use gobag_format::Monitor;
+use gobag_format::{Monitor, Silent};
 
 use crate::{
     dice::{Dice, long},
@@ -86,6 +87,33 @@ fn a_folder_that_cannot_be_made_keeps_nobody_from_the_rest() {
     let report = lab.pass_with(|options| options.slice = 2).unwrap();
     assert!(report.is_in_step() && report.notices.len() == 1, "{report:#?}");
     assert_eq!(fs::read_to_string(lab.at("right/z")).unwrap(), "last");
+}
+
+#[test]
+fn one_that_fails_to_be_made_keeps_nobody_from_the_rest() {
+    let mut lab = Lab::new();
+    lab.pair().unwrap();
+    for number in 0..6 {
+        lab.write("left", &format!("d/e/{number}"), "in it");
+    }
+    lab.write("left", "z", "last");
+    fs::create_dir(lab.at("right/d")).unwrap();
+    let closed = |how: &str| {
+        let changed = Command::new("chattr").arg(how).arg(lab.at("right/d")).status();
+        changed.is_ok_and(|status| status.success())
+    };
+    if !closed("+i") {
+        println!("skipped: no folder can be made immutable here");
+        return;
+    }
+    let mut options = Lab::new().options();
+    options.slice = 2;
+    let passed = lab.pair().unwrap().pass(&options, &Silent);
+    assert!(closed("-i"));
+    let report = passed.unwrap();
+    assert_eq!(report.failures[0].path, "d/e", "{report:#?}");
+    assert_eq!(fs::read_to_string(lab.at("right/z")).unwrap(), "last");
+    lab.pass();
 }
 
 /// Ends a pass when so many files were read.

@@ -3,7 +3,6 @@
 use std::{fs, path::Path};
 
 use gobag_pair::{Pair, PairError, RootId};
-use gobag_reconcile::Hold;
 
 use crate::lab::{Lab, list, may_mount};
 
@@ -29,23 +28,6 @@ fn s31_s54_a_folder_that_is_missing_another_or_in_the_other() {
     fs::create_dir(lab.at("right/in")).unwrap();
     assert_eq!(make("right", "right"), Some("pair.overlap"));
     assert_eq!(make("right/in", "right"), Some("pair.overlap"));
-}
-
-#[test]
-fn s32_s33_what_takes_much_away_waits_until_somebody_agrees() {
-    let mut lab = Lab::paired(&[("a", "1"), ("b", "2"), ("c/d", "3")]);
-    for gone in ["a", "b", "c"] {
-        lab.remove("left", gone);
-    }
-    let report = lab.pass_with(|_| {}).unwrap();
-    assert!(
-        matches!(report.holds[..], [Hold::Emptied { .. }]) && !report.is_in_step(),
-        "{report:?}"
-    );
-    assert_eq!(lab.tree("right"), "a=1 b=2 c/ c/d=3");
-    let report = lab.pass_with(|options| options.confirmed = true).unwrap();
-    assert_eq!((report.right.removed, lab.tree("right")), (3, String::new()));
-    assert!(lab.kept("right").contains("a=1") && lab.kept("right").contains("c/d=3"));
 }
 
 /// One side deleted, one changed, and the base is gone after that.

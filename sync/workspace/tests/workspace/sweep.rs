@@ -163,7 +163,8 @@ fn a_store_that_refuses_what_is_dropped_gets_the_point_without() {
         put(&mut workspace, "a", &noise(number, 200_000)).unwrap();
         workspace.publish().unwrap();
     }
-    assert_eq!((store.heads.lock().unwrap().len(), dropped(&store)), (20, 0));
+    let points = store.heads.lock().unwrap().len();
+    assert_eq!((points, dropped(&store)), (20, 0));
     let mut other = member(&store);
     other.refresh(workspace.point()).unwrap();
     assert_eq!(read(&other, "a"), noise(19, 200_000));
