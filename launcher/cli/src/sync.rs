@@ -31,8 +31,9 @@ use carried::Carried;
 ///
 /// Documents within the workstation are kept the same by `gobag-sync` in there, not by this.
 ///
-/// Exit codes: 0: both are the same. 1: nothing was done, for it waits for you (`gobag sync holds`), or it failed. 3: it is done but for what is listed, or you
-/// should look at something. 7: the stick is in use, or another program is at the folder. 130: you ended it. `--watch` ends with 0 when you end it.
+/// Exit codes: 0: both are the same. 1: it, or the rest of it, waits for you (`gobag sync holds`), or it failed. 3: it is done but for what is listed, or you
+/// should look at something; with `--dry-run`, there is something to do. 2: one folder is in the other, or it is not clear which is meant. 5: the stick is not unlocked, or cut off. 6: what it needs is damaged. 7: the stick is in use, or another program is at the folder. 8: your company's server said no.
+/// 130: you ended it. `--watch` ends with 0 when you end it.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct SyncArgs {
@@ -68,7 +69,7 @@ struct With<A: clap::Args> {
 }
 
 pub(crate) fn sync(args: &SyncArgs, ui: &Ui, environment: &Environment) -> Result<ExitCode, CliError> {
-    let shell = |program| Shell { ui, program };
+    let shell = |program| Shell::new(ui, program);
     let alone = || shell(Arc::new(Carried::nothing()));
     match &args.command {
         None => these(args, ui, environment),
@@ -124,7 +125,7 @@ fn these(args: &SyncArgs, ui: &Ui, environment: &Environment) -> Result<ExitCode
         }
     };
     let program = Arc::new(carried);
-    gobag_commands::sync_these((&left, &right), &args.options, &Shell { ui, program })
+    gobag_commands::sync_these((&left, &right), &args.options, &Shell::new(ui, program))
 }
 
 /// Which pair is meant: that of this folder, else the only one, else the only one whose folder is on this computer.

@@ -65,10 +65,7 @@ fn dispatch(args: &Args, ui: &Ui) -> Result<ExitCode, CliError> {
     gobag_term::log::init(&args.global, ui)?;
     let interrupt = Interrupt::install()?;
     ui.set_interrupt(&interrupt);
-    let shell = |state: &StateArgs| Shell {
-        ui,
-        program: Arc::new(Standalone::new(state)),
-    };
+    let shell = |state: &StateArgs| Shell::new(ui, Arc::new(Standalone::new(state)));
     let alone = shell(&StateArgs::default());
     match &args.command {
         Command::Enrol(args) => member::enrol(args, &alone),

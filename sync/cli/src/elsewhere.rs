@@ -1,13 +1,13 @@
 //! Workspaces that are not at the company's server: what it takes to get in there, and opening one.
 
 use std::{
-    fs,
     io::{self, Read as _},
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
+use gobag_checklists::regular;
 use gobag_client::UploadLimit;
 use gobag_commands::{ReachError, SystemRandom, who};
 use gobag_format::ids::WorkspaceId;
@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 /// Bytes of a file with credentials at most.
 const MAX_FILE: u64 = 4096;
 
-/// Where a workspace is kept, as somebody names it.
+/// What it takes to get in where a workspace is kept.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct CredentialsArgs {
     /// A file with what the place asks of whoever comes: lines `name = …` and `secret = …`; only you may be able to read it
@@ -45,7 +45,7 @@ fn read(path: &Path) -> Result<Credentials, CliError> {
         )
         .hint("see that the file is there")
     };
-    let file = fs::File::open(path).map_err(failed)?;
+    let file = regular::open(path).map_err(failed)?;
     let found = file.metadata().map_err(failed)?;
     if found.mode() & 0o077 != 0 {
         let text = format!("others can read the credentials in {}", path.display());
@@ -138,7 +138,7 @@ pub(crate) fn words_at_pairing(member: &mut Membership, name: &str) -> Result<Op
     Ok(Some(match writer {
         Some(writer) if store.is_mine(&writer) => format!("{ONE} That is you.\n"),
         Some(writer) => {
-            let writer = gobag_term::human::printable(&writer.name).to_string();
+            let writer = gobag_term::human::printable(&writer.name).replace('\n', " ");
             format!(
                 "{ONE} That is {writer}: you get what is there, and what you change stays here, until you take it over: `gobag-sync workspace take-over {name}`.\n"
             )

@@ -1,12 +1,11 @@
 //! `gobag-sync enrol` and `gobag-sync join`: becoming a member of the company's workspaces.
 
 use std::{
-    fs,
-    io::Read as _,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
+use gobag_checklists::regular;
 use gobag_client::{Options as ClientOptions, UploadLimit};
 use gobag_commands::{KeptAt, OrExplain as _, Program, ReachError, Reached, Shell, SystemRandom};
 use gobag_member::{MemberError, Membership, ServerStore};
@@ -54,7 +53,12 @@ impl Standalone {
 
 impl Program for Standalone {
     fn call(&self, command: &str) -> String {
-        format!("gobag-sync {command}")
+        let asks_for_it = !command.starts_with("conflicts") && !command.starts_with("holds");
+        let state = self.state.state.as_ref().filter(|_| asks_for_it);
+        let state = state.map_or_else(String::new, |state| {
+            format!(" --state {}", gobag_commands::quoted(&state.to_string_lossy()))
+        });
+        format!("gobag-sync {command}{state}")
     }
 
     fn reach(
@@ -97,6 +101,8 @@ impl Program for Standalone {
 /// Make this computer known to your company's server, with the letter that IT gave you
 ///
 /// Needed once, for workspaces. The letter counts for 15 minutes; if this is cut off, run it again.
+///
+/// Exit codes: 0: it is known. 1: the letter cannot be used, or the server is not to be reached. 6: what this computer keeps of itself is damaged. 8: the server said no.
 #[derive(Debug, clap::Args)]
 pub(crate) struct EnrolArgs {
     /// The letter, as `gobag-server enrol` or IT made it
@@ -109,6 +115,8 @@ pub(crate) struct EnrolArgs {
 ///
 /// Then `gobag-sync pair LEFT workspace:NAME`. At the company's server IT has to admit this computer, too; `gobag-sync enrol` says its number. Of a workspace that
 /// is kept elsewhere the letter says where; to get in there it may take `--credentials`, or for SFTP a key that your `ssh` knows.
+///
+/// Exit codes: 0: this computer has the key. 1: the letter cannot be used. 2: it does not go with the options. 6: what this computer keeps of itself is damaged.
 #[derive(Debug, clap::Args)]
 pub(crate) struct JoinArgs {
     /// The workspace letter; keep it from others
@@ -185,14 +193,9 @@ fn no_letter(error: WorkspaceLetterError) -> CliError {
 }
 
 fn read(path: &Path, most: usize) -> Result<Vec<u8>, CliError> {
-    let mut text = Vec::new();
-    let read = fs::File::open(path).and_then(|file| file.take(most as u64 + 1).read_to_end(&mut text));
-    match read {
-        Ok(_) => Ok(text),
-        Err(error) => {
-            let text = format!("cannot read the letter in {}", path.display());
-            let error = std::io::Error::new(error.kind(), format!("{text}: {error}"));
-            Err(CliError::new(ExitCode::Failed, "sync.letter-file", error).hint("see that the file is there"))
-        }
-    }
+    regular::read(path, most as u64).map_err(|error| {
+        let text = format!("cannot read the letter in {}", path.display());
+        let error = std::io::Error::new(error.kind(), format!("{text}: {error}"));
+        CliError::new(ExitCode::Failed, "sync.letter-file", error).hint("see that the file is there")
+    })
 }

@@ -44,6 +44,8 @@ enum WorkspaceCommand {
 /// In a bucket (`s3://`) all members may write at once, if the service proves that it refuses to write over what is there; else it is refused, or one
 /// member writes (`--single-writer`). At every other place one member writes and the others read: the first who has something to put there, until
 /// somebody takes it over.
+///
+/// Exit codes: 0: it is begun. 1: it is not, or the place cannot be reached. 2: the place or the name is none. 6: what is there is damaged.
 #[derive(Debug, clap::Args)]
 struct MakeArgs {
     /// Its name, of a-z, 0-9 and `-`
@@ -74,6 +76,8 @@ fn name(text: &str) -> Result<WorkspaceName, &'static str> {
 /// Be the one who writes, where only one may
 ///
 /// Only when the other one has ended, or is lost. What that one had not put there yet is put again when it is the one who writes again.
+///
+/// Exit codes: 0: it is you. 1: the workspace is not known here, or its place cannot be reached. 2: all may write there. 6: what is there is damaged.
 #[derive(Debug, clap::Args)]
 struct TakeOverArgs {
     /// The workspace's name

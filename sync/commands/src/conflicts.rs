@@ -2,12 +2,13 @@
 
 use std::{
     ffi::{OsStr, OsString},
+    io::ErrorKind,
     os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
 };
 
-use gobag_files::run_time;
-use gobag_pair::{Book, Conflict, Keep};
+use gobag_files::{FilesError, run_time};
+use gobag_pair::{Book, Conflict, Keep, PairError};
 use gobag_reconcile::{RelPath, Side};
 use gobag_term::{CliError, ExitCode};
 use serde::Serialize;
@@ -101,8 +102,8 @@ impl Line {
 /// Does it.
 pub fn conflicts(args: &ConflictsArgs, shell: &Shell<'_>) -> Result<ExitCode, CliError> {
     match (&args.what, &args.left) {
-        (Some(What::Resolve(args)), _) => resolve(args, shell),
-        (None, Some(left)) => list(left, shell),
+        (Some(What::Resolve(args)), _) => resolve(args, &shell.about(&args.left, None)),
+        (None, Some(left)) => list(left, &shell.about(left, None)),
         (None, None) => Ok(ExitCode::Usage),
     }
 }
@@ -139,7 +140,13 @@ fn resolve(args: &ResolveArgs, shell: &Shell<'_>) -> Result<ExitCode, CliError> 
         Which::Theirs => Keep::Theirs,
         Which::Both => Keep::Both,
     };
-    book.resolve(&conflict, keep, &run_now()).or_explain(shell)?;
+    match book.resolve(&conflict, keep, &run_now()) {
+        Err(error) if is_folder(&error) => {
+            let hint = "a folder has that name, and stays; give it another name first, or say `--keep both`";
+            return Err(CliError::new(ExitCode::Failed, error.code(), error).hint(hint));
+        }
+        resolved => resolved.or_explain(shell)?,
+    }
     shell.ui.answer(&Line::of(&conflict), |line| {
         let (path, copy) = (text::one_line(&line.path), text::one_line(&line.copy));
         match args.keep {
@@ -149,6 +156,10 @@ fn resolve(args: &ResolveArgs, shell: &Shell<'_>) -> Result<ExitCode, CliError> 
         }
     })?;
     Ok(ExitCode::Ok)
+}
+
+fn is_folder(error: &PairError) -> bool {
+    matches!(error, PairError::Files(FilesError::File { source, .. }) if source.kind() == ErrorKind::IsADirectory)
 }
 
 /// The one that is meant by this path.

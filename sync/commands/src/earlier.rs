@@ -8,21 +8,32 @@ use std::{
 use gobag_client::UploadLimit;
 use gobag_files::{Changes, Root, Source, known, once, put_back};
 use gobag_format::{Monitor, workspace::EntryKind};
+use gobag_pair::PairError;
 use gobag_reconcile::RelPath;
 use gobag_term::{CliError, ExitCode};
 use gobag_workspace::{FileReader, Was, Workspace, item_of};
 
-use crate::{Right, Shell, error::OrExplain as _, progress::Progress, restore::Wanted, time::run_now};
+use crate::{
+    Right, Shell, error::OrExplain as _, program::quoted, progress::Progress, restore::Wanted, time::run_now,
+};
 
 /// What stands before the generation in the name of a version.
 const POINT: &str = "point-";
 /// So many versions are listed without `--all`.
-const MANY: usize = 20;
+pub(crate) const MANY: usize = 20;
 
 /// A workspace of which earlier points are asked.
 pub(crate) struct Earlier<'a> {
     workspace: Workspace,
     shell: &'a Shell<'a>,
+}
+
+/// How the versions of a file are listed.
+fn list(path: &RelPath, shell: &Shell<'_>) -> String {
+    shell.call(&format!(
+        "versions LEFT {} --from RIGHT",
+        quoted(&path.to_string())
+    ))
 }
 
 impl<'a> Earlier<'a> {
@@ -83,7 +94,7 @@ impl<'a> Earlier<'a> {
             let error = format!(
                 "what `{path}` was then is not kept: of the points around that time some were let go"
             );
-            let list = self.shell.call("versions FOLDER FILE --from workspace:NAME");
+            let list = list(path, self.shell);
             let error = CliError::new(ExitCode::Failed, "sync.changed-since", error);
             return Err(error.hint(format!(
                 "take one that is kept by its name; list them with {list}"
@@ -91,7 +102,7 @@ impl<'a> Earlier<'a> {
         }
         let Some((was, kind)) = found.and_then(|was| Some((was.clone(), was.kind?))) else {
             let error = "there is no such version of this file in the points that are kept";
-            let list = self.shell.call("versions FOLDER FILE --from workspace:NAME");
+            let list = list(path, self.shell);
             let error = CliError::new(ExitCode::Failed, "sync.no-version", error);
             return Err(error.hint(format!("list them with {list}")));
         };
@@ -119,7 +130,12 @@ impl<'a> Earlier<'a> {
         progress.phase("looking at earlier points", None);
         let looked = self.workspace.past(path, &progress, each);
         progress.finish();
-        looked.or_explain(self.shell)
+        looked.or_explain(self.shell)?;
+        // What was not looked at is not known to be missing.
+        match progress.is_cancelled() {
+            true => Err(PairError::Ended).or_explain(self.shell),
+            false => Ok(()),
+        }
     }
 }
 

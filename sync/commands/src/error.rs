@@ -91,7 +91,7 @@ fn pair(error: &PairError, shell: &Shell<'_>) -> (ExitCode, String) {
             "wait until it has ended; nothing was changed".to_owned(),
         ),
         PairError::BaseDamaged { .. } => {
-            let text = "begins anew: nothing is deleted then, and what differs is there twice";
+            let text = "begins anew: nothing is deleted then, what differs is there twice, and whose files keep their names is to be said again";
             (ExitCode::Damaged, format!("{} {text}", pair()))
         }
         PairError::Right { reason, .. } => reason.downcast_ref().map_or_else(
@@ -99,7 +99,7 @@ fn pair(error: &PairError, shell: &Shell<'_>) -> (ExitCode, String) {
             |error| reach(error, shell),
         ),
         PairError::OtherWorkspace => {
-            let pair = shell.call("pair LEFT workspace:NAME --again");
+            let pair = shell.call("pair LEFT RIGHT --again");
             (
                 ExitCode::Failed,
                 format!("to take this workspace from now on: {pair}"),
@@ -129,8 +129,18 @@ fn exit_of(error: &WorkspaceError) -> ExitCode {
         {
             ExitCode::Refused
         }
+        WorkspaceError::Store(
+            StoreError::Offline(cause) | StoreError::Full(cause) | StoreError::Refused(cause),
+        ) if cause.downcast_ref().is_some_and(is_damage) => ExitCode::Damaged,
+        WorkspaceError::Format(BlobError::Newer) => ExitCode::Failed,
+        WorkspaceError::Store(StoreError::Missing) | WorkspaceError::Format(_) => ExitCode::Damaged,
         _ => ExitCode::Failed,
     }
+}
+
+fn is_damage(error: &ElsewhereError) -> bool {
+    use ElsewhereError::{Altered, Damaged, Long};
+    matches!(error, Damaged { .. } | Altered | Long)
 }
 
 fn said_no(error: &ClientError) -> bool {
@@ -140,6 +150,7 @@ fn said_no(error: &ClientError) -> bool {
 fn reach(error: &ReachError, shell: &Shell<'_>) -> (ExitCode, String) {
     match error {
         ReachError::Member(error) => member(error, shell),
+        ReachError::Elsewhere(error) if is_damage(error) => (ExitCode::Damaged, elsewhere(error).to_owned()),
         ReachError::Elsewhere(error) => (ExitCode::Failed, elsewhere(error).to_owned()),
         ReachError::StickUnknown => member(&MemberError::NotEnrolled, shell),
         ReachError::StickGone => (
@@ -174,7 +185,7 @@ fn elsewhere(error: &ElsewhereError) -> &'static str {
         }
         ElsewhereError::Full { .. } => "make room there; your files stay as they are",
         _ => {
-            "see that the credentials are right, and may write there: `gobag-sync join LETTER --credentials FILE`"
+            "see that you may read and write there: by the permissions of a folder, by your key for SFTP, else by credentials: `gobag-sync join LETTER --credentials FILE`"
         }
     }
 }
@@ -252,7 +263,10 @@ fn files(error: FilesError, shell: &Shell<'_>) -> CliError {
             shell.call("pair LEFT RIGHT --again")
         ),
         FilesError::File { source, .. } if source.kind() == std::io::ErrorKind::IsADirectory => {
-            "a folder has that name, and stays; give it another name first, or say `--keep both`".to_owned()
+            format!(
+                "a folder has that name, and stays; name a file: {} lists those of a folder",
+                shell.call("versions LEFT PATH")
+            )
         }
         FilesError::Changed { .. } => "somebody is at work there; run the same again".to_owned(),
         _ => "nothing was changed that is not whole".to_owned(),

@@ -12,7 +12,7 @@ use crate::{Shell, error::OrExplain as _, text, who::who};
 
 /// List what waits for you: it would delete or change much
 ///
-/// Nothing is done in either folder as long as something waits. If it is not meant, put back what is missing; nothing was deleted.
+/// No more is done in either folder as long as something waits. If it is not meant, put back what is missing; nothing of it was deleted.
 ///
 /// Exit codes: 0: nothing waits. 3: something does.
 #[derive(Debug, clap::Args)]
@@ -49,10 +49,16 @@ struct Report {
 
 /// Does it.
 pub fn holds(args: &HoldsArgs, shell: &Shell<'_>) -> Result<ExitCode, CliError> {
-    match (&args.what, &args.left) {
-        (Some(What::Confirm { left }), _) => confirm(&Book::open(left).or_explain(shell)?, shell),
-        (None, Some(left)) => list(&Book::open(left).or_explain(shell)?, shell),
-        (None, None) => Ok(ExitCode::Usage),
+    let (left, is_confirmed) = match (&args.what, &args.left) {
+        (Some(What::Confirm { left }), _) => (left, true),
+        (None, Some(left)) => (left, false),
+        (None, None) => return Ok(ExitCode::Usage),
+    };
+    let shell = &shell.about(left, None);
+    let book = Book::open(left).or_explain(shell)?;
+    match is_confirmed {
+        true => confirm(&book, shell),
+        false => list(&book, shell),
     }
 }
 
@@ -75,7 +81,7 @@ fn list(book: &Book, shell: &Shell<'_>) -> Result<ExitCode, CliError> {
             (true, _) => "ok   Nothing waits for you.\n".to_owned(),
             (false, Some(_)) => "You have let it through; the next pass does it.\n".to_owned(),
             (false, None) => format!(
-                "Nothing was done in either folder. If it is meant: {}. If not, put back what is missing.\n",
+                "None of it was done. If it is meant: {}. If not, put back what is missing.\n",
                 shell.call("holds confirm LEFT")
             ),
         });

@@ -29,7 +29,7 @@ pub use error::OrExplain;
 pub use holds::{HoldsArgs, holds};
 pub use other::Right;
 pub use pair::{PairArgs, pair};
-pub use program::{KeptAt, Program, ReachError, Reached, Shell};
+pub use program::{KeptAt, Program, ReachError, Reached, Shell, quoted};
 pub use random::SystemRandom;
 pub use restore::{RestoreArgs, restore};
 pub use status::{StatusArgs, status};

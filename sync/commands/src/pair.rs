@@ -16,7 +16,7 @@ use crate::{Shell, error::OrExplain as _, other::Right, random::SystemRandom};
 /// Changes nothing in them but the folder `.gobag-sync`, by which they are known again. Whatever is in either stays: with the first `sync` each gets what
 /// only the other has, and of what differs both are kept.
 ///
-/// Exit codes: 0: they are a pair. 1: one of them is not there, or was paired with another folder. 2: one is in the other. 7: another program is at it.
+/// Exit codes: 0: they are a pair. 1: one of them is not there, or was paired with another folder. 2: one is in the other. 6: what it needs is damaged. 7: another program is at it. 8: your company's server said no.
 #[derive(Debug, clap::Args)]
 pub struct PairArgs {
     /// Your folder
@@ -26,7 +26,7 @@ pub struct PairArgs {
     /// Whose file keeps its name where both changed it, from now on: `right`, unless somebody said `left` before; the other one's is beside it. `left` is for a folder that is the company's share itself
     #[arg(long, value_name = "SIDE", value_enum)]
     keeps_names: Option<Names>,
-    /// The second folder is another one now; whose files keep their names stays as it was
+    /// The second folder is another one now; whose files keep their names stays as it was, and what both had last is put aside: nothing is deleted then, and what differs is there twice
     #[arg(long)]
     again: bool,
 }
@@ -64,6 +64,7 @@ impl PairArgs {
 
 /// Does it.
 pub fn pair(args: &PairArgs, shell: &Shell<'_>) -> Result<ExitCode, CliError> {
+    let shell = &shell.about(&args.left, Some(&args.right));
     let words = match &args.right {
         Right::Workspace(name) => shell.program.words_at_pairing(name).or_explain(shell)?,
         Right::Folder(_) => None,

@@ -9,7 +9,7 @@ use gobag_pair::{Book, Notes, Options, Pair, PairError, Report};
 use gobag_reconcile::HoldLimits;
 use jiff::Timestamp;
 
-use crate::{ReachError, Shell, other::Right, progress::Watched, time::run_now, who::who};
+use crate::{ReachError, Shell, other::Right, progress::Watched, time::run_now, units::KeepArgs, who::who};
 
 /// How passes are made.
 pub(crate) struct Passing<'a> {
@@ -19,8 +19,8 @@ pub(crate) struct Passing<'a> {
     pub(crate) label: &'a str,
     pub(crate) confirmed: bool,
     pub(crate) dry_run: bool,
-    /// None: every earlier version is kept.
-    pub(crate) keep: Option<KeepRules>,
+    /// How long earlier versions are kept.
+    pub(crate) keep: &'a KeepArgs,
     /// What is left out besides what the folders' own files say.
     pub(crate) patterns: &'a [String],
     /// By all passes together.
@@ -47,6 +47,7 @@ impl Passing<'_> {
                 }
             }));
         }
+        let keep = self.keep(&pair)?;
         let options = Options {
             label: self.label.to_owned(),
             run: run_now(),
@@ -59,7 +60,7 @@ impl Passing<'_> {
         let notes = Notes {
             who: &who(),
             clock: &Timestamp::now,
-            keep: self.keep.as_ref(),
+            keep: keep.as_ref(),
         };
         let passed = pair.noted_pass(&options, &notes, monitor);
         match monitor.is_gone() {
@@ -67,6 +68,17 @@ impl Passing<'_> {
             true => Err(gone()),
             false => passed,
         }
+    }
+
+    /// What was said of it now, or before.
+    fn keep(&self, pair: &Pair) -> Result<Option<KeepRules>, PairError> {
+        if !self.dry_run {
+            self.keep
+                .said()
+                .try_for_each(|(name, text)| pair.remember(name, text))?;
+        }
+        let remembered = |name: &str| pair.remembered(name).ok().flatten();
+        Ok(self.keep.rules(&remembered))
     }
 
     /// Remembers that there was none, if the left folder is there.

@@ -1,6 +1,6 @@
 //! What a program brings to these commands: how it is called, and how it reaches a workspace of its company's.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use gobag_client::UploadLimit;
 use gobag_format::{crypto::Key, ids::WorkspaceId};
@@ -9,6 +9,8 @@ use gobag_stores::ElsewhereError;
 use gobag_term::{Interrupt, Ui};
 use gobag_workspace::{Ahead, Store};
 use thiserror::Error;
+
+use crate::{Right, text::one_line};
 
 /// A program that offers these commands.
 pub trait Program: Send + Sync {
@@ -98,11 +100,72 @@ pub struct Shell<'a> {
     pub ui: &'a Ui,
     /// The program.
     pub program: Arc<dyn Program>,
+    /// What `LEFT` and `RIGHT` are in this command, as they are typed.
+    named: [Option<String>; 2],
 }
 
-impl Shell<'_> {
-    /// A command as somebody types it, between marks.
+impl<'a> Shell<'a> {
+    /// That of a command that names no folders, yet.
+    pub fn new(ui: &'a Ui, program: Arc<dyn Program>) -> Self {
+        Self {
+            ui,
+            program,
+            named: [None, None],
+        }
+    }
+
+    /// That of a command about these.
+    pub(crate) fn about(&self, left: &Path, right: Option<&Right>) -> Self {
+        Self {
+            ui: self.ui,
+            program: Arc::clone(&self.program),
+            named: [
+                Some(quoted(&left.to_string_lossy())),
+                right.map(|right| quoted(&right.to_string())),
+            ],
+        }
+    }
+
+    /// A command as somebody types it, between marks; `LEFT` and `RIGHT` stand for what they are here, if that is known.
     pub(crate) fn call(&self, command: &str) -> String {
-        format!("`{}`", self.program.call(command))
+        let [left, right] = &self.named;
+        let words = command.split(' ').map(|word| match word {
+            "LEFT" => left.as_deref().unwrap_or(word),
+            "RIGHT" => right.as_deref().unwrap_or(word),
+            word => word,
+        });
+        let words: Vec<&str> = words.collect();
+        format!("`{}`", self.program.call(&words.join(" ")))
+    }
+}
+
+/// A word as a shell wants it typed.
+pub fn quoted(word: &str) -> String {
+    let is_plain = |character: char| character.is_alphanumeric() || "_-./:@%+=,".contains(character);
+    let word = one_line(word);
+    match !word.is_empty() && word.chars().all(is_plain) {
+        true if word.starts_with('-') => format!("./{word}"),
+        true => word,
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_one_word_for_a_shell() {
+        for (word, typed) in [
+            ("/home/ada/Documents", "/home/ada/Documents"),
+            ("My Documents", "'My Documents'"),
+            ("it's", r"'it'\''s'"),
+            ("-rf", "./-rf"),
+            ("workspace:sales", "workspace:sales"),
+            ("a\nb", r"'a\u{a}b'"),
+            ("", "''"),
+        ] {
+            assert_eq!(quoted(word), typed);
+        }
     }
 }

@@ -12,6 +12,7 @@ use crate::{
     Right, Shell,
     earlier::Earlier,
     error::OrExplain as _,
+    program::quoted,
     text,
     time::{local, parse, run_now},
 };
@@ -21,7 +22,7 @@ use crate::{
 /// What is there now becomes a version in turn. The other folder gets it with the next `sync`. With `FILE@2026-11-22T09:15` it is what the file was at
 /// that time, as far as that is kept in this folder.
 ///
-/// Exit codes: 0: it is so now. 1: there is no such version, what it was then is not kept here, or somebody is writing to the file.
+/// Exit codes: 0: it is so now. 1: there is no such version, what it was then is not kept here, or somebody is writing to the file. 2: it names no file, or two versions. 130: you ended it. With `--from` also those of `sync`.
 #[derive(Debug, clap::Args)]
 pub struct RestoreArgs {
     /// The folder that is kept the same as another
@@ -63,6 +64,7 @@ pub(crate) enum Wanted<'a> {
 
 /// Does it.
 pub fn restore(args: &RestoreArgs, shell: &Shell<'_>) -> Result<ExitCode, CliError> {
+    let shell = &shell.about(&args.folder, args.from.as_ref());
     let root = Root::open_known(&args.folder).or_explain(shell)?;
     let (path, found, time) = find(&root, args.file.as_bytes(), shell)?;
     let wanted = match (&args.version, time) {
@@ -99,7 +101,7 @@ pub fn restore(args: &RestoreArgs, shell: &Shell<'_>) -> Result<ExitCode, CliErr
             let error = CliError::new(ExitCode::Failed, "sync.no-version", error);
             return Err(error.hint(format!(
                 "list them with {}, in the other folder, too",
-                shell.call("versions FOLDER FILE")
+                list(&path, shell)
             )));
         }
     }
@@ -108,6 +110,11 @@ pub fn restore(args: &RestoreArgs, shell: &Shell<'_>) -> Result<ExitCode, CliErr
         version: version.map(|version| version.run.clone()),
     };
     told(&restored, shell)
+}
+
+/// How the versions of a file are listed.
+fn list(path: &RelPath, shell: &Shell<'_>) -> String {
+    shell.call(&format!("versions LEFT {}", quoted(&path.to_string())))
 }
 
 fn told(restored: &Restored, shell: &Shell<'_>) -> Result<ExitCode, CliError> {
@@ -137,7 +144,7 @@ fn is_as_then(
             let error = CliError::new(ExitCode::Failed, "sync.folder", format!("`{path}` is a folder"));
             return Err(error.hint(format!(
                 "name a file; {} lists what was deleted in a folder",
-                shell.call("versions FOLDER PATH")
+                list(path, shell)
             )));
         }
         known => known.or_explain(shell)?,
@@ -151,14 +158,18 @@ fn is_as_then(
         // Written later: what was there then was let go, or another one had it.
         (Some(version), _) if version.stamp.mtime > moment => Err(changed().hint(format!(
             "the next one that is kept: {}; look in the other folder, too",
-            shell.call(&format!("restore FOLDER FILE --version {}", version.run))
+            shell.call(&format!(
+                "restore LEFT {} --version {}",
+                quoted(&path.to_string()),
+                quoted(&version.run)
+            ))
         ))),
         (Some(_), _) | (None, None) => Ok(false),
         (None, Some(now)) => match now.stamp {
             Some(stamp) if stamp.mtime <= moment && stamp.ctime <= moment => Ok(true),
             _ => Err(changed().hint(format!(
                 "list versions with {}, in the other folder, too",
-                shell.call("versions FOLDER FILE")
+                list(path, shell)
             ))),
         },
     }

@@ -11,12 +11,12 @@ use serde::Serialize;
 
 use crate::{
     Shell, conflicts, error::OrExplain as _, other::Right, passing::Passing, progress::Progress, text,
-    time::local_s,
+    time::local_s, units::KeepArgs,
 };
 
 /// Say how two folders stand: when they were last the same, and what waits
 ///
-/// Changes nothing of yours, and reads no folder without `--look`; a small file of its own is written and removed to see what the drive can do. Exit codes: 0: all is well. 3: something waits for you, or they are not the same. 1: the folder was never paired, or is not there.
+/// Changes nothing of yours, and reads no folder without `--look`; a small file of its own is written and removed to see what the drive can do. Exit codes: 0: all is well. 3: something waits for you, or they are not the same. 1: the folder was never paired, or is not there. 6: what it needs is damaged. With `--look` also those of `sync`.
 #[derive(Debug, clap::Args)]
 pub struct StatusArgs {
     /// Your folder
@@ -26,6 +26,9 @@ pub struct StatusArgs {
     /// Look at both folders now, and say what there is to do
     #[arg(long)]
     look: bool,
+    /// With `--look`: leave out what matches, as `sync` was told to
+    #[arg(long, value_name = "PATTERN", requires = "look")]
+    ignore: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -35,6 +38,8 @@ struct Standing {
     /// Whether the other folder can be reached; none: it is not known where it is.
     is_reachable: Option<bool>,
     unreachable: Option<ErrorReport>,
+    /// Whether a pass is being made now.
+    is_under_way: bool,
     /// When both were last the same: seconds since 1970 UTC.
     in_step_s: Option<i64>,
     now_s: i64,
@@ -53,11 +58,13 @@ const CONFLICTS: usize = 20;
 
 /// Does it.
 pub fn status(args: &StatusArgs, shell: &Shell<'_>) -> Result<ExitCode, CliError> {
+    let shell = &shell.about(&args.left, args.right.as_ref());
     let book = Book::open(&args.left).or_explain(shell)?;
     let right = match &args.right {
         Some(right) => Some(right.clone()),
         None => book.right().or_explain(shell)?.map(Right::from),
     };
+    let shell = &shell.about(&args.left, right.as_ref());
     let reach = |right: &Right| match right.folder() {
         Some(folder) => book.reach(folder),
         None => right
@@ -76,6 +83,7 @@ pub fn status(args: &StatusArgs, shell: &Shell<'_>) -> Result<ExitCode, CliError
         right: right.map(|right| right.to_string()),
         is_reachable,
         unreachable: reached.and_then(Result::err).map(|error| error.report()),
+        is_under_way: book.is_under_way(),
         in_step_s: book.in_step_s().or_explain(shell)?,
         now_s: Timestamp::now().as_second(),
         last: past.first().cloned(),
@@ -104,8 +112,8 @@ fn look(args: &StatusArgs, right: &Right, shell: &Shell<'_>) -> Result<Report, C
         label: "",
         confirmed: false,
         dry_run: true,
-        keep: None,
-        patterns: &[],
+        keep: &KeepArgs::default(),
+        patterns: &args.ignore,
         limit: UploadLimit::default(),
     };
     let progress = Progress::new(shell.ui);
@@ -120,22 +128,24 @@ impl Standing {
             .last
             .as_ref()
             .is_some_and(|last| last.outcome == Outcome::InStep && last.left_alone.is_empty());
-        let has_nothing_to_do = self.to_do.as_ref().is_none_or(|report| !has_work(report));
+        let has_nothing_to_do = self.to_do.as_ref().is_none_or(|report| !text::has_work(report));
         last_is && has_nothing_to_do && self.conflicts.is_empty() && self.is_reachable != Some(false)
     }
 }
 
-fn has_work(report: &Report) -> bool {
-    [report.left, report.right] != [Counts::default(); 2] || report.base_lost || !report.notices.is_empty()
-}
-
 fn page(standing: &Standing, shell: &Shell<'_>) -> String {
     let mut text = String::new();
+    if standing.is_under_way {
+        text.push_str("     They are being made the same just now.\n");
+    }
     let Some(last) = &standing.last else {
-        text.push_str(&format!(
-            "warn These folders were never made the same. To do so: {}.\n",
-            shell.call("sync LEFT RIGHT")
-        ));
+        text.push_str(&match standing.is_under_way {
+            true => "warn It is the first time.\n".to_owned(),
+            false => format!(
+                "warn These folders were never made the same. To do so: {}.\n",
+                shell.call("sync LEFT RIGHT")
+            ),
+        });
         text.push_str(&other(standing));
         text.extend(standing.to_do.iter().map(to_do));
         return text;
@@ -275,7 +285,7 @@ fn other(standing: &Standing) -> String {
 }
 
 fn to_do(report: &Report) -> String {
-    if !has_work(report) {
+    if !text::has_work(report) {
         return "ok   There is nothing to do.\n".to_owned();
     }
     let holds = report

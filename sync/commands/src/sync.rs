@@ -6,6 +6,7 @@ use std::{
 };
 
 use gobag_client::UploadLimit;
+use gobag_pair::Book;
 use gobag_term::{CliError, ExitCode};
 
 use crate::{
@@ -14,7 +15,7 @@ use crate::{
     other::Right,
     passing::Passing,
     progress::Progress,
-    text::page,
+    text::{self, page},
     units::{KeepArgs, Window, span, speed, window},
     watch::{self, When},
     who,
@@ -24,14 +25,15 @@ use crate::{
 ///
 /// Once, or with `--watch` again and again as soon as something changes in either. What somebody is writing to meanwhile is left to the next time.
 ///
-/// Exit codes: 0: both are the same. 1: nothing was done, for it waits for you (`holds`), or it failed. 3: it is done but for what is listed, or you
-/// should look at something. 2: one folder is in the other. 6: what it needs is damaged. 7: another program is at it. 8: your company's server said no. 130: you ended it. `--watch` goes on whatever happens, and ends with 0 when you end it.
+/// Exit codes: 0: both are the same. 1: it, or the rest of it, waits for you (`holds`), or it failed. 3: it is done but for what is listed, or you
+/// should look at something; with `--dry-run`, there is something to do. 2: one folder is in the other. 6: what it needs is damaged. 7: another program is at it. 8: your company's server said no. 130: you ended it.
+/// `--watch` goes on whatever goes wrong, unless the folders are no pair, and ends with 0 when you end it.
 #[derive(Debug, clap::Args)]
 pub struct SyncArgs {
     /// Your folder
     left: PathBuf,
-    /// The other one; or `workspace:NAME`
-    right: Right,
+    /// The other one; or `workspace:NAME`. Without it, where it was last
+    right: Option<Right>,
     #[command(flatten)]
     options: SyncOptions,
 }
@@ -39,10 +41,10 @@ pub struct SyncArgs {
 /// How two folders are made the same
 #[derive(Debug, clap::Args)]
 pub struct SyncOptions {
-    /// Once, as without `--watch`
+    /// Once, which is so without `--watch`
     #[arg(long)]
     once: bool,
-    /// Keep both the same until Ctrl-C; with `--json` one line for each pass
+    /// Keep both the same until Ctrl-C; with `--json` one line for each pass.
     ///
     /// A folder that is away, such as on a drive that was pulled, is waited for.
     #[arg(long, conflicts_with_all = ["once", "dry_run", "confirm"])]
@@ -74,7 +76,22 @@ pub struct SyncOptions {
 
 /// Does it.
 pub fn sync(args: &SyncArgs, shell: &Shell<'_>) -> Result<ExitCode, CliError> {
-    sync_these((&args.left, &args.right), &args.options, shell)
+    let right = match &args.right {
+        Some(right) => right.clone(),
+        None => last(&args.left, shell)?,
+    };
+    sync_these((&args.left, &right), &args.options, shell)
+}
+
+/// Where the other folder was last.
+fn last(left: &Path, shell: &Shell<'_>) -> Result<Right, CliError> {
+    let shell = &shell.about(left, None);
+    let place = Book::open(left).and_then(|book| book.right()).or_explain(shell)?;
+    place.map(Right::from).ok_or_else(|| {
+        let error = "where the other folder is was never noted";
+        CliError::new(ExitCode::Failed, "sync.no-right", error)
+            .hint(format!("name it: {}", shell.call("sync LEFT RIGHT")))
+    })
 }
 
 /// The same, for a program that knows which two are meant.
@@ -83,6 +100,7 @@ pub fn sync_these(
     args: &SyncOptions,
     shell: &Shell<'_>,
 ) -> Result<ExitCode, CliError> {
+    let shell = &shell.about(left, Some(right));
     let label = args.label.clone().unwrap_or_else(who::label);
     let passing = Passing {
         left,
@@ -90,10 +108,18 @@ pub fn sync_these(
         label: &label,
         confirmed: args.confirm,
         dry_run: args.dry_run,
-        keep: args.keep.rules(),
+        keep: &args.keep,
         limit: UploadLimit::new(args.limit),
         patterns: &args.ignore,
     };
+    if let (Some(_), Some(interrupt)) = (args.limit, shell.ui.interrupt()) {
+        let limit = passing.limit.clone();
+        // Whoever ends it waits for what is still on its way.
+        std::thread::spawn(move || {
+            let _ = interrupt.wait(None);
+            limit.set(None);
+        });
+    }
     if args.watch && !args.once {
         let when = When {
             every: args.every,
@@ -105,6 +131,12 @@ pub fn sync_these(
     let report = passing.pass(shell, &progress).or_explain(shell)?;
     progress.finish();
     shell.ui.answer(&report, |report| page(report, shell))?;
+    if report.dry_run {
+        return Ok(match text::has_work(&report) {
+            true => ExitCode::Findings,
+            false => ExitCode::Ok,
+        });
+    }
     Ok(match (report.ended, report.holds.is_empty()) {
         (true, _) => ExitCode::Interrupted,
         (false, false) => ExitCode::Failed,

@@ -29,26 +29,42 @@ pub(crate) fn page(report: &Report, shell: &Shell<'_>) -> String {
             false => "Not all was done.",
         };
         text.push_str(&format!(
-            "{before}{said} If this is meant: {}, and run it again; or run it again with `--confirm`. `--dry-run` says what it would do.\n",
+            "{before}{}{said} If this is meant: {}, and run it again; or run it again with `--confirm`. `--dry-run` says what it would do.\n",
+            listed(report),
             shell.call("holds confirm LEFT")
         ));
         return text;
     }
     text.push_str(&done(&report.left, &report.right, report.dry_run));
-    for told in &report.notices {
-        text.push_str(&format!("warn {}\n", notice(told)));
-    }
-    for failure in &report.failures {
-        text.push_str(&format!("FAIL {}\n", failed(failure)));
-    }
+    text.push_str(&listed(report));
     text.push_str(match (report.dry_run, report.ended, report.failures.is_empty()) {
-        (true, ..) => "Nothing was done.\n",
+        (true, ..) if has_work(report) => "Nothing was done.\n",
+        (true, ..) => "ok   There is nothing to do.\n",
         (_, true, _) => "It was ended early. What was done is whole; run it again to go on.\n",
         _ if report.is_cut => "Not everything was looked at. Run it again when what is listed is mended.\n",
         (_, _, true) => same(report),
         _ => "The rest is the same. Run it again for what is listed.\n",
     });
     text
+}
+
+/// Whether a dry run found something.
+pub(crate) fn has_work(report: &Report) -> bool {
+    let is_something = [report.left, report.right] != [Counts::default(); 2];
+    is_something || report.base_lost || !report.holds.is_empty() || !report.notices.is_empty()
+}
+
+/// What people are to know of it, and what could not be done.
+fn listed(report: &Report) -> String {
+    let notices = report
+        .notices
+        .iter()
+        .map(|told| format!("warn {}\n", notice(told)));
+    let failures = report
+        .failures
+        .iter()
+        .map(|failure| format!("FAIL {}\n", failed(failure)));
+    notices.chain(failures).collect()
 }
 
 /// What both had last was not to be used.
@@ -66,16 +82,30 @@ pub(crate) fn same(report: &Report) -> &'static str {
 /// What was done on both sides, or would be; empty: nothing.
 pub(crate) fn done(left: &Counts, right: &Counts, would_be: bool) -> String {
     let will = if would_be { "would be " } else { "" };
-    let line = |(counts, side): (&Counts, &str)| match *counts == Counts::default() {
-        true => String::new(),
-        false => format!(
-            "     In {side} {will}{} put ({}), {} moved, {} deleted and kept as versions, {} folders made or removed.\n",
-            counts.put,
-            human::bytes(counts.put_bytes),
-            counts.moved,
-            counts.removed,
-            counts.folders
-        ),
+    let line = |(counts, side): (&Counts, &str)| {
+        let parts = [
+            (
+                counts.put,
+                format!("{} put ({})", counts.put, human::bytes(counts.put_bytes)),
+            ),
+            (counts.moved, format!("{} moved", counts.moved)),
+            (
+                counts.removed,
+                format!("{} deleted and kept as versions", counts.removed),
+            ),
+            (
+                counts.folders,
+                format!("{} folders made or removed", counts.folders),
+            ),
+        ];
+        let parts: Vec<String> = parts
+            .into_iter()
+            .filter_map(|(count, part)| (count > 0).then_some(part))
+            .collect();
+        match parts.is_empty() {
+            true => String::new(),
+            false => format!("     In {side} {will}{}.\n", parts.join(", ")),
+        }
     };
     [(left, "your folder"), (right, "the other folder")]
         .map(line)
@@ -138,20 +168,20 @@ pub(crate) fn notice(told: &Told) -> String {
         }),
         Told::Attributes { path } => format!(
             "{} came without its extended attributes, which the other folder does not take.",
-            human::printable(path)
+            one_line(path)
         ),
         Told::Filter { left_alone } => format!(
             "What is left out has changed. {left_alone} files that were kept the same are left alone from now on; nothing is deleted because of it."
         ),
         Told::Pattern { from, line, text } => {
             let place = match from.as_deref() {
-                Some("stick") => "of `.gobag-sync-ignore` in your folder",
+                Some("left") => "of `.gobag-sync-ignore` in your folder",
                 Some(_) => "of `.gobag-sync-ignore` in the other folder",
                 None => "of the patterns given with `--ignore`",
             };
             format!(
                 "Line {line} {place} is no pattern and leaves nothing out: {}",
-                human::printable(text)
+                one_line(text)
             )
         }
         _ => "something else happened".to_owned(),
@@ -214,7 +244,7 @@ pub(crate) fn news(report: &Report) -> String {
 pub(crate) fn wrong(report: &Report, shell: &Shell<'_>) -> BTreeSet<String> {
     let hold = |hold| {
         format!(
-            "FAIL {} Nothing is done until you say: {}.\n",
+            "FAIL {} No more is done until you say: {}.\n",
             held(hold),
             shell.call("holds confirm LEFT")
         )
@@ -263,6 +293,14 @@ mod tests {
             conflict(name, name, None),
             notice(&Told::Restored {
                 path: name.to_owned(),
+            }),
+            notice(&Told::Attributes {
+                path: name.to_owned(),
+            }),
+            notice(&Told::Pattern {
+                from: None,
+                line: 1,
+                text: name.to_owned(),
             }),
         ] {
             assert!(!text.contains(['\n', '\u{1b}']), "{text:?}");

@@ -7,33 +7,54 @@ use gobag_term::human;
 use jiff::{Zoned, civil::Time};
 
 /// How long earlier versions are kept
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct KeepArgs {
-    /// How many earlier versions of a file are kept: up to this age one for so much time each; `all`: every one
-    #[arg(long, value_name = "RULES", value_parser = steps, default_value = "1h:30s,1d:1h,30d:1d,1y:1w")]
-    keep_versions: Steps,
-    /// How long the newest version of a deleted file is kept at least
-    #[arg(long, value_name = "TIME", value_parser = span, default_value = "90d")]
-    keep_deleted: Duration,
+    /// How many earlier versions of a file are kept: up to this age one for so much time each; `all`: every one. `sync` remembers it; at first it is `1h:30s,1d:1h,30d:1d,1y:1w`
+    #[arg(long, value_name = "RULES", value_parser = checked(steps))]
+    keep_versions: Option<String>,
+    /// How long the newest version of a deleted file is kept at least. `sync` remembers it; at first it is `90d`
+    #[arg(long, value_name = "TIME", value_parser = checked(span))]
+    keep_deleted: Option<String>,
 }
 
+/// By what names the two are remembered, and what counts where nobody said anything.
+const VERSIONS: (&str, &str) = ("keep-versions", "1h:30s,1d:1h,30d:1d,1y:1w");
+const DELETED: (&str, &str) = ("keep-deleted", "90d");
+
 impl KeepArgs {
-    /// None: everything is kept.
-    pub(crate) fn rules(&self) -> Option<KeepRules> {
+    /// What is to be remembered.
+    pub(crate) fn said(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let both = [(VERSIONS.0, &self.keep_versions), (DELETED.0, &self.keep_deleted)];
+        both.into_iter()
+            .filter_map(|(name, text)| Some((name, text.as_deref()?)))
+    }
+
+    /// What counts, with what is remembered. None: everything is kept, which is also so where nobody can read that any more.
+    pub(crate) fn rules(&self, remembered: &dyn Fn(&str) -> Option<String>) -> Option<KeepRules> {
+        let text = |said: &Option<String>, (name, usual): (&str, &str)| {
+            said.clone()
+                .or_else(|| remembered(name))
+                .unwrap_or_else(|| usual.to_owned())
+        };
+        let deleted = span(&text(&self.keep_deleted, DELETED)).ok()?;
         Some(KeepRules {
-            steps: self.keep_versions.0.clone()?,
-            deleted_s: i64::try_from(self.keep_deleted.as_secs()).unwrap_or(i64::MAX),
+            steps: steps(&text(&self.keep_versions, VERSIONS)).ok()??,
+            deleted_s: i64::try_from(deleted.as_secs()).unwrap_or(i64::MAX),
         })
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Steps(Option<Vec<Step>>);
+/// The text, if it can be read.
+fn checked<T>(
+    read: impl Fn(&str) -> Result<T, String> + Clone + Send + Sync,
+) -> impl Fn(&str) -> Result<String, String> + Clone + Send + Sync {
+    move |text| read(text).map(|_| text.to_owned())
+}
 
-/// Reads `1h:30s,1d:1h`: ages that grow, and what each is cut into.
-fn steps(text: &str) -> Result<Steps, String> {
+/// Reads `1h:30s,1d:1h`: ages that grow, and what each is cut into; none: `all`.
+fn steps(text: &str) -> Result<Option<Vec<Step>>, String> {
     if text == "all" {
-        return Ok(Steps(None));
+        return Ok(None);
     }
     let wrong = || format!("`{text}` are no rules; say for instance 1h:30s,1d:1h,30d:1d,1y:1w, or all");
     let seconds = |text: &str| i64::try_from(span(text).ok()?.as_secs()).ok();
@@ -46,10 +67,7 @@ fn steps(text: &str) -> Result<Steps, String> {
     };
     let steps: Option<Vec<Step>> = text.split(',').map(step).collect();
     let grow = |steps: &Vec<Step>| steps.is_sorted_by(|one, next| one.until_s < next.until_s);
-    steps
-        .filter(grow)
-        .map(|steps| Steps(Some(steps)))
-        .ok_or_else(wrong)
+    steps.filter(grow).map(Some).ok_or_else(wrong)
 }
 
 /// Reads `30s`, `5min`, `2h`, `1d`, `4w`, `1y`; at least a second.
@@ -170,8 +188,8 @@ mod tests {
     #[test]
     fn rules_that_are_the_default_are_so() {
         let read = steps("1h:30s,1d:1h,30d:1d,1y:1w").unwrap();
-        assert_eq!(read, Steps(Some(KeepRules::default().steps)));
-        assert_eq!(steps("all"), Ok(Steps(None)));
+        assert_eq!(read, Some(KeepRules::default().steps));
+        assert_eq!(steps("all"), Ok(None));
         for bad in ["", "1h", "1h:", "1h:30s,", "1d:1h,1h:30s", "1h:30s,1h:1s"] {
             assert!(steps(bad).is_err(), "{bad}");
         }

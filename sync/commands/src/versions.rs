@@ -8,6 +8,7 @@ use std::{
 };
 
 use gobag_files::{Kept, Pruned, Root, all_versions, is_there, prune, run_time};
+use gobag_pair::Book;
 use gobag_reconcile::RelPath;
 use gobag_term::{CliError, ExitCode, human};
 use gobag_workspace::Was;
@@ -16,7 +17,7 @@ use serde::Serialize;
 
 use crate::{
     Right, Shell,
-    earlier::{Earlier, bytes, version_name},
+    earlier::{Earlier, MANY, bytes, version_name},
     error::OrExplain as _,
     text,
     time::local,
@@ -27,6 +28,8 @@ use crate::{
 ///
 /// Of a file, all that is kept of it, the oldest first. Of a folder, or without a path, the files that were deleted in it lately, the last one first, for those who
 /// do not know the name any more. `restore` puts one back.
+///
+/// Exit codes: 0: they are listed, if there are any. 1: the folder is not there, or was never paired. With `--from` also those of `sync`.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct VersionsArgs {
@@ -35,7 +38,7 @@ pub struct VersionsArgs {
     folder: Option<PathBuf>,
     /// The path in it of a file or a folder
     path: Option<OsString>,
-    /// Everything of which something is kept, however long ago, also what is still there
+    /// Everything of which something is kept, however long ago, also what is still there; with `--from`, more than the last 20
     #[arg(long)]
     all: bool,
     /// Of a file: what it was in the earlier points of `workspace:NAME`, the last 20 times that it changed
@@ -105,8 +108,8 @@ struct Gone {
 /// Does it.
 pub fn versions(args: &VersionsArgs, shell: &Shell<'_>) -> Result<ExitCode, CliError> {
     match (&args.what, &args.folder) {
-        (Some(What::Prune(args)), _) => let_go(args, shell),
-        (None, Some(folder)) => list(folder, args, shell),
+        (Some(What::Prune(args)), _) => let_go(args, &shell.about(&args.folder, None)),
+        (None, Some(folder)) => list(folder, args, &shell.about(folder, args.from.as_ref())),
         (None, None) => Ok(ExitCode::Usage),
     }
 }
@@ -125,10 +128,16 @@ fn list(folder: &Path, args: &VersionsArgs, shell: &Shell<'_>) -> Result<ExitCod
             }
         }
     };
+    let is_cut = args.from.is_some() && !args.all && lines.len() >= MANY;
     shell.ui.answer(&Listed { versions: lines }, |listed| match listed.versions.is_empty() {
+        true if args.from.is_some() => "No earlier version is kept in the workspace's points. Look in the folder, too, without `--from`.\n".to_owned(),
         true if !under.is_root() => "No earlier version is kept here. Look in the other folder, too, or with `--from workspace:NAME` in the workspace.\n".to_owned(),
         true => "Nothing was deleted here lately. Look in the other folder, too, or further back with `--all`.\n".to_owned(),
-        false => listed.versions.iter().map(|line| line_text(line, is_file)).collect(),
+        false => {
+            let lines = listed.versions.iter().map(|line| line_text(line, is_file));
+            let more = if is_cut { "There may be earlier ones: `--all`.\n" } else { "" };
+            "By when something else came in its place:\n".to_owned() + &lines.collect::<String>() + more
+        }
     })?;
     Ok(ExitCode::Ok)
 }
@@ -207,15 +216,19 @@ fn line_text(line: &Line, is_file: bool) -> String {
 fn let_go(args: &PruneArgs, shell: &Shell<'_>) -> Result<ExitCode, CliError> {
     let root = Root::open_known(&args.folder).or_explain(shell)?;
     let now = Timestamp::now();
-    let would = match args.keep.rules() {
-        Some(rules) => prune(&root, &rules, now, true).or_explain(shell)?,
+    // What was said by the left folder of a pair; a right one remembers nothing.
+    let book = Book::open(&args.folder).ok();
+    let remembered = |name: &str| book.as_ref()?.remembered(name).ok()?;
+    let rules = args.keep.rules(&remembered);
+    let would = match &rules {
+        Some(rules) => prune(&root, rules, now, true).or_explain(shell)?,
         None => Pruned {
             kept: all_versions(&root, &RelPath::root()).or_explain(shell)?.len() as u64,
             ..Pruned::default()
         },
     };
     let mut gone = would;
-    if let (false, true, Some(rules)) = (args.dry_run, would.files > 0, args.keep.rules()) {
+    if let (false, true, Some(rules)) = (args.dry_run, would.files > 0, &rules) {
         let question = format!(
             "Delete {} earlier versions ({}) for good; it is {} by the clock",
             would.files,
@@ -229,7 +242,7 @@ fn let_go(args: &PruneArgs, shell: &Shell<'_>) -> Result<ExitCode, CliError> {
                 "nothing was let go",
             ));
         }
-        gone = prune(&root, &rules, now, false).or_explain(shell)?;
+        gone = prune(&root, rules, now, false).or_explain(shell)?;
     }
     let gone = Gone {
         dry_run: args.dry_run,

@@ -171,7 +171,7 @@ impl Desk<'_> {
         text.extend(standing.difference(&self.standing).cloned());
         match (self.was_well, outcome) {
             (None | Some(false), Outcome::InStep) => {
-                text.push_str("ok   Both folders are the same; they are kept so.\n")
+                text.push_str(&same.replace(".\n", "; they are kept so.\n"));
             }
             (Some(true), Outcome::InStep) if !text.is_empty() => text.push_str(same),
             _ => {}

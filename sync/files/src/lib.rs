@@ -10,6 +10,7 @@
 //! at the top of the root ([`OURS`]).
 #![cfg(target_os = "linux")]
 
+mod below;
 mod changes;
 mod error;
 mod filter;
@@ -27,6 +28,7 @@ mod store;
 mod versions;
 mod walked;
 
+pub use below::files_below;
 pub use changes::{Changes, Ready, Staged};
 pub use error::FilesError;
 pub use filter::{BadPattern, FILTER, Filter};

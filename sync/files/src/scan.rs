@@ -44,6 +44,8 @@ pub struct Scope<'a> {
     pub filter: &'a Filter,
     /// Whether a name that is new here cannot be had on the other side.
     pub is_refused: &'a (dyn Fn(&Name) -> bool + Sync),
+    /// Whether nobody wants to know any more; asked for each name.
+    pub is_ended: &'a (dyn Fn() -> bool + Sync),
 }
 
 /// Compares everything below `root` with `base`, and reads what has to be, as [`Walked::read`] does.
@@ -75,12 +77,21 @@ pub fn walk<'a, B: Base>(
         },
         unread: Vec::new(),
         last: RelPath::root(),
+        is_ended: false,
     };
     // A top that cannot be listed is no empty one.
     let names = names(root, &top).map_err(failed)?;
     walk.folder(&RelPath::root(), &top, names, 0)
         .map_err(ScanError::Base)?;
-    let Walk { scan, unread, .. } = walk;
+    let Walk {
+        scan,
+        unread,
+        is_ended,
+        ..
+    } = walk;
+    if is_ended {
+        return Err(ScanError::Ended);
+    }
     let root = Some(root);
     Ok(Walked { root, scan, unread })
 }
@@ -110,6 +121,8 @@ struct Walk<'a, B> {
     unread: Vec<Unread>,
     /// As far as it came.
     last: RelPath,
+    /// Whether it was ended before its end.
+    is_ended: bool,
 }
 
 impl<B: Base> Walk<'_, B> {
@@ -161,8 +174,12 @@ impl<B: Base> Walk<'_, B> {
         Ok(())
     }
 
-    /// Whether its slice is full: then it ends where the walk is.
+    /// Whether its slice is full, which then ends where the walk is; or somebody ended it.
     fn is_full(&mut self) -> bool {
+        self.is_ended = self.is_ended || (self.scope.is_ended)();
+        if self.is_ended {
+            return true;
+        }
         let found = self.scan.found.len() + self.unread.len();
         let is_full = self.scope.slice.is_some_and(|slice| found >= slice.most);
         if is_full && self.scan.end.is_none() {

@@ -16,7 +16,7 @@ use gobag_protocol::{
     ids::{TenantName, WorkspaceName},
     place::{Credentials, Place},
 };
-use rustix::fs::FlockOperation;
+use rustix::{fs::FlockOperation, io::Errno};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -177,7 +177,12 @@ impl Kept {
         kept.format = if is_elsewhere { FORMAT_ELSEWHERE } else { FORMAT };
         let text = Zeroizing::new(serde_json::to_vec_pretty(&kept).expect("texts always serialise"));
         let beside = folder.join(format!("{FILE}.new"));
-        let written = private().truncate(true).open(&beside).and_then(|mut file| {
+        // Whatever is there by that name: what is written is a file of its own, for its owner alone.
+        match rustix::fs::unlink(&beside) {
+            Err(Errno::NOENT) => Ok(()),
+            unlinked => unlinked.map_err(|errno| file_error(&beside, errno.into())),
+        }?;
+        let written = private().create_new(true).open(&beside).and_then(|mut file| {
             file.write_all(&text)?;
             file.sync_all()?;
             rustix::fs::rename(&beside, &path)?;

@@ -121,6 +121,12 @@ impl Store for ServerStore {
         }
     }
 
+    fn missing(&self, packs: &[Digest]) -> Result<Vec<Digest>, StoreError> {
+        let ids: Vec<ObjectId> = packs.iter().copied().map(ObjectId).collect();
+        let missing = self.ask(|owner| owner.missing(&ids))?;
+        Ok(missing.into_iter().map(|ObjectId(pack)| pack).collect())
+    }
+
     fn put(&self, pack: Digest, bytes: &[u8]) -> Result<(), StoreError> {
         self.ask(|owner| owner.put(ObjectId(pack), bytes))
     }

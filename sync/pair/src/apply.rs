@@ -46,6 +46,8 @@ pub(crate) struct Apply<'a> {
     takes: bool,
     /// Why it takes nothing, if that was heard here.
     refused: Option<WorkspaceError>,
+    /// The shortest file that each side had no room for; none: there was room for all.
+    no_room: [Option<u64>; 2],
 }
 
 /// Something made that waits for its batch.
@@ -77,10 +79,12 @@ impl<'a> Apply<'a> {
             without_attributes: Vec::new(),
             takes,
             refused: None,
+            no_room: [None; 2],
         }
     }
 
-    /// One after the other. What cannot be done is told and left to the next pass; a side without room ends this one.
+    /// One after the other. What cannot be done is told and left to the next pass. A side without room still gives what the other one is to have, and gets what is
+    /// shorter than all that it had no room for.
     pub(crate) fn all(
         &mut self,
         operations: &'a [Operation],
@@ -115,7 +119,7 @@ impl<'a> Apply<'a> {
             if let (true, Operation::Rename { to, .. }) = (is_refused, operation) {
                 self.unnamed.push(to.clone());
             }
-            if is_refused || self.is_unnamed(operation.path()) {
+            if is_refused || self.is_unnamed(operation.path()) || self.has_no_room(operation) {
                 continue;
             }
             if !matches!(operation, Operation::Put { .. }) {
@@ -144,12 +148,11 @@ impl<'a> Apply<'a> {
                 {
                     self.refuse(error);
                 }
-                Err(error) if error.is_full() => {
-                    report.is_cut = true;
-                    fail(report, operation, &error);
-                    return Ok(());
-                }
                 Err(error) => {
+                    if error.is_full() {
+                        report.is_cut = true;
+                        self.no_room[at(side_of(operation))] = Some(bytes_of(operation));
+                    }
                     match operation {
                         Operation::Rename { to, .. } => self.unnamed.push(to.clone()),
                         Operation::MakeFolder { path, .. } => self.unmade.push(path.clone()),
@@ -228,6 +231,12 @@ impl<'a> Apply<'a> {
             self.noted[at(on)].push(Change::Has(to, known.item, known.stamps));
         }
         self.note()
+    }
+
+    fn has_no_room(&self, operation: &Operation) -> bool {
+        let brings = matches!(operation, Operation::Put { .. } | Operation::MakeFolder { .. });
+        let no_room = self.no_room[at(side_of(operation))];
+        brings && no_room.is_some_and(|shortest| bytes_of(operation) >= shortest)
     }
 
     fn is_unnamed(&self, path: &RelPath) -> bool {
@@ -462,9 +471,12 @@ fn side_of(operation: &Operation) -> Side {
     }
 }
 
-/// Whether the workspace takes nothing from this member, and may be read nevertheless.
+/// Whether the workspace takes nothing from this member, or has no room, and may be read nevertheless.
 fn is_refusal(error: &WorkspaceError) -> bool {
-    matches!(error, WorkspaceError::Store(StoreError::Refused(_)))
+    matches!(
+        error,
+        WorkspaceError::Store(StoreError::Refused(_) | StoreError::Full(_))
+    )
 }
 
 /// Bytes that have to be copied for it.

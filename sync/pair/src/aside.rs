@@ -14,15 +14,15 @@ pub(crate) const FRESH: &str = "base.db.fresh";
 /// The files of a database.
 pub(crate) const ENDINGS: [&str; 3] = ["", "-wal", "-shm"];
 
-/// Keeps what a damaged base was under another name, too; it is in its place still, but for what was not yet in it.
-pub(crate) fn put_aside(base: &Path, run: &str) -> Result<(), PairError> {
-    let aside = base.with_file_name(format!("{BASE}.damaged-{run}"));
-    tracing::error!(path = %base.display(), aside = %aside.display(), "what both folders had last is not to be used");
+/// Keeps what a base was under another name, too, with `mark` in it, which no other has; it is in its place still, but for what was not yet in it.
+pub(crate) fn put_aside(base: &Path, mark: &str) -> Result<(), PairError> {
+    let aside = base.with_file_name(format!("{BASE}.damaged-{mark}"));
+    tracing::warn!(path = %base.display(), aside = %aside.display(), "what both folders had last is not to be used");
     for ending in ENDINGS {
         match rustix::fs::link(with(base, ending), with(&aside, ending)) {
             Ok(()) | Err(Errno::NOENT | Errno::EXIST) => {}
             // Without second names it is not kept; it says nothing to anybody but us.
-            Err(Errno::PERM | Errno::OPNOTSUPP) => tracing::warn!("the damaged one is not kept"),
+            Err(Errno::PERM | Errno::OPNOTSUPP) => tracing::warn!("it is not kept"),
             Err(errno) => return Err(unusable(base, errno)),
         }
     }

@@ -48,6 +48,16 @@ impl Book {
         Ok(place.map(OsString::from_vec))
     }
 
+    /// What somebody said for all passes, by what it is called.
+    pub fn remembered(&self, name: &str) -> Result<Option<String>, PairError> {
+        self.base.said(name)
+    }
+
+    /// Whether somebody is at a pass just now.
+    pub fn is_under_way(&self) -> bool {
+        matches!(lock(&self.root), Err(PairError::Busy { .. }))
+    }
+
     /// Whether the right folder is there, and the one it was.
     pub fn reach(&self, right: &Path) -> Result<(), PairError> {
         let id = self.roots[1];

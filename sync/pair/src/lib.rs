@@ -30,6 +30,7 @@ mod report;
 mod right;
 mod share;
 mod side;
+mod spared;
 mod steady;
 
 pub use book::{Book, Keep};

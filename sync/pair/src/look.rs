@@ -48,10 +48,12 @@ impl Pair {
         // Where nobody can tell, it is tried.
         let by_right = |name: &Name| right.refuses_name(name);
         let by_left = |name: &Name| left.refuses_name(name).unwrap_or(false);
+        let is_ended = || monitor.is_cancelled();
         let of = |is_refused| Scope {
             slice,
             filter,
             is_refused,
+            is_ended: &is_ended,
         };
         let mut walked = both(
             || {

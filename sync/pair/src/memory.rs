@@ -14,6 +14,8 @@ const LATELY_S: i64 = 60 * 60;
 const RIGHT: &str = "right-path";
 const IN_STEP: &str = "in-step";
 const AGREED: &str = "agreed";
+/// Before the names of what somebody said for all passes.
+const SAID: &str = "said:";
 
 impl Base {
     /// Writes down conflict copies that are about to be made; one that is not made is on no list.
@@ -93,7 +95,7 @@ impl Base {
         self.at_once(|connection| {
             let mut insert = connection.prepare(sql)?;
             let mut again = connection.prepare(
-                "UPDATE lately SET removed = NULL WHERE side IN ('stick', 'company') AND path = ?1",
+                "UPDATE lately SET removed = NULL WHERE side IN ('left', 'right', 'stick', 'company') AND path = ?1",
             )?;
             for operation in &plan.operations {
                 match operation {
@@ -225,6 +227,15 @@ impl Base {
         }
     }
 
+    /// What somebody said for all passes from then on, by what it is called.
+    pub(crate) fn said(&self, name: &str) -> Result<Option<String>, PairError> {
+        self.setting(&format!("{SAID}{name}"))
+    }
+
+    pub(crate) fn say(&self, name: &str, text: &str) -> Result<(), PairError> {
+        self.set(&format!("{SAID}{name}"), text)
+    }
+
     /// Where the right side was last: a path, or `workspace:` and a name.
     pub(crate) fn right_place(&self) -> Result<Option<Vec<u8>>, PairError> {
         self.setting(RIGHT)
@@ -257,6 +268,17 @@ impl Base {
                 self.set(name, value)?;
             }
         }
+        let sql = "SELECT name, value FROM settings WHERE name LIKE ?1";
+        let said = other.ask(|connection| {
+            let mut statement = connection.prepare(sql)?;
+            let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?));
+            statement
+                .query_map([format!("{SAID}%")], row)?
+                .collect::<rusqlite::Result<Vec<_>>>()
+        });
+        for (name, text) in said.unwrap_or_default() {
+            self.set(&name, text)?;
+        }
         match other.right_place() {
             Ok(Some(path)) => self.set(RIGHT, path),
             _ => Ok(()),
@@ -265,6 +287,12 @@ impl Base {
 }
 
 fn side(name: &str) -> Option<Side> {
+    // As it was written before.
+    let name = match name {
+        "stick" => "left",
+        "company" => "right",
+        name => name,
+    };
     let mut sides = [Side::Left, Side::Right].into_iter();
     sides.find(|side| side.to_string() == name)
 }

@@ -28,6 +28,13 @@ impl<'a, R: Read> Paced<'a, R> {
         }
     }
 
+    fn goes_on(&self) -> io::Result<()> {
+        match self.monitor.is_cancelled() {
+            true => Err(io::Error::from(rustix::io::Errno::CANCELED)),
+            false => Ok(()),
+        }
+    }
+
     /// Bytes so far; the monitor has been told.
     pub(crate) fn read_bytes(&self) -> u64 {
         self.read
@@ -36,7 +43,11 @@ impl<'a, R: Read> Paced<'a, R> {
 
 impl<R: Source> Source for Paced<'_, R> {
     fn skip_hole(&mut self) -> io::Result<u64> {
-        self.from.skip_hole()
+        let hole = self.from.skip_hole()?;
+        if hole > 0 {
+            self.goes_on()?;
+        }
+        Ok(hole)
     }
 
     fn attributes(&self) -> Vec<Attribute> {
@@ -49,9 +60,7 @@ impl<R: Read> Read for Paced<'_, R> {
         let most = buffer.len().min(TURN);
         let read = self.from.read(&mut buffer[..most])?;
         (self.pace)(read);
-        if self.monitor.is_cancelled() {
-            return Err(io::Error::from(rustix::io::Errno::CANCELED));
-        }
+        self.goes_on()?;
         self.monitor.advance(read as u64);
         self.read += read as u64;
         Ok(read)

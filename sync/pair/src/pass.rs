@@ -1,12 +1,17 @@
 //! One pass: what differs on both sides, what follows from it, and whether it may be done.
 
-use std::{collections::HashSet, fs, os::fd::AsFd as _, path::Path};
+use std::{
+    collections::HashSet,
+    fs,
+    os::{fd::AsFd as _, unix::fs::OpenOptionsExt as _},
+    path::Path,
+};
 
 use gobag_files::{FilesError, Filter, Found, OURS, Root, RootId, Scan, Slice};
 use gobag_format::Monitor;
 use gobag_reconcile::{HoldLimits, Lately, Notice, Plan, RelPath, Side, Totals, holds, plan};
 use gobag_workspace::{StoreError, WorkspaceError};
-use rustix::fs::FlockOperation;
+use rustix::fs::{FlockOperation, OFlags};
 
 use crate::{
     Other, PairError, Report, Told,
@@ -73,7 +78,7 @@ impl Pair {
         let path = left.path().join(OURS).join(BASE);
         let base = match Base::open(&path) {
             Err(PairError::BaseDamaged { .. }) => {
-                put_aside(&path, "before-pairing")?;
+                put_aside(&path, &fresh[0].to_string())?;
                 remove(&path)?;
                 Base::open(&path)?
             }
@@ -89,6 +94,7 @@ impl Pair {
             return Err(PairError::Overlap { left, right });
         }
         base.set_roots([left.id(), right.id()])?;
+        base.set_right_place(&right.place())?;
         if known.is_none() {
             // Of passes with an earlier base nothing is to be known.
             base.set_passes(right.passes(left.id())?, false)?;
@@ -110,7 +116,7 @@ impl Pair {
         let _lock = lock(&left)?;
         let base = left.path().join(OURS).join(BASE);
         let kept_names = names::kept_by(&base);
-        put_aside(&base, "before-pairing")?;
+        put_aside(&base, &fresh.to_string())?;
         remove(&base).map(|()| kept_names)
     }
 
@@ -130,6 +136,16 @@ impl Pair {
             pace: Box::new(|_| ()),
             _lock: lock,
         })
+    }
+
+    /// Remembers what somebody said for all passes from now on.
+    pub fn remember(&self, name: &str, text: &str) -> Result<(), PairError> {
+        self.base.say(name, text)
+    }
+
+    /// What was said so.
+    pub fn remembered(&self, name: &str) -> Result<Option<String>, PairError> {
+        self.base.said(name)
     }
 
     /// From now on files are copied no faster than this.
@@ -271,10 +287,11 @@ impl Pair {
         let names = names::of(&self.base, options)?;
         let base = &self.base;
         // What cannot be read there is taken for there: the name is not used.
-        let plan = plan(&merged, &names, &|path| {
+        let mut plan = plan(&merged, &names, &|path| {
             base.get(path).map_or(true, |known| known.is_some())
         });
         drop(merged);
+        self.spare(&mut plan)?;
         let mut report = Report {
             left_files: scans[0].files,
             right_files: scans[1].files,
@@ -424,6 +441,7 @@ pub(crate) fn lock(root: &Root) -> Result<fs::File, PairError> {
         .create(true)
         .truncate(false)
         .write(true)
+        .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
         .open(&path);
     let file = opened.map_err(|source| FilesError::Root { path, source })?;
     match rustix::fs::flock(file.as_fd(), FlockOperation::NonBlockingLockExclusive) {

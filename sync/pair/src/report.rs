@@ -96,7 +96,7 @@ pub enum Told {
     },
     /// A line that is no pattern, and leaves nothing out.
     Pattern {
-        /// In whose file: `stick`, `company`; none: it was given for this pass.
+        /// In whose file: `left`, `right`; none: it was given for this pass.
         from: Option<String>,
         /// Which line.
         line: u64,
@@ -181,7 +181,7 @@ pub struct Report {
     pub right: Counts,
     /// For people.
     pub notices: Vec<Told>,
-    /// Why nothing was done; empty: it was.
+    /// Why no more was done; empty: all was, as far as it could be.
     pub holds: Vec<Hold>,
     /// What could not be done.
     pub failures: Vec<Failure>,

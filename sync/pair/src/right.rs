@@ -1,13 +1,15 @@
 //! The right side of a pair: another folder, or a workspace.
 
 use std::{
+    cell::RefCell,
     os::unix::ffi::OsStringExt as _,
     path::{Path, PathBuf},
 };
 
 use gobag_files::{Filter, Root, RootId, Scan, Scope, Walked};
-use gobag_reconcile::{Name, RelPath};
-use gobag_workspace::{Workspace, WorkspaceError};
+use gobag_format::workspace::EntryKind;
+use gobag_reconcile::{Content, Item, Name, RelPath};
+use gobag_workspace::{Workspace, WorkspaceError, item_of};
 
 use crate::{
     PairError,
@@ -173,6 +175,41 @@ impl Right {
                 Ok(workspace.find_in(folder, &is)?)
             }
         }
+    }
+
+    /// The files of a workspace at `path` and below it, with their lengths.
+    pub(crate) fn files_below(&self, path: &RelPath) -> Result<Vec<(RelPath, u64)>, PairError> {
+        let Self::Workspace(workspace) = self else {
+            return Ok(Vec::new());
+        };
+        let mut found = Vec::new();
+        let mut waiting = vec![path.clone()];
+        while let Some(path) = waiting.pop() {
+            match workspace.kind(&path)? {
+                Some(EntryKind::File { len, .. }) => found.push((path, len)),
+                Some(EntryKind::Folder) => {
+                    let names = RefCell::new(Vec::new());
+                    workspace.find_in(&path, &|name, _| {
+                        names.borrow_mut().push(name.clone());
+                        false
+                    })?;
+                    waiting.extend(names.into_inner().iter().map(|name| path.join(name)));
+                }
+                _ => {}
+            }
+        }
+        Ok(found)
+    }
+
+    /// What is in a file of a workspace.
+    pub(crate) fn content(&self, path: &RelPath) -> Result<Option<Content>, PairError> {
+        let Self::Workspace(workspace) = self else {
+            return Ok(None);
+        };
+        Ok(match workspace.kind(path)?.map(|kind| item_of(&kind)) {
+            Some(Item::File(file)) => Some(file.content),
+            _ => None,
+        })
     }
 
     /// What differs from what the base has, before its files are read.

@@ -32,12 +32,9 @@ impl SideError {
         }
     }
 
-    /// Whether there is no room, so that nothing else will do either.
+    /// Whether a folder has no room.
     pub(crate) fn is_full(&self) -> bool {
-        match self {
-            Self::Files(error) => error.is_full(),
-            Self::Workspace(error) => matches!(error, WorkspaceError::Store(StoreError::Full(_))),
-        }
+        matches!(self, Self::Files(error) if error.is_full())
     }
 
     /// What ends the pass: nothing else of the workspace will do either. What is missing there concerns one file.
@@ -100,7 +97,7 @@ impl Source for Opened {
     fn skip_hole(&mut self) -> io::Result<u64> {
         match &mut self.from {
             Origin::Folder(reading) => reading.skip_hole(),
-            Origin::Workspace(_) => Ok(0),
+            Origin::Workspace(reader) => reader.skip_zeros(),
         }
     }
 

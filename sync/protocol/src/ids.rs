@@ -97,7 +97,7 @@ macro_rules! name {
 }
 
 name!(
-    /// One history of a stick: `volumes`, `files:<name>`.
+    /// One history of a stick: `volumes`, `files`.
     LineName,
     "the name of a line has 1 to 64 of a-z, 0-9, `:` and `-`",
     |text| of(text, MAX_LINE_NAME, |byte| plain(byte) || byte == b':')

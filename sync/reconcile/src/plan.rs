@@ -8,16 +8,20 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ConflictNames, File, Item, Merged, Name, RelPath, Unknown, merge::Node, moves};
+use crate::{
+    ConflictNames, File, Item, Merged, Name, RelPath, Unknown,
+    merge::{Node, is_there},
+    moves,
+};
 
 /// One of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Side {
-    /// The stick's.
-    #[serde(rename = "stick")]
+    /// The user's, as a rule.
+    #[serde(rename = "left", alias = "stick")]
     Left,
-    /// The company's, which keeps the name where both changed.
-    #[serde(rename = "company")]
+    /// The company's, as a rule; its files keep their names where both changed them, unless somebody said otherwise.
+    #[serde(rename = "right", alias = "company")]
     Right,
 }
 
@@ -34,8 +38,8 @@ impl Side {
 impl fmt::Display for Side {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
-            Self::Left => "stick",
-            Self::Right => "company",
+            Self::Left => "left",
+            Self::Right => "right",
         })
     }
 }
@@ -182,6 +186,8 @@ pub struct Plan {
     pub operations: Vec<Operation>,
     /// For people.
     pub notices: Vec<Notice>,
+    /// So many of the base's things at the top are on the left side no more, and on the right side.
+    pub gone_at_top: [u64; 2],
 }
 
 /// When an operation has its turn.
@@ -216,7 +222,12 @@ pub fn plan(merged: &Merged, names: &ConflictNames, in_base: &dyn Fn(&RelPath) -
             .collect(),
         notices: Vec::new(),
     };
+    let mut gone_at_top = [0; 2];
     for (name, node) in &merged.root.children {
+        if node.base.is_some() {
+            gone_at_top[0] += u64::from(!is_there(node.left()));
+            gone_at_top[1] += u64::from(!is_there(node.right()));
+        }
         planner.visit(&RelPath::root().join(name), node, &merged.root);
     }
     let mut turns = planner.turns;
@@ -231,6 +242,7 @@ pub fn plan(merged: &Merged, names: &ConflictNames, in_base: &dyn Fn(&RelPath) -
     Plan {
         operations: turns.into_iter().map(|(_, operation)| operation).collect(),
         notices: planner.notices,
+        gone_at_top,
     }
 }
 

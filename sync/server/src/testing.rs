@@ -17,6 +17,7 @@ use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{
+    backup::objects::{CheckOptions, check},
     clock::Clock,
     config::Config,
     lease::LeaseKeys,
@@ -214,6 +215,19 @@ impl Site {
                 by: "test",
             };
             pruner.prune(Some(&tenant), false).await.expect("a pruning")
+        })
+    }
+
+    /// As `gobag-server check --forget`; says how many objects were lost.
+    pub fn forget_lost(&self) -> u64 {
+        let blobs = open_blobs(&self.config).expect("a store");
+        self.with_database(async |database| {
+            let options = CheckOptions {
+                is_read: false,
+                forget: Some(&self.clock),
+            };
+            let checked = check(database, &blobs, &options, &|_, _| ()).await;
+            checked.expect("a check").forgotten
         })
     }
 

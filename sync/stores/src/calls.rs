@@ -69,15 +69,7 @@ impl Calls {
             let path = path.to_owned();
             async move {
                 let mut stream = operator.reader(&path).await?.into_stream(..).await?;
-                let mut bytes = Vec::new();
-                while let Some(part) = stream.try_next().await? {
-                    bytes.extend_from_slice(&part.to_bytes());
-                    // One byte more than allowed says enough.
-                    if bytes.len() > most {
-                        break;
-                    }
-                }
-                Ok(bytes)
+                read_at_most(&mut stream, most).await
             }
         });
         match found(read)? {
@@ -95,7 +87,10 @@ impl Calls {
         let most = (range.end - range.start) as usize;
         let read = self.ask("read", |operator| {
             let (path, range) = (path.to_owned(), range.clone());
-            async move { Ok(operator.read_with(&path).range(range).await?.to_vec()) }
+            async move {
+                let mut stream = operator.reader(&path).await?.into_stream(range).await?;
+                read_at_most(&mut stream, most).await
+            }
         });
         match found(read)? {
             Some(bytes) if bytes.len() > most => Err(ElsewhereError::Long),
@@ -244,6 +239,17 @@ impl Calls {
 struct Failed {
     kind: ErrorKind,
     error: ElsewhereError,
+}
+
+/// What comes; one byte more than allowed says enough.
+async fn read_at_most(stream: &mut opendal::BufferStream, most: usize) -> opendal::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    while bytes.len() <= most
+        && let Some(part) = stream.try_next().await?
+    {
+        bytes.extend_from_slice(&part.to_bytes());
+    }
+    Ok(bytes)
 }
 
 fn found<T>(asked: Result<T, Failed>) -> Result<Option<T>, ElsewhereError> {

@@ -26,5 +26,8 @@ pub(crate) const LISTED: usize = 1 << 20;
 /// Characters of a writer's name.
 pub(crate) const NAME: usize = 128;
 
+/// Points that a listing may be behind of what is there.
+pub(crate) const BEHIND: u64 = 1 << 16;
+
 /// Heads of one generation that are looked at: more than one only where members wrote at once, or were cut off.
 pub(crate) const SAME_HEADS: usize = 16;

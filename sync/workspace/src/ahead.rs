@@ -121,6 +121,10 @@ impl Store for Ahead {
         self.store.get(pack, range)
     }
 
+    fn missing(&self, packs: &[Digest]) -> Result<Vec<Digest>, StoreError> {
+        self.store.missing(packs)
+    }
+
     fn put(&self, id: Digest, bytes: &[u8]) -> Result<(), StoreError> {
         let mut flying = self.flying();
         flying.wait(limits::PACKS_AHEAD - 1)?;

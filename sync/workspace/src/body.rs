@@ -2,12 +2,13 @@
 //! of lists, cut the same way.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap, HashSet},
     io::{self, Read},
     sync::Arc,
 };
 
 use fastcdc::v2020::{Error as CutError, Normalization, StreamCDC};
+use gobag_format::digest::Digest;
 use gobag_format::workspace::{BlobError, BlobKind, BlobName, BlobRef, Body, Part, PartList};
 use gobag_reconcile::{Content, File};
 
@@ -60,6 +61,7 @@ impl PackedBody {
 pub(crate) struct Before {
     pieces: HashMap<BlobName, BlobRef>,
     lists: HashMap<BlobName, Vec<(PartList, BlobRef)>>,
+    read: HashSet<(BlobName, u8)>,
 }
 
 impl Before {
@@ -74,7 +76,11 @@ impl Before {
         Ok(before)
     }
 
+    /// Each list once, however often it is named: a few that name each other would make a file of any length.
     fn read(&mut self, fetcher: &Fetcher, level: u8, blob: &BlobRef, len: u64) -> Result<(), WorkspaceError> {
+        if !self.read.insert((blob.name, level)) {
+            return Ok(());
+        }
         let list = read_list(fetcher, level, blob, len)?;
         for part in &list.parts {
             match level {
@@ -86,6 +92,20 @@ impl Before {
             self.lists.entry(first.blob.name).or_default().push((list, *blob));
         }
         Ok(())
+    }
+
+    /// The packs that its pieces and lists are in.
+    pub(crate) fn packs(&self) -> BTreeSet<Digest> {
+        let lists = self.lists.values().flatten().map(|(_, blob)| blob.pack);
+        self.pieces.values().map(|blob| blob.pack).chain(lists).collect()
+    }
+
+    /// Forgets what is in these packs: it is sent again.
+    pub(crate) fn forget(&mut self, packs: &[Digest]) {
+        self.pieces.retain(|_, blob| !packs.contains(&blob.pack));
+        self.lists
+            .values_mut()
+            .for_each(|lists| lists.retain(|(_, blob)| !packs.contains(&blob.pack)));
     }
 
     /// Where the same list is.
@@ -252,6 +272,34 @@ impl FileReader {
         self.error.take()
     }
 
+    /// Goes past the next piece if it is zeros and nothing else, and says how many: of a file with holes these need not be written.
+    pub fn skip_zeros(&mut self) -> io::Result<u64> {
+        if !self.is_piece_left() && !self.advance()? {
+            return Ok(0);
+        }
+        let at = self.piece.position() as usize;
+        let rest = &self.piece.get_ref()[at..];
+        if rest.iter().any(|byte| *byte != 0) {
+            return Ok(0);
+        }
+        let count = rest.len() as u64;
+        self.piece = io::Cursor::default();
+        Ok(count)
+    }
+
+    fn is_piece_left(&self) -> bool {
+        self.piece.position() < self.piece.get_ref().len() as u64
+    }
+
+    /// As [`next`](Self::next), for those who know only that it failed.
+    fn advance(&mut self) -> io::Result<bool> {
+        self.next().map_err(|error| {
+            let text = error.to_string();
+            self.error = Some(error);
+            io::Error::other(text)
+        })
+    }
+
     /// Makes the next piece ready; `false` at the end.
     fn next(&mut self) -> Result<bool, WorkspaceError> {
         while let Some((list, part)) = self.ahead.pop() {
@@ -276,17 +324,8 @@ impl Read for FileReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             let read = self.piece.read(buffer)?;
-            if read > 0 || buffer.is_empty() {
+            if read > 0 || buffer.is_empty() || !self.advance()? {
                 return Ok(read);
-            }
-            match self.next() {
-                Ok(true) => {}
-                Ok(false) => return Ok(0),
-                Err(error) => {
-                    let text = error.to_string();
-                    self.error = Some(error);
-                    return Err(io::Error::other(text));
-                }
             }
         }
     }

@@ -1,11 +1,14 @@
 //! What is changed, on the way to the next point.
 
-use std::collections::{BTreeMap, btree_map::Range};
+use std::collections::{BTreeMap, BTreeSet, HashSet, btree_map::Range};
 
-use gobag_format::workspace::{BlobKind, BlobRef, Entry, EntryKind, Leaf, Node, NodeChild, WorkspaceKeys};
+use gobag_format::{
+    digest::Digest,
+    workspace::{BlobKind, BlobRef, Entry, EntryKind, Leaf, Node, NodeChild, WorkspaceKeys},
+};
 
 use crate::{
-    WorkspaceError,
+    StoreError, WorkspaceError,
     body::PackedBody,
     cut::Cut,
     limits,
@@ -88,19 +91,33 @@ pub(crate) fn rebuild(
     packer: &mut Packer,
 ) -> Result<Option<(u8, Packed)>, WorkspaceError> {
     let old = tree.pages()?;
+    let lost = lost(tree, &old)?;
     let keys = &tree.fetcher.keys;
-    let mut pages = leaves(tree, &old, changes, packer, keys)?;
+    let mut pages = leaves(tree, &old, &lost, changes, packer, keys)?;
     let mut level = 0;
     while pages.len() > 1 {
         level += 1;
-        pages = nodes(&old, level, &pages, packer, keys)?;
+        pages = nodes(&old, &lost, level, &pages, packer, keys)?;
     }
     Ok(pages.first().map(|page| (level, page.at)))
+}
+
+/// Packs with pages that the store has no more: what is kept of them here is put into others.
+fn lost(tree: &Tree, old: &Pages) -> Result<HashSet<Digest>, WorkspaceError> {
+    let leaves = old.leaves.iter().map(|child| child.blob.pack);
+    let nodes = old.nodes.values().map(|(_, blob)| blob.pack);
+    let packs: BTreeSet<Digest> = leaves.chain(nodes).collect();
+    let packs: Vec<Digest> = packs.into_iter().collect();
+    match packs.is_empty() {
+        true => Ok(HashSet::new()),
+        false => Ok(tree.fetcher.store.missing(&packs)?.into_iter().collect()),
+    }
 }
 
 fn leaves(
     tree: &Tree,
     old: &Pages,
+    lost: &HashSet<Digest>,
     changes: &Changes,
     packer: &mut Packer,
     keys: &WorkspaceKeys,
@@ -117,12 +134,21 @@ fn leaves(
         let is_first = at == 0;
         let next = old.leaves.get(at + 1).map(|next| &next.first[..]);
         let mut within = within(changes, (!is_first).then_some(&child.first[..]), next);
-        if open.is_empty() && within.next().is_none() {
+        let is_as_it_was = open.is_empty() && within.next().is_none();
+        if is_as_it_was && !lost.contains(&child.blob.pack) {
             made.push(Page::from(child));
             continue;
         }
+        let entries = match tree.leaf(&child.blob) {
+            // Nobody here has it either: it stays lost, and what is beside it does not.
+            Err(WorkspaceError::Store(StoreError::Missing)) if is_as_it_was => {
+                made.push(Page::from(child));
+                continue;
+            }
+            leaf => leaf?.entries,
+        };
         let within = self::within(changes, (!is_first).then_some(&child.first[..]), next);
-        open.extend(merge(tree.leaf(&child.blob)?.entries, within));
+        open.extend(merge(entries, within));
         if next.is_some() {
             open = end_leaves(&cut, open, packer, &mut made)?;
         }
@@ -217,6 +243,7 @@ fn leaf(entries: &[Next], packer: &mut Packer) -> Result<Page, WorkspaceError> {
 
 fn nodes(
     old: &Pages,
+    lost: &HashSet<Digest>,
     level: u8,
     pages: &[Page],
     packer: &mut Packer,
@@ -233,8 +260,9 @@ fn nodes(
     for (group, _) in cut.groups(pages) {
         let first = group.first().map(|page| page.first.clone()).unwrap_or_default();
         let entries = group.iter().map(|page| page.entries).sum();
-        let same = old.nodes.get(&(level, first.clone())).filter(|(children, _)| {
-            children.len() == group.len()
+        let same = old.nodes.get(&(level, first.clone())).filter(|(children, blob)| {
+            !lost.contains(&blob.pack)
+                && children.len() == group.len()
                 && children
                     .iter()
                     .zip(group)

@@ -77,6 +77,10 @@ pub trait Store: Send + Sync {
     fn points(&self, before: Option<u64>) -> Result<Vec<StoredPoint>, StoreError>;
     /// These bytes of a pack, not checked; all of it without a range.
     fn get(&self, pack: Digest, range: Option<Range<u32>>) -> Result<Vec<u8>, StoreError>;
+    /// Which of these packs, that points named, it has lost: what was in them is sent again as far as it is known here. One that cannot say it at once says none.
+    fn missing(&self, _packs: &[Digest]) -> Result<Vec<Digest>, StoreError> {
+        Ok(Vec::new())
+    }
     /// Keeps a pack; once more is no harm.
     fn put(&self, pack: Digest, bytes: &[u8]) -> Result<(), StoreError>;
     /// Whether it keeps packs that a point drops as long as it keeps a point from before that one, and no longer. Else it is given none to drop.

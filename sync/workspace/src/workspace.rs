@@ -1,9 +1,10 @@
 //! A workspace as one member has it open.
 
-use std::{io::Read, sync::Arc};
+use std::{collections::BTreeSet, io::Read, sync::Arc};
 
 use gobag_format::{
     crypto::{Key, Random},
+    digest::Digest,
     ids::{PointId, WorkspaceId},
     limits::MAX_KEY_LEN,
     workspace::{BlobError, Body, Entry, EntryKind, WorkspaceHead, WorkspaceKeys},
@@ -51,6 +52,8 @@ pub struct Workspace {
     pub(crate) head: Option<WorkspaceHead>,
     pub(crate) changes: Changes,
     pub(crate) packer: Packer,
+    /// Packs that the store has not lost, as far as it was asked since the newest point.
+    present: BTreeSet<Digest>,
     /// The last attempt at a point.
     pub(crate) sent: Option<PointId>,
     pub(crate) random: Arc<dyn Random>,
@@ -73,6 +76,7 @@ impl Workspace {
             head: None,
             sent: None,
             changes: Changes::new(),
+            present: BTreeSet::new(),
         }
     }
 
@@ -95,6 +99,7 @@ impl Workspace {
     /// history, is an error.
     pub fn refresh(&mut self, known: Option<(u64, PointId)>) -> Result<(), WorkspaceError> {
         self.changes.clear();
+        self.present.clear();
         let newest = self.fetcher.store.newest()?;
         let found = newest.as_ref().map_or(0, |newest| newest.generation);
         let head = match newest {
@@ -246,7 +251,7 @@ impl Workspace {
         from: &mut dyn Read,
     ) -> Result<(), WorkspaceError> {
         let key = tree_key(path)?;
-        let before = match self.find(path)?.map(|entry| entry.kind) {
+        let mut before = match self.find(path)?.map(|entry| entry.kind) {
             Some(EntryKind::File { body, len, .. }) => match Before::of(&self.fetcher, &body, len) {
                 // It only saves sending what is there; whatever is wrong with that goes with it.
                 Err(WorkspaceError::Format(_) | WorkspaceError::Store(StoreError::Missing)) => {
@@ -256,6 +261,7 @@ impl Workspace {
             },
             _ => Before::default(),
         };
+        self.forget_missing(&mut before)?;
         let seed = self.fetcher.keys.cutting_seed();
         let body = body::send(&mut self.packer, seed, file, &before, from)?;
         let kind = EntryKind::File {
@@ -267,6 +273,19 @@ impl Workspace {
             body: Body::Empty,
         };
         self.changes.insert(key, Some(Coming { kind, body }));
+        Ok(())
+    }
+
+    /// What the store has lost is sent again. Each pack is asked for once.
+    fn forget_missing(&mut self, before: &mut Before) -> Result<(), WorkspaceError> {
+        let packs = before.packs();
+        let asked: Vec<Digest> = packs.difference(&self.present).copied().collect();
+        if !asked.is_empty() {
+            let missing = self.fetcher.store.missing(&asked)?;
+            before.forget(&missing);
+            self.present
+                .extend(asked.into_iter().filter(|pack| !missing.contains(pack)));
+        }
         Ok(())
     }
 

@@ -107,6 +107,7 @@ const BORDERS: &[Border] = &[
         "gobag-sync",
         8,
         &[
+            "gobag-checklists",
             "gobag-client",
             "gobag-commands",
             "gobag-format",

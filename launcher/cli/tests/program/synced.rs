@@ -143,7 +143,7 @@ fn from_the_letters_to_documents_that_are_the_same_on_two_sticks() {
     assert_says(
         &say(&ada, of_ada, &pair),
         0,
-        &["are a pair", "`gobag sync LEFT RIGHT`"],
+        &["are a pair", "`gobag sync docs workspace:sales`"],
     );
     fs::write(ada.path("docs/letter"), "dear all").unwrap();
     assert_says(&say(&ada, of_ada, &["sync"]), 8, &["admitted to the workspace"]);

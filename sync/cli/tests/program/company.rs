@@ -1,6 +1,9 @@
 //! Two computers and a workspace at a real server.
 
-use std::fs;
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 use gobag_client::{Client, Options, People};
 use gobag_format::crypto::Key;
@@ -93,6 +96,21 @@ fn who_watches_hears_of_what_others_publish() {
     watch.says("In the other folder 1 put");
     let (code, heard) = watch.end(rustix::process::Signal::INT);
     assert_eq!(code, Some(0), "{heard:?}");
+}
+
+#[test]
+fn s52_sending_to_a_workspace_is_as_slow_as_it_has_to_be() {
+    let desk = Desk::new();
+    let _company = in_step(&desk);
+    let numbers = (1..40_u32 << 10).map(|number| number.wrapping_mul(2_654_435_761).rotate_left(number));
+    let noise: Vec<u8> = numbers.flat_map(u32::to_le_bytes).collect();
+    fs::write(desk.at("ada/noise"), &noise).unwrap();
+    let begun = Instant::now();
+    desk.is("sync ada workspace:sales --state 1 --limit 64KiB", 0, &[]);
+    let took = begun.elapsed();
+    // More than 160 KiB; what may be sent at once is no more than a second's.
+    assert!(took >= Duration::from_millis(1400), "{took:?}");
+    assert!(took <= Duration::from_secs(20), "{took:?}");
 }
 
 #[test]

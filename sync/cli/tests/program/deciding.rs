@@ -65,7 +65,7 @@ fn a_folder_keeps_its_name_and_the_file_beside_it_is_whose_it_is() {
             &["x was changed in both folders. The one of the other folder is now x (conflict "],
         );
         let listed = desk.json("conflicts mine", 3);
-        assert_eq!(listed["conflicts"][0]["whose"], "company", "{listed}");
+        assert_eq!(listed["conflicts"][0]["whose"], "right", "{listed}");
         let copy = format!("mine/{}", listed["conflicts"][0]["copy"].as_str().unwrap());
         assert_eq!(desk.read(&copy), "theirs");
         // Theirs cannot come in the place of a folder, and is not taken away for that.
@@ -174,14 +174,14 @@ fn s33_what_somebody_let_through_is_done_once_and_written_down() {
     desk.is(
         "sync mine office",
         1,
-        &["FAIL Nothing is left in your folder", "holds confirm LEFT"],
+        &["FAIL Nothing is left in your folder", "holds confirm mine"],
     );
     desk.is(
         "status mine",
         3,
         &[
             "it waits for you",
-            "If that is meant: `gobag-sync holds confirm LEFT`",
+            "If that is meant: `gobag-sync holds confirm mine`",
         ],
     );
     // Nobody can be asked.

@@ -26,7 +26,7 @@ fn from_two_folders_to_a_version_of_last_week() {
     desk.is("pair mine office", 0, &["mine and office are a pair"]);
     desk.is(
         "sync mine office --dry-run",
-        0,
+        3,
         &["In the other folder would be 1 put", "Nothing was done."],
     );
     assert!(!desk.at("office/letter").exists());

@@ -126,6 +126,7 @@ impl Lab {
             slice: None,
             filter,
             is_refused: &|_| false,
+            is_ended: &|| false,
         };
         scan(&self.root, &mut self.known, &scope, &|_| true).unwrap()
     }

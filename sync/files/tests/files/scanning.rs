@@ -199,6 +199,7 @@ fn what_somebody_planted_in_our_folder_is_not_written_to() {
         slice: None,
         filter: &Filter::nothing(),
         is_refused: &|_| false,
+        is_ended: &|| false,
     };
     gobag_files::scan(&root, &mut crate::lab::Memory::default(), &scope, &|_| true).unwrap();
     root.set_counter(RootId([1; 16]), 7).unwrap();

@@ -24,6 +24,9 @@ pub(crate) fn scan(workspace: &Workspace, base: &Base, scope: &Scope<'_>) -> Res
     base.in_order(Side::Right, &mut |next| {
         let mut known = next()?;
         tree.for_each(&mut |entry| -> Result<(), PairError> {
+            if (scope.is_ended)() {
+                return Err(PairError::Ended);
+            }
             let path = path_of(&entry.key)?;
             while let Some((at, was)) = known.take() {
                 match order(&at, &path) {

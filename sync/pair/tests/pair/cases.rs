@@ -2,7 +2,9 @@
 
 use std::{
     fs,
-    os::unix::fs::{MetadataExt as _, PermissionsExt, symlink},
+    io::{Seek as _, SeekFrom, Write as _},
+    os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt, symlink},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use gobag_pair::{Report, Told};
@@ -281,4 +283,70 @@ fn a_dry_run_tells_what_it_would_do_and_does_nothing() {
         (1, 2, true)
     );
     assert_eq!(lab.tree("right"), "a=1");
+}
+
+#[test]
+fn s17_an_edit_behind_the_same_size_and_time_goes_over() {
+    let mut lab = super::lab(&[("f", "old")]);
+    for side in ["left", "right"] {
+        let at = lab.at(side).join("f");
+        let before = fs::metadata(&at).unwrap().modified().unwrap();
+        fs::write(&at, &side[..3]).unwrap();
+        let file = fs::File::options().write(true).open(&at).unwrap();
+        file.set_modified(before).unwrap();
+        lab.pass();
+        assert_eq!(lab.tree("left"), format!("f={}", &side[..3]));
+    }
+}
+
+#[test]
+fn s25_a_file_of_holes_stays_one() {
+    const SIZE: u64 = 512 << 20;
+    let mut lab = super::lab(&[]);
+    let mut disk = fs::File::create(lab.at("left/disk")).unwrap();
+    disk.set_len(SIZE).unwrap();
+    for at in [128 << 20, (384 << 20) + 12345] {
+        disk.seek(SeekFrom::Start(at)).unwrap();
+        disk.write_all(&vec![7; 512 << 10]).unwrap();
+    }
+    drop(disk);
+    let report = lab.pass_with(|_| {}).unwrap();
+    assert!(report.is_in_step(), "{report:#?}");
+    let came = fs::metadata(lab.at("right/disk")).unwrap();
+    assert_eq!(came.len(), SIZE);
+    assert!(came.blocks() * 512 <= 4 << 20, "{}", came.blocks());
+    // The digest, which was looked at, is that of all bytes. Compared where there are any.
+    let part = |side: &str| {
+        let mut bytes = vec![0; 2 << 20];
+        let file = fs::File::open(lab.at(side).join("disk")).unwrap();
+        file.read_exact_at(&mut bytes, 384 << 20).unwrap();
+        blake3::hash(&bytes)
+    };
+    assert_eq!(part("left"), part("right"));
+}
+
+#[test]
+fn s27_a_file_that_grows_while_it_is_read_comes_whole_or_not_at_all() {
+    let mut lab = super::lab(&[]);
+    let (path, stop) = (lab.at("left/log"), AtomicBool::new(false));
+    fs::write(&path, vec![b'0'; 32 << 20]).unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut log = fs::File::options().append(true).open(&path).unwrap();
+            while !stop.load(Ordering::Relaxed) {
+                log.write_all(b"1").unwrap();
+            }
+        });
+        let passed = lab.pass_with(|_| {});
+        stop.store(true, Ordering::Relaxed);
+        let report = passed.unwrap();
+        assert!(!lab.at("right/log").exists(), "{report:#?}");
+        assert!(
+            !report.notices.is_empty() || !report.failures.is_empty(),
+            "{report:#?}"
+        );
+    });
+    lab.pass();
+    let same = fs::read(lab.at("left/log")).unwrap() == fs::read(lab.at("right/log")).unwrap();
+    assert!(same);
 }

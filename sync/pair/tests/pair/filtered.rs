@@ -87,7 +87,7 @@ fn s34_patterns_of_both_sides_and_of_the_pass_count_and_a_bad_line_is_said() {
         Told::Pattern { from, line, .. } => Some((from.as_deref(), *line)),
         _ => None,
     });
-    assert_eq!(bad, Some((Some("stick"), 2)), "{report:#?}");
+    assert_eq!(bad, Some((Some("left"), 2)), "{report:#?}");
     assert_eq!((report.right.removed, report.left.removed), (0, 0), "{report:#?}");
     assert!(
         lab.tree("right")

@@ -18,6 +18,8 @@ use crate::{
 
 /// Where the child finds the folders.
 const FOLDERS: &str = "GOBAG_PAIR_KILLED";
+/// A pass that was not killed leaves this beside them.
+const RAN: &str = "ran";
 
 /// The pass that is killed.
 #[test]
@@ -34,6 +36,7 @@ fn child() {
     options.run = std::process::id().to_string();
     options.confirmed = true;
     pair.pass(&options, &gobag_format::Silent).unwrap();
+    std::fs::write(folders.join(RAN), "").unwrap();
 }
 
 #[test]
@@ -91,6 +94,7 @@ fn kill(mut lab: Lab, kills: u64) {
         assert!(lost.is_empty(), "round {round}: {lost:?}");
     }
     println!("{killed} of {round} passes were killed");
+    assert!(lab.at(RAN).exists(), "no pass came to its end");
     let report = lab.pass_with(|options| options.confirmed = true).unwrap();
     assert!(report.is_in_step(), "{report:?}");
     assert_eq!(lab.tree("left"), lab.tree("right"));

@@ -46,12 +46,18 @@ impl Lab {
     }
 
     pub(crate) fn shared_at(office: Office, files: &[(&str, &str)]) -> Self {
-        let mut lab = Self::new();
-        lab.office = Some(office);
+        let mut lab = Self::members_of(office);
         for (path, text) in files {
             lab.write("left", path, text);
         }
         lab.pass();
+        lab
+    }
+
+    /// The same, and neither was ever paired.
+    pub(crate) fn members_of(office: Office) -> Self {
+        let mut lab = Self::new();
+        lab.office = Some(office);
         lab
     }
 

@@ -264,6 +264,30 @@ fn s15_s16_a_name_that_a_side_refuses_is_left_and_never_deleted() {
 }
 
 #[test]
+fn s15_what_is_renamed_to_a_name_that_is_refused_there_is_deleted_by_nobody() {
+    let Some((mut lab, _odd)) = lab() else { return };
+    for file in ["report", "d/one", "d/two", "other"] {
+        lab.write("left", file, file);
+    }
+    pass(&mut lab);
+    let before = lab.tree("right");
+    fs::rename(lab.at("left/report"), lab.at("left/report: final")).unwrap();
+    fs::rename(lab.at("left/d"), lab.at("left/d: 2026")).unwrap();
+    let report = pass(&mut lab);
+    assert_eq!(left_alone(&report).len(), 5, "{report:#?}");
+    assert_eq!(lab.tree("right"), before);
+    // What is deleted is deleted, and what was kept goes with what it was kept for.
+    lab.remove("left", "other");
+    lab.remove("left", "report: final");
+    pass(&mut lab);
+    assert_eq!(lab.tree("right"), "d/ d/one=d/one d/two=d/two");
+    fs::rename(lab.at("left/d: 2026"), lab.at("left/e")).unwrap();
+    pass(&mut lab);
+    assert_eq!(lab.tree("right"), "e/ e/one=d/one e/two=d/two");
+    assert_eq!(lab.tree("left"), lab.tree("right"));
+}
+
+#[test]
 fn s15_s16_what_a_stick_refuses_is_left() {
     let Some((mut lab, _exfat)) = exfat() else { return };
     let umlauts = "\u{e4}".repeat(200);

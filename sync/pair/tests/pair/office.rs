@@ -43,6 +43,16 @@ impl Office {
     pub(crate) fn behind(address: impl FnOnce(&Site) -> String) -> Self {
         let site = Site::start_with(crate::postgres::choose);
         let address = address(&site);
+        Self::made(site, address)
+    }
+
+    /// That of a server that is configured otherwise.
+    pub(crate) fn at(site: Site) -> Self {
+        let address = site.address();
+        Self::made(site, address)
+    }
+
+    fn made(site: Site, address: String) -> Self {
         let name = WorkspaceName::parse("sales").unwrap();
         let id = people(&site, Role::Admin).make_workspace(name.clone()).unwrap();
         let letter = WorkspaceLetter::new(id, name, Key::from_bytes([7; 32]));

@@ -31,7 +31,10 @@ fn everything_again_on_postgresql() {
         return skipped("postgres", "PostgreSQL (Debian's `postgresql`) is not installed");
     };
     // What is put back there is a folder.
-    again(&["workspace::", "share::", "--skip=share::s38_s44"], |command| {
-        command.env(SOCKET, cluster.folder());
-    });
+    again(
+        &["workspace::", "share::", "members::", "--skip=share::s38_s44"],
+        |command| {
+            command.env(SOCKET, cluster.folder());
+        },
+    );
 }

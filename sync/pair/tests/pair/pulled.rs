@@ -9,18 +9,24 @@ use crate::{
     dice::{Dice, long},
     lab::{Lab, list},
     medium::{Kind, Medium},
+    office::Office,
     sim::{act, kept, seen},
 };
 
 #[test]
 fn s48_what_was_flushed_survives_a_stick_that_loses_its_cache() {
-    pull(Kind::Ext4, 12);
+    pull(Lab::new(), Kind::Ext4, 12);
+}
+
+#[test]
+fn s48_the_same_with_a_workspace() {
+    pull(Lab::members_of(Office::new()), Kind::Ext4, 8);
 }
 
 /// The same with a file system whose driver is a program, which the system does not ask to flush all of it.
 #[test]
 fn s48_the_same_with_exfat_by_a_program() {
-    pull(Kind::Exfat, 12);
+    pull(Lab::new(), Kind::Exfat, 12);
 }
 
 /// What is flushed before it comes into its place is there, also where a program serves the file system, which hears of `fsync` alone.
@@ -51,13 +57,15 @@ fn s48_what_is_made_and_flushed_is_durable() {
     }
 }
 
-fn pull(kind: Kind, rounds: u64) {
-    let mut lab = Lab::new();
+fn pull(mut lab: Lab, kind: Kind, rounds: u64) {
     fs::create_dir(lab.at("port")).unwrap();
     let Some(mut medium) = Medium::make(&lab.at("port"), &lab.at("left"), kind) else {
         return;
     };
-    lab.pair().unwrap();
+    match lab.is_shared() {
+        true => lab.right_pass().unwrap(),
+        false => drop(lab.pair().unwrap()),
+    }
     let rounds = long(rounds);
     let mut dice = Dice(rounds);
     let (mut texts, mut whole, mut pulled, mut lost) = (0, 200, 0, 0);

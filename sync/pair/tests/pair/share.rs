@@ -100,6 +100,11 @@ impl<S: Store> Store for Between<S> {
         self.store.get(pack, range)
     }
 
+    fn missing(&self, packs: &[Digest]) -> Result<Vec<Digest>, StoreError> {
+        self.call()?;
+        self.store.missing(packs)
+    }
+
     fn put(&self, pack: Digest, bytes: &[u8]) -> Result<(), StoreError> {
         self.call()?;
         self.store.put(pack, bytes)
@@ -369,6 +374,25 @@ fn a_pack_that_is_gone_keeps_nobody_from_a_new_version() {
     // Its pages are kept where they were made; the right one's are gone.
     let report = lab.pair_of("left").unwrap().pass(&options, &Silent);
     assert!(report.is_ok_and(|report| report.is_in_step()));
+}
+
+#[test]
+fn what_the_server_lost_of_a_file_that_changes_is_sent_again() {
+    let mut lab = Lab::shared(&[("b", "2"), ("d/unchanged", "1")]);
+    let long: String = (0..40_000).map(|number| format!("{number} ")).collect();
+    lab.write("left", "long", &long);
+    lab.pass();
+    lab.lose_packs();
+    assert!(lab.office().site.forget_lost() > 0);
+    let changed = long.replace("39999", "40000");
+    lab.write("left", "long", &changed);
+    let options = lab.options();
+    let report = lab.pair_of("left").unwrap().pass(&options, &Silent).unwrap();
+    assert!(report.is_in_step(), "{report:?}");
+    // Somebody who has nothing of it gets all of it.
+    lab.forget_all("right");
+    lab.right_pass().unwrap();
+    assert!(lab.tree("right").contains(&changed));
 }
 
 #[test]

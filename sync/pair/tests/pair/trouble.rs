@@ -105,9 +105,17 @@ fn s45_a_side_without_room_keeps_what_it_had() {
         lab.write("left", "a", &"a".repeat(400 << 10));
         lab.pass();
         lab.write("left", "a", &"b".repeat(900 << 10));
+        lab.write("left", "longer", &"b".repeat(901 << 10));
+        lab.write("left", "small", "fits");
+        lab.write("right", "mine", "of the right");
         let report = lab.pass_with(|_| {}).unwrap();
+        assert_eq!((report.failures.len(), report.is_cut), (1, true), "{report:?}");
         assert_eq!(report.failures[0].code, "files.full", "{report:?}");
         assert_eq!(list(&target)["a"].len(), 1 + (400 << 10));
+        // What is shorter is tried, and what goes the other way goes.
+        assert_eq!(list(&target)["small"], "=fits");
+        assert_eq!(list(&lab.at("left"))["mine"], "=of the right");
+        lab.remove("left", "longer");
         lab.write("left", "a", &"c".repeat(300 << 10));
         lab.pass();
     }));

@@ -267,6 +267,48 @@ fn s32_s33_what_takes_much_away_waits() {
 }
 
 #[test]
+fn s32_a_side_is_empty_whatever_is_new_on_the_other_and_not_where_all_is_renamed() {
+    let base = "a/ a/1:1 a/2:2 b/ b/3:3";
+    let held = |left: &str, right: &str, lately: &Lately| {
+        let totals = Totals {
+            files: 3,
+            bytes: 6,
+            at_top: 2,
+        };
+        let plan = World::new(base, left, right).plan();
+        holds(&plan, &totals, lately, &HoldLimits::default())
+    };
+    let none = Lately::default();
+    // Something new in it, something changed in it: the folder stays for that.
+    for right in ["a/ a/1:1 a/2:2 a/new:9 b/ b/3:3", "a/ a/1:9 a/2:2 b/ b/3:3"] {
+        let held = held("", right, &none);
+        assert!(
+            matches!(held[..], [Hold::Emptied { side: Side::Left, .. }]),
+            "{held:?}"
+        );
+    }
+    assert_eq!(held("c/ c/1:1 c/2:2 d/ d/3:3", base, &none), []);
+    assert_eq!(held("b/ b/3:3", base, &none), []);
+    // The last thing, a moment after the others.
+    let totals = Totals {
+        files: 1,
+        bytes: 3,
+        at_top: 1,
+    };
+    let plan = World::new("b/ b/3:3", "", "b/ b/3:3").plan();
+    let held = |lately: &Lately| holds(&plan, &totals, lately, &HoldLimits::default());
+    assert_eq!(held(&none), []);
+    let lately = Lately {
+        removed: [((Side::Right, path("a/1")), 1)].into(),
+        ..Lately::default()
+    };
+    assert!(matches!(
+        held(&lately)[..],
+        [Hold::Emptied { side: Side::Left, .. }]
+    ));
+}
+
+#[test]
 fn little_by_little_is_much_in_the_end() {
     let (base, left) = ("1:1 2:2 3:3 4:4", "2:2 3:9 4:4");
     let plan = World::new(base, left, base).plan();

@@ -55,7 +55,8 @@ impl Elsewhere {
                 }
             }
         }
-        // A listing may be behind; what is read is not.
+        // A listing may be behind; what is read is not. A place that goes on for ever is none that anybody keeps files at.
+        let listed = newest.as_ref().map_or(0, |newest| newest.generation);
         while self.mode == Mode::Conditional
             && let Some(generation) = newest
                 .as_ref()
@@ -63,6 +64,9 @@ impl Elsewhere {
                 .checked_add(1)
             && let Some(head) = self.heads_of(generation)?.pop()
         {
+            if generation - listed > limits::BEHIND {
+                return Err(ElsewhereError::Altered);
+            }
             newest = Some(StoredHead { generation, head });
         }
         Ok(newest)
