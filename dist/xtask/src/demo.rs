@@ -3,6 +3,7 @@
 //! Each step is one function below `demo/`; this file is their order. Everything is made below `target/demo`; the Debian
 //! disk is kept there for the next run.
 
+mod documents;
 pub(crate) mod golden;
 pub(crate) mod guest;
 pub(crate) mod installable;
@@ -54,7 +55,9 @@ fn play(steps: &mut Steps, golden: &Golden) {
         }
     };
     let _ = steps.step("organisation", || office::init(&scene))
-        && steps.step("image", || office::build(&scene, &golden.tar))
+        && steps.step("image", || {
+            office::build(&scene, &documents::with_program(&golden.tar)?)
+        })
         && steps.step("sticks", || office::sticks(&scene))
         && steps.step("check", || guest::check(&scene))
         && steps.step("work", || guest::work_and_be_killed(&scene))
@@ -62,6 +65,7 @@ fn play(steps: &mut Steps, golden: &Golden) {
         && steps.step("judged", || guest::judged(&scene))
         && steps.step("results", || office::results(&scene))
         && steps.step("container", || guest::as_container(&scene))
+        && steps.step("documents", || documents::in_container(&scene))
         && steps.step("reset", || guest::reset(&scene))
         && steps.step("update", || update::update(&scene, golden))
         && steps.step("wrong word", || trouble::wrong_passphrase(&scene))

@@ -100,6 +100,8 @@ const PEERS: &[Package] = &[
 const SYNC_PEERS: &[Package] = &[
     package("rsync", "rsync", "copies of changes"),
     package("unison", "unison", "folders kept the same both ways"),
+    package("syncthing", "syncthing", "folders kept the same by two daemons"),
+    package("curl", "curl", "asks such daemons"),
     package("time", "time", "work and memory of programs that have ended"),
 ];
 

@@ -5,9 +5,11 @@
 
 mod account;
 mod corpus;
+mod daemon;
 mod relay;
 mod report;
 mod scratch;
+mod syncthing;
 mod tools;
 mod wire;
 
@@ -150,7 +152,7 @@ pub(super) fn run(args: &[&str]) -> Result<()> {
     let around = Around {
         load,
         cores: machine::cores(),
-        versions: tools::versions()?,
+        versions: tools::versions(&["rsync", "unison", "rclone"])?,
     };
     let text = results.render(&plan, &around);
     println!("{text}");

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::office;
 use super::scene::{Scene, expect, must_say};
+use super::{documents, office};
 use crate::console::Console;
 use crate::error::{Error, Result};
 use crate::sh::Cmd;
@@ -82,7 +82,8 @@ impl Workstation {
         &mut self.console
     }
 
-    fn must(&mut self, command: &str) -> Result<String> {
+    /// Runs a command in the guest, which must succeed; returns what it said.
+    pub(crate) fn must(&mut self, command: &str) -> Result<String> {
         self.console
             .must(command, COMMAND_LIMIT)
             .map_err(|error| Error::because(format!("`{command}` in the workstation failed"), error))
@@ -173,6 +174,7 @@ pub(crate) fn find_it_again(scene: &Scene) -> Result<String> {
     let mut guest = Workstation::start(scene, "alice")?;
     guest.until_shell()?;
     must_say(&guest.must("cat /home/letter.txt")?, LETTER)?;
+    documents::in_guest(&mut guest)?;
     guest.must("rm -f /home/noise && echo ok > /root/system-change")?;
     guest.shut_down()?;
     with_disks(scene, "alice", |disks| {

@@ -133,15 +133,17 @@ pub(super) fn check(tool: Tool, place: &Place) -> Result<()> {
         .map_err(|cause| Error::because(format!("{} left a difference", tool.name()), cause))
 }
 
-/// The versions of the others.
-pub(super) fn versions() -> Result<String> {
-    let told = [
-        ("rsync", Cmd::new("rsync").arg("--version")),
-        ("unison", Cmd::new("unison").arg("-version")),
-        ("rclone", Cmd::new(rclone()).arg("version")),
-    ];
-    let told = told.map(|(name, ask)| Ok(format!("{name} {}", version(&ask.text()?))));
-    Ok(told.into_iter().collect::<Result<Vec<String>>>()?.join(", "))
+/// The versions of these others.
+pub(super) fn versions(names: &[&str]) -> Result<String> {
+    let told = names.iter().map(|name| {
+        let ask = match *name {
+            "rclone" => Cmd::new(rclone()).arg("version"),
+            "unison" => Cmd::new(name).arg("-version"),
+            _ => Cmd::new(name).arg("--version"),
+        };
+        Ok(format!("{name} {}", version(&ask.text()?)))
+    });
+    Ok(told.collect::<Result<Vec<String>>>()?.join(", "))
 }
 
 /// The first word that is a number with dots.
@@ -180,6 +182,10 @@ mod tests {
             ("rsync  version 3.5.0  protocol version 32\n", "3.5.0"),
             ("unison version 2.52.1 (ocaml 4.13.1)\n", "2.52.1"),
             ("rclone v1.75.2\n- os/version: debian 12.9 (64 bit)\n", "1.75.2"),
+            (
+                "syncthing v1.19.2-ds1 \"Fermium Flea\" (go1.19.8 linux-amd64)\n",
+                "1.19.2-ds1",
+            ),
             ("rclone\n", "of unknown version"),
         ] {
             assert_eq!(version(said), wanted, "{said}");

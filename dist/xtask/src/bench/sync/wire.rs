@@ -1,14 +1,15 @@
-//! `cargo xtask bench sync --wire`: what goes over the line when a folder is kept in step with a company's server, beside rsync's daemon and unison.
+//! `cargo xtask bench sync --wire`: what goes over the line when a folder is kept in step with a company's server, beside rsync's daemon, unison and Syncthing.
 //!
-//! All three go through a line that counts every byte both ways, our TLS included. For the many small files it is as long as one from home: 80 ms there and
+//! All of them go through a line that counts every byte both ways, our TLS included. For the many small files it is as long as one from home: 80 ms there and
 //! back, 20 Mbit/s each way. At the end another member of ours gets everything, and what it has is compared.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use super::corpus::{self, Edit};
+use super::daemon::{Daemon, right};
 use super::relay::{Length, Relay};
+use super::syncthing::Syncthing;
 use crate::bench::site::Site;
 use crate::bench::{document, machine};
 use crate::cargo::cargo;
@@ -56,12 +57,14 @@ enum Tool {
     Gobag,
     Rsync,
     Unison,
+    Syncthing,
 }
 
-const TOOLS: [(Tool, &str); 3] = [
+const TOOLS: [(Tool, &str); 4] = [
     (Tool::Gobag, "gobag-sync, workspace"),
     (Tool::Rsync, "rsync -a, daemon"),
     (Tool::Unison, "unison, socket"),
+    (Tool::Syncthing, "syncthing, two daemons"),
 ];
 
 /// One run.
@@ -84,7 +87,7 @@ pub(super) fn run(is_quick: bool, build: bool) -> Result<()> {
     let mut text = format!(
         "{} MiB of noise and {SMALL_FILES} small files; {}; load average before {load}\n",
         large >> 20,
-        super::tools::versions()?
+        super::tools::versions(&["rsync", "unison", "syncthing"])?
     );
     text.push_str("\n| job | tool | bytes | ours ÷ its | wanted | time | connections |\n|---|---|---|---|---|---|---|\n");
     for (nth, (name, edit, most)) in JOBS.iter().enumerate() {
@@ -139,10 +142,11 @@ fn rows(name: &str, figures: &[Figures], most: Option<f64>) -> String {
     text
 }
 
-/// Both ends of all three, and the lines between them.
+/// Both ends of all of them, and the lines between them.
 struct Ends {
     folder: PathBuf,
-    relays: [Relay; 3],
+    relays: [Relay; 4],
+    syncthing: Syncthing,
     _site: Site,
     _daemons: [Daemon; 2],
 }
@@ -152,14 +156,18 @@ impl Ends {
         let site = Site::start(&folder.join("company"))?;
         let rsync = Daemon::rsync(folder)?;
         let unison = Daemon::unison(folder)?;
+        // It looks at its folders when it starts, which is no part of a job: they are empty yet.
+        let (syncthing, its_relay) = Syncthing::start(folder)?;
         let relays = [
             Relay::lay(site.address())?,
             Relay::lay(&rsync.address)?,
             Relay::lay(&unison.address)?,
+            its_relay,
         ];
         let ends = Self {
             folder: folder.to_owned(),
             relays,
+            syncthing,
             _site: site,
             _daemons: [rsync, unison],
         };
@@ -189,7 +197,7 @@ impl Ends {
     }
 
     fn left(&self, tool: Tool) -> PathBuf {
-        let words = ["gobag", "rsync", "unison"];
+        let words = ["gobag", "rsync", "unison", "syncthing"];
         self.folder.join(words[tool as usize]).join("left")
     }
 
@@ -207,9 +215,10 @@ impl Ends {
         self.gobag(number, &[command]).arg(left).arg(right)
     }
 
-    fn pass(&self, tool: Tool) -> Cmd {
+    /// Brings the right side up to date.
+    fn pass(&self, tool: Tool) -> Result<()> {
         let (left, address) = (self.left(tool), &self.relays[tool as usize].address);
-        match tool {
+        let command = match tool {
             Tool::Gobag => self.paired("sync", MEMBERS[0], &left),
             Tool::Rsync => Cmd::new("rsync")
                 .args(["-a", "--delete"])
@@ -224,10 +233,12 @@ impl Ends {
                 .args(["-batch", "-auto", "-times", "-silent", "-log=false"])
                 .env("UNISON", self.folder.join("unison/near"))
                 .env("HOME", self.folder.join("unison/near")),
-        }
+            Tool::Syncthing => return self.syncthing.pass(),
+        };
+        command.text().map(drop)
     }
 
-    /// One thing done by all three, ours first.
+    /// One thing done by all of them, ours first.
     fn job(&self, name: &str, edit: Option<Edit>, nth: usize) -> Result<Vec<Figures>> {
         let mut all = Vec::new();
         for (tool, called) in TOOLS {
@@ -235,7 +246,7 @@ impl Ends {
                 edit.make(&self.left(tool), 0, nth)?;
             }
             Cmd::new("sync").text()?;
-            let figures = self.measure(tool, self.pass(tool))?;
+            let figures = self.measure(tool, || self.pass(tool))?;
             eprintln!(
                 "{name} · {called}: {} KiB, {:.2} s",
                 figures.bytes >> 10,
@@ -243,7 +254,8 @@ impl Ends {
             );
             all.push(figures);
         }
-        for word in ["rsync", "unison"] {
+        // The one that works on in the background first: what it says it has done it must have done by now.
+        for word in ["syncthing", "rsync", "unison"] {
             self.check(&right(&self.folder, word))?;
         }
         Ok(all)
@@ -252,17 +264,18 @@ impl Ends {
     /// Fails if a copy is not what our left folder is: all have the same.
     fn check(&self, copy: &Path) -> Result<()> {
         let left = self.left(Tool::Gobag);
-        let differs = Cmd::new("diff").args(["--recursive", "--brief", "--exclude=.gobag-sync"]);
+        let differs = Cmd::new("diff").args(["--recursive", "--brief"]);
+        let differs = differs.args(["--exclude=.gobag-sync", "--exclude=.stfolder"]);
         let differs = differs.arg(left).arg(copy).text();
         differs
             .map(drop)
             .map_err(|cause| Error::because("a tool left a difference", cause))
     }
 
-    fn measure(&self, tool: Tool, command: Cmd) -> Result<Figures> {
+    fn measure(&self, tool: Tool, pass: impl FnOnce() -> Result<()>) -> Result<Figures> {
         let relay = &self.relays[tool as usize];
         let (bytes, connections, begun) = (relay.bytes(), relay.connections(), Instant::now());
-        command.text()?;
+        pass()?;
         Ok(Figures {
             time: begun.elapsed(),
             bytes: relay.bytes() - bytes,
@@ -278,85 +291,14 @@ impl Ends {
         self.relays.iter().for_each(|relay| relay.set_length(None));
     }
 
-    /// The other member's first copy, compared with all three.
+    /// The other member's first copy, compared with ours.
     fn get_all(&self) -> Result<Figures> {
         let other = self.folder.join("other");
         disk::make_dir(&other)?;
         self.paired("pair", MEMBERS[1], &other).text()?;
-        let figures = self.measure(Tool::Gobag, self.paired("sync", MEMBERS[1], &other))?;
+        let sync = self.paired("sync", MEMBERS[1], &other);
+        let figures = self.measure(Tool::Gobag, || sync.text().map(drop))?;
         self.check(&other)?;
         Ok(figures)
-    }
-}
-
-fn right(folder: &Path, word: &str) -> PathBuf {
-    folder.join(word).join("right")
-}
-
-/// A peer's far end; killed when dropped.
-struct Daemon {
-    child: Child,
-    address: String,
-}
-
-impl Daemon {
-    fn rsync(folder: &Path) -> Result<Self> {
-        let right = right(folder, "rsync");
-        disk::make_dir(&right)?;
-        let config = folder.join("rsync/rsyncd.conf");
-        let user = "uid = root\ngid = root\nuse chroot = no\n";
-        let module = format!("{user}[right]\npath = {}\nread only = no\n", right.display());
-        disk::write(&config, module)?;
-        Self::start(|port| {
-            Cmd::new("rsync")
-                .args([
-                    "--daemon",
-                    "--no-detach",
-                    "--address",
-                    "127.0.0.1",
-                    "--port",
-                    port,
-                    "--config",
-                ])
-                .arg(&config)
-        })
-    }
-
-    fn unison(folder: &Path) -> Result<Self> {
-        disk::make_dir(&right(folder, "unison"))?;
-        let state = folder.join("unison/far");
-        Self::start(|port| {
-            Cmd::new("unison")
-                .args(["-host", "127.0.0.1", "-socket", port])
-                .env("UNISON", &state)
-                .env("HOME", &state)
-        })
-    }
-
-    /// Starts it at a free port, and waits until it answers there.
-    #[expect(clippy::disallowed_methods, reason = "a bench looks whether its peers are up")]
-    fn start(command: impl Fn(&str) -> Cmd) -> Result<Self> {
-        let failed = |cause| Error::because("a peer's far end does not start", cause);
-        let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr());
-        let address = free.map_err(failed)?.to_string();
-        let port = address.rsplit(':').next().unwrap_or_default();
-        let child = command(port).spawn(Stdio::null(), Stdio::null(), Stdio::null())?;
-        let daemon = Self { child, address };
-        let until = Instant::now() + Duration::from_secs(30);
-        loop {
-            match std::net::TcpStream::connect(&daemon.address) {
-                Ok(_) => return Ok(daemon),
-                Err(cause) if Instant::now() > until => return Err(failed(cause)),
-                Err(_) => std::thread::park_timeout(Duration::from_millis(20)),
-            }
-        }
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        // Gone already is what we want.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
