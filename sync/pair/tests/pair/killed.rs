@@ -83,9 +83,11 @@ fn kill(mut lab: Lab, kills: u64) {
             Some(code) => assert_eq!(code, 0, "round {round}"),
             None => killed += 1,
         }
-        if status.success() {
-            whole = begun.elapsed();
-        }
+        // Else all would be killed before they did anything, and each would find more to do than the last.
+        whole = match status.success() {
+            true => begun.elapsed(),
+            false => whole.mul_f64(1.1),
+        };
         if lab.is_shared() && dice.below(3) == 0 {
             lab.right_pass().unwrap();
         }
@@ -94,7 +96,8 @@ fn kill(mut lab: Lab, kills: u64) {
         assert!(lost.is_empty(), "round {round}: {lost:?}");
     }
     println!("{killed} of {round} passes were killed");
-    assert!(lab.at(RAN).exists(), "no pass came to its end");
+    let ran = lab.at(RAN).exists();
+    assert!(ran && round - killed >= kills / 8, "hardly a pass came to its end");
     let report = lab.pass_with(|options| options.confirmed = true).unwrap();
     assert!(report.is_in_step(), "{report:?}");
     assert_eq!(lab.tree("left"), lab.tree("right"));
