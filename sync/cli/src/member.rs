@@ -8,7 +8,7 @@ use std::{
 use gobag_checklists::regular;
 use gobag_client::{Options as ClientOptions, UploadLimit};
 use gobag_commands::{KeptAt, OrExplain as _, Program, ReachError, Reached, Shell, SystemRandom};
-use gobag_member::{MemberError, Membership, ServerStore};
+use gobag_member::{MemberError, Membership};
 use gobag_protocol::{
     letter::EnrolmentLetter,
     limits::{MAX_LETTER_BYTES, MAX_WORKSPACE_LETTER_BYTES},
@@ -82,15 +82,7 @@ impl Program for Standalone {
         };
         let now_s = Timestamp::now().as_second().try_into().unwrap_or(0);
         let client = member.connect(now_s, &options, &SystemRandom)?;
-        Ok(Reached {
-            id: joined.workspace,
-            key: joined.key,
-            at: KeptAt::Server(Box::new(ServerStore::new(
-                client,
-                joined.workspace,
-                Arc::new(SystemRandom),
-            ))),
-        })
+        Ok(Reached::at_server(&joined, client))
     }
 
     fn words_at_pairing(&self, workspace: &str) -> Result<Option<String>, ReachError> {

@@ -154,7 +154,7 @@ fn is_kept(was: &Was) -> bool {
     matches!(was.kind, Some(EntryKind::File { .. } | EntryKind::Link(_)))
 }
 
-/// A file of a point, which has neither holes nor attributes.
+/// A file of a point, which has no attributes; what is zeros in it becomes a hole.
 struct Published(FileReader);
 
 impl Read for Published {
@@ -163,4 +163,8 @@ impl Read for Published {
     }
 }
 
-impl Source for Published {}
+impl Source for Published {
+    fn skip_hole(&mut self) -> io::Result<u64> {
+        self.0.skip_zeros()
+    }
+}

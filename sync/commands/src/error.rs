@@ -91,7 +91,7 @@ fn pair(error: &PairError, shell: &Shell<'_>) -> (ExitCode, String) {
             "wait until it has ended; nothing was changed".to_owned(),
         ),
         PairError::BaseDamaged { .. } => {
-            let text = "begins anew: nothing is deleted then, what differs is there twice, and whose files keep their names is to be said again";
+            let text = "begins anew: nothing is deleted then, what differs is there twice, whose files keep their names is to be said again, and every earlier version is kept until `--keep-versions` and `--keep-deleted` say otherwise";
             (ExitCode::Damaged, format!("{} {text}", pair()))
         }
         PairError::Right { reason, .. } => reason.downcast_ref().map_or_else(

@@ -73,12 +73,11 @@ pub fn pair(args: &PairArgs, shell: &Shell<'_>) -> Result<ExitCode, CliError> {
         .right
         .open(&args.left, &*shell.program, &UploadLimit::default(), None)
         .or_explain(shell)?;
-    let kept_names = match args.again {
-        true => Some(Pair::forget(&args.left, fresh()).or_explain(shell)?),
-        false => None,
-    };
+    if args.again {
+        Pair::forget(&args.left, fresh()).or_explain(shell)?;
+    }
     let pair = Pair::make(&args.left, right, [fresh(), fresh()]).or_explain(shell)?;
-    if let Some(side) = args.keeps_names.map(Side::from).or(kept_names) {
+    if let Some(side) = args.keeps_names.map(Side::from) {
         pair.keep_names_of(side).or_explain(shell)?;
     }
     let report = Report {

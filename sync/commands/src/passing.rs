@@ -77,8 +77,7 @@ impl Passing<'_> {
                 .said()
                 .try_for_each(|(name, text)| pair.remember(name, text))?;
         }
-        let remembered = |name: &str| pair.remembered(name).ok().flatten();
-        Ok(self.keep.rules(&remembered))
+        self.keep.rules(&|name| pair.remembered(name))
     }
 
     /// Remembers that there was none, if the left folder is there.

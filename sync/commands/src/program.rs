@@ -2,15 +2,15 @@
 
 use std::{path::Path, sync::Arc};
 
-use gobag_client::UploadLimit;
+use gobag_client::{Client, UploadLimit};
 use gobag_format::{crypto::Key, ids::WorkspaceId};
-use gobag_member::{MemberError, ServerStore};
+use gobag_member::{Joined, MemberError, ServerStore};
 use gobag_stores::ElsewhereError;
 use gobag_term::{Interrupt, Ui};
 use gobag_workspace::{Ahead, Store};
 use thiserror::Error;
 
-use crate::{Right, text::one_line};
+use crate::{Right, SystemRandom, text::one_line};
 
 /// A program that offers these commands.
 pub trait Program: Send + Sync {
@@ -44,6 +44,18 @@ pub struct Reached {
     pub key: Key,
     /// Where it is kept.
     pub at: KeptAt,
+}
+
+impl Reached {
+    /// One at the company's server, through a client with the member's certificate.
+    pub fn at_server(joined: &Joined, client: Client) -> Self {
+        let store = ServerStore::new(client, joined.workspace, Arc::new(SystemRandom));
+        Self {
+            id: joined.workspace,
+            key: joined.key.clone(),
+            at: KeptAt::Server(Box::new(store)),
+        }
+    }
 }
 
 /// Where a workspace is kept.
@@ -129,10 +141,15 @@ impl<'a> Shell<'a> {
     /// A command as somebody types it, between marks; `LEFT` and `RIGHT` stand for what they are here, if that is known.
     pub(crate) fn call(&self, command: &str) -> String {
         let [left, right] = &self.named;
-        let words = command.split(' ').map(|word| match word {
-            "LEFT" => left.as_deref().unwrap_or(word),
-            "RIGHT" => right.as_deref().unwrap_or(word),
-            word => word,
+        let mut is_quoted = false;
+        let words = command.split(' ').map(|word| {
+            let named = match word {
+                "LEFT" if !is_quoted => left.as_deref(),
+                "RIGHT" if !is_quoted => right.as_deref(),
+                _ => None,
+            };
+            is_quoted ^= word.replace(r"\'", "").matches('\'').count() % 2 == 1;
+            named.unwrap_or(word)
         });
         let words: Vec<&str> = words.collect();
         format!("`{}`", self.program.call(&words.join(" ")))
@@ -142,9 +159,13 @@ impl<'a> Shell<'a> {
 /// A word as a shell wants it typed.
 pub fn quoted(word: &str) -> String {
     let is_plain = |character: char| character.is_alphanumeric() || "_-./:@%+=,".contains(character);
-    let word = one_line(word);
-    match !word.is_empty() && word.chars().all(is_plain) {
-        true if word.starts_with('-') => format!("./{word}"),
+    let mut word = one_line(word);
+    if word.starts_with('-') {
+        word.insert_str(0, "./");
+    }
+    // Names that stand for others here are none of those.
+    let is_plain = !word.is_empty() && word.chars().all(is_plain) && word != "LEFT" && word != "RIGHT";
+    match is_plain {
         true => word,
         false => format!("'{}'", word.replace('\'', r"'\''")),
     }
@@ -163,6 +184,8 @@ mod tests {
             ("-rf", "./-rf"),
             ("workspace:sales", "workspace:sales"),
             ("a\nb", r"'a\u{a}b'"),
+            ("-my dir", "'./-my dir'"),
+            ("RIGHT", "'RIGHT'"),
             ("", "''"),
         ] {
             assert_eq!(quoted(word), typed);

@@ -1,7 +1,10 @@
 //! How a pass tells the terminal where it is.
 
 use std::{
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     time::Instant,
 };
 
@@ -93,19 +96,52 @@ impl Monitor for Watched<'_> {
     }
 }
 
-/// Shows nothing, for a program that goes on; ends a pass when somebody ends that, or at a time.
-pub(crate) struct Quiet {
-    pub(crate) interrupt: Option<Interrupt>,
-    pub(crate) until: Option<Instant>,
+/// Bytes to be copied of which a program that goes on shows how far it is.
+const MUCH: u64 = 64 << 20;
+
+/// Shows nothing but where much is copied, for a program that goes on; ends a pass when somebody ends that, or at a time.
+pub(crate) struct Quiet<'a> {
+    ui: &'a Ui,
+    interrupt: Interrupt,
+    until: Option<Instant>,
+    bar: OnceLock<ProgressBar>,
 }
 
-impl Monitor for Quiet {
-    fn phase(&self, _name: &str, _total_bytes: Option<u64>) {}
+impl<'a> Quiet<'a> {
+    pub(crate) fn new(ui: &'a Ui, interrupt: &Interrupt, until: Option<Instant>) -> Self {
+        Self {
+            ui,
+            interrupt: interrupt.clone(),
+            until,
+            bar: OnceLock::new(),
+        }
+    }
 
-    fn advance(&self, _bytes: u64) {}
+    /// The pass is over.
+    pub(crate) fn finish(&self) {
+        if let Some(bar) = self.bar.get() {
+            bar.finish();
+        }
+    }
+}
+
+impl Monitor for Quiet<'_> {
+    fn phase(&self, name: &str, total_bytes: Option<u64>) {
+        if total_bytes.is_some_and(|total| total >= MUCH) {
+            self.bar.get_or_init(|| self.ui.progress());
+        }
+        if let Some(bar) = self.bar.get() {
+            bar.phase(name, total_bytes);
+        }
+    }
+
+    fn advance(&self, bytes: u64) {
+        if let Some(bar) = self.bar.get() {
+            bar.advance(bytes);
+        }
+    }
 
     fn is_cancelled(&self) -> bool {
-        self.interrupt.as_ref().is_some_and(Interrupt::is_set)
-            || self.until.is_some_and(|until| Instant::now() >= until)
+        self.interrupt.is_set() || self.until.is_some_and(|until| Instant::now() >= until)
     }
 }

@@ -41,7 +41,7 @@ pub(crate) fn page(report: &Report, shell: &Shell<'_>) -> String {
         (true, ..) if has_work(report) => "Nothing was done.\n",
         (true, ..) => "ok   There is nothing to do.\n",
         (_, true, _) => "It was ended early. What was done is whole; run it again to go on.\n",
-        _ if report.is_cut => "Not everything was looked at. Run it again when what is listed is mended.\n",
+        _ if report.is_cut => "There was no room, or too much failed: not everything was tried. Run it again when what is listed is mended.\n",
         (_, _, true) => same(report),
         _ => "The rest is the same. Run it again for what is listed.\n",
     });
@@ -51,7 +51,7 @@ pub(crate) fn page(report: &Report, shell: &Shell<'_>) -> String {
 /// Whether a dry run found something.
 pub(crate) fn has_work(report: &Report) -> bool {
     let is_something = [report.left, report.right] != [Counts::default(); 2];
-    is_something || report.base_lost || !report.holds.is_empty() || !report.notices.is_empty()
+    is_something || report.base_lost || !report.holds.is_empty()
 }
 
 /// What people are to know of it, and what could not be done.
@@ -64,7 +64,9 @@ fn listed(report: &Report) -> String {
         .failures
         .iter()
         .map(|failure| format!("FAIL {}\n", failed(failure)));
-    notices.chain(failures).collect()
+    let untried =
+        (report.untried > 0).then(|| format!("FAIL There was no room for {} more.\n", report.untried));
+    notices.chain(failures).chain(untried).collect()
 }
 
 /// What both had last was not to be used.
@@ -120,7 +122,7 @@ pub(crate) fn held(hold: &Hold) -> String {
     };
     match hold {
         Hold::Emptied { side, files, bytes } => format!(
-            "Nothing is left in {}. Everything would be deleted in {}: {files} files ({}).",
+            "Nothing of what was in {} is left there. Everything would be deleted in {}: {files} files ({}).",
             name(side),
             name(&side.other()),
             human::bytes(*bytes)
@@ -210,6 +212,7 @@ pub(crate) fn left_alone(left: &LeftAlone) -> String {
         "busy" => "somebody is writing to it",
         "name" => "the other folder cannot have this name",
         "name-clash" => "the other folder takes its name for another one's that is there",
+        "renamed" => "the other folder has it under a name that this one cannot have",
         "filtered" => "it, or something in it, is left out",
         other => other,
     };

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use gobag_files::{KeepRules, Step};
+use gobag_pair::PairError;
 use gobag_term::human;
 use jiff::{Zoned, civil::Time};
 
@@ -17,6 +18,9 @@ pub(crate) struct KeepArgs {
     keep_deleted: Option<String>,
 }
 
+/// What was said before, by its name.
+pub(crate) type Remembered<'a> = dyn Fn(&str) -> Result<Option<String>, PairError> + 'a;
+
 /// By what names the two are remembered, and what counts where nobody said anything.
 const VERSIONS: (&str, &str) = ("keep-versions", "1h:30s,1d:1h,30d:1d,1y:1w");
 const DELETED: (&str, &str) = ("keep-deleted", "90d");
@@ -30,17 +34,27 @@ impl KeepArgs {
     }
 
     /// What counts, with what is remembered. None: everything is kept, which is also so where nobody can read that any more.
-    pub(crate) fn rules(&self, remembered: &dyn Fn(&str) -> Option<String>) -> Option<KeepRules> {
-        let text = |said: &Option<String>, (name, usual): (&str, &str)| {
-            said.clone()
-                .or_else(|| remembered(name))
-                .unwrap_or_else(|| usual.to_owned())
+    pub(crate) fn rules(&self, remembered: &Remembered<'_>) -> Result<Option<KeepRules>, PairError> {
+        let [versions, deleted] = self.texts(remembered)?;
+        let (Ok(Some(steps)), Ok(deleted)) = (steps(&versions), span(&deleted)) else {
+            return Ok(None);
         };
-        let deleted = span(&text(&self.keep_deleted, DELETED)).ok()?;
-        Some(KeepRules {
-            steps: steps(&text(&self.keep_versions, VERSIONS)).ok()??,
-            deleted_s: i64::try_from(deleted.as_secs()).unwrap_or(i64::MAX),
-        })
+        let deleted_s = i64::try_from(deleted.as_secs()).unwrap_or(i64::MAX);
+        Ok(Some(KeepRules { steps, deleted_s }))
+    }
+
+    /// Both, as they are typed.
+    pub(crate) fn texts(&self, remembered: &Remembered<'_>) -> Result<[String; 2], PairError> {
+        let text = |said: &Option<String>, (name, usual): (&str, &str)| -> Result<String, PairError> {
+            match said {
+                Some(said) => Ok(said.clone()),
+                None => Ok(remembered(name)?.unwrap_or_else(|| usual.to_owned())),
+            }
+        };
+        Ok([
+            text(&self.keep_versions, VERSIONS)?,
+            text(&self.keep_deleted, DELETED)?,
+        ])
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use gobag_files::{Kept, Pruned, Root, all_versions, is_there, prune, run_time};
-use gobag_pair::Book;
+use gobag_pair::{Book, PairError};
 use gobag_reconcile::RelPath;
 use gobag_term::{CliError, ExitCode, human};
 use gobag_workspace::Was;
@@ -217,9 +217,13 @@ fn let_go(args: &PruneArgs, shell: &Shell<'_>) -> Result<ExitCode, CliError> {
     let root = Root::open_known(&args.folder).or_explain(shell)?;
     let now = Timestamp::now();
     // What was said by the left folder of a pair; a right one remembers nothing.
-    let book = Book::open(&args.folder).ok();
-    let remembered = |name: &str| book.as_ref()?.remembered(name).ok()?;
-    let rules = args.keep.rules(&remembered);
+    let book = match Book::open(&args.folder) {
+        Err(PairError::NotPaired { .. }) => None,
+        opened => Some(opened.or_explain(shell)?),
+    };
+    let remembered = |name: &str| book.as_ref().map_or(Ok(None), |book| book.remembered(name));
+    let rules = args.keep.rules(&remembered).or_explain(shell)?;
+    let [versions, deleted] = args.keep.texts(&remembered).or_explain(shell)?;
     let would = match &rules {
         Some(rules) => prune(&root, rules, now, true).or_explain(shell)?,
         None => Pruned {
@@ -230,7 +234,7 @@ fn let_go(args: &PruneArgs, shell: &Shell<'_>) -> Result<ExitCode, CliError> {
     let mut gone = would;
     if let (false, true, Some(rules)) = (args.dry_run, would.files > 0, &rules) {
         let question = format!(
-            "Delete {} earlier versions ({}) for good; it is {} by the clock",
+            "Delete {} earlier versions ({}) for good, by the rules {versions} and, of what was deleted, {deleted}; it is {} by the clock",
             would.files,
             human::bytes(would.bytes),
             local(now)

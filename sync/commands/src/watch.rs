@@ -90,12 +90,13 @@ pub(crate) fn watch(passing: &Passing<'_>, when: &When<'_>, shell: &Shell<'_>) -
         watcher.refresh(&tops);
         desk.drain();
         let was_there = presences();
-        let quiet = Quiet {
-            interrupt: Some(interrupt.clone()),
-            until: open.lasts.map(|lasts| Instant::now() + lasts),
-        };
+        let until = open.lasts.map(|lasts| Instant::now() + lasts);
+        let quiet = Quiet::new(shell.ui, &interrupt, until);
         let began_s = Timestamp::now().as_second();
         let passed = passing.pass(shell, &quiet);
+        if passed.is_ok() {
+            quiet.finish();
+        }
         // What nobody can wait for is an error, as long as nothing was ever done.
         let is_wrong = match &passed {
             Err(PairError::NotPaired { .. }) => !may_come(passing.left),

@@ -155,6 +155,31 @@ pub fn content_of(root: &Root, path: &RelPath) -> Result<(File, Stamp), FilesErr
     Ok((File { executable, ..found }, stamp))
 }
 
+/// What is in the file at `path`, of which no more is read than it has when it is opened; none: it was ended before its end.
+pub fn content_while(
+    root: &Root,
+    path: &RelPath,
+    goes_on: &dyn Fn() -> bool,
+) -> Result<Option<Content>, FilesError> {
+    let mut reading = Reading::open(root, path)?;
+    let size = reading.stamp.size;
+    let (mut len, mut is_ended) = (0, false);
+    let (_, content) = pieces(&mut reading, size, &mut |piece| {
+        len += match piece {
+            Piece::Data(bytes) => bytes.len() as u64,
+            Piece::Hole(len) => len,
+        };
+        is_ended = !goes_on();
+        Ok(!is_ended && len <= size)
+    })
+    .map_err(|error| FilesError::of("read", path, Errno::from_io_error(&error).unwrap_or(Errno::IO)))?;
+    if is_ended {
+        return Ok(None);
+    }
+    reading.finish()?;
+    Ok(Some(content))
+}
+
 /// What is in a file that nobody writes to.
 pub(crate) fn content(file: OwnedFd) -> Result<File, Errno> {
     let stat = fstat(&file)?;

@@ -28,12 +28,12 @@ mod store;
 mod versions;
 mod walked;
 
-pub use below::files_below;
+pub use below::Below;
 pub use changes::{Changes, Ready, Staged};
 pub use error::FilesError;
 pub use filter::{BadPattern, FILTER, Filter};
 pub use found::{Found, Scan, Slice};
-pub use hash::{Attribute, Reading, Source, content_of};
+pub use hash::{Attribute, Reading, Source, content_of, content_while};
 pub use keep::{KeepRules, Step, keep};
 pub use limits::{MAX_DEPTH, MAX_FILTER_LEN};
 pub use names::is_ours;

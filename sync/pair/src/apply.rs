@@ -119,7 +119,11 @@ impl<'a> Apply<'a> {
             if let (true, Operation::Rename { to, .. }) = (is_refused, operation) {
                 self.unnamed.push(to.clone());
             }
-            if is_refused || self.is_unnamed(operation.path()) || self.has_no_room(operation) {
+            if is_refused || self.is_unnamed(operation.path()) {
+                continue;
+            }
+            if self.has_no_room(operation) {
+                report.untried += 1;
                 continue;
             }
             if !matches!(operation, Operation::Put { .. }) {
@@ -231,6 +235,11 @@ impl<'a> Apply<'a> {
             self.noted[at(on)].push(Change::Has(to, known.item, known.stamps));
         }
         self.note()
+    }
+
+    /// Whether a side had no room for something.
+    pub(crate) fn is_full(&self) -> bool {
+        self.no_room.iter().any(Option::is_some)
     }
 
     fn has_no_room(&self, operation: &Operation) -> bool {

@@ -10,7 +10,7 @@ use crate::{
     Agreement, Conflict, Outcome, PairError, Past,
     aside::BASE,
     base::Base,
-    pass::{check_root, lock},
+    pass::{check_root, is_locked, lock},
 };
 
 /// Passes that are looked through for one that came to something.
@@ -55,7 +55,7 @@ impl Book {
 
     /// Whether somebody is at a pass just now.
     pub fn is_under_way(&self) -> bool {
-        matches!(lock(&self.root), Err(PairError::Busy { .. }))
+        is_locked(&self.root)
     }
 
     /// Whether the right folder is there, and the one it was.

@@ -26,8 +26,9 @@ impl Pair {
             let scans = self.scan(filter, Some(&slice), monitor)?;
             let is_whole = scans[0].end.is_none() && slice.after.is_root();
             let goes_on = scans[0].end.as_ref().is_some_and(|end| *end > slice.after);
-            // Where nothing may be put all of this member's own would be looked at once more, at once.
-            let is_enough = self.noting.refused.is_some() && scans[0].end.is_none();
+            // Where nothing may be put, or there is no room, all that was not would be looked at once more, at once.
+            let is_partial = self.noting.refused.is_some() || self.noting.is_full;
+            let is_enough = is_partial && scans[0].end.is_none();
             let is_slice = (goes_on || is_enough) && scans.iter().all(Scan::is_all_new);
             if is_whole || is_slice {
                 return Ok(scans);

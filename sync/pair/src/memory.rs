@@ -16,6 +16,8 @@ const IN_STEP: &str = "in-step";
 const AGREED: &str = "agreed";
 /// Before the names of what somebody said for all passes.
 const SAID: &str = "said:";
+/// There where what was said could not be read.
+const SAID_LOST: &str = "said:lost";
 
 impl Base {
     /// Writes down conflict copies that are about to be made; one that is not made is on no list.
@@ -227,9 +229,38 @@ impl Base {
         }
     }
 
-    /// What somebody said for all passes from then on, by what it is called.
+    /// What somebody said for all passes from then on, by what it is called; `all` where something was said that cannot be read any more.
     pub(crate) fn said(&self, name: &str) -> Result<Option<String>, PairError> {
-        self.setting(&format!("{SAID}{name}"))
+        let said = self.setting(&format!("{SAID}{name}"))?;
+        match said {
+            Some(said) => Ok(Some(said)),
+            None => Ok(self.setting::<String>(SAID_LOST)?.map(|_| "all".to_owned())),
+        }
+    }
+
+    /// All of that; none: it cannot be read.
+    fn all_said(&self) -> Option<Vec<(String, String)>> {
+        let sql = "SELECT name, value FROM settings WHERE name LIKE ?1";
+        let said = self.ask(|connection| {
+            let mut statement = connection.prepare(sql)?;
+            let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?));
+            statement
+                .query_map([format!("{SAID}%")], row)?
+                .collect::<rusqlite::Result<Vec<_>>>()
+        });
+        said.ok()
+    }
+
+    /// What somebody said of another base counts here; none: it cannot be opened.
+    pub(crate) fn say_again(&self, other: Option<&Self>) -> Result<(), PairError> {
+        match other.and_then(Self::all_said) {
+            Some(said) => said.iter().try_for_each(|(name, text)| self.set(name, text))?,
+            None => self.set(SAID_LOST, "")?,
+        }
+        match other.and_then(|other| other.setting::<i64>(LEFT_KEEPS).ok().flatten()) {
+            Some(keeps) => self.set(LEFT_KEEPS, keeps),
+            None => Ok(()),
+        }
     }
 
     pub(crate) fn say(&self, name: &str, text: &str) -> Result<(), PairError> {
@@ -263,22 +294,12 @@ impl Base {
             self.remember(past)?;
         }
         self.list_conflicts(&other.conflicts().unwrap_or_default())?;
-        for name in [IN_STEP, LEFT_KEEPS, steady::SEEN, steady::SINCE, steady::PRUNED] {
+        for name in [IN_STEP, steady::SEEN, steady::SINCE, steady::PRUNED] {
             if let Ok(Some(value)) = other.setting::<i64>(name) {
                 self.set(name, value)?;
             }
         }
-        let sql = "SELECT name, value FROM settings WHERE name LIKE ?1";
-        let said = other.ask(|connection| {
-            let mut statement = connection.prepare(sql)?;
-            let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?));
-            statement
-                .query_map([format!("{SAID}%")], row)?
-                .collect::<rusqlite::Result<Vec<_>>>()
-        });
-        for (name, text) in said.unwrap_or_default() {
-            self.set(&name, text)?;
-        }
+        self.say_again(Some(other))?;
         match other.right_place() {
             Ok(Some(path)) => self.set(RIGHT, path),
             _ => Ok(()),

@@ -1,7 +1,5 @@
 //! Whose file keeps its name where both changed it: the right side's, or the left one's where somebody said so when they paired them, as beside a company's share.
 
-use std::path::Path;
-
 use gobag_reconcile::{ConflictNames, Side};
 
 use crate::{Options, Pair, PairError, base::Base};
@@ -15,18 +13,6 @@ impl Pair {
     /// From now on this side's files keep their names where both changed them, with each pass.
     pub fn keep_names_of(&self, side: Side) -> Result<(), PairError> {
         self.base.set(LEFT_KEEPS, i64::from(side == Side::Left))
-    }
-}
-
-/// Whose files kept their names by the base at this path; the right side's where there is none, or it cannot be read.
-pub(crate) fn kept_by(base: &Path) -> Side {
-    let said = match base.is_file() {
-        true => Base::open(base).and_then(|base| base.setting::<i64>(LEFT_KEEPS)),
-        false => Ok(None),
-    };
-    match said {
-        Ok(Some(said)) if said != 0 => Side::Left,
-        _ => Side::Right,
     }
 }
 

@@ -32,6 +32,8 @@ pub(crate) struct Noting {
     pub(crate) done: [Counts; 2],
     /// Why the workspace takes nothing from this member in this pass.
     pub(crate) refused: Option<WorkspaceError>,
+    /// Whether a side had no room for something in this pass.
+    pub(crate) is_full: bool,
     /// What people are to know of a part that was begun anew: the next finds nothing of it any more.
     pub(crate) told: Vec<Told>,
 }

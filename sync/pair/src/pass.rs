@@ -11,7 +11,10 @@ use gobag_files::{FilesError, Filter, Found, OURS, Root, RootId, Scan, Slice};
 use gobag_format::Monitor;
 use gobag_reconcile::{HoldLimits, Lately, Notice, Plan, RelPath, Side, Totals, holds, plan};
 use gobag_workspace::{StoreError, WorkspaceError};
-use rustix::fs::{FlockOperation, OFlags};
+use rustix::{
+    fs::{FlockOperation, OFlags},
+    io::Errno,
+};
 
 use crate::{
     Other, PairError, Report, Told,
@@ -27,6 +30,8 @@ use crate::{
 
 /// Whoever makes a pass has this file locked.
 const LOCK: &str = "lock";
+/// So often it is tried: who [only looks](is_locked) has it for a moment.
+const LOOKS: usize = 16;
 
 /// How a pass is made.
 #[derive(Clone, Debug)]
@@ -77,11 +82,7 @@ impl Pair {
         let lock = lock(&left)?;
         let path = left.path().join(OURS).join(BASE);
         let base = match Base::open(&path) {
-            Err(PairError::BaseDamaged { .. }) => {
-                put_aside(&path, &fresh[0].to_string())?;
-                remove(&path)?;
-                Base::open(&path)?
-            }
+            Err(PairError::BaseDamaged { .. }) => begin_anew(&path, fresh[0])?,
             other => other?,
         };
         let known = base.roots()?;
@@ -109,15 +110,12 @@ impl Pair {
         })
     }
 
-    /// Forgets which folder `left` was paired with, and what both had; also where its marker is gone, in whose place comes `fresh`. Gives the side whose files kept
-    /// their names.
-    pub fn forget(left: &Path, fresh: RootId) -> Result<Side, PairError> {
+    /// Forgets which folder `left` was paired with, and what both had; also where its marker is gone, in whose place comes `fresh`. What somebody said for all
+    /// passes counts still.
+    pub fn forget(left: &Path, fresh: RootId) -> Result<(), PairError> {
         let left = Root::open(left, fresh, None)?;
         let _lock = lock(&left)?;
-        let base = left.path().join(OURS).join(BASE);
-        let kept_names = names::kept_by(&base);
-        put_aside(&base, &fresh.to_string())?;
-        remove(&base).map(|()| kept_names)
+        begin_anew(&left.path().join(OURS).join(BASE), fresh).map(drop)
     }
 
     /// Opens two that were paired: each has to be the one that it was.
@@ -215,7 +213,7 @@ impl Pair {
 
     fn pass_once(&mut self, options: &Options, monitor: &dyn Monitor) -> Result<Report, PairError> {
         let mut done = Report::default();
-        self.noting.refused = None;
+        (self.noting.refused, self.noting.is_full) = (None, false);
         let failed = match self.parts(options, monitor, &mut done) {
             Err(error) => error,
             // What waits for somebody, and that somebody ended it, is to be known first.
@@ -260,11 +258,13 @@ impl Pair {
             }
             let mut part = self.part(&filter, &scans, options, monitor, &mut closed)?;
             // Else all that failed would be looked at once more in the end, at once.
-            part.is_cut = part.is_cut || (end.is_some() && failures.len() + part.failures.len() >= most);
-            let is_last = end.is_none() || part.is_stuck();
+            let is_too_much = end.is_some() && failures.len() + part.failures.len() >= most;
+            part.is_cut = part.is_cut || is_too_much;
+            let is_last = end.is_none() || !part.is_over() || is_too_much;
             *done = std::mem::take(done).and(part);
             if is_last {
-                if end.is_some() {
+                if end.is_some() || self.noting.is_full {
+                    failures.retain(|failure| !done.failures.contains(failure));
                     done.failures.splice(0..0, failures);
                 }
                 return Ok(());
@@ -291,7 +291,7 @@ impl Pair {
             base.get(path).map_or(true, |known| known.is_some())
         });
         drop(merged);
-        self.spare(&mut plan)?;
+        self.spare(&mut plan, monitor)?;
         let mut report = Report {
             left_files: scans[0].files,
             right_files: scans[1].files,
@@ -302,7 +302,7 @@ impl Pair {
         report.notices.extend(plan.notices.iter().map(Told::of));
         let (totals, lately) = match plan.operations.is_empty() {
             true => (Totals::default(), Lately::default()),
-            false => (self.base.totals()?, self.base.lately()?),
+            false => (self.base.totals()?, self.lately()?),
         };
         report.holds = self.not_agreed(holds(&plan, &totals, &lately, &options.limits), options)?;
         if options.dry_run {
@@ -332,6 +332,21 @@ impl Pair {
                 Err(error)
             }
         }
+    }
+
+    /// What was done lately, with what of it is at the top no more.
+    fn lately(&self) -> Result<Lately, PairError> {
+        let mut lately = self.base.lately()?;
+        let tops = lately.removed.keys().filter_map(|(on, path)| {
+            let top = path.names().next()?;
+            Some((*on, RelPath::new(top).ok()?))
+        });
+        for (on, top) in tops.collect::<HashSet<_>>() {
+            if self.base.get(&top)?.is_none() {
+                lately.gone_at_top[at(on)] += 1;
+            }
+        }
+        Ok(lately)
     }
 
     /// Files that are what they were, with another stamp.
@@ -374,8 +389,9 @@ impl Pair {
         let takes = self.noting.refused.is_none();
         let mut apply = Apply::begin(sides, &mut self.base, marks, &*self.pace, takes);
         let done = apply.all(&plan.operations, monitor, report);
-        let (unmade, refused) = (apply.unmade(), apply.refused());
+        let (unmade, refused, is_full) = (apply.unmade(), apply.refused(), apply.is_full());
         report.notices.extend(apply.told());
+        self.noting.is_full |= is_full;
         if let Some(error) = refused {
             self.noting.refused = Some(error);
             self.right.forget_changes();
@@ -402,6 +418,22 @@ impl Pair {
         self.base = Base::open(&path)?;
         Ok(())
     }
+}
+
+/// A base of nothing in the place of another, if there is one. Cut off, that is there still, or the new one.
+fn begin_anew(path: &Path, mark: RootId) -> Result<Base, PairError> {
+    let fresh = path.with_file_name(FRESH);
+    for ending in ENDINGS {
+        remove(&with(&fresh, ending))?;
+    }
+    let base = Base::open(&fresh)?;
+    if path.exists() {
+        base.say_again(Base::open(path).ok().as_ref())?;
+    }
+    drop(base);
+    put_aside(path, &mark.to_string())?;
+    rename(&fresh, path)?;
+    Base::open(path)
 }
 
 fn is_below(path: &RelPath, closed: &HashSet<RelPath>) -> bool {
@@ -435,6 +467,15 @@ fn check_apart(left: &Path, right: &Other) -> Result<(), PairError> {
     }
 }
 
+/// Whether somebody is at a pass.
+pub(crate) fn is_locked(root: &Root) -> bool {
+    let Ok(file) = fs::File::open(root.path().join(OURS).join(LOCK)) else {
+        return false;
+    };
+    let locked = rustix::fs::flock(file.as_fd(), FlockOperation::NonBlockingLockShared);
+    locked == Err(Errno::WOULDBLOCK)
+}
+
 pub(crate) fn lock(root: &Root) -> Result<fs::File, PairError> {
     let path = root.path().join(OURS).join(LOCK);
     let opened = fs::File::options()
@@ -444,10 +485,14 @@ pub(crate) fn lock(root: &Root) -> Result<fs::File, PairError> {
         .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
         .open(&path);
     let file = opened.map_err(|source| FilesError::Root { path, source })?;
-    match rustix::fs::flock(file.as_fd(), FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
-        Err(_) => Err(PairError::Busy {
-            path: root.path().to_owned(),
-        }),
+    for _ in 0..LOOKS {
+        match rustix::fs::flock(file.as_fd(), FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(file),
+            // Somebody may only be looking.
+            Err(_) => std::thread::yield_now(),
+        }
     }
+    Err(PairError::Busy {
+        path: root.path().to_owned(),
+    })
 }

@@ -81,7 +81,7 @@ pub enum Told {
     Left {
         /// The path.
         path: String,
-        /// `unreadable`, `special`, `busy`, `filtered`, `name-clash`, `name`.
+        /// `unreadable`, `special`, `busy`, `filtered`, `name-clash`, `name`, `renamed`.
         why: String,
     },
     /// It came without what its user keeps of it beside its content (extended attributes): the other file system does not take that.
@@ -152,6 +152,7 @@ fn why_of(why: Unknown) -> &'static str {
         Unknown::Filtered => "filtered",
         Unknown::NameClash => "name-clash",
         Unknown::Name => "name",
+        Unknown::Renamed => "renamed",
         _ => "unknown",
     }
 }
@@ -191,8 +192,10 @@ pub struct Report {
     pub dry_run: bool,
     /// Somebody ended it; the next pass goes on.
     pub ended: bool,
-    /// A side had no more room, or took hardly anything: not everything was looked at.
+    /// A side had no more room, or took hardly anything: not everything was tried.
     pub is_cut: bool,
+    /// So many that a side had no room for were not tried.
+    pub untried: u64,
 }
 
 impl Report {
@@ -224,13 +227,9 @@ impl Report {
             left: self.left,
             right: self.right,
             is_cut: self.is_cut || next.is_cut,
+            untried: self.untried + next.untried,
             ..next
         }
-    }
-
-    /// Whether the rest of a pass would come to nothing, either.
-    pub(crate) fn is_stuck(&self) -> bool {
-        !self.is_over() || self.is_cut
     }
 
     /// Whether everything was done that could be.

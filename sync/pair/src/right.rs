@@ -7,8 +7,7 @@ use std::{
 };
 
 use gobag_files::{Filter, Root, RootId, Scan, Scope, Walked};
-use gobag_format::workspace::EntryKind;
-use gobag_reconcile::{Content, Item, Name, RelPath};
+use gobag_reconcile::{Item, Name, RelPath};
 use gobag_workspace::{Workspace, WorkspaceError, item_of};
 
 use crate::{
@@ -16,6 +15,7 @@ use crate::{
     base::Base,
     share::{self, Share},
     side::{Folder, Target},
+    spared::Renamed,
 };
 
 /// What a folder is to be kept the same as.
@@ -177,17 +177,22 @@ impl Right {
         }
     }
 
-    /// The files of a workspace at `path` and below it, with their lengths.
-    pub(crate) fn files_below(&self, path: &RelPath) -> Result<Vec<(RelPath, u64)>, PairError> {
+    /// The files of a workspace at `path` and below it.
+    pub(crate) fn files_below(&self, path: &RelPath) -> Result<Vec<Renamed>, PairError> {
         let Self::Workspace(workspace) = self else {
             return Ok(Vec::new());
         };
         let mut found = Vec::new();
         let mut waiting = vec![path.clone()];
         while let Some(path) = waiting.pop() {
-            match workspace.kind(&path)? {
-                Some(EntryKind::File { len, .. }) => found.push((path, len)),
-                Some(EntryKind::Folder) => {
+            match workspace.kind(&path)?.map(|kind| item_of(&kind)) {
+                Some(Item::File(file)) => found.push(Renamed {
+                    path,
+                    len: file.len,
+                    stamp: None,
+                    content: Some(file.content),
+                }),
+                Some(Item::Folder) => {
                     let names = RefCell::new(Vec::new());
                     workspace.find_in(&path, &|name, _| {
                         names.borrow_mut().push(name.clone());
@@ -199,17 +204,6 @@ impl Right {
             }
         }
         Ok(found)
-    }
-
-    /// What is in a file of a workspace.
-    pub(crate) fn content(&self, path: &RelPath) -> Result<Option<Content>, PairError> {
-        let Self::Workspace(workspace) = self else {
-            return Ok(None);
-        };
-        Ok(match workspace.kind(path)?.map(|kind| item_of(&kind)) {
-            Some(Item::File(file)) => Some(file.content),
-            _ => None,
-        })
     }
 
     /// What differs from what the base has, before its files are read.

@@ -1,134 +1,235 @@
 //! What was renamed to a name that the other side cannot have: it is deleted there by nobody.
+//!
+//! It is known again as the same file, by its stamp, or else by its content. It stays under its old name on the other side for as long as it is there under the
+//! new one. Links, and empty files of a workspace, are not known again.
 
 use std::collections::{HashMap, HashSet};
 
-use gobag_files::{content_of, files_below};
-use gobag_reconcile::{Content, Item, Notice, Operation, Plan, RelPath, Side, Unknown};
+use gobag_files::{Below, FilesError, Root, Stamp, content_while};
+use gobag_format::Monitor;
+use gobag_reconcile::{Content, File, Item, Notice, Operation, Plan, RelPath, Side, Unknown};
 
 use crate::{Pair, PairError, base::at};
 
+/// A file that was left alone for its name.
+pub(crate) struct Renamed {
+    pub(crate) path: RelPath,
+    pub(crate) len: u64,
+    /// In a folder.
+    pub(crate) stamp: Option<Stamp>,
+    /// In a workspace.
+    pub(crate) content: Option<Content>,
+}
+
 impl Pair {
-    /// Takes from the plan the removals of files whose content the other side has in something that was left alone for its name. They go once that is gone, too.
-    pub(crate) fn spare(&self, plan: &mut Plan) -> Result<(), PairError> {
-        for on in [Side::Left, Side::Right] {
-            let removed = removed(plan, on);
-            if removed.is_empty() {
-                continue;
+    /// Takes from the plan the removals of what the other side has under a name that was left alone.
+    pub(crate) fn spare(&self, plan: &mut Plan, monitor: &dyn Monitor) -> Result<(), PairError> {
+        // Before anything more is left alone.
+        let [left, right] = [Side::Left, Side::Right].map(|on| self.spared(plan, on, monitor));
+        take(plan, Side::Left, &left?);
+        take(plan, Side::Right, &right?);
+        Ok(())
+    }
+
+    /// What is not to be removed on this side.
+    fn spared(&self, plan: &Plan, on: Side, monitor: &dyn Monitor) -> Result<HashSet<RelPath>, PairError> {
+        let has = on.other();
+        let tops = plan.notices.iter().filter_map(|notice| match notice {
+            Notice::Left {
+                path,
+                on,
+                why: Unknown::Name | Unknown::NameClash,
+            } if *on == has => Some(path),
+            _ => None,
+        });
+        let mut tops = tops.peekable();
+        if tops.peek().is_none() {
+            return Ok(HashSet::new());
+        }
+        let mut removed = Removed::of(plan, on);
+        removed.note_stamps(self, has)?;
+        for top in tops {
+            let (files, closed) = self.below(has, top)?;
+            for folder in closed {
+                removed.spare_below(&folder, folder == *top);
             }
-            let there = self.left_for_its_name(plan, on.other(), &removed)?;
-            if !there.is_empty() {
-                spare(plan, on, &there);
+            for file in files {
+                let found = match removed.by_stamp(&file) {
+                    Some(found) => Some(found),
+                    None if removed.has_length(file.len) => {
+                        removed.by_content(file.len, self.content(has, &file, monitor)?)
+                    }
+                    None => None,
+                };
+                removed.spare(found);
             }
+        }
+        Ok(removed.spared)
+    }
+
+    fn folder(&self, side: Side) -> Option<&Root> {
+        match side {
+            Side::Left => Some(&self.left),
+            Side::Right => self.right.folder(),
+        }
+    }
+
+    /// The files there, and what cannot be looked into.
+    fn below(&self, side: Side, path: &RelPath) -> Result<(Vec<Renamed>, Vec<RelPath>), PairError> {
+        let Some(root) = self.folder(side) else {
+            return Ok((self.right.files_below(path)?, Vec::new()));
+        };
+        let below = Below::look(root, path);
+        let files = below.files.into_iter().map(|(path, stamp)| Renamed {
+            path,
+            len: stamp.size,
+            stamp: Some(stamp),
+            content: None,
+        });
+        Ok((files.collect(), below.closed))
+    }
+
+    /// None: it cannot be read now.
+    fn content(
+        &self,
+        side: Side,
+        file: &Renamed,
+        monitor: &dyn Monitor,
+    ) -> Result<Option<Content>, PairError> {
+        let Some(root) = self.folder(side) else {
+            return Ok(file.content);
+        };
+        match content_while(root, &file.path, &|| !monitor.is_cancelled()) {
+            Ok(Some(content)) => Ok(Some(content)),
+            Ok(None) => Err(PairError::Ended),
+            Err(FilesError::File { .. } | FilesError::Changed { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Files that are to go on a side, each until it is found again.
+struct Removed<'a> {
+    files: Vec<Option<(&'a RelPath, &'a File)>>,
+    by_stamp: HashMap<Key, usize>,
+    by_len: HashMap<u64, Vec<usize>>,
+    spared: HashSet<RelPath>,
+}
+
+/// What of a stamp stays where a file is renamed.
+type Key = (u64, (i64, u32), u64);
+
+fn key(stamp: &Stamp) -> Key {
+    (stamp.size, stamp.mtime, stamp.ino)
+}
+
+impl<'a> Removed<'a> {
+    fn of(plan: &'a Plan, on: Side) -> Self {
+        // Where something else comes, or a folder for it, it has to give way.
+        let comes = plan.operations.iter().filter_map(|operation| match operation {
+            Operation::Put { to: side, path, .. }
+            | Operation::MakeFolder { on: side, path }
+            | Operation::Move {
+                on: side, to: path, ..
+            } if *side == on => Some(path),
+            _ => None,
+        });
+        let comes: HashSet<&RelPath> = comes.collect();
+        let gives_way = |path: &RelPath| {
+            std::iter::successors(Some(path.clone()), RelPath::parent).any(|above| comes.contains(&above))
+        };
+        let files = plan.operations.iter().filter_map(|operation| match operation {
+            Operation::Remove {
+                on: side,
+                path,
+                item: Item::File(file),
+            } if *side == on && !gives_way(path) => Some(Some((path, file))),
+            _ => None,
+        });
+        let files: Vec<_> = files.collect();
+        let mut by_len: HashMap<u64, Vec<usize>> = HashMap::new();
+        for (index, (_, file)) in files.iter().flatten().enumerate() {
+            by_len.entry(file.len).or_default().push(index);
+        }
+        Self {
+            files,
+            by_stamp: HashMap::new(),
+            by_len,
+            spared: HashSet::new(),
+        }
+    }
+
+    /// The stamps that they had on the side where they were renamed.
+    fn note_stamps(&mut self, pair: &Pair, has: Side) -> Result<(), PairError> {
+        for (index, (path, _)) in self.files.iter().flatten().enumerate() {
+            let known = pair.base.get(path)?;
+            let stamp = known.and_then(|known| known.stamps[at(has)]);
+            self.by_stamp.extend(stamp.map(|stamp| (key(&stamp), index)));
         }
         Ok(())
     }
 
-    /// Which of these contents `on` has in something that was left alone for its name.
-    fn left_for_its_name(
-        &self,
-        plan: &Plan,
-        on: Side,
-        removed: &HashMap<u64, HashSet<Content>>,
-    ) -> Result<HashSet<Content>, PairError> {
-        let mut there = HashSet::new();
-        for notice in &plan.notices {
-            let Notice::Left {
-                path,
-                on: is_on,
-                why: Unknown::Name | Unknown::NameClash,
-            } = notice
-            else {
-                continue;
+    fn by_stamp(&self, file: &Renamed) -> Option<usize> {
+        self.by_stamp.get(&key(file.stamp.as_ref()?)).copied()
+    }
+
+    fn has_length(&self, len: u64) -> bool {
+        len > 0 && self.of_length(len).next().is_some()
+    }
+
+    fn of_length(&self, len: u64) -> impl Iterator<Item = (usize, &File)> {
+        let indexes = self.by_len.get(&len).into_iter().flatten();
+        indexes.filter_map(|&index| Some((index, self.files[index]?.1)))
+    }
+
+    /// One of this content; any of the length where nobody knows the content.
+    fn by_content(&self, len: u64, content: Option<Content>) -> Option<usize> {
+        let is = |file: &File| content.is_none_or(|content| content == file.content);
+        self.of_length(len)
+            .find_map(|(index, file)| is(file).then_some(index))
+    }
+
+    fn spare(&mut self, index: Option<usize>) {
+        if let Some((path, _)) = index.and_then(|index| self.files[index].take()) {
+            self.spared.insert(path.clone());
+        }
+    }
+
+    /// What may be in a folder that cannot be looked into: all that was in one of that name; anything, where the folder itself has the new name.
+    fn spare_below(&mut self, folder: &RelPath, is_anything: bool) {
+        for index in 0..self.files.len() {
+            let may_be = |(path, _): (&RelPath, &File)| {
+                is_anything || path.names().any(|name| Some(name) == folder.name())
             };
-            if *is_on != on {
-                continue;
-            }
-            for (path, len) in self.below(on, path)? {
-                let Some(wanted) = removed.get(&len) else {
-                    continue;
-                };
-                // What cannot be read now is seen with the next pass, which comes to the same.
-                if let Some(content) = self.content(on, &path)?
-                    && wanted.contains(&content)
-                {
-                    there.insert(content);
-                }
+            if self.files[index].is_some_and(may_be) {
+                self.spare(Some(index));
             }
         }
-        Ok(there)
-    }
-
-    fn below(&self, on: Side, path: &RelPath) -> Result<Vec<(RelPath, u64)>, PairError> {
-        match (on, self.right.folder()) {
-            (Side::Left, _) => Ok(files_below(&self.left, path)),
-            (Side::Right, Some(root)) => Ok(files_below(root, path)),
-            (Side::Right, None) => self.right.files_below(path),
-        }
-    }
-
-    fn content(&self, on: Side, path: &RelPath) -> Result<Option<Content>, PairError> {
-        let root = match (on, self.right.folder()) {
-            (Side::Left, _) => &self.left,
-            (Side::Right, Some(root)) => root,
-            (Side::Right, None) => return self.right.content(path),
-        };
-        Ok(content_of(root, path).ok().map(|(file, _)| file.content))
     }
 }
 
-/// The contents of files that are to go, by their lengths.
-fn removed(plan: &Plan, on: Side) -> HashMap<u64, HashSet<Content>> {
-    let mut removed: HashMap<u64, HashSet<Content>> = HashMap::new();
-    for operation in &plan.operations {
-        if let Operation::Remove {
-            on: is_on,
-            item: Item::File(file),
-            ..
-        } = operation
-            && *is_on == on
-            && file.len > 0
-        {
-            removed.entry(file.len).or_default().insert(file.content);
-        }
+/// Takes these removals from the plan, with those of the folders that they are in.
+fn take(plan: &mut Plan, on: Side, spared: &HashSet<RelPath>) {
+    if spared.is_empty() {
+        return;
     }
-    removed
-}
-
-/// Takes them from the plan, with the removal of the folders that they are in.
-fn spare(plan: &mut Plan, on: Side, there: &HashSet<Content>) {
-    let comes = plan.operations.iter().filter_map(|operation| match operation {
-        Operation::Put { to, path, .. } if *to == on => Some(path.clone()),
-        _ => None,
-    });
-    let comes: HashSet<RelPath> = comes.collect();
-    let gives_way = |path: &RelPath| {
-        std::iter::successors(Some(path.clone()), RelPath::parent).any(|above| comes.contains(&above))
-    };
-    let mut spared = Vec::new();
+    let folders: HashSet<RelPath> = spared
+        .iter()
+        .flat_map(|path| std::iter::successors(path.parent(), RelPath::parent))
+        .collect();
     plan.operations.retain(|operation| match operation {
-        Operation::Remove {
-            on: is_on,
-            path,
-            item: Item::File(file),
-        } if *is_on == on && there.contains(&file.content) && !gives_way(path) => {
-            spared.push(path.clone());
-            false
-        }
+        Operation::Remove { on: side, path, .. } => *side != on || !spared.contains(path),
+        Operation::RemoveFolder { on: side, path } => *side != on || !folders.contains(path),
         _ => true,
     });
-    if !spared.is_empty() {
-        // The other side has not lost all.
-        let gone = &mut plan.gone_at_top[at(on.other())];
-        *gone = gone.saturating_sub(1);
-    }
-    let stays = |folder: &RelPath| spared.iter().any(|path| path.is_within(folder));
-    plan.operations.retain(|operation| match operation {
-        Operation::RemoveFolder { on: is_on, path } => *is_on != on || !stays(path),
-        _ => true,
-    });
-    plan.notices.extend(spared.into_iter().map(|path| Notice::Left {
-        path,
+    // The other side has not lost all.
+    let gone = &mut plan.gone_at_top[at(on.other())];
+    *gone = gone.saturating_sub(1);
+    let mut paths: Vec<&RelPath> = spared.iter().collect();
+    paths.sort();
+    plan.notices.extend(paths.into_iter().map(|path| Notice::Left {
+        path: path.clone(),
         on,
-        why: Unknown::Name,
+        why: Unknown::Renamed,
     }));
 }

@@ -24,6 +24,8 @@ pub struct Lately {
     pub removed: BTreeMap<(Side, RelPath), u64>,
     /// Replaced.
     pub replaced: BTreeSet<(Side, RelPath)>,
+    /// So many things at the top, on the left side and on the right side, of which something was removed and the base has nothing any more.
+    pub gone_at_top: [u64; 2],
 }
 
 /// From when on a plan is held.
@@ -111,6 +113,7 @@ pub fn holds(plan: &Plan, base: &Totals, lately: &Lately, limits: &HoldLimits) -
         let mut deleted: BTreeSet<&RelPath> = BTreeSet::new();
         let mut changed: BTreeSet<&RelPath> = BTreeSet::new();
         let (mut bytes, mut moved, mut folders) = (0_u64, 0_u64, 0_u64);
+        let mut comes_at_top = false;
         for operation in &plan.operations {
             match operation {
                 Operation::Remove { on, item, path } if *on == side => {
@@ -119,6 +122,13 @@ pub fn holds(plan: &Plan, base: &Totals, lately: &Lately, limits: &HoldLimits) -
                 }
                 Operation::RemoveFolder { on, .. } if *on == side => folders += 1,
                 Operation::Move { on, .. } if *on == side => moved += 1,
+                Operation::MakeFolder { on, path } if *on == side => comes_at_top |= path.depth() == 1,
+                Operation::Put {
+                    to,
+                    path,
+                    expect: None,
+                    ..
+                } if *to == side => comes_at_top |= path.depth() == 1,
                 Operation::Put {
                     to,
                     path,
@@ -132,8 +142,15 @@ pub fn holds(plan: &Plan, base: &Totals, lately: &Lately, limits: &HoldLimits) -
         }
         let files = deleted.len() as u64;
         // By what is there no more, and not by what is to be done: something that is new below it keeps a folder where it is.
-        let gone_at_top = plan.gone_at_top[usize::from(side == Side::Left)];
-        let had_more = base.at_top + tops_of(lately, side) >= 2;
+        let [on_side, on_other] = [usize::from(side == Side::Right), usize::from(side == Side::Left)];
+        let gone_at_top = plan.gone_at_top[on_other];
+        // A moment ago; where something else comes in the place of the last thing, it was replaced.
+        let lately_gone = if comes_at_top {
+            0
+        } else {
+            lately.gone_at_top[on_side]
+        };
+        let had_more = base.at_top >= 2 || (base.at_top > 0 && lately_gone > 0);
         let is_renamed = moved > 0 && moved >= files;
         if had_more && gone_at_top >= base.at_top && files + folders > 0 && !is_renamed {
             found.push(Hold::Emptied {
@@ -172,13 +189,6 @@ pub fn holds(plan: &Plan, base: &Totals, lately: &Lately, limits: &HoldLimits) -
         }
     }
     found
-}
-
-/// So many things at the top had something in them that was removed lately.
-fn tops_of(lately: &Lately, side: Side) -> u64 {
-    let removed = lately.removed.keys().filter(|(on, _)| *on == side);
-    let tops: BTreeSet<&[u8]> = removed.filter_map(|(_, path)| path.names().next()).collect();
-    tops.len() as u64
 }
 
 #[cfg(test)]

@@ -22,6 +22,8 @@ pub enum Unknown {
     NameClash,
     /// The other side refuses its name.
     Name,
+    /// The other side has it under a name that is refused here.
+    Renamed,
 }
 
 /// What a side has at a path.

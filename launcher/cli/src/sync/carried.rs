@@ -11,12 +11,12 @@ use std::{
 
 use gobag_bundle::{Bundle, SessionOptions, SystemRandom, store::StoreMode};
 use gobag_client::{Options, UploadLimit};
-use gobag_commands::{KeptAt, Program, ReachError, Reached};
+use gobag_commands::{Program, ReachError, Reached};
 use gobag_format::{
     ids::{BundleId, OrgId},
     ledger::LedgerRecord,
 };
-use gobag_member::{Joined, Known, Membership, ServerStore};
+use gobag_member::{Joined, Known, Membership};
 use gobag_protocol::ids::{TenantName, WorkspaceName};
 use gobag_term::{CliError, Interrupt, Ui};
 
@@ -125,15 +125,7 @@ impl Program for Carried {
             upload: limit.clone(),
         };
         let client = member.connect(standing::now_s(), &options, &SystemRandom)?;
-        Ok(Reached {
-            id: joined.workspace,
-            key: joined.key,
-            at: KeptAt::Server(Box::new(ServerStore::new(
-                client,
-                joined.workspace,
-                Arc::new(SystemRandom),
-            ))),
-        })
+        Ok(Reached::at_server(&joined, client))
     }
 
     fn is_there(&self) -> bool {

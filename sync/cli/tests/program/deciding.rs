@@ -174,7 +174,10 @@ fn s33_what_somebody_let_through_is_done_once_and_written_down() {
     desk.is(
         "sync mine office",
         1,
-        &["FAIL Nothing is left in your folder", "holds confirm mine"],
+        &[
+            "FAIL Nothing of what was in your folder is left there",
+            "holds confirm mine",
+        ],
     );
     desk.is(
         "status mine",
@@ -206,7 +209,7 @@ fn s33_what_somebody_let_through_is_done_once_and_written_down() {
         0,
         &[
             "The last that was let through, by ",
-            ": Nothing is left in your folder.",
+            ": Nothing of what was in your folder is left there.",
         ],
     );
     // The same again waits again.

@@ -71,7 +71,7 @@ fn what_takes_everything_away_waits_and_a_missing_drive_is_not_empty() {
         "sync mine office",
         1,
         &[
-            "FAIL Nothing is left in your folder",
+            "FAIL Nothing of what was in your folder is left there",
             "Nothing was done",
             "--confirm",
         ],

@@ -87,9 +87,21 @@ fn of_two_folders_the_left_one_can_keep_names_too() {
 
 #[test]
 fn who_pairs_the_share_anew_hears_whose_names_were_kept() {
-    let lab = lab();
-    for expected in [Side::Left, Side::Right] {
-        let kept = Pair::forget(&lab.at("right"), RootId([9; 16])).unwrap();
-        assert_eq!(kept, expected);
-    }
+    let mut lab = lab();
+    lab.pair_of("right").unwrap().remember("keep", "all").unwrap();
+    Pair::forget(&lab.at("right"), RootId([9; 16])).unwrap();
+    lab.write("left", "report.odt", "of the stick");
+    lab.write("right", "report.odt", "of the share");
+    lab.pass();
+    let tree = lab.tree("left");
+    assert!(
+        tree.contains("report.odt=of the share") && tree.contains("=of the stick"),
+        "{tree}"
+    );
+    let said = lab.pair_of("right").unwrap().remembered("keep").unwrap();
+    assert_eq!(said.as_deref(), Some("all"));
+    // Of one that cannot be read nothing is let go that somebody may have wanted to keep.
+    std::fs::write(lab.at("right/.gobag-sync/base.db"), "no database").unwrap();
+    let said = lab.pair_of("right").unwrap().remembered("keep").unwrap();
+    assert_eq!(said.as_deref(), Some("all"));
 }

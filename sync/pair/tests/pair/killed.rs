@@ -97,7 +97,10 @@ fn kill(mut lab: Lab, kills: u64) {
     }
     println!("{killed} of {round} passes were killed");
     let ran = lab.at(RAN).exists();
-    assert!(ran && round - killed >= kills / 8, "hardly a pass came to its end");
+    assert!(
+        ran && round - killed >= kills / 8,
+        "hardly a pass came to its end"
+    );
     let report = lab.pass_with(|options| options.confirmed = true).unwrap();
     assert!(report.is_in_step(), "{report:?}");
     assert_eq!(lab.tree("left"), lab.tree("right"));

@@ -288,6 +288,56 @@ fn s15_what_is_renamed_to_a_name_that_is_refused_there_is_deleted_by_nobody() {
 }
 
 #[test]
+fn s15_what_was_renamed_so_gives_way_to_what_comes_in_its_place() {
+    let Some((mut lab, _odd)) = lab() else { return };
+    for file in ["report", "d/one", "z", "same-a", "same-b"] {
+        lab.write("left", file, file);
+    }
+    for file in ["same-a", "same-b"] {
+        lab.write("left", file, "the same");
+    }
+    pass(&mut lab);
+    // A folder in the place of a file, a moved file in the place of a folder, and of two alike only the one that was renamed so.
+    let rename = |lab: &Lab, from: &str, to: &str| {
+        fs::rename(lab.at("left").join(from), lab.at("left").join(to)).unwrap();
+    };
+    rename(&lab, "report", "report: old");
+    lab.write("left", "report/x", "new");
+    rename(&lab, "d", "d: old");
+    rename(&lab, "z", "d");
+    rename(&lab, "same-a", "same: a");
+    rename(&lab, "same-b", "same-c");
+    pass(&mut lab);
+    assert_eq!(
+        lab.tree("right"),
+        "d=z report/ report/x=new same-a=the same same-c=the same"
+    );
+    assert!(lab.kept("right").contains("report=report") && lab.kept("right").contains("d/one=d/one"));
+}
+
+#[test]
+fn s15_what_cannot_be_looked_into_under_its_new_name_is_deleted_by_nobody() {
+    let Some((mut lab, _odd)) = lab() else { return };
+    if !may_mount() {
+        return;
+    }
+    for file in ["d/in/one", "d/two", "other/three"] {
+        lab.write("left", file, file);
+    }
+    pass(&mut lab);
+    fs::rename(lab.at("left/d"), lab.at("left/d: 2026")).unwrap();
+    lab.remove("left", "other");
+    // What is mounted somewhere is not entered.
+    let closed = lab.at("left/d: 2026/in");
+    let none = rustix::mount::MountFlags::empty();
+    rustix::mount::mount("none", &closed, "tmpfs", none, None::<&std::ffi::CStr>).unwrap();
+    let passed = lab.pass_with(|_| {});
+    rustix::mount::unmount(&closed, rustix::mount::UnmountFlags::DETACH).unwrap();
+    assert!(passed.unwrap().is_in_step());
+    assert_eq!(lab.tree("right"), "d/ d/in/ d/in/one=d/in/one d/two=d/two");
+}
+
+#[test]
 fn s15_s16_what_a_stick_refuses_is_left() {
     let Some((mut lab, _exfat)) = exfat() else { return };
     let umlauts = "\u{e4}".repeat(200);

@@ -124,6 +124,41 @@ fn s45_a_side_without_room_keeps_what_it_had() {
 }
 
 #[test]
+fn s45_a_first_copy_goes_on_where_something_does_not_fit() {
+    if !may_mount() {
+        return;
+    }
+    let mut lab = Lab::new();
+    let (target, none): (_, Option<&std::ffi::CStr>) = (lab.at("right"), Some(c"size=1m"));
+    rustix::mount::mount("none", &target, "tmpfs", rustix::mount::MountFlags::empty(), none).unwrap();
+    let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        drop(lab.pair().unwrap());
+        lab.write("left", "a", &"a".repeat(2 << 20));
+        for name in ["b", "c", "d", "e"] {
+            lab.write("left", name, "small");
+        }
+        lab.write("left", "f", &"f".repeat(3 << 20));
+        lab.write("right", "z", "of the right");
+        for _ in 0..2 {
+            // In slices of two.
+            let report = lab.pass_with(|_| {}).unwrap();
+            let failed: Vec<&str> = report.failures.iter().map(|failure| &failure.path[..]).collect();
+            assert_eq!((failed, report.is_cut), (vec!["a", "f"], true), "{report:?}");
+            assert_eq!(
+                lab.tree("right"),
+                "b=small c=small d=small e=small z=of the right"
+            );
+            assert_eq!(list(&lab.at("left"))["z"], "=of the right");
+        }
+        lab.remove("left", "a");
+        lab.remove("left", "f");
+        lab.pass();
+    }));
+    rustix::mount::unmount(&target, rustix::mount::UnmountFlags::DETACH).unwrap();
+    done.unwrap();
+}
+
+#[test]
 fn two_at_once_are_one_too_many() {
     let mut lab = Lab::paired(&[]);
     let pair = Pair::open(&lab.at("left"), &lab.at("right")).unwrap();

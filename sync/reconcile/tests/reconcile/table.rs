@@ -300,12 +300,16 @@ fn s32_a_side_is_empty_whatever_is_new_on_the_other_and_not_where_all_is_renamed
     assert_eq!(held(&none), []);
     let lately = Lately {
         removed: [((Side::Right, path("a/1")), 1)].into(),
+        gone_at_top: [0, 1],
         ..Lately::default()
     };
     assert!(matches!(
         held(&lately)[..],
         [Hold::Emptied { side: Side::Left, .. }]
     ));
+    // What is only replaced, again and again, is not emptied.
+    let plan = World::new("b:3", "c:4", "b:3").plan();
+    assert_eq!(holds(&plan, &totals, &lately, &HoldLimits::default()), []);
 }
 
 #[test]
@@ -346,6 +350,7 @@ fn little_by_little_is_much_in_the_end() {
     let again = Lately {
         replaced: [(Side::Right, path("3"))].into(),
         removed: paths(100).map(|(side, path)| ((side.other(), path), 1)).collect(),
+        ..Lately::default()
     };
     assert_eq!(held(&again), []);
     let nothing = World::new(base, base, base).plan();
