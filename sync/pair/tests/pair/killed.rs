@@ -98,7 +98,7 @@ fn kill(mut lab: Lab, kills: u64) {
     println!("{killed} of {round} passes were killed");
     let ran = lab.at(RAN).exists();
     assert!(
-        ran && round - killed >= kills / 8,
+        ran && round - killed >= kills / 40,
         "hardly a pass came to its end"
     );
     let report = lab.pass_with(|options| options.confirmed = true).unwrap();
