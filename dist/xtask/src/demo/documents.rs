@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use serde_json::{Deserializer, Value};
+
 use super::guest::Workstation;
-use super::scene::{Scene, answer, expect, must_say};
+use super::scene::{Scene, expect, must_say};
 use crate::disk;
 use crate::error::{Error, Result};
 use crate::programs;
@@ -53,7 +55,11 @@ pub(crate) fn in_guest(guest: &mut Workstation) -> Result<()> {
 /// The same folders in the container: what the workstation noted of them still holds.
 pub(crate) fn in_container(scene: &Scene) -> Result<String> {
     let script = format!("echo 'of the container' > /home/share/note; gobag-sync sync {PAIR} --json");
-    let report = answer(in_shell(scene, &script))?;
+    let said = expect(in_shell(scene, &script), 0)?;
+    // The launcher has the last word.
+    let report = said.get(said.find('{').unwrap_or(0)..).unwrap_or_default();
+    let report = Deserializer::from_str(report).into_iter::<Value>().next();
+    let report = report.and_then(std::result::Result::ok).unwrap_or_default();
     let put = |side: &str| report[side]["put"].as_u64();
     if (put("left"), put("right")) != (Some(1), Some(0)) {
         return Err(Error::because(
