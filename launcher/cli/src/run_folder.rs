@@ -92,6 +92,11 @@ impl RunFolderError {
             Self::Orphan(error) => error.code(),
         }
     }
+
+    /// Whether what was looked for is not there (any more).
+    fn is_gone(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
 }
 
 trait At<T> {
@@ -177,9 +182,9 @@ impl RunFolder {
     /// The folders of all runs, living and dead.
     pub(crate) fn all(environment: &Environment) -> Result<Vec<PathBuf>, RunFolderError> {
         let base = base(environment);
-        match fs::symlink_metadata(&base) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-            _ => check_private(&base).and_then(|()| runs(&base)),
+        match check_private(&base).and_then(|()| runs(&base)) {
+            Err(error) if error.is_gone() => Ok(Vec::new()),
+            runs => runs,
         }
     }
 }
@@ -233,12 +238,11 @@ fn base(environment: &Environment) -> PathBuf {
 fn guard(base: &Path) -> Result<File, RunFolderError> {
     let path = base.join(LOCK);
     loop {
-        make_private(base)?;
-        match lock(&path, FlockOperation::LockExclusive) {
+        match make_private(base).and_then(|()| lock(&path, FlockOperation::LockExclusive)) {
             Ok(lock) if is_at(&lock, &path) => return Ok(lock),
             // The last run has just taken all of it away.
             Ok(_) => {}
-            Err(RunFolderError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+            Err(error) if error.is_gone() => {}
             Err(error) => return Err(error),
         }
     }

@@ -46,7 +46,7 @@ fn who_waits_for_the_lock_of_the_last_run_begins_anew() {
     std::thread::scope(|scope| {
         for number in 0..4 {
             scope.spawn(move || {
-                for _ in 0..50 {
+                for _ in 0..500 {
                     let folder = make(number);
                     let guard = folder.path().parent().unwrap().join(LOCK);
                     assert!(guard.exists() && folder.mountpoint().exists());
