@@ -133,15 +133,14 @@ impl<B: Base> Walk<'_, B> {
         names: Vec<Name>,
         depth: usize,
     ) -> Result<(), B::Error> {
-        let mut known = self.base.children(path)?;
-        for name in self.as_known(names, &known) {
-            while let Some(first) = known.first_entry()
-                && *first.key() < name
-            {
-                let (name, was) = first.remove_entry();
-                self.gone(path.join(&name), Some(was))?;
+        let known = self.base.children(path)?;
+        let names = self.as_known(names, &known);
+        let mut known = known.into_iter().peekable();
+        for name in names {
+            while let Some((gone, was)) = known.next_if(|(known, _)| *known < name) {
+                self.gone(path.join(&gone), Some(was))?;
             }
-            let was = known.remove(&name);
+            let was = known.next_if(|(known, _)| *known == name).map(|(_, was)| was);
             let is_top = path.is_root() && name.as_bytes() == OURS.as_bytes();
             let path = path.join(&name);
             if self.is_full() {

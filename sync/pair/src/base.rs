@@ -281,7 +281,7 @@ impl Base {
             let folder: Vec<u8> = row.get(6).map_err(failed)?;
             let folder = RelPath::new(&folder).map_err(|_| damaged())?;
             let (name, both) = known(&folder, row).ok_or_else(damaged)?;
-            Ok(Some((folder.join(&name), both.on(side))))
+            Ok(Some((folder.join(&name), both.of(side))))
         })
     }
 
@@ -299,10 +299,10 @@ pub(crate) struct Both {
 }
 
 impl Both {
-    pub(crate) fn on(&self, side: Side) -> Known {
+    pub(crate) fn of(self, side: Side) -> Known {
         Known {
-            item: self.item.clone(),
             stamp: self.stamps[at(side)],
+            item: self.item,
         }
     }
 }
@@ -326,19 +326,19 @@ impl gobag_files::Base for OfSide<'_> {
 
     fn children(&mut self, folder: &RelPath) -> Result<BTreeMap<Name, Known>, PairError> {
         let failed = |error| failed(&self.base.path, error);
-        let sql = "SELECT name, item, len, left, right, digest FROM items WHERE folder = ?1";
+        let sql = "SELECT name, item, len, left, right, digest FROM items WHERE folder = ?1 ORDER BY name";
         let mut statement = self.base.connection.prepare_cached(sql).map_err(failed)?;
-        let mut rows = statement.query(params![folder.as_bytes()]).map_err(failed)?;
-        let mut children = BTreeMap::new();
-        while let Some(row) = rows.next().map_err(failed)? {
-            let Some((name, both)) = known(folder, row) else {
-                return Err(PairError::BaseDamaged {
-                    path: self.base.path.clone(),
-                });
-            };
-            children.insert(name, both.on(self.side));
-        }
-        Ok(children)
+        let rows = statement
+            .query_map(params![folder.as_bytes()], |row| Ok(known(folder, row)))
+            .map_err(failed)?;
+        let child = |row: rusqlite::Result<Option<(Name, Both)>>| match row.map_err(failed)? {
+            Some((name, both)) => Ok((name, both.of(self.side))),
+            None => Err(PairError::BaseDamaged {
+                path: self.base.path.clone(),
+            }),
+        };
+        // In order, the map is made at once.
+        rows.map(child).collect()
     }
 }
 
@@ -431,18 +431,18 @@ fn put(
 
 /// A row; none if it is not as it was written.
 fn known(folder: &RelPath, row: &Row<'_>) -> Option<(Name, Both)> {
-    let name: Vec<u8> = row.get(0).ok()?;
-    let item: Vec<u8> = row.get(1).ok()?;
+    let name = row.get_ref(0).ok()?.as_blob().ok()?;
+    let item = row.get_ref(1).ok()?.as_blob().ok()?;
     let len: i64 = row.get(2).ok()?;
     let stamps: [Option<[u8; STAMP]>; 2] = [row.get(3).ok()?, row.get(4).ok()?];
     let found: [u8; DIGEST] = row.get(5).ok()?;
     let [left, right] = &stamps;
-    if digest(folder, &name, &item, len, [left.as_ref(), right.as_ref()]) != found {
+    if digest(folder, name, item, len, [left.as_ref(), right.as_ref()]) != found {
         return None;
     }
-    let item = decode(&item, len)?;
+    let item = decode(item, len)?;
     let stamps = stamps.map(|stamp| stamp.map(|bytes| stamp_of(&bytes)));
-    Some((Name::new(&name).ok()?, Both { item, stamps }))
+    Some((Name::new(name).ok()?, Both { item, stamps }))
 }
 
 fn digest(
@@ -452,23 +452,22 @@ fn digest(
     len: i64,
     stamps: [Option<&[u8; STAMP]>; 2],
 ) -> [u8; DIGEST] {
-    let mut hasher = blake3::Hasher::new();
+    // In one piece, which the hash takes twice as fast as its parts.
+    let mut bytes = Vec::with_capacity(256);
     // Names have no NUL in them, and a stamp is there or not.
     for part in [folder.as_bytes(), name] {
-        hasher.update(part).update(&[0]);
+        bytes.extend_from_slice(part);
+        bytes.push(0);
     }
-    hasher
-        .update(&(item.len() as u64).to_le_bytes())
-        .update(item)
-        .update(&len.to_le_bytes());
+    bytes.extend_from_slice(&(item.len() as u64).to_le_bytes());
+    bytes.extend_from_slice(item);
+    bytes.extend_from_slice(&len.to_le_bytes());
     for stamp in stamps {
-        match stamp {
-            Some(stamp) => hasher.update(&[1]).update(stamp),
-            None => hasher.update(&[0]),
-        };
+        bytes.push(u8::from(stamp.is_some()));
+        bytes.extend(stamp.into_iter().flatten());
     }
     let mut digest = [0; DIGEST];
-    digest.copy_from_slice(&hasher.finalize().as_bytes()[..DIGEST]);
+    digest.copy_from_slice(&blake3::hash(&bytes).as_bytes()[..DIGEST]);
     digest
 }
 

@@ -119,8 +119,17 @@ impl Calls {
 
     /// Puts an object, whatever was there.
     pub(crate) fn write(&self, path: &str, bytes: &[u8]) -> Result<(), ElsewhereError> {
+        self.write_trying(path, bytes, limits::TRIES)
+    }
+
+    /// The same, for which one try is enough: before the next there is something to look at.
+    pub(crate) fn write_once(&self, path: &str, bytes: &[u8]) -> Result<(), ElsewhereError> {
+        self.write_trying(path, bytes, 1)
+    }
+
+    fn write_trying(&self, path: &str, bytes: &[u8], tries: u32) -> Result<(), ElsewhereError> {
         let bytes = Buffer::from(bytes.to_vec());
-        let put = self.ask("write", |operator| {
+        let put = self.ask_trying("write", tries, |operator| {
             let (path, bytes) = (path.to_owned(), bytes.clone());
             async move { operator.write(&path, bytes).await.map(drop) }
         });
@@ -189,6 +198,19 @@ impl Calls {
         T: Send + 'static,
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
+        self.ask_trying(what, limits::TRIES, ask)
+    }
+
+    fn ask_trying<T, F>(
+        &self,
+        what: &'static str,
+        tries: u32,
+        ask: impl Fn(Operator) -> F,
+    ) -> Result<T, Failed>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Error>> + Send + 'static,
+    {
         let mut pause = limits::PAUSE;
         let mut tried = 0;
         loop {
@@ -205,7 +227,7 @@ impl Calls {
                 // A panic: its own words were said where it was.
                 Err(_) => Error::new(ErrorKind::Unsupported, "an answer that makes no sense"),
             };
-            if !error.is_temporary() || tried >= limits::TRIES {
+            if !error.is_temporary() || tried >= tries {
                 let kind = error.kind();
                 let error = ElsewhereError::of(error, &self.place, what);
                 return Err(Failed { kind, error });

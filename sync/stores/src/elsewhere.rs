@@ -126,12 +126,8 @@ impl Elsewhere {
             Mode::Conditional => Ok(()),
             Mode::SingleWriter if self.is_writer.load(Relaxed) => Ok(()),
             Mode::SingleWriter => {
-                match claim::is_mine(&self.calls, &self.me)? {
-                    // The first who has something to write.
-                    None => claim::take(&self.calls, &self.me)?,
-                    Some(true) => {}
-                    Some(false) => claim::check(&self.calls, &self.me)?,
-                }
+                // The first who has something to write.
+                claim::begin(&self.calls, &self.me)?;
                 self.is_writer.store(true, Relaxed);
                 Ok(())
             }
