@@ -32,3 +32,9 @@ pub(crate) const HOLES: u64 = 16 << 20;
 
 /// Bytes of an attribute of a file, and of the names of all of them, as Linux has it.
 pub(crate) const ATTRIBUTES: usize = 64 << 10;
+
+/// Bytes of a folder's list that are asked of the system at a time, on the stack.
+pub(crate) const LISTED: usize = 16 << 10;
+
+/// Names between two questions whether anybody still wants to know.
+pub(crate) const ASK_EVERY: u64 = 32;

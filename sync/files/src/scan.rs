@@ -3,11 +3,11 @@
 //! Folder by folder, in the order of names, beside what the base has in the same folder: what is as it was takes no room and no reading. A file is as
 //! it was if its stamp is. Any other is read, unless it has another size; so is one whose stamp is so young that a change since could have left it.
 
-use std::{collections::BTreeMap, os::fd::OwnedFd};
+use std::{collections::BTreeMap, mem::MaybeUninit, os::fd::OwnedFd};
 
 use gobag_reconcile::{Item, Name, RelPath, Unknown, composed};
 use rustix::{
-    fs::{AtFlags, Dir, FileType, Stat, readlinkat, statat},
+    fs::{AtFlags, FileType, RawDir, SeekFrom, Stat, readlinkat, seek, statat},
     io::Errno,
 };
 
@@ -44,7 +44,7 @@ pub struct Scope<'a> {
     pub filter: &'a Filter,
     /// Whether a name that is new here cannot be had on the other side.
     pub is_refused: &'a (dyn Fn(&Name) -> bool + Sync),
-    /// Whether nobody wants to know any more; asked for each name.
+    /// Whether nobody wants to know any more; asked after every few names.
     pub is_ended: &'a (dyn Fn() -> bool + Sync),
 }
 
@@ -77,6 +77,7 @@ pub fn walk<'a, B: Base>(
         },
         unread: Vec::new(),
         last: RelPath::root(),
+        names: 0,
         is_ended: false,
     };
     // A top that cannot be listed is no empty one.
@@ -121,6 +122,8 @@ struct Walk<'a, B> {
     unread: Vec<Unread>,
     /// As far as it came.
     last: RelPath,
+    /// Names that it came upon.
+    names: u64,
     /// Whether it was ended before its end.
     is_ended: bool,
 }
@@ -175,7 +178,9 @@ impl<B: Base> Walk<'_, B> {
 
     /// Whether its slice is full, which then ends where the walk is; or somebody ended it.
     fn is_full(&mut self) -> bool {
-        self.is_ended = self.is_ended || (self.scope.is_ended)();
+        self.is_ended =
+            self.is_ended || self.names.is_multiple_of(limits::ASK_EVERY) && (self.scope.is_ended)();
+        self.names += 1;
         if self.is_ended {
             return true;
         }
@@ -351,8 +356,12 @@ pub fn files_known<B: Base>(base: &mut B, path: &RelPath, item: &Item) -> Result
 
 /// What is in a folder, in order.
 pub(crate) fn names(root: &Root, folder: &OwnedFd) -> Result<Vec<Name>, Errno> {
+    // From its beginning, whoever listed it before.
+    seek(folder, SeekFrom::Start(0))?;
+    let mut buffer = [const { MaybeUninit::uninit() }; limits::LISTED];
+    let mut entries = RawDir::new(folder, &mut buffer);
     let mut names = Vec::new();
-    for entry in Dir::read_from(folder)? {
+    while let Some(entry) = entries.next() {
         // What has no name that can be had elsewhere cannot be on a file system.
         names.extend(root.name_of(entry?.file_name().to_bytes()));
     }
