@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, mem::MaybeUninit, os::fd::OwnedFd};
 
 use gobag_reconcile::{Item, Name, RelPath, Unknown, composed};
 use rustix::{
-    fs::{AtFlags, FileType, RawDir, SeekFrom, Stat, readlinkat, seek, statat},
+    fs::{AtFlags, FileType, RawDir, Stat, readlinkat, statat},
     io::Errno,
 };
 
@@ -140,8 +140,8 @@ impl<B: Base> Walk<'_, B> {
         let names = self.as_known(names, &known);
         let mut known = known.into_iter().peekable();
         for name in names {
-            while let Some((gone, was)) = known.next_if(|(known, _)| *known < name) {
-                self.gone(path.join(&gone), Some(was))?;
+            while let Some((unlisted, was)) = known.next_if(|(known, _)| *known < name) {
+                self.unlisted(path.join(&unlisted), folder, &unlisted, was)?;
             }
             let was = known.next_if(|(known, _)| *known == name).map(|(_, was)| was);
             let is_top = path.is_root() && name.as_bytes() == OURS.as_bytes();
@@ -171,7 +171,24 @@ impl<B: Base> Walk<'_, B> {
             if self.is_full() {
                 return Ok(());
             }
-            self.gone(path.join(&name), Some(was))?;
+            self.unlisted(path.join(&name), folder, &name, was)?;
+        }
+        Ok(())
+    }
+
+    /// What was known and is not listed. A list may leave out what is replaced meanwhile, or is in a part of the folder that is damaged; only who asks by name hears that it is gone.
+    fn unlisted(&mut self, path: RelPath, within: &OwnedFd, name: &Name, was: Known) -> Result<(), B::Error> {
+        let is_left_out = self.scope.filter.leaves_out(&path, was.item.is_folder());
+        // What got another spelling is found by the former one, too.
+        let is_respelt = self.root.folds_names() || self.root.normalises_names();
+        let is_refused = self.root.refuses_name(name).unwrap_or(true);
+        if is_left_out || is_respelt || is_refused {
+            return self.gone(path, Some(was));
+        }
+        match statat(within, name.as_bytes(), AtFlags::SYMLINK_NOFOLLOW) {
+            Err(Errno::NOENT) => self.gone(path, Some(was))?,
+            Ok(_) => self.unknown(path, Unknown::Busy, false),
+            Err(_) => self.unknown(path, Unknown::Unreadable, false),
         }
         Ok(())
     }
@@ -354,16 +371,20 @@ pub fn files_known<B: Base>(base: &mut B, path: &RelPath, item: &Item) -> Result
     Ok(files)
 }
 
-/// What is in a folder, in order.
+/// What is in a folder that was just opened, in order.
+// Its buffer is not to be on the stack of each folder that the walk is in.
+#[inline(never)]
 pub(crate) fn names(root: &Root, folder: &OwnedFd) -> Result<Vec<Name>, Errno> {
-    // From its beginning, whoever listed it before.
-    seek(folder, SeekFrom::Start(0))?;
     let mut buffer = [const { MaybeUninit::uninit() }; limits::LISTED];
     let mut entries = RawDir::new(folder, &mut buffer);
     let mut names = Vec::new();
     while let Some(entry) = entries.next() {
-        // What has no name that can be had elsewhere cannot be on a file system.
-        names.extend(root.name_of(entry?.file_name().to_bytes()));
+        match entry {
+            // What has no name that can be had elsewhere cannot be on a file system.
+            Ok(entry) => names.extend(root.name_of(entry.file_name().to_bytes())),
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
     }
     names.sort();
     Ok(names)

@@ -211,7 +211,6 @@ impl Calls {
         T: Send + 'static,
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
-        let mut pause = limits::PAUSE;
         let mut tried = 0;
         loop {
             tried += 1;
@@ -233,9 +232,14 @@ impl Calls {
                 return Err(Failed { kind, error });
             }
             tracing::debug!(what, tried, %error, "the store is asked again");
-            self.runtime.block_on(async { tokio::time::sleep(pause).await });
-            pause *= 2;
+            self.pause(tried);
         }
+    }
+
+    /// Waits after so many tries in vain, longer each time.
+    pub(crate) fn pause(&self, tried: u32) {
+        let pause = limits::PAUSE * (1 << tried.saturating_sub(1).min(limits::TRIES));
+        self.runtime.block_on(async { tokio::time::sleep(pause).await });
     }
 
     /// Where it is a folder: makes the names down to an object durable. OpenDAL has flushed its bytes.

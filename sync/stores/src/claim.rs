@@ -83,6 +83,7 @@ pub(crate) fn begin(calls: &Calls, me: &Me) -> Result<(), ElsewhereError> {
         match calls.write_once(&path(FIRST, me.member), &said(me)) {
             Err(ElsewhereError::Offline { source, .. }) if tried < limits::TRIES => {
                 tracing::debug!(tried, error = %source, "it is looked again who writes");
+                calls.pause(tried);
                 tried += 1;
             }
             written => {

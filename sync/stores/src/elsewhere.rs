@@ -32,6 +32,7 @@ type Pace = Box<dyn Fn(usize) + Send + Sync>;
 /// A workspace elsewhere.
 pub struct Elsewhere {
     calls: Calls,
+    workspace: WorkspaceId,
     me: Me,
     mode: Mode,
     random: Arc<dyn Random>,
@@ -74,6 +75,7 @@ impl Elsewhere {
         let mode = marker::read(&calls, workspace)?;
         Ok(Self {
             calls,
+            workspace,
             me,
             mode,
             random,
@@ -119,6 +121,11 @@ impl Elsewhere {
         claim::take(&self.calls, &self.me)
     }
 
+    /// Fails if the place does not have this workspace (any more): a share that is not mounted takes what is put, and looks empty.
+    fn is_there(&self) -> Result<(), ElsewhereError> {
+        marker::read(&self.calls, self.workspace).map(drop)
+    }
+
     /// Fails unless this member may put something.
     fn may_write(&self) -> Result<(), ElsewhereError> {
         match self.mode {
@@ -126,6 +133,7 @@ impl Elsewhere {
             Mode::Conditional => Ok(()),
             Mode::SingleWriter if self.is_writer.load(Relaxed) => Ok(()),
             Mode::SingleWriter => {
+                self.is_there()?;
                 // The first who has something to write.
                 claim::begin(&self.calls, &self.me)?;
                 self.is_writer.store(true, Relaxed);
@@ -155,6 +163,9 @@ fn pack_path(pack: Digest) -> String {
 impl Store for Elsewhere {
     fn newest(&self) -> Result<Option<StoredHead>, StoreError> {
         let newest = self.find_newest()?;
+        if newest.is_none() {
+            self.is_there()?;
+        }
         *self.seen() = newest
             .as_ref()
             .map(|newest| (newest.generation, Digest::of(&newest.head)));
@@ -194,6 +205,7 @@ impl Store for Elsewhere {
     }
 
     fn publish(&self, new: &NewHead) -> Result<(), StoreError> {
+        self.is_there()?;
         self.may_write()?;
         for pack in &new.adds {
             if self.calls.len(&pack_path(*pack))?.is_none() {

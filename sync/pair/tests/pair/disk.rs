@@ -3,16 +3,20 @@
 use std::{
     ffi::OsStr,
     path::Path,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use fuser::Errno;
 
-use crate::memory_fs::{Nodes, Rules, mount};
+use crate::memory_fs::{Lists, Nodes, Rules, mount};
 
 /// It, mounted.
 pub(crate) struct Disk {
     plan: Arc<Mutex<Plan>>,
+    is_patchy: Arc<AtomicBool>,
     _session: fuser::BackgroundSession,
 }
 
@@ -44,9 +48,19 @@ enum Then {
 impl Disk {
     /// None where FUSE is missing, which `GOBAG_REQUIRE=fuse` makes a failure.
     pub(crate) fn mount(folder: &Path) -> Option<Self> {
-        let plan = Arc::default();
-        let _session = mount(Planned(Arc::clone(&plan)), folder)?;
-        Some(Self { plan, _session })
+        let (plan, is_patchy) = (Arc::default(), Arc::default());
+        let rules = Planned(Arc::clone(&plan), Arc::clone(&is_patchy));
+        let _session = mount(rules, folder)?;
+        Some(Self {
+            plan,
+            is_patchy,
+            _session,
+        })
+    }
+
+    /// From now on the list of a folder named `patchy` leaves out what comes first in it.
+    pub(crate) fn is_patchy(&self, is_patchy: bool) {
+        self.is_patchy.store(is_patchy, Ordering::Relaxed);
     }
 
     /// After so many changes one fails with this error.
@@ -80,7 +94,7 @@ impl Disk {
     }
 }
 
-struct Planned(Arc<Mutex<Plan>>);
+struct Planned(Arc<Mutex<Plan>>, Arc<AtomicBool>);
 
 impl Rules for Planned {
     fn name(&self, name: &OsStr) -> Result<(String, String), Errno> {
@@ -90,6 +104,13 @@ impl Rules for Planned {
 
     fn is_rich(&self) -> bool {
         true
+    }
+
+    fn lists(&self, name: &str) -> Lists {
+        match name == "patchy" && self.1.load(Ordering::Relaxed) {
+            true => Lists::Patchy,
+            false => Lists::All,
+        }
     }
 
     fn before(&self, nodes: &mut Nodes, name: &OsStr, changes: bool) -> Result<(), Errno> {

@@ -37,6 +37,8 @@ pub(crate) trait Rules: Send + Sync + 'static {
 pub(crate) enum Lists {
     All,
     Half,
+    /// All but the first.
+    Patchy,
     Nothing,
 }
 
@@ -467,7 +469,8 @@ impl<R: Rules> Filesystem for Files<R> {
     }
 
     fn readdir(&self, _: &Request, ino: INodeNo, _: FileHandle, offset: u64, mut reply: ReplyDirectory) {
-        let is_half = self.rules.lists(&self.name(ino)) == Lists::Half;
+        let lists = self.rules.lists(&self.name(ino));
+        let is_half = lists == Lists::Half;
         if is_half && offset > 0 {
             return reply.error(Errno::EIO);
         }
@@ -476,7 +479,8 @@ impl<R: Rules> Filesystem for Files<R> {
             return reply.error(Errno::ENOTDIR);
         };
         let only = if is_half { 1 } else { usize::MAX };
-        for (at, (listed, ino)) in entries.values().enumerate().skip(offset as usize).take(only) {
+        let first = offset.max(u64::from(lists == Lists::Patchy)) as usize;
+        for (at, (listed, ino)) in entries.values().enumerate().skip(first).take(only) {
             let kind = attributes(&nodes, *ino).unwrap().kind;
             if reply.add(INodeNo(*ino), at as u64 + 1, kind, listed) {
                 break;

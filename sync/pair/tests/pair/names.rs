@@ -11,6 +11,7 @@ use std::{
 use gobag_pair::{Report, Told};
 
 use crate::{
+    disk::Disk,
     lab::{Lab, may_mount},
     odd::Odd,
 };
@@ -421,5 +422,33 @@ fn s29_s30_a_folder_that_cannot_be_listed_or_not_to_its_end_is_unknown() {
     assert_eq!(
         lab.tree("right"),
         "closed/ closed/a=closed/a closed/b=closed/b half/ half/a=half/a half/b=half/b half/c=half/c half/new=new"
+    );
+}
+
+#[test]
+fn s29_what_a_list_leaves_out_is_gone_only_if_it_is_not_found_by_its_name() {
+    let mut lab = Lab::new();
+    let Some(disk) = Disk::mount(&lab.at("right")) else {
+        return;
+    };
+    lab.pair().unwrap();
+    for file in ["patchy/a", "patchy/b", "patchy/c", "patchy/d/e"] {
+        lab.write("left", file, file);
+    }
+    pass(&mut lab);
+    disk.is_patchy(true);
+    let report = lab.pass_with(|_| {}).unwrap();
+    assert_eq!(left_alone(&report), [("patchy/a", "busy")]);
+    assert_eq!((report.left.removed, report.right.removed), (0, 0), "{report:#?}");
+    lab.remove("right", "patchy/a");
+    lab.remove("right", "patchy/d/e");
+    let report = lab.pass_with(|_| {}).unwrap();
+    assert_eq!(left_alone(&report), [("patchy/b", "busy")]);
+    assert_eq!((report.left.removed, report.right.removed), (2, 0), "{report:#?}");
+    disk.is_patchy(false);
+    pass(&mut lab);
+    assert_eq!(
+        lab.tree("left"),
+        "patchy/ patchy/b=patchy/b patchy/c=patchy/c patchy/d/"
     );
 }

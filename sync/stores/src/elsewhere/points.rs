@@ -141,8 +141,8 @@ impl Elsewhere {
         .path();
         self.put_whole(&path, &new.head)?;
         let alone = claim::check(&self.calls, &self.me).map_err(StoreError::from);
-        let alone = alone.and_then(|()| match self.heads_of(new.generation)?.len() {
-            1 => Ok(()),
+        let alone = alone.and_then(|()| match &self.heads_of(new.generation)?[..] {
+            [head] if *head == new.head => Ok(()),
             _ => Err(StoreError::Raced),
         });
         if matches!(alone, Err(StoreError::Raced | StoreError::Refused(_))) {
