@@ -1,7 +1,10 @@
 //! `cargo xtask bench sync --wire`: what goes over the line when a folder is kept in step with a company's server, beside rsync's daemon, unison and Syncthing.
 //!
 //! All of them go through a line that counts every byte both ways, our TLS included. For the many small files it is as long as one from home: 80 ms there and
-//! back, 20 Mbit/s each way. At the end another member of ours gets everything, and what it has is compared.
+//! back, 20 Mbit/s each way. At the end another member of ours gets everything, and what it has is compared. Then ours has many files to keep in a workspace,
+//! without the others, for the memory that it takes.
+
+mod many;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -27,6 +30,8 @@ const MEMBERS: [&str; 2] = [
 const LARGE_BYTES: u64 = 1 << 30;
 const QUICK_LARGE_BYTES: u64 = 16 << 20;
 const SMALL_FILES: usize = 1_000;
+const MANY_FILES: usize = 100_000;
+const QUICK_MANY_FILES: usize = 1_000;
 /// A line from home.
 const HOME: Length = Length {
     delay: Duration::from_millis(40),
@@ -113,6 +118,8 @@ pub(super) fn run(is_quick: bool, build: bool) -> Result<()> {
         got.time.as_secs_f64(),
         got.bytes >> 10
     ));
+    let files = if is_quick { QUICK_MANY_FILES } else { MANY_FILES };
+    text.push_str(&ends.many(files)?);
     println!("{text}");
     match is_quick {
         true => Ok(()),
@@ -147,7 +154,7 @@ struct Ends {
     folder: PathBuf,
     relays: [Relay; 4],
     syncthing: Syncthing,
-    _site: Site,
+    site: Site,
     _daemons: [Daemon; 2],
 }
 
@@ -168,7 +175,7 @@ impl Ends {
             folder: folder.to_owned(),
             relays,
             syncthing,
-            _site: site,
+            site,
             _daemons: [rsync, unison],
         };
         for (tool, _) in TOOLS {
@@ -180,20 +187,31 @@ impl Ends {
 
     /// Both members are made known, and let in.
     fn join(&self) -> Result<()> {
-        let site = &self._site;
-        let letter = self.folder.join("workspace.letter");
-        let make = ["workspace", "make", WORKSPACE];
-        site.administrate(&make)?.arg("--letter").arg(&letter).text()?;
         for number in MEMBERS {
-            let enrolment = site.letter_by(number, &self.relays[0].address)?;
+            let enrolment = self.site.letter_by(number, &self.relays[0].address)?;
             self.gobag(number, &["enrol"]).arg(enrolment).text()?;
-            self.gobag(number, &["join"]).arg(&letter).text()?;
-            let admit = ["workspace", "admit", WORKSPACE, number, "--role", "writer"];
-            site.administrate(&admit)?.text()?;
         }
-        self.paired("pair", MEMBERS[0], &self.left(Tool::Gobag))
+        self.make(WORKSPACE)?;
+        self.paired("pair", MEMBERS[0], &self.left(Tool::Gobag), WORKSPACE)
             .text()
             .map(drop)
+    }
+
+    /// A workspace for both members.
+    fn make(&self, workspace: &str) -> Result<()> {
+        let letter = self.folder.join(format!("{workspace}.letter"));
+        let make = ["workspace", "make", workspace];
+        self.site
+            .administrate(&make)?
+            .arg("--letter")
+            .arg(&letter)
+            .text()?;
+        for number in MEMBERS {
+            self.gobag(number, &["join"]).arg(&letter).text()?;
+            let admit = ["workspace", "admit", workspace, number, "--role", "writer"];
+            self.site.administrate(&admit)?.text()?;
+        }
+        Ok(())
     }
 
     fn left(&self, tool: Tool) -> PathBuf {
@@ -210,8 +228,8 @@ impl Ends {
             .arg(state)
     }
 
-    fn paired(&self, command: &str, number: &str, left: &Path) -> Cmd {
-        let right = format!("workspace:{WORKSPACE}");
+    fn paired(&self, command: &str, number: &str, left: &Path, workspace: &str) -> Cmd {
+        let right = format!("workspace:{workspace}");
         self.gobag(number, &[command]).arg(left).arg(right)
     }
 
@@ -219,7 +237,7 @@ impl Ends {
     fn pass(&self, tool: Tool) -> Result<()> {
         let (left, address) = (self.left(tool), &self.relays[tool as usize].address);
         let command = match tool {
-            Tool::Gobag => self.paired("sync", MEMBERS[0], &left),
+            Tool::Gobag => self.paired("sync", MEMBERS[0], &left, WORKSPACE),
             Tool::Rsync => Cmd::new("rsync")
                 .args(["-a", "--delete"])
                 .arg(left.join(""))
@@ -295,8 +313,8 @@ impl Ends {
     fn get_all(&self) -> Result<Figures> {
         let other = self.folder.join("other");
         disk::make_dir(&other)?;
-        self.paired("pair", MEMBERS[1], &other).text()?;
-        let sync = self.paired("sync", MEMBERS[1], &other);
+        self.paired("pair", MEMBERS[1], &other, WORKSPACE).text()?;
+        let sync = self.paired("sync", MEMBERS[1], &other, WORKSPACE);
         let figures = self.measure(Tool::Gobag, || sync.text().map(drop))?;
         self.check(&other)?;
         Ok(figures)
