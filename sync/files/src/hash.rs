@@ -6,7 +6,7 @@ use std::{
     ffi::CString,
     fs,
     io::{self, Read, Seek as _, SeekFrom},
-    os::fd::OwnedFd,
+    os::{fd::OwnedFd, unix::fs::FileExt as _},
 };
 
 use gobag_reconcile::{Content, File, RelPath};
@@ -97,6 +97,11 @@ impl Reading {
     /// Who may do what with it.
     pub fn mode(&self) -> u32 {
         self.mode
+    }
+
+    /// Reads bytes from `at` on, wherever else it is being read; how many.
+    pub fn read_at(&self, bytes: &mut [u8], at: u64) -> io::Result<usize> {
+        self.file.read_at(bytes, at)
     }
 
     /// Fails if it was written to since it was opened: what was read is then no content that it ever had.

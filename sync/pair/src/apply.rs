@@ -188,6 +188,9 @@ impl<'a> Apply<'a> {
                 let mark = self.sides[at(*on)].rename(from, to, &self.known(*on, from, item))?;
                 self.set_mark(*on, from, None);
                 self.set_mark(*on, to, mark);
+                if matches!(item, Item::File(file) if file.len > gobag_workspace::WHOLE) {
+                    self.sides[at(*on)].resembles(from, to);
+                }
             }
             Operation::Move { on, from, to, item } => {
                 let mark = self.sides[at(*on)].rename(from, to, &self.known(*on, from, item))?;
@@ -280,6 +283,7 @@ impl<'a> Apply<'a> {
                     return Ok(true);
                 }
                 let mut from = self.sides[at(to.other())].open(path)?;
+                from.beside(|| self.sides[at(to)].former(path));
                 let (mtime, mode) = (from.mtime, from.mode);
                 let mut paced = Paced::new(&mut from, self.pace, monitor);
                 let made = self.sides[at(to)].make_file(path, known.as_ref(), file, &mut paced, mtime, mode);

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 
 use gobag_files::{FilesError, Known, Source};
 use gobag_format::{ids::PointId, workspace::EntryKind};
-use gobag_reconcile::{File, Item, RelPath};
+use gobag_reconcile::{ConflictNames, File, Item, RelPath};
 use gobag_workspace::{Workspace, WorkspaceError, item_of};
 
 use crate::side::{Made, Mark, Opened, Placed, Placing, SideError, Target};
@@ -64,7 +64,12 @@ impl Target for Share<'_> {
         self.check_folder(path)?;
         // There is no place for them in a workspace.
         let has_attributes = from.attributes().is_empty();
-        match self.0.put_file(path, file, mtime, mode, &mut Plain(from)) {
+        // Of two versions of a file the one that goes beside the other.
+        let like = ConflictNames::former(path);
+        match self
+            .0
+            .put_file(path, like.as_ref(), file, mtime, mode, &mut Plain(from))
+        {
             Err(WorkspaceError::OtherContent) => Err(FilesError::OtherContent { path: path.clone() }.into()),
             put => Ok(put.map(|()| Made {
                 staged: None,

@@ -1,11 +1,14 @@
 //! One side of a pass as it is changed: a folder, or a workspace.
 
-use std::io::{self, Read};
+use std::{
+    collections::BTreeMap,
+    io::{self, Read},
+};
 
 use gobag_files::{Attribute, Changes, FilesError, Known, Reading, Root, Scan, Source, Staged, Stamp};
 use gobag_format::ids::PointId;
-use gobag_reconcile::{File, RelPath};
-use gobag_workspace::{FileReader, StoreError, WorkspaceError};
+use gobag_reconcile::{ConflictNames, File, RelPath};
+use gobag_workspace::{FileReader, Former, StoreError, WorkspaceError};
 use thiserror::Error;
 
 /// The stamp of a file, and whether it would change with the file.
@@ -66,6 +69,13 @@ impl Opened {
         Self { from, mtime, mode }
     }
 
+    /// Says what is where it goes: of a workspace only what differs is got.
+    pub(crate) fn beside(&mut self, former: impl FnOnce() -> Option<Reading>) {
+        if let Origin::Workspace(reader) = &mut self.from {
+            reader.beside(|| Some(Box::new(Here(former()?))));
+        }
+    }
+
     /// What was wrong with where it comes from, and not with where it goes.
     pub(crate) fn take_error(&mut self) -> Option<WorkspaceError> {
         match &mut self.from {
@@ -109,6 +119,15 @@ impl Source for Opened {
     }
 }
 
+/// A file of a folder that another version of it is to replace.
+struct Here(Reading);
+
+impl Former for Here {
+    fn read_at(&self, bytes: &mut [u8], at: u64) -> io::Result<usize> {
+        self.0.read_at(bytes, at)
+    }
+}
+
 /// Something made.
 pub(crate) struct Made {
     /// What is not in its place yet; none: all comes into its place at once.
@@ -130,6 +149,12 @@ impl From<Staged> for Made {
 pub(crate) trait Target {
     /// Opens a file to be read.
     fn open(&self, path: &RelPath) -> Result<Opened, SideError>;
+    /// Opens a file that what comes to `path` replaces or resembles: it may make it shorter to get it.
+    fn former(&self, _: &RelPath) -> Option<Reading> {
+        None
+    }
+    /// What comes to `path` will resemble what was set aside from there.
+    fn resembles(&mut self, _: &RelPath, _aside: &RelPath) {}
     /// Writes what is to come to `path`, where there has to be what is expected; it has to be `file`.
     fn make_file(
         &mut self,
@@ -189,12 +214,18 @@ pub(crate) struct Folder<'a> {
     root: &'a Root,
     changes: Changes<'a>,
     scan: &'a Scan,
+    aside: BTreeMap<RelPath, RelPath>,
 }
 
 impl<'a> Folder<'a> {
     pub(crate) fn begin(root: &'a Root, scan: &'a Scan, run: &str, owner: &str) -> Result<Self, FilesError> {
         let changes = Changes::begin(root, run, owner)?;
-        Ok(Self { root, changes, scan })
+        Ok(Self {
+            root,
+            changes,
+            scan,
+            aside: BTreeMap::new(),
+        })
     }
 
     fn mark(&self, stamp: Stamp) -> Mark {
@@ -209,6 +240,17 @@ impl Target for Folder<'_> {
         let (mtime, mode) = (reading.stamp().mtime, reading.mode());
         let from = Origin::Folder(reading);
         Ok(Opened { from, mtime, mode })
+    }
+
+    fn former(&self, path: &RelPath) -> Option<Reading> {
+        let former = ConflictNames::former(path);
+        let paths = [self.aside.get(path), Some(path), former.as_ref()];
+        let mut files = paths.into_iter().flatten();
+        files.find_map(|path| Reading::open(self.root, path).ok())
+    }
+
+    fn resembles(&mut self, path: &RelPath, aside: &RelPath) {
+        self.aside.insert(path.clone(), aside.clone());
     }
 
     fn make_file(

@@ -2,6 +2,8 @@
 
 use crate::{Item, Name, RelPath, Side};
 
+/// How what comes between stem and ending begins.
+const BEGINS: &str = " (conflict ";
 /// Most bytes of a name.
 const MAX_NAME: usize = 255;
 /// Most bytes that are taken for an ending, its dot counted.
@@ -22,7 +24,7 @@ impl ConflictNames {
             text.chars().filter(keep).take(40).collect()
         };
         Self {
-            label: format!("conflict {} {}", plain(stick), plain(run)),
+            label: format!("{} {}", plain(stick), plain(run)),
             gives_way: Side::Left,
         }
     }
@@ -34,6 +36,17 @@ impl ConflictNames {
             gives_way: side,
             ..self
         }
+    }
+
+    /// The path that something had before it got such a name, as the name says; somebody may have given that.
+    pub fn former(path: &RelPath) -> Option<RelPath> {
+        let name = path.name()?;
+        let from = name
+            .windows(BEGINS.len())
+            .rposition(|part| part == BEGINS.as_bytes())?;
+        let to = from + name[from..].iter().position(|byte| *byte == b')')?;
+        let former = Name::new(&[&name[..from], &name[to + 1..]].concat()).ok()?;
+        Some(path.parent().unwrap_or_default().join(&former))
     }
 
     /// Which it is.
@@ -55,8 +68,8 @@ impl ConflictNames {
         let mut number = 1;
         loop {
             let middle = match number {
-                1 => format!(" ({} {digits})", self.label),
-                _ => format!(" ({} {digits} {number})", self.label),
+                1 => format!("{BEGINS}{} {digits})", self.label),
+                _ => format!("{BEGINS}{} {digits} {number})", self.label),
             };
             let room = MAX_NAME.saturating_sub(middle.len() + ending.len());
             let mut made = cut(stem, room).to_vec();
@@ -131,6 +144,22 @@ mod tests {
             beside(b".profile", &[]),
             ".profile (conflict stick7 2026-11-22 0915 3f3f)"
         );
+        for path in ["report.odt", "a/report.odt", "a/.profile", "a b", first] {
+            let copy = beside(path.as_bytes(), &[]);
+            let former = ConflictNames::former(&RelPath::new(copy.as_bytes()).unwrap());
+            assert_eq!(former, RelPath::new(path.as_bytes()).ok(), "{copy}");
+        }
+        for other in [
+            "report.odt",
+            "report (conflict ",
+            "(conflict a 1)",
+            " (conflict a 1)",
+        ] {
+            assert_eq!(
+                ConflictNames::former(&RelPath::new(other.as_bytes()).unwrap()),
+                None
+            );
+        }
         // A conflict of a conflict.
         assert_eq!(beside(first.as_bytes(), &[]).matches("conflict").count(), 2);
     }

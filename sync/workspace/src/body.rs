@@ -16,6 +16,7 @@ use crate::{
     WorkspaceError,
     cut::Cut,
     fetch::Fetcher,
+    former::{Former, Pieces},
     limits,
     packer::{Packed, Packer},
 };
@@ -166,13 +167,7 @@ pub(crate) fn send(
             add(&bytes, &mut len)?;
         }
     } else {
-        let [shortest, usual, longest] = match file.len > limits::LONG {
-            true => limits::LONG_PIECE,
-            false => limits::PIECE,
-        };
-        for piece in
-            StreamCDC::with_level_and_seed(from, shortest, usual, longest, Normalization::Level1, seed)
-        {
+        for piece in cutter(from, seed, file.len) {
             let piece = piece.map_err(|error| WorkspaceError::Read(read_error(error)))?;
             add(&piece.data, &mut len)?;
         }
@@ -181,6 +176,15 @@ pub(crate) fn send(
         return Err(WorkspaceError::OtherContent);
     }
     lists(packer, before, pieces)
+}
+
+/// Cuts a file of so many bytes, if it is not of one piece.
+pub(crate) fn cutter<R: Read>(from: R, seed: u64, len: u64) -> StreamCDC<R> {
+    let [shortest, usual, longest] = match len > limits::LONG {
+        true => limits::LONG_PIECE,
+        false => limits::PIECE,
+    };
+    StreamCDC::with_level_and_seed(from, shortest, usual, longest, Normalization::Level1, seed)
 }
 
 fn read_error(error: CutError) -> io::Error {
@@ -249,6 +253,8 @@ pub struct FileReader {
     /// What is still to be read, next last.
     ahead: Vec<(Option<u8>, Part)>,
     piece: io::Cursor<Vec<u8>>,
+    /// What is here of it already.
+    former: Option<Box<Pieces>>,
     error: Option<WorkspaceError>,
 }
 
@@ -263,7 +269,17 @@ impl FileReader {
             fetcher,
             ahead,
             piece: io::Cursor::default(),
+            former: None,
             error: None,
+        }
+    }
+
+    /// Pieces that this other version of the file has are not got; asked for only if there are several.
+    pub fn beside(&mut self, former: impl FnOnce() -> Option<Box<dyn Former>>) {
+        if let Some((Some(_), part)) = self.ahead.first()
+            && let Some(former) = former()
+        {
+            self.former = Some(Box::new(Pieces::new(former, &self.fetcher.keys, part.len)));
         }
     }
 
@@ -304,7 +320,14 @@ impl FileReader {
     fn next(&mut self) -> Result<bool, WorkspaceError> {
         while let Some((list, part)) = self.ahead.pop() {
             let Some(level) = list else {
-                let piece = self.fetcher.blob(BlobKind::Data, &part.blob)?;
+                let keys = &self.fetcher.keys;
+                let here = self.former.as_mut().and_then(|former| former.piece(keys, &part));
+                // What differs is short, or long enough for a whole pack.
+                let parts = if self.former.is_some() { limits::PARTS } else { 1 };
+                let piece = match here {
+                    Some(piece) => piece,
+                    None => self.fetcher.piece(&part.blob, parts)?,
+                };
                 if piece.len() as u64 != part.len {
                     return Err(BlobError::Damaged.into());
                 }

@@ -43,8 +43,8 @@ pub(crate) struct Fetcher {
 struct Packs {
     /// Last used last.
     kept: VecDeque<(Digest, Arc<Vec<u8>>)>,
-    /// The pack of which a part was asked for last.
-    last: Option<Digest>,
+    /// The pack of which a part was asked for last, and of which how many were in a row.
+    last: Option<(Digest, usize)>,
 }
 
 impl Fetcher {
@@ -64,7 +64,7 @@ impl Fetcher {
         {
             return Ok(plain);
         }
-        let sealed = self.sealed(blob)?;
+        let sealed = self.sealed(blob, 1)?;
         let plain = self.keys.open(kind, &blob.name, sealed.clone())?;
         self.cache.put(&blob.name, &sealed);
         Ok(plain)
@@ -99,14 +99,15 @@ impl Fetcher {
         self.cache.put(name, sealed);
     }
 
-    /// Any other blob.
-    pub(crate) fn blob(&self, kind: BlobKind, blob: &BlobRef) -> Result<Vec<u8>, WorkspaceError> {
-        Ok(self.keys.open(kind, &blob.name, self.sealed(blob)?)?)
+    /// A piece of a file. After so many `parts` of a pack in a row the pack comes as a whole.
+    pub(crate) fn piece(&self, blob: &BlobRef, parts: usize) -> Result<Vec<u8>, WorkspaceError> {
+        let sealed = self.sealed(blob, parts)?;
+        Ok(self.keys.open(BlobKind::Data, &blob.name, sealed)?)
     }
 
-    fn sealed(&self, blob: &BlobRef) -> Result<Vec<u8>, WorkspaceError> {
+    fn sealed(&self, blob: &BlobRef, parts: usize) -> Result<Vec<u8>, WorkspaceError> {
         let range = blob.offset..blob.offset + blob.len;
-        let is_second = {
+        let is_part = {
             let mut packs = self.packs.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(at) = packs.kept.iter().position(|(pack, _)| *pack == blob.pack)
                 && let Some(kept) = packs.kept.remove(at)
@@ -115,9 +116,12 @@ impl Fetcher {
                 packs.kept.push_back(kept);
                 return part(&bytes, blob);
             }
-            packs.last.replace(blob.pack) == Some(blob.pack)
+            let before = packs.last.filter(|(pack, _)| *pack == blob.pack);
+            let before = before.map_or(0, |(_, parts)| parts);
+            packs.last = Some((blob.pack, before + 1));
+            before < parts
         };
-        if !is_second {
+        if is_part {
             return Ok(self.store.get(blob.pack, Some(range))?);
         }
         let bytes = Arc::new(self.store.get(blob.pack, None)?);

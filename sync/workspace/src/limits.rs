@@ -4,7 +4,7 @@
 pub(crate) const PACK: usize = 4 << 20;
 
 /// Files up to so many bytes are one piece.
-pub(crate) const WHOLE: u64 = 32 << 10;
+pub const WHOLE: u64 = 32 << 10;
 
 /// Shortest, usual and longest piece of a longer file, bytes. A change of 4 KiB sends one or two of the usual ones, and the lists that lead there.
 pub(crate) const PIECE: [usize; 3] = [2 << 10, 8 << 10, 64 << 10];
@@ -29,6 +29,16 @@ pub(crate) const PAGE: usize = 1024;
 
 /// Bytes of a page at most, about.
 pub(crate) const PAGE_BYTES: usize = 256 << 10;
+
+/// Bytes of what is here of a file that are looked at past where the one that is got has come: so many may have been taken out at once.
+pub(crate) const FORMER_AHEAD: u64 = 256 << 20;
+
+/// Pieces of it that are known at once.
+pub(crate) const FORMER_PIECES: usize = 1 << 19;
+
+/// Parts of a pack that are asked for before it comes as a whole, where most of a file is here: each takes a round trip, and a pack as long as 20 of them at
+/// 20 Mbit/s and 80 ms.
+pub(crate) const PARTS: usize = 8;
 
 /// Packs that are on the way at once: one is sent while the answer to the other comes.
 pub(crate) const PACKS_AHEAD: usize = 2;

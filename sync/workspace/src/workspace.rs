@@ -241,17 +241,22 @@ impl Workspace {
         self.changes.clear();
     }
 
-    /// Sends a file's bytes, and puts it at `path`; they have to be `file`. Pieces of what is there are not sent again.
+    /// Sends a file's bytes, and puts it at `path`; they have to be `file`. Pieces of what is there, or else at `like`, are not sent again.
     pub fn put_file(
         &mut self,
         path: &RelPath,
+        like: Option<&RelPath>,
         file: &File,
         mtime: (i64, u32),
         mode: u32,
         from: &mut dyn Read,
     ) -> Result<(), WorkspaceError> {
         let key = tree_key(path)?;
-        let mut before = match self.find(path)?.map(|entry| entry.kind) {
+        let there = match (self.find(path)?, like) {
+            (None, Some(like)) => self.find(like)?,
+            (there, _) => there,
+        };
+        let mut before = match there.map(|entry| entry.kind) {
             Some(EntryKind::File { body, len, .. }) => match Before::of(&self.fetcher, &body, len) {
                 // It only saves sending what is there; whatever is wrong with that goes with it.
                 Err(WorkspaceError::Format(_) | WorkspaceError::Store(StoreError::Missing)) => {

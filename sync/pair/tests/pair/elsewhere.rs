@@ -39,7 +39,7 @@ fn put(workspace: &mut Workspace, name: &str) -> Result<(), WorkspaceError> {
         executable: false,
     };
     let path = RelPath::new(text).unwrap();
-    workspace.put_file(&path, &file, (0, 0), 0o644, &mut &text[..])?;
+    workspace.put_file(&path, None, &file, (0, 0), 0o644, &mut &text[..])?;
     workspace.publish()
 }
 
@@ -260,7 +260,7 @@ fn s45_without_room_nothing_is_published_and_what_was_there_stays() {
     };
     let path = RelPath::new(b"big").unwrap();
     let put = workspace
-        .put_file(&path, &file, (0, 0), 0o644, &mut &bytes[..])
+        .put_file(&path, None, &file, (0, 0), 0o644, &mut &bytes[..])
         .and_then(|()| workspace.publish());
     rustix::mount::unmount(&target, rustix::mount::UnmountFlags::empty()).unwrap();
     assert!(

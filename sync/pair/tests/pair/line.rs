@@ -1,6 +1,7 @@
 //! The line between a member and the company's server: who listens to it, who takes the server's place, and a credential that ends while a pass is under way.
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::{Read as _, Write as _},
     net::{Shutdown, TcpListener, TcpStream},
@@ -127,6 +128,50 @@ fn s56_whoever_listens_sees_neither_names_nor_contents_and_the_server_neither() 
         // It is looked for in the right way.
         assert!(is_kept(&lab.at("left"), text), "{text}");
     }
+}
+
+/// What both have of a long file goes over the line once, also where both have changed it.
+#[test]
+fn of_a_long_file_that_changes_only_what_differs_goes_over_the_line() {
+    const LEN: usize = 3 << 20;
+    let (mut lab, relay) = shared(&[]);
+    let mut bytes = vec![0; LEN];
+    blake3::Hasher::new().finalize_xof().fill(&mut bytes);
+    let change = |bytes: &[u8], at: usize| {
+        let mut changed = bytes.to_vec();
+        changed[at..at + 4096].fill(at as u8);
+        changed
+    };
+    let heard = || std::mem::take(&mut *relay.heard.lock().unwrap()).len();
+    fs::write(lab.at("left/long"), &bytes).unwrap();
+    lab.pass();
+    assert!(heard() > 2 * LEN);
+    let ours = change(&bytes, 100_000);
+    fs::write(lab.at("left/long"), &ours).unwrap();
+    lab.pass();
+    let both_ways = heard();
+    assert_eq!(fs::read(lab.at("right/long")).unwrap(), ours);
+    let (mine, theirs) = (change(&ours, 1_000_000), change(&ours, 2_000_000));
+    fs::write(lab.at("left/long"), &mine).unwrap();
+    fs::write(lab.at("right/long"), &theirs).unwrap();
+    lab.pass();
+    let conflict = heard();
+    for side in ["left", "right"] {
+        let found = fs::read_dir(lab.at(side))
+            .unwrap()
+            .map(|entry| entry.unwrap().path());
+        let files = found.filter(|path| path.is_file());
+        let texts: BTreeSet<_> = files.map(|path| fs::read(path).unwrap()).collect();
+        assert!(
+            texts.len() == 2 && texts.contains(&mine) && texts.contains(&theirs),
+            "{side}"
+        );
+    }
+    println!("a change, sent and got: {both_ways} bytes; both of two: {conflict}");
+    assert!(
+        both_ways < 250_000 && conflict < 500_000,
+        "{both_ways} {conflict}"
+    );
 }
 
 #[test]

@@ -193,7 +193,7 @@ pub(crate) fn file(bytes: &[u8]) -> File {
 
 pub(crate) fn put(workspace: &mut Workspace, at: &str, mut bytes: &[u8]) -> Result<(), WorkspaceError> {
     let file = file(bytes);
-    workspace.put_file(&path(at), &file, (-5, 7), 0o640, &mut bytes)
+    workspace.put_file(&path(at), None, &file, (-5, 7), 0o640, &mut bytes)
 }
 
 /// Bytes that nothing shortens.

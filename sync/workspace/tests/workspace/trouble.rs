@@ -116,7 +116,7 @@ fn other_bytes_than_were_said_are_not_published() {
         (noise(1, 60_000), noise(1, 59_999)),
         (vec![], vec![1]),
     ] {
-        let put = workspace.put_file(&path("a"), &file(&said), (0, 0), 0, &mut &sent[..]);
+        let put = workspace.put_file(&path("a"), None, &file(&said), (0, 0), 0, &mut &sent[..]);
         assert!(matches!(put, Err(WorkspaceError::OtherContent)), "{put:?}");
     }
     assert!(!workspace.is_changed());

@@ -1,8 +1,8 @@
 //! `cargo xtask bench sync --wire`: what goes over the line when a folder is kept in step with a company's server, beside rsync's daemon, unison and Syncthing.
 //!
 //! All of them go through a line that counts every byte both ways, our TLS included. For the many small files it is as long as one from home: 80 ms there and
-//! back, 20 Mbit/s each way. At the end another member of ours gets everything, and what it has is compared. Then ours has many files to keep in a workspace,
-//! without the others, for the memory that it takes.
+//! back, 20 Mbit/s each way. After each job another member of ours gets what changed, and a second copy of rsync's daemon's; what all of them have is compared.
+//! At the end ours has many files to keep in a workspace, without the others, for the memory that it takes.
 
 mod many;
 
@@ -22,7 +22,7 @@ use crate::packages;
 use crate::sh::Cmd;
 
 const WORKSPACE: &str = "bench";
-/// The member that is measured, and the one that gets it all in the end.
+/// The member that changes something, and the one that gets it.
 const MEMBERS: [&str; 2] = [
     "11111111111111111111111111111111",
     "22222222222222222222222222222222",
@@ -72,6 +72,9 @@ const TOOLS: [(Tool, &str); 4] = [
     (Tool::Syncthing, "syncthing, two daemons"),
 ];
 
+/// Those of them that another copy gets what changed by: the first ones.
+const GETTERS: [Tool; 2] = [Tool::Gobag, Tool::Rsync];
+
 /// One run.
 struct Figures {
     bytes: u64,
@@ -96,28 +99,27 @@ pub(super) fn run(is_quick: bool, build: bool) -> Result<()> {
     );
     text.push_str("\n| job | tool | bytes | ours ÷ its | wanted | time | connections |\n|---|---|---|---|---|---|---|\n");
     for (nth, (name, edit, most)) in JOBS.iter().enumerate() {
-        let figures = ends.job(name, *edit, nth + 1)?;
-        text.push_str(&rows(name, &figures, *most));
+        let [sent, got] = ends.job(name, *edit, nth + 1)?;
+        text.push_str(&rows(name, &sent, *most));
+        text.push_str(&rows(&format!("{name}, got"), &got, *most));
     }
     ends.lay_far();
     let name = "1,000 small files more, 80 ms there and back, 20 Mbit/s";
-    let figures = ends.job(name, Some(Edit::Added(SMALL_FILES)), JOBS.len() + 1)?;
+    let [sent, got] = ends.job(name, Some(Edit::Added(SMALL_FILES)), JOBS.len() + 1)?;
     ends.lay_near();
-    text.push_str(&rows(name, &figures, None));
-    let ours = &figures[0];
-    let bound = 2 * HOME.delay * TRIPS + Duration::from_secs_f64(ours.bytes as f64 / HOME.bytes_per_s as f64);
-    let met = if ours.time <= bound { "met" } else { "**not met**" };
-    text.push_str(&format!(
-        "\n{TRIPS} times there and back and all bytes at that speed are {:.2} s; ours took {:.2} s: {met}.\n",
-        bound.as_secs_f64(),
-        ours.time.as_secs_f64()
-    ));
-    let got = ends.get_all()?;
-    text.push_str(&format!(
-        "Another member got all of it in {:.1} s and {} KiB, and has the same, byte by byte.\n",
-        got.time.as_secs_f64(),
-        got.bytes >> 10
-    ));
+    text.push_str(&rows(name, &sent, None));
+    text.push_str(&rows(&format!("{name}, got"), &got, None));
+    text.push('\n');
+    for (what, ours) in [("send", &sent[0]), ("get", &got[0])] {
+        let bytes = Duration::from_secs_f64(ours.bytes as f64 / HOME.bytes_per_s as f64);
+        let bound = 2 * HOME.delay * TRIPS + bytes;
+        let met = if ours.time <= bound { "met" } else { "**not met**" };
+        text.push_str(&format!(
+            "{TRIPS} times there and back and all bytes at that speed are {:.2} s; ours took {:.2} s to {what} them: {met}.\n",
+            bound.as_secs_f64(),
+            ours.time.as_secs_f64()
+        ));
+    }
     let files = if is_quick { QUICK_MANY_FILES } else { MANY_FILES };
     text.push_str(&ends.many(files)?);
     println!("{text}");
@@ -178,6 +180,9 @@ impl Ends {
             site,
             _daemons: [rsync, unison],
         };
+        for tool in GETTERS {
+            disk::make_dir(&ends.other(tool))?;
+        }
         for (tool, _) in TOOLS {
             corpus::large(&ends.left(tool), large)?;
         }
@@ -192,9 +197,11 @@ impl Ends {
             self.gobag(number, &["enrol"]).arg(enrolment).text()?;
         }
         self.make(WORKSPACE)?;
-        self.paired("pair", MEMBERS[0], &self.left(Tool::Gobag), WORKSPACE)
-            .text()
-            .map(drop)
+        let folders = [self.left(Tool::Gobag), self.other(Tool::Gobag)];
+        for (number, folder) in MEMBERS.iter().zip(folders) {
+            self.paired("pair", number, &folder, WORKSPACE).text()?;
+        }
+        Ok(())
     }
 
     /// A workspace for both members.
@@ -217,6 +224,11 @@ impl Ends {
     fn left(&self, tool: Tool) -> PathBuf {
         let words = ["gobag", "rsync", "unison", "syncthing"];
         self.folder.join(words[tool as usize]).join("left")
+    }
+
+    /// Where another copy is.
+    fn other(&self, tool: Tool) -> PathBuf {
+        self.left(tool).with_file_name("other")
     }
 
     fn gobag(&self, number: &str, command: &[&str]) -> Cmd {
@@ -256,9 +268,22 @@ impl Ends {
         command.text().map(drop)
     }
 
-    /// One thing done by all of them, ours first.
-    fn job(&self, name: &str, edit: Option<Edit>, nth: usize) -> Result<Vec<Figures>> {
-        let mut all = Vec::new();
+    /// Brings the other copy up to date.
+    fn get(&self, tool: Tool) -> Result<()> {
+        let (other, address) = (self.other(tool), &self.relays[tool as usize].address);
+        let command = match tool {
+            Tool::Gobag => self.paired("sync", MEMBERS[1], &other, WORKSPACE),
+            _ => Cmd::new("rsync")
+                .args(["-a", "--delete"])
+                .arg(format!("rsync://{address}/right/"))
+                .arg(other.join("")),
+        };
+        command.text().map(drop)
+    }
+
+    /// One thing done by all of them, ours first; then got by those whose other copy gets it.
+    fn job(&self, name: &str, edit: Option<Edit>, nth: usize) -> Result<[Vec<Figures>; 2]> {
+        let mut sent = Vec::new();
         for (tool, called) in TOOLS {
             if let Some(edit) = edit {
                 edit.make(&self.left(tool), 0, nth)?;
@@ -270,13 +295,25 @@ impl Ends {
                 figures.bytes >> 10,
                 figures.time.as_secs_f64()
             );
-            all.push(figures);
+            sent.push(figures);
         }
         // The one that works on in the background first: what it says it has done it must have done by now.
         for word in ["syncthing", "rsync", "unison"] {
             self.check(&right(&self.folder, word))?;
         }
-        Ok(all)
+        let mut got = Vec::new();
+        for (tool, called) in GETTERS.iter().zip(TOOLS.map(|(_, called)| called)) {
+            Cmd::new("sync").text()?;
+            let figures = self.measure(*tool, || self.get(*tool))?;
+            eprintln!(
+                "{name}, got · {called}: {} KiB, {:.2} s",
+                figures.bytes >> 10,
+                figures.time.as_secs_f64()
+            );
+            self.check(&self.other(*tool))?;
+            got.push(figures);
+        }
+        Ok([sent, got])
     }
 
     /// Fails if a copy is not what our left folder is: all have the same.
@@ -307,16 +344,5 @@ impl Ends {
 
     fn lay_near(&self) {
         self.relays.iter().for_each(|relay| relay.set_length(None));
-    }
-
-    /// The other member's first copy, compared with ours.
-    fn get_all(&self) -> Result<Figures> {
-        let other = self.folder.join("other");
-        disk::make_dir(&other)?;
-        self.paired("pair", MEMBERS[1], &other, WORKSPACE).text()?;
-        let sync = self.paired("sync", MEMBERS[1], &other, WORKSPACE);
-        let figures = self.measure(Tool::Gobag, || sync.text().map(drop))?;
-        self.check(&other)?;
-        Ok(figures)
     }
 }
