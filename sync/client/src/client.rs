@@ -2,6 +2,7 @@
 //! [`crate::requests`].
 
 use std::{
+    io::Read as _,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -277,11 +278,16 @@ impl Client {
     }
 
     pub(crate) fn body(&self, response: Response<Body>, most: u64) -> Result<Vec<u8>, ClientError> {
-        let body = response.into_body().into_with_config();
+        let mut body = response.into_body();
+        // As much room as it says that it takes: a pack that grows as it comes would have twice as much.
+        let room = body.content_length().map_or(0, |len| len.min(most));
+        let mut bytes = Vec::with_capacity(usize::try_from(room).unwrap_or(0));
         // The limit is one byte more than is read.
-        body.limit(most + 1)
-            .read_to_vec()
-            .map_err(|error| self.failed(error))
+        let mut reader = body.with_config().limit(most + 1).reader();
+        reader
+            .read_to_end(&mut bytes)
+            .map_err(|error| self.failed(ureq::Error::from(error)))?;
+        Ok(bytes)
     }
 
     pub(crate) fn tag(&self, response: &Response<Body>) -> Result<String, ClientError> {

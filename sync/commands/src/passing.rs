@@ -55,7 +55,10 @@ impl Passing<'_> {
             dry_run: self.dry_run,
             limits: HoldLimits::default(),
             patterns: self.patterns.to_vec(),
-            slice: gobag_pair::SLICE,
+            slice: match self.right.folder() {
+                Some(_) => gobag_pair::SLICE,
+                None => gobag_pair::SLICE_OF_WORKSPACE,
+            },
         };
         let notes = Notes {
             who: &who(),

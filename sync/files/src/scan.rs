@@ -3,9 +3,13 @@
 //! Folder by folder, in the order of names, beside what the base has in the same folder: what is as it was takes no room and no reading. A file is as
 //! it was if its stamp is. Any other is read, unless it has another size; so is one whose stamp is so young that a change since could have left it.
 
-use std::{collections::BTreeMap, mem::MaybeUninit, os::fd::OwnedFd};
+use std::{
+    collections::{BTreeMap, HashSet},
+    mem::MaybeUninit,
+    os::fd::OwnedFd,
+};
 
-use gobag_reconcile::{Item, Name, RelPath, Unknown, composed};
+use gobag_reconcile::{Item, Name, RelPath, Unknown, composed, fold_key};
 use rustix::{
     fs::{AtFlags, FileType, RawDir, Stat, readlinkat, statat},
     io::Errno,
@@ -138,10 +142,15 @@ impl<B: Base> Walk<'_, B> {
     ) -> Result<(), B::Error> {
         let known = self.base.children(path)?;
         let names = self.as_known(names, &known);
+        let respelt = self.respelt(&names, &known);
         let mut known = known.into_iter().peekable();
         for name in names {
             while let Some((unlisted, was)) = known.next_if(|(known, _)| *known < name) {
-                self.unlisted(path.join(&unlisted), folder, &unlisted, was)?;
+                if self.is_full() {
+                    return Ok(());
+                }
+                let is_respelt = respelt.contains(&unlisted);
+                self.unlisted(path.join(&unlisted), folder, &unlisted, was, is_respelt)?;
             }
             let was = known.next_if(|(known, _)| *known == name).map(|(_, was)| was);
             let is_top = path.is_root() && name.as_bytes() == OURS.as_bytes();
@@ -171,17 +180,41 @@ impl<B: Base> Walk<'_, B> {
             if self.is_full() {
                 return Ok(());
             }
-            self.unlisted(path.join(&name), folder, &name, was)?;
+            let is_respelt = respelt.contains(&name);
+            self.unlisted(path.join(&name), folder, &name, was, is_respelt)?;
         }
         Ok(())
     }
 
+    /// What is known and not listed, but by another spelling of its name, if the folder takes both for one.
+    fn respelt(&self, names: &[Name], known: &BTreeMap<Name, Known>) -> HashSet<Name> {
+        if !self.root.folds_names() && !self.root.normalises_names() {
+            return HashSet::new();
+        }
+        let unlisted = known.keys().filter(|known| names.binary_search(known).is_err());
+        let unlisted: Vec<&Name> = unlisted.collect();
+        if unlisted.is_empty() {
+            return HashSet::new();
+        }
+        let listed: HashSet<_> = names.iter().map(fold_key).collect();
+        let respelt = unlisted
+            .into_iter()
+            .filter(|name| listed.contains(&fold_key(name)));
+        respelt.cloned().collect()
+    }
+
     /// What was known and is not listed. A list may leave out what is replaced meanwhile, or is in a part of the folder that is damaged; only who asks by name hears that it is gone.
-    fn unlisted(&mut self, path: RelPath, within: &OwnedFd, name: &Name, was: Known) -> Result<(), B::Error> {
+    fn unlisted(
+        &mut self,
+        path: RelPath,
+        within: &OwnedFd,
+        name: &Name,
+        was: Known,
+        is_respelt: bool,
+    ) -> Result<(), B::Error> {
         let is_left_out = self.scope.filter.leaves_out(&path, was.item.is_folder());
-        // What got another spelling is found by the former one, too.
-        let is_respelt = self.root.folds_names() || self.root.normalises_names();
         let is_refused = self.root.refuses_name(name).unwrap_or(true);
+        // What is spelt in another way is found by the former one, too.
         if is_left_out || is_respelt || is_refused {
             return self.gone(path, Some(was));
         }

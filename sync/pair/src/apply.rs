@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use gobag_files::{Base as _, Known};
+use gobag_files::{Base as _, Known, Reading};
 use gobag_format::Monitor;
-use gobag_reconcile::{Item, Operation, RelPath, Side};
+use gobag_reconcile::{ConflictNames, Item, Operation, RelPath, Side};
 use gobag_workspace::{StoreError, WorkspaceError};
 
 use crate::{
@@ -283,7 +283,7 @@ impl<'a> Apply<'a> {
                     return Ok(true);
                 }
                 let mut from = self.sides[at(to.other())].open(path)?;
-                from.beside(|| self.sides[at(to)].former(path));
+                from.beside(|| self.former(to, path));
                 let (mtime, mode) = (from.mtime, from.mode);
                 let mut paced = Paced::new(&mut from, self.pace, monitor);
                 let made = self.sides[at(to)].make_file(path, known.as_ref(), file, &mut paced, mtime, mode);
@@ -305,6 +305,17 @@ impl<'a> Apply<'a> {
         };
         self.made.push(Waiting { operation, made });
         Ok(false)
+    }
+
+    /// Another version of what comes to a path, which is there. Of two versions of a file the one beside the other resembles it; that one has to be what the
+    /// base has: what is asked for tells members what is here.
+    fn former(&self, on: Side, path: &RelPath) -> Option<Reading> {
+        self.sides[at(on)].former(path).or_else(|| {
+            let beside = ConflictNames::former(path)?;
+            let known = self.base.get(&beside).ok()??;
+            let former = self.sides[at(on)].former(&beside)?;
+            (known.stamps[at(on)].as_ref() == Some(former.stamp())).then_some(former)
+        })
     }
 
     /// Puts everything that waits in its place.

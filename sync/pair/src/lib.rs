@@ -38,6 +38,6 @@ pub use error::PairError;
 pub use gobag_files::RootId;
 pub use history::{Agreement, Conflict, LeftAlone, Notes, Outcome, Past};
 pub use pages::pages;
-pub use pass::{Options, Pace, Pair, SLICE};
+pub use pass::{Options, Pace, Pair, SLICE, SLICE_OF_WORKSPACE};
 pub use report::{Counts, Failure, Report, Told};
 pub use right::Other;

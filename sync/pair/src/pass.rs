@@ -48,7 +48,7 @@ pub struct Options {
     pub limits: HoldLimits,
     /// What is left out besides what the roots' own files say, in their syntax.
     pub patterns: Vec<String>,
-    /// As much of a first copy is looked at and done at a time: [`SLICE`].
+    /// As much of a first copy is looked at and done at a time: [`SLICE`], with a workspace [`SLICE_OF_WORKSPACE`].
     pub slice: usize,
 }
 
@@ -57,6 +57,9 @@ pub type Pace = dyn Fn(usize) + Send + Sync;
 
 /// Files and folders of a first copy that are looked at and copied at a time: some 1.3 KB of memory each.
 pub const SLICE: usize = 25_000;
+
+/// The same with a workspace, whose packs take as much besides.
+pub const SLICE_OF_WORKSPACE: usize = 10_000;
 
 /// Passes that are begun anew because others changed a workspace at the same moment.
 const RACES: usize = 16;

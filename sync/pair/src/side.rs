@@ -7,7 +7,7 @@ use std::{
 
 use gobag_files::{Attribute, Changes, FilesError, Known, Reading, Root, Scan, Source, Staged, Stamp};
 use gobag_format::ids::PointId;
-use gobag_reconcile::{ConflictNames, File, RelPath};
+use gobag_reconcile::{File, RelPath};
 use gobag_workspace::{FileReader, Former, StoreError, WorkspaceError};
 use thiserror::Error;
 
@@ -149,7 +149,7 @@ impl From<Staged> for Made {
 pub(crate) trait Target {
     /// Opens a file to be read.
     fn open(&self, path: &RelPath) -> Result<Opened, SideError>;
-    /// Opens a file that what comes to `path` replaces or resembles: it may make it shorter to get it.
+    /// Opens the file that what comes to `path` replaces, or that was set aside for it: less of it may have to be got.
     fn former(&self, _: &RelPath) -> Option<Reading> {
         None
     }
@@ -243,10 +243,7 @@ impl Target for Folder<'_> {
     }
 
     fn former(&self, path: &RelPath) -> Option<Reading> {
-        let former = ConflictNames::former(path);
-        let paths = [self.aside.get(path), Some(path), former.as_ref()];
-        let mut files = paths.into_iter().flatten();
-        files.find_map(|path| Reading::open(self.root, path).ok())
+        Reading::open(self.root, self.aside.get(path).unwrap_or(path)).ok()
     }
 
     fn resembles(&mut self, path: &RelPath, aside: &RelPath) {

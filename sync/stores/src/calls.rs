@@ -172,6 +172,11 @@ impl Calls {
         found(deleted).map(drop)
     }
 
+    /// Whether it is a folder, which may be another one from one moment to the next.
+    pub(crate) fn is_folder(&self) -> bool {
+        self.folder.is_some()
+    }
+
     /// The names in a folder of the store; none if there is no such folder. Names of folders end with `/`.
     pub(crate) fn list(&self, folder: &str) -> Result<Vec<String>, ElsewhereError> {
         let listed = self.ask("list", |operator| {

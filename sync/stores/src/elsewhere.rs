@@ -192,6 +192,9 @@ impl Store for Elsewhere {
     }
 
     fn put(&self, pack: Digest, bytes: &[u8]) -> Result<(), StoreError> {
+        if self.calls.is_folder() {
+            self.is_there()?;
+        }
         self.may_write()?;
         if let Some(pace) = &self.pace {
             pace(bytes.len());

@@ -322,8 +322,7 @@ impl FileReader {
             let Some(level) = list else {
                 let keys = &self.fetcher.keys;
                 let here = self.former.as_mut().and_then(|former| former.piece(keys, &part));
-                // What differs is short, or long enough for a whole pack.
-                let parts = if self.former.is_some() { limits::PARTS } else { 1 };
+                let parts = self.former.as_ref().map_or(1, |former| former.parts());
                 let piece = match here {
                     Some(piece) => piece,
                     None => self.fetcher.piece(&part.blob, parts)?,

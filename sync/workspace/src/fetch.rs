@@ -127,7 +127,9 @@ impl Fetcher {
         let bytes = Arc::new(self.store.get(blob.pack, None)?);
         let mut packs = self.packs.lock().unwrap_or_else(PoisonError::into_inner);
         packs.kept.push_back((blob.pack, Arc::clone(&bytes)));
-        while packs.kept.len() > limits::PACKS_KEPT {
+        while packs.kept.len() > 1
+            && packs.kept.iter().map(|(_, pack)| pack.len()).sum::<usize>() > limits::PACKS_KEPT
+        {
             packs.kept.pop_front();
         }
         drop(packs);

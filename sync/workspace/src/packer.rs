@@ -113,6 +113,8 @@ impl Packer {
             self.end()?;
         }
         if self.filling.is_empty() {
+            // Not twice as long by growing.
+            self.filling.reserve_exact(limits::PACK);
             self.filling
                 .extend_from_slice(&random_bytes::<PACK_SALT_LEN>(&*self.random));
         }
@@ -140,6 +142,14 @@ impl Packer {
             blob.pack = self.whole.get(number as usize).copied().unwrap_or(THIS_PACK);
         }
         blob
+    }
+
+    /// What comes next are pages, which somebody who looks what there is reads without the pieces.
+    pub(crate) fn begin_pages(&mut self) -> Result<(), WorkspaceError> {
+        match self.filling.len() > limits::PAGES_BESIDE {
+            true => self.end(),
+            false => Ok(()),
+        }
     }
 
     /// Ends the pack that is being filled, and hands it over.

@@ -29,6 +29,7 @@ impl Workspace {
             return Ok(());
         }
         let tree = self.tree()?;
+        self.packer.begin_pages()?;
         let root = match edit::rebuild(&tree, &self.changes, &mut self.packer)? {
             Some((level, packed)) => Some((level, self.packer.placed(&packed)?)),
             None => None,

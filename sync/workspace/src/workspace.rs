@@ -18,6 +18,7 @@ use crate::{
     fetch::Fetcher,
     history::Earlier,
     key::tree_key,
+    limits,
     packer::Packer,
     tree::Tree,
 };
@@ -257,6 +258,10 @@ impl Workspace {
             (there, _) => there,
         };
         let mut before = match there.map(|entry| entry.kind) {
+            // A short one is no piece of a long one.
+            Some(EntryKind::File { len, .. }) if file.len <= limits::WHOLE && len > limits::WHOLE => {
+                Before::default()
+            }
             Some(EntryKind::File { body, len, .. }) => match Before::of(&self.fetcher, &body, len) {
                 // It only saves sending what is there; whatever is wrong with that goes with it.
                 Err(WorkspaceError::Format(_) | WorkspaceError::Store(StoreError::Missing)) => {

@@ -425,6 +425,32 @@ fn s29_s30_a_folder_that_cannot_be_listed_or_not_to_its_end_is_unknown() {
     );
 }
 
+/// Also where capitals are the same as small letters: there something is found by another spelling, too.
+#[test]
+fn s29_what_a_list_leaves_out_is_there_by_any_spelling() {
+    let mut lab = Lab::new();
+    let Some(odd) = Odd::mount(&lab.at("right")) else {
+        return;
+    };
+    lab.pair().unwrap();
+    for file in ["patchy/A", "patchy/b", "patchy/c"] {
+        lab.write("left", file, file);
+    }
+    pass(&mut lab);
+    odd.fail(true);
+    lab.remove("right", "patchy/c");
+    lab.write("right", "patchy/C", "patchy/c");
+    let report = lab.pass_with(|_| {}).unwrap();
+    assert_eq!(left_alone(&report), [("patchy/A", "busy")]);
+    assert_eq!((report.left.removed, report.right.removed), (0, 0), "{report:#?}");
+    odd.fail(false);
+    pass(&mut lab);
+    assert_eq!(
+        lab.tree("left"),
+        "patchy/ patchy/A=patchy/A patchy/C=patchy/c patchy/b=patchy/b"
+    );
+}
+
 #[test]
 fn s29_what_a_list_leaves_out_is_gone_only_if_it_is_not_found_by_its_name() {
     let mut lab = Lab::new();

@@ -31,7 +31,8 @@ impl Odd {
         Some(Self { fails, _session })
     }
 
-    /// From now on folders named `half` cannot be listed to their end, and those named `closed` not at all.
+    /// From now on folders named `half` cannot be listed to their end, those named `closed` not at all, and the list of those named `patchy` leaves
+    /// out what comes first in it.
     pub(crate) fn fail(&self, fails: bool) {
         self.fails.store(fails, Ordering::Relaxed);
     }
@@ -57,6 +58,7 @@ impl Rules for Odds {
         match name {
             "half" if self.0.load(Ordering::Relaxed) => Lists::Half,
             "closed" if self.0.load(Ordering::Relaxed) => Lists::Nothing,
+            "patchy" if self.0.load(Ordering::Relaxed) => Lists::Patchy,
             _ => Lists::All,
         }
     }

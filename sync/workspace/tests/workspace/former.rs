@@ -101,6 +101,33 @@ fn whatever_is_here_the_file_is_the_one_that_was_put() {
     }
 }
 
+#[test]
+fn a_disk_that_fails_is_not_asked_again() {
+    /// Counts how often it is asked.
+    struct Failing(Arc<AtomicUsize>);
+
+    impl Former for Failing {
+        fn read_at(&self, _: &mut [u8], _: u64) -> io::Result<usize> {
+            self.0.fetch_add(1, SeqCst);
+            Err(io::Error::other("it was told to"))
+        }
+    }
+
+    let bytes = noise(1, 1 << 20);
+    let store = Arc::new(Memory::default());
+    let mut workspace = member(&store);
+    put(&mut workspace, "f", &bytes).unwrap();
+    workspace.publish().unwrap();
+    let kind = workspace.find(&path("f")).unwrap().unwrap().kind;
+    let mut reader = workspace.read(&kind);
+    let asked = Arc::new(AtomicUsize::new(0));
+    reader.beside(|| Some(Box::new(Failing(Arc::clone(&asked)))));
+    let mut read = Vec::new();
+    reader.read_to_end(&mut read).unwrap();
+    assert!(read == bytes);
+    assert_eq!(asked.load(SeqCst), 1);
+}
+
 /// Somebody writes to it while it is read.
 #[test]
 fn what_was_written_over_meanwhile_is_got() {
